@@ -1,0 +1,73 @@
+"""The one tree of errors of appfleet.
+
+A user sees the message as one sentence: what is wrong, where, and what to do. No secret and no
+traceback belongs in it. The exit code of the command is the error's own::
+
+    AppfleetError                 1  failed
+    +-- ConfigurationError        2  wrong usage, workspace or settings
+    +-- InputRefused              3  bytes we were given cannot be used
+    |   +-- ObjectRefused         3  one object of a source, with its position
+    +-- WarehouseError            1  the warehouse refused or failed a statement
+    |   +-- StatementRefused      2  a reader's statement that is not a plain read
+    |   +-- MigrationError        1  the schema is not the one the code expects
+    +-- LeaseHeld                 1  somebody else writes this scope now
+    +-- ControlTotalError         1  two independent counts disagree: nothing is published
+    +-- ModelError                1  a frame is not what a model was promised
+"""
+
+from __future__ import annotations
+
+
+class AppfleetError(Exception):
+    """Root of every error appfleet raises on purpose; ``exit_code`` is what its command ends with."""
+
+    exit_code = 1
+
+
+class ConfigurationError(AppfleetError):
+    """Wrong usage, workspace or settings; the message names file, line and key."""
+
+    exit_code = 2
+
+
+class InputRefused(AppfleetError):
+    """Input that cannot be used; everything good beside it is published all the same."""
+
+    exit_code = 3
+
+
+class ObjectRefused(InputRefused):
+    """One object of a source is refused; names the object and the row or record at fault."""
+
+    def __init__(self, object_name: str, reason: str, position: int = 0) -> None:
+        self.object_name = object_name
+        self.reason = reason
+        self.position = position
+        where = f"{object_name}, row {position}" if position else object_name
+        super().__init__(f"{where}: {reason}")
+
+
+class WarehouseError(AppfleetError):
+    """The warehouse could not be reached, or refused or failed a statement."""
+
+
+class StatementRefused(WarehouseError):
+    """A reader's statement that is not one plain read."""
+
+    exit_code = 2
+
+
+class MigrationError(WarehouseError):
+    """The schema in the warehouse is not the one this code expects."""
+
+
+class LeaseHeld(AppfleetError):
+    """Another process holds the lease of a scope; the message says who."""
+
+
+class ControlTotalError(AppfleetError):
+    """Two independent counts disagree, so nothing was published."""
+
+
+class ModelError(AppfleetError):
+    """A frame does not have the columns, types or order a model was promised."""

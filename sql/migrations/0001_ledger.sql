@@ -1,0 +1,71 @@
+-- The ledger: what was delivered, what was refused, what is published.
+-- Every publish is one row in period_head; the highest seq of a (scope, period) wins.
+
+-- statement
+CREATE TABLE IF NOT EXISTS period_head
+(
+    scope        LowCardinality(String) COMMENT 'what is published: billing/<source>, registry, identities, costs, slices, slo, marts, unit_costs',
+    period       Date                   COMMENT 'the month, day or 1970-01-01 (whole table) published',
+    seq          UInt64                 COMMENT 'the highest of a scope and period is current',
+    batches      Map(String, UUID)      COMMENT 'table fed -> the batch that is current',
+    rows         UInt64                 COMMENT 'rows of the release over all its tables',
+    sums         Map(String, Decimal(76, 18)) COMMENT 'exact control sums, key <currency>/<metric>',
+    residues     Map(String, Decimal(76, 38)) COMMENT 'exact sum of the places beyond 18, key <currency>/<metric>',
+    sha256       String                 COMMENT 'fingerprint of the inputs; an equal one means nothing new',
+    version      DateTime64(9, 'UTC')   COMMENT 'version of the delivery: an older one is superseded',
+    state        LowCardinality(String) COMMENT 'open; later: closed',
+    published_at DateTime64(9, 'UTC')   COMMENT 'when the release was published'
+)
+ENGINE = MergeTree
+ORDER BY (scope, period, seq)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Releases: one row publishes a scope and period in all its tables at once';
+
+-- statement
+CREATE TABLE IF NOT EXISTS raw_deliveries
+(
+    kind          LowCardinality(String) COMMENT 'billing or telemetry',
+    source_name   LowCardinality(String) COMMENT 'name of the source in appfleet.yaml',
+    object_name   String                 COMMENT 'path or key below the source location',
+    object_sha256 String                 COMMENT 'sha256 of the bytes as delivered',
+    object_bytes  UInt64                 COMMENT 'size as delivered',
+    modified_at   DateTime64(9, 'UTC')   COMMENT 'modification time of the object, or the time its manifest gives',
+    signal        LowCardinality(String) COMMENT 'costs, traces, metrics or logs',
+    period        Date                   COMMENT 'billing month fed; 1970-01-01 for telemetry',
+    batch_id      UUID                   COMMENT 'batch the rows went to',
+    rows          UInt64                 COMMENT 'rows counted in the object by the independent count',
+    sums          Map(String, Decimal(76, 18)) COMMENT 'exact sums of the object, key <currency>/<metric>',
+    residues      Map(String, Decimal(76, 38)) COMMENT 'exact sum of the places beyond 18',
+    rejected      UInt64                 COMMENT 'records set aside',
+    ignored_columns Array(String)        COMMENT 'columns of the object that are not of its format',
+    state         LowCardinality(String) COMMENT 'loaded, refused, superseded, unchanged, vanished',
+    reason        String                 COMMENT 'why, in one sentence',
+    recorded_at   DateTime64(9, 'UTC')   COMMENT 'when this line was written'
+)
+ENGINE = MergeTree
+ORDER BY (kind, source_name, period, object_name, recorded_at)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Ledger of deliveries: one line per object, period and attempt that ended';
+
+-- statement
+CREATE TABLE IF NOT EXISTS raw_rejects
+(
+    kind          LowCardinality(String) COMMENT 'billing or telemetry',
+    source_name   LowCardinality(String) COMMENT 'name of the source in appfleet.yaml',
+    object_name   String                 COMMENT 'path or key below the source location',
+    object_sha256 String                 COMMENT 'sha256 of the bytes as delivered',
+    position      UInt64                 COMMENT 'row, line or record in the object, from 1; 0 is the object itself',
+    reason        LowCardinality(String) COMMENT 'why, in a few words',
+    detail        String                 COMMENT 'column and value at fault, shortened',
+    first_bytes   String                 COMMENT 'beginning of the record, at most 200 bytes',
+    rejected_at   DateTime64(9, 'UTC')   COMMENT 'when it was set aside'
+)
+ENGINE = ReplacingMergeTree(rejected_at)
+ORDER BY (kind, source_name, object_sha256, object_name, position, reason, detail)
+COMMENT 'Records set aside, once each: the rest of their object counts';
+
+-- statement
+CREATE OR REPLACE VIEW current_batches AS
+SELECT scope, period, table_name, batch_id
+FROM (SELECT scope, period, argMax(batches, seq) AS latest FROM period_head GROUP BY scope, period)
+ARRAY JOIN mapKeys(latest) AS table_name, mapValues(latest) AS batch_id

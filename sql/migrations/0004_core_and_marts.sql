@@ -1,0 +1,301 @@
+-- Computed tables. Each row carries the batch that wrote it; the _current views admit published batches only.
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_apps
+(
+    app_id       String                 COMMENT 'normalised app id',
+    valid_from   Date                   COMMENT 'first day this line holds',
+    valid_to     Date                   COMMENT 'first day it no longer holds; 2149-06-06 is open',
+    app_name     String                 COMMENT 'title for people',
+    team         LowCardinality(String) COMMENT 'owning team; unassigned where nobody is known',
+    system       LowCardinality(String) COMMENT 'Backstage system, or empty',
+    lifecycle    LowCardinality(String) COMMENT 'Backstage lifecycle: experimental, production, deprecated',
+    lead         String                 COMMENT 'lead of the team',
+    cost_center  LowCardinality(String) COMMENT 'cost centre of the team, text: leading zeros count',
+    resource_ids Array(String)          COMMENT 'cloud resources the registry gives this app',
+    patterns     Map(String, String)    COMMENT 'registry patterns: account, project, resource_group, name',
+    source       String                 COMMENT 'file and document that says so',
+    batch_id     UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree ORDER BY (batch_id, app_id, valid_from)
+COMMENT 'The registry: apps, effective-dated, from catalog-info.yaml and teams.yaml';
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_teams
+(
+    team         LowCardinality(String) COMMENT 'team name',
+    lead         String                 COMMENT 'who leads it',
+    cost_center  LowCardinality(String) COMMENT 'cost centre charged',
+    members      Array(String)          COMMENT 'people of the team',
+    batch_id     UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree ORDER BY (batch_id, team)
+COMMENT 'Teams, from teams.yaml';
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_identities
+(
+    x_IdentityHash   UInt64                 COMMENT 'hash over what identifies a cost row',
+    valid_from       Date                   COMMENT 'first day the answer holds',
+    app_id           String                 COMMENT 'the app, or unallocated',
+    team             LowCardinality(String) COMMENT 'owning team, or unassigned',
+    cost_center      LowCardinality(String) COMMENT 'cost centre of that team',
+    environment      LowCardinality(String) COMMENT 'environment tag, or empty',
+    attribution_rule LowCardinality(String) COMMENT 'app_tag, resource_id, pattern, shared, unallocated',
+    confidence       Float64                COMMENT 'how sure the rule is, 0 to 1 (policy data)',
+    evidence         String                 COMMENT 'the tag, resource or pattern that decided',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree ORDER BY (batch_id, x_IdentityHash, valid_from)
+COMMENT 'Which app every distinct identity of the bill belongs to, and why';
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_app_costs_daily
+(
+    billing_period   Date                   COMMENT 'first day of the billing month (UTC)',
+    usage_date       Date                   COMMENT 'day the charge period starts (UTC)',
+    source_name      LowCardinality(String) COMMENT 'billing source',
+    app_id           String                 COMMENT 'the app, or unallocated',
+    team             LowCardinality(String) COMMENT 'owning team, or unassigned',
+    cost_center      LowCardinality(String) COMMENT 'cost centre, or empty',
+    environment      LowCardinality(String) COMMENT 'environment, or empty',
+    provider         LowCardinality(String) COMMENT 'FOCUS ServiceProviderName, else ProviderName',
+    service_name     LowCardinality(String) COMMENT 'FOCUS ServiceName',
+    charge_category  LowCardinality(String) COMMENT 'FOCUS ChargeCategory',
+    charge_class     LowCardinality(String) COMMENT 'FOCUS ChargeClass; empty where NULL',
+    billing_currency LowCardinality(String) COMMENT 'ISO 4217',
+    billed_cost      Decimal(38, 18)        COMMENT 'exact sum of BilledCost',
+    effective_cost   Decimal(38, 18)        COMMENT 'exact sum of EffectiveCost',
+    attribution_rule LowCardinality(String) COMMENT 'rule that gave the app',
+    confidence       Float64                COMMENT 'confidence of that rule',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree PARTITION BY billing_period ORDER BY (billing_period, batch_id, app_id, usage_date)
+COMMENT 'Cost per app and day: attributed equals billed per source, period, currency and metric';
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_sli_slices
+(
+    slice_start  DateTime('UTC')        COMMENT 'start of the five minutes',
+    app_id       String                 COMMENT 'app of the spans',
+    environment  LowCardinality(String) COMMENT 'deployment.environment.name, or empty',
+    objective    LowCardinality(String) COMMENT 'availability or latency',
+    good         UInt64                 COMMENT 'good events, each span once',
+    total        UInt64                 COMMENT 'all events, each span once',
+    batch_id     UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree PARTITION BY toDate(slice_start) ORDER BY (batch_id, app_id, objective, slice_start)
+COMMENT 'Five-minute service level slices from SERVER and CONSUMER spans';
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_app_telemetry_daily
+(
+    usage_date      Date                   COMMENT 'day (UTC)',
+    app_id          String                 COMMENT 'app of the signals',
+    environment     LowCardinality(String) COMMENT 'deployment.environment.name, or empty',
+    spans           UInt64                 COMMENT 'distinct spans of any kind',
+    logs            UInt64                 COMMENT 'log records',
+    metric_points   UInt64                 COMMENT 'distinct metric points',
+    requests        UInt64                 COMMENT 'SERVER and CONSUMER spans',
+    errors          UInt64                 COMMENT 'those that were bad',
+    duration_p50_ms Float64                COMMENT 'median duration of requests',
+    duration_p95_ms Float64                COMMENT '95th percentile duration of requests',
+    last_seen       DateTime64(9, 'UTC')   COMMENT 'time of the last signal',
+    batch_id        UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, app_id, usage_date)
+COMMENT 'Daily activity per app';
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_app_resources
+(
+    usage_date   Date                   COMMENT 'day (UTC)',
+    app_id       String                 COMMENT 'app whose telemetry names the resource',
+    resource_id  String                 COMMENT 'cloud.resource_id or faas.id, lower case',
+    spans        UInt64                 COMMENT 'spans that name it',
+    batch_id     UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, resource_id, app_id)
+COMMENT 'Cloud resources seen in telemetry: evidence for attribution rule 2';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_slo_status
+(
+    as_of            DateTime('UTC')        COMMENT 'end of the newest slice counted',
+    app_id           String                 COMMENT 'the app',
+    team             LowCardinality(String) COMMENT 'owning team',
+    objective        LowCardinality(String) COMMENT 'availability or latency',
+    target           Float64                COMMENT 'share of good events promised, 0 to 1',
+    window_days      UInt16                 COMMENT 'rolling window',
+    good             UInt64                 COMMENT 'good events in the window',
+    total            UInt64                 COMMENT 'events in the window',
+    sli              Nullable(Float64)      COMMENT 'good / total; NULL without events',
+    budget_remaining Nullable(Float64)      COMMENT '1 - (bad/total)/(1-target), by occurrences, may be negative',
+    burn_rate_5m     Nullable(Float64)      COMMENT 'burn over the last five minutes',
+    burn_rate_30m    Nullable(Float64)      COMMENT 'burn over 30 minutes',
+    burn_rate_1h     Nullable(Float64)      COMMENT 'burn over one hour',
+    burn_rate_2h     Nullable(Float64)      COMMENT 'burn over two hours',
+    burn_rate_6h     Nullable(Float64)      COMMENT 'burn over six hours',
+    burn_rate_1d     Nullable(Float64)      COMMENT 'burn over one day',
+    burn_rate_3d     Nullable(Float64)      COMMENT 'burn over three days',
+    state            LowCardinality(String) COMMENT 'ok, ticket, page or no_data',
+    since            Nullable(DateTime('UTC')) COMMENT 'first bad slice of the window that fired',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree ORDER BY (batch_id, app_id, objective)
+COMMENT 'Objectives, budgets and burn per app';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_cost_anomalies
+(
+    app_id           String                 COMMENT 'the app',
+    team             LowCardinality(String) COMMENT 'owning team',
+    billing_currency LowCardinality(String) COMMENT 'currency of the series',
+    start_date       Date                   COMMENT 'first anomalous day',
+    end_date         Date                   COMMENT 'last anomalous day so far',
+    kind             LowCardinality(String) COMMENT 'up, ramp or zero',
+    expected_cost    Decimal(38, 18)        COMMENT 'expected over the episode',
+    actual_cost      Decimal(38, 18)        COMMENT 'actual over the episode',
+    impact           Decimal(38, 18)        COMMENT 'actual - expected',
+    state            LowCardinality(String) COMMENT 'open (touches the last three days) or ended',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree ORDER BY (batch_id, app_id, start_date)
+COMMENT 'Cost anomalies as episodes: flagged days with gaps of at most three days';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_app_unit_costs_daily
+(
+    usage_date       Date                   COMMENT 'day (UTC)',
+    app_id           String                 COMMENT 'the app',
+    team             LowCardinality(String) COMMENT 'owning team',
+    billing_currency LowCardinality(String) COMMENT 'ISO 4217',
+    billed_cost      Decimal(38, 18)        COMMENT 'billed on that day',
+    effective_cost   Decimal(38, 18)        COMMENT 'effective on that day',
+    requests         UInt64                 COMMENT 'requests on that day',
+    errors           UInt64                 COMMENT 'bad requests on that day',
+    duration_p95_ms  Nullable(Float64)      COMMENT '95th percentile of request duration',
+    cost_per_1000_requests Nullable(Decimal(38, 18)) COMMENT 'effective cost per 1,000 requests; NULL without requests',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, app_id, usage_date)
+COMMENT 'The join: cost and requests of an app on one day';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_team_costs_weekly
+(
+    iso_week         String                 COMMENT 'ISO 8601 week, 2026-W07',
+    week_start       Date                   COMMENT 'Monday (UTC)',
+    days             UInt8                  COMMENT 'days of the week with any cost: 7 is complete',
+    team             LowCardinality(String) COMMENT 'owning team, or unassigned',
+    app_id           String                 COMMENT 'the app',
+    billing_currency LowCardinality(String) COMMENT 'ISO 4217',
+    billed_cost      Decimal(38, 18)        COMMENT 'billed in the week',
+    effective_cost   Decimal(38, 18)        COMMENT 'effective in the week',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree ORDER BY (batch_id, team, week_start, app_id)
+COMMENT 'Weekly cost per team and app, ISO weeks in UTC';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_chargeback_lines
+(
+    billing_period   Date                   COMMENT 'billing month',
+    line             UInt64                 COMMENT 'position on the statement',
+    cost_center      LowCardinality(String) COMMENT 'cost centre charged',
+    team             LowCardinality(String) COMMENT 'team charged',
+    owner            String                 COMMENT 'lead of the team',
+    app_id           String                 COMMENT 'the app, or unallocated',
+    app_name         String                 COMMENT 'its title',
+    source_name      LowCardinality(String) COMMENT 'billing source',
+    provider         LowCardinality(String) COMMENT 'provider',
+    service_name     LowCardinality(String) COMMENT 'service',
+    charge_category  LowCardinality(String) COMMENT 'FOCUS ChargeCategory',
+    charge_class     LowCardinality(String) COMMENT 'FOCUS ChargeClass, or empty',
+    cost_type        LowCardinality(String) COMMENT 'direct, shared, unallocated or rounding',
+    attribution_rule LowCardinality(String) COMMENT 'rule that gave the app',
+    billing_currency LowCardinality(String) COMMENT 'ISO 4217',
+    billed_cost      Decimal(38, 18)        COMMENT 'exact',
+    effective_cost   Decimal(38, 18)        COMMENT 'exact',
+    amount           Decimal(38, 18)        COMMENT 'charged: billed cost in the minor unit of the currency',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree PARTITION BY billing_period ORDER BY (billing_period, batch_id, line)
+COMMENT 'Statement lines: exact costs and the amount in minor units, with a rounding line per currency';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_app_inventory
+(
+    app_id           String                 COMMENT 'the app',
+    app_name         String                 COMMENT 'its title',
+    team             LowCardinality(String) COMMENT 'owning team, or unassigned',
+    lifecycle        LowCardinality(String) COMMENT 'Backstage lifecycle, or empty',
+    is_registered    Bool                   COMMENT 'in the registry',
+    is_billed        Bool                   COMMENT 'seen in a bill',
+    is_observed      Bool                   COMMENT 'seen in telemetry',
+    has_indicator    Bool                   COMMENT 'has SERVER or CONSUMER spans in the window',
+    first_cost_date  Nullable(Date)         COMMENT 'first day with cost',
+    last_cost_date   Nullable(Date)         COMMENT 'last day with cost',
+    last_seen        Nullable(DateTime64(9, 'UTC')) COMMENT 'last signal',
+    requests_30d     UInt64                 COMMENT 'requests in the 30 days to as-of',
+    billed_cost_30d  Map(String, Decimal(38, 18)) COMMENT 'billed in the 30 cost days to as-of, by currency',
+    effective_cost_30d Map(String, Decimal(38, 18)) COMMENT 'effective in the same days, by currency',
+    is_idle          Bool                   COMMENT 'cost in the last 30 days, observed before, no request in them',
+    worst_state      LowCardinality(String) COMMENT 'worst objective: page, ticket, ok, no_data',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = MergeTree ORDER BY (batch_id, app_id)
+COMMENT 'Every app known from the registry, a bill or telemetry';
+
+-- statement
+CREATE OR REPLACE VIEW core_apps_current AS
+SELECT * EXCEPT batch_id FROM core_apps
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_apps');
+-- statement
+CREATE OR REPLACE VIEW core_teams_current AS
+SELECT * EXCEPT batch_id FROM core_teams
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_teams');
+-- statement
+CREATE OR REPLACE VIEW core_identities_current AS
+SELECT * EXCEPT batch_id FROM core_identities
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_identities');
+-- statement
+CREATE OR REPLACE VIEW core_app_costs_daily_current AS
+SELECT * EXCEPT batch_id FROM core_app_costs_daily
+WHERE (billing_period, batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_app_costs_daily');
+-- statement
+CREATE OR REPLACE VIEW core_sli_slices_current AS
+SELECT * EXCEPT batch_id FROM core_sli_slices
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_sli_slices');
+-- statement
+CREATE OR REPLACE VIEW core_app_telemetry_daily_current AS
+SELECT * EXCEPT batch_id FROM core_app_telemetry_daily
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_app_telemetry_daily');
+-- statement
+CREATE OR REPLACE VIEW core_app_resources_current AS
+SELECT * EXCEPT batch_id FROM core_app_resources
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_app_resources');
+-- statement
+CREATE OR REPLACE VIEW mart_slo_status_current AS
+SELECT * EXCEPT batch_id FROM mart_slo_status
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_status');
+-- statement
+CREATE OR REPLACE VIEW mart_cost_anomalies_current AS
+SELECT * EXCEPT batch_id FROM mart_cost_anomalies
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_cost_anomalies');
+-- statement
+CREATE OR REPLACE VIEW mart_app_unit_costs_daily_current AS
+SELECT * EXCEPT batch_id FROM mart_app_unit_costs_daily
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_app_unit_costs_daily');
+-- statement
+CREATE OR REPLACE VIEW mart_team_costs_weekly_current AS
+SELECT * EXCEPT batch_id FROM mart_team_costs_weekly
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_team_costs_weekly');
+-- statement
+CREATE OR REPLACE VIEW mart_chargeback_lines_current AS
+SELECT * EXCEPT batch_id FROM mart_chargeback_lines
+WHERE (billing_period, batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'mart_chargeback_lines');
+-- statement
+CREATE OR REPLACE VIEW mart_app_inventory_current AS
+SELECT * EXCEPT batch_id FROM mart_app_inventory
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_app_inventory')

@@ -1,0 +1,167 @@
+"""Releases: which batch of which table is current for a scope and a period.
+
+A publish is one insert of one row into ``period_head``; there is no other way for rows to become visible.
+The writer of a scope holds its lease. What the rows mean is the business of those who call this.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from models.errors import LeaseHeld
+from sql.warehouse import Warehouse
+
+WHOLE_TABLE = date(1970, 1, 1)
+"""Period of a release that holds a table as a whole."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is current for a scope and a period (columns of ``period_head``)."""
+
+    scope: str
+    period: date
+    seq: int
+    batches: dict[str, uuid.UUID]
+    rows: int
+    sha256: str
+    version: datetime
+    published_at: datetime
+    state: str = "open"
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    residues: dict[str, Decimal] = field(default_factory=dict)
+
+
+def new_batch_id() -> uuid.UUID:
+    """A fresh batch id: every attempt has its own, so a failed one is never topped up."""
+    return uuid.uuid4()
+
+
+def heads(warehouse: Warehouse, scope_prefix: str = "") -> list[Release]:
+    """Current releases whose scope starts with ``scope_prefix``, by scope and period."""
+    frame = warehouse.frame("queries/ledger/heads", scope_prefix=scope_prefix)
+    return [_release(row) for row in frame.iter_rows(named=True)]
+
+
+def head(warehouse: Warehouse, scope: str, period: date) -> Release | None:
+    """The current release of a scope and period, or None."""
+    return next((one for one in heads(warehouse, scope) if one.scope == scope and one.period == period), None)
+
+
+def publish(
+    warehouse: Warehouse,
+    scope: str,
+    period: date,
+    *,
+    batches: Mapping[str, uuid.UUID],
+    rows: int,
+    sha256: str,
+    version: datetime,
+    sums: Mapping[str, Decimal] | None = None,
+    residues: Mapping[str, Decimal] | None = None,
+) -> Release:
+    """Makes ``batches`` current for a scope and period by one insert of one row; the caller holds the lease."""
+    previous = head(warehouse, scope, period)
+    release = Release(
+        scope=scope,
+        period=period,
+        seq=(previous.seq if previous else 0) + 1,
+        batches=dict(batches),
+        rows=rows,
+        sha256=sha256,
+        version=version,
+        published_at=datetime.now(UTC),
+        sums=dict(sums or {}),
+        residues=dict(residues or {}),
+    )
+    warehouse.execute(
+        "statements/publish",
+        scope=release.scope,
+        period=release.period.isoformat(),
+        seq=release.seq,
+        batches=release.batches,
+        rows=release.rows,
+        sums=release.sums,
+        residues=release.residues,
+        sha256=release.sha256,
+        version=release.version.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        published_at=release.published_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+    )
+    return release
+
+
+@contextmanager
+def lease(workspace: Path, scope: str, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Holds the one writer's lease of ``scope`` in a workspace; the kernel frees it when the holder dies.
+
+    Raises:
+        LeaseHeld: another process still holds it after ``wait_seconds``; the message names it.
+    """
+    folder = workspace / ".appfleet" / "leases"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (scope.replace("/", "__") + ".lock")
+    with path.open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    file.seek(0)
+                    raise LeaseHeld(
+                        f"{scope} is being written by {_holder(file.read())}; wait for it to end, or stop it"
+                    ) from None
+                time.sleep(0.1)
+        file.seek(0)
+        file.truncate()
+        json.dump({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}, file)
+        file.flush()
+        try:
+            yield
+        finally:
+            file.seek(0)
+            file.truncate()
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _holder(text: str) -> str:
+    try:
+        line = json.loads(text)
+        return f"process {line['pid']} since {line['since']}"
+    except (ValueError, KeyError):
+        return "another process"
+
+
+def _release(row: Mapping[str, Any]) -> Release:
+    return Release(
+        scope=row["scope"],
+        period=row["period"],
+        seq=row["seq"],
+        batches={key: uuid.UUID(value) for key, value in _pairs(row["batches"])},
+        rows=row["rows"],
+        sha256=row["sha256"],
+        version=row["version"],
+        published_at=row["published_at"],
+        state=row["state"],
+        sums={key: Decimal(value) for key, value in _pairs(row["sums"])},
+        residues={key: Decimal(value) for key, value in _pairs(row["residues"])},
+    )
+
+
+def _pairs(value: Any) -> list[tuple[str, str]]:
+    """A Map column as pairs, whichever way Arrow hands it over."""
+    if isinstance(value, Mapping):
+        return list(value.items())
+    return [(item["key"], item["value"]) for item in value]

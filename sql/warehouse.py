@@ -1,0 +1,142 @@
+"""The warehouse as the rest of appfleet sees it: named statements in, Polars frames out.
+
+One class over clickhouse-connect, the same for the local warehouse process, a ClickHouse server and (unit
+tests only) the engine in this process. What is published, and by whom, lives in ``sql.publish``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import polars as pl
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error
+
+from models.errors import WarehouseError
+from sql.catalog import statement
+
+Settings = Mapping[str, str | int | float]
+
+
+class Warehouse:
+    """An open connection to a warehouse, of a writer or a reader."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    def over_http(cls, host: str, port: int, username: str, password: str) -> Warehouse:
+        """Connects to a ClickHouse HTTP interface; each statement is its own session.
+
+        Raises:
+            WarehouseError: nobody answers there, or the credentials are wrong.
+        """
+        with _named_errors():
+            client = clickhouse_connect.get_client(
+                host=host,
+                port=port,
+                username=username,
+                password=password,
+                autogenerate_session_id=False,
+                send_receive_timeout=3600,
+                compress=False,
+            )
+        return cls(client)
+
+    @classmethod
+    def in_process(cls, directory: Path) -> Warehouse:
+        """Opens the engine inside this process: for unit tests only, one directory per process."""
+        with _named_errors():
+            return cls(clickhouse_connect.get_client(dsn=f"chdb://{directory}"))
+
+    def frame(self, name: str, /, settings: Settings | None = None, **parameters: Any) -> pl.DataFrame:
+        """Result of the read statement ``sql/<name>.sql`` with its parameters bound."""
+        return self.frame_of(statement(name), settings, **parameters)
+
+    def frame_of(self, text: str, settings: Settings | None = None, **parameters: Any) -> pl.DataFrame:
+        """Result of a statement given as text; values are bound, never formatted in."""
+        with _named_errors():
+            table = self._client.query_arrow(
+                text, parameters=bindings(parameters), settings=dict(settings or {})
+            )
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def execute(self, name: str, /, settings: Settings | None = None, **parameters: Any) -> None:
+        """Runs the statement ``sql/<name>.sql`` for its effect."""
+        self.execute_text(statement(name), settings, **parameters)
+
+    def execute_text(self, text: str, settings: Settings | None = None, **parameters: Any) -> None:
+        """Runs a statement given as text for its effect."""
+        with _named_errors():
+            self._client.command(text, parameters=bindings(parameters), settings=dict(settings or {}))
+
+    def insert(self, table: str, frame: pl.DataFrame) -> None:
+        """Inserts a frame whose columns are named as the table's; missing ones take their defaults."""
+        if frame.is_empty():
+            return
+        with _named_errors():
+            self._client.insert_arrow(table, frame.to_arrow())
+
+    def text(
+        self, text: str, output_format: str, settings: Settings | None = None, **parameters: Any
+    ) -> bytes:
+        """Result of a statement as the bytes of a ClickHouse output format."""
+        with _named_errors():
+            return bytes(
+                self._client.raw_query(
+                    text, parameters=bindings(parameters), settings=dict(settings or {}), fmt=output_format
+                )
+            )
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._client.close()
+
+
+def bindings(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as ClickHouse binds them.
+
+    UUIDs, paths and decimals become their exact text; a mapping ``m`` becomes the two arrays ``m_keys`` and
+    ``m_values``, for ``mapFromArrays`` in the statement.
+    """
+    bound: dict[str, Any] = {}
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            bound[f"{key}_keys"] = [_bound(item) for item in value]
+            bound[f"{key}_values"] = [_bound(item) for item in value.values()]
+        else:
+            bound[key] = _bound(value)
+    return bound
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, uuid.UUID | Path):
+        return str(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, tuple | set | frozenset | list):
+        return [_bound(item) for item in value]
+    return value
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ClickHouseError, Error) as error:
+        raise WarehouseError(one_line(str(error))) from error
+
+
+def one_line(message: str, limit: int = 600) -> str:
+    """The first sentence of an engine's message, without its stack trace."""
+    head = message.split("Stack trace:")[0].strip()
+    flat = " ".join(head.split())
+    return flat if len(flat) <= limit else flat[: limit - 3] + "..."
