@@ -1,0 +1,154 @@
+"""The attribution rules on identities small enough to be right by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from models.errors import ModelError
+from models.identity import Evidence, TagKeys, attribute
+
+CONFIDENCE = {
+    "app_tag": 1.0,
+    "resource_id_registry": 0.95,
+    "resource_id_telemetry": 0.9,
+    "pattern": 0.7,
+    "unallocated": 0.0,
+}
+KEYS = TagKeys(app=["application", "Project"], team=["team"], environment=["environment", "env"])
+MAP = pa.map_(pa.string(), pa.string())
+
+
+def identities(
+    *rows: tuple[int, dict[str, str], str | None, str | None, str | None, str | None, str | None],
+) -> pl.DataFrame:
+    names = [
+        "x_IdentityHash",
+        "tags",
+        "resource_id",
+        "resource_name",
+        "sub_account_id",
+        "billing_account_id",
+        "resource_group",
+    ]
+    columns = list(zip(*rows, strict=True))
+    arrays = [pa.array(columns[0], pa.uint64()), pa.array([list(tags.items()) for tags in columns[1]], MAP)]
+    arrays += [pa.array(column, pa.string()) for column in columns[2:]]
+    frame = pl.from_arrow(pa.table(arrays, names=names))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def apps(*rows: tuple[str, str, list[str], dict[str, str]]) -> pl.DataFrame:
+    table = pa.table(
+        {
+            "app_id": pa.array([row[0] for row in rows], pa.string()),
+            "team": pa.array([row[1] for row in rows], pa.string()),
+            "resource_ids": pa.array([row[2] for row in rows], pa.list_(pa.string())),
+            "patterns": pa.array([list(row[3].items()) for row in rows], MAP),
+        }
+    )
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def evidence(
+    registry: pl.DataFrame, resources: Sequence[tuple[str, str]] = (), teams: dict[str, str] | None = None
+) -> Evidence:
+    teams = teams or {}
+    return Evidence(
+        tags=KEYS,
+        apps=registry,
+        teams=pl.DataFrame(
+            {"team": list(teams), "cost_center": list(teams.values())},
+            schema={"team": pl.String, "cost_center": pl.String},
+        ),
+        resources=pl.DataFrame(
+            list(resources), schema={"app_id": pl.String, "resource_id": pl.String}, orient="row"
+        ),
+    )
+
+
+def answer(frame: pl.DataFrame, hash_: int) -> dict[str, object]:
+    return frame.row(by_predicate=pl.col("x_IdentityHash") == hash_, named=True)
+
+
+def test_the_first_rule_that_applies_wins() -> None:
+    rows = identities(
+        (1, {"application": " Shop ", "team": "x"}, "res-1", None, None, None, None),
+        (2, {"Application": "", "project": "Pay"}, "res-1", None, None, None, None),
+        (3, {}, "RES-1", None, None, None, None),
+        (4, {}, "res-2", None, None, None, None),
+        (5, {}, "res-3", "billing-api-7", None, None, None),
+        (6, {}, None, None, None, "acct-9", "rg-blue"),
+        (7, {"owner": "nobody"}, None, None, None, "acct-9", None),
+        (8, {}, None, None, None, None, None),
+    )
+    registry = apps(
+        ("shop", "alpha", ["res-1"], {"account": "acct-9"}),
+        ("billing", "beta", [], {"name": "billing-*", "resource_group": "rg-blue"}),
+        ("log", "unassigned", [], {}),
+    )
+    seen = [("log", "res-2"), ("shop", "res-3"), ("log", "res-3"), ("log", "res-1")]
+    result = attribute(
+        rows, evidence(registry, seen, {"alpha": "0012", "beta": "0034", "x": "0"}), CONFIDENCE
+    )
+    got = [
+        (r["app_id"], r["attribution_rule"], r["confidence"], r["team"], r["cost_center"])
+        for r in result.iter_rows(named=True)
+    ]
+    assert got == [
+        ("shop", "app_tag", 1.0, "alpha", "0012"),  # the registry's team, not the tag's
+        ("pay", "app_tag", 1.0, "unassigned", ""),  # an empty tag names nobody
+        ("shop", "resource_id", 0.95, "alpha", "0012"),  # the registry before telemetry
+        ("log", "resource_id", 0.9, "unassigned", ""),
+        ("billing", "pattern", 0.7, "beta", "0034"),  # two apps name res-3: it decides nothing
+        ("billing", "pattern", 0.7, "beta", "0034"),  # a resource group is narrower than an account
+        ("shop", "pattern", 0.7, "alpha", "0012"),
+        ("unallocated", "unallocated", 0.0, "unassigned", ""),
+    ]
+    assert result["valid_from"].unique().to_list() == [date(1970, 1, 1)]
+
+
+def test_keys_are_tried_in_the_configured_order_and_the_exact_spelling_wins() -> None:
+    rows = identities(
+        (1, {"Project": "second", "application": "first"}, None, None, None, None, None),
+        (2, {" APPLICATION": "loose", "application": "exact"}, None, None, None, None, None),
+    )
+    result = attribute(rows, evidence(apps()), CONFIDENCE)
+    assert result["app_id"].to_list() == ["first", "exact"]
+
+
+def test_an_unallocated_row_still_has_the_team_of_its_tag() -> None:
+    rows = identities(
+        (1, {"team": "Alpha", "env": "Prod"}, None, None, None, None, None),
+        (2, {"team": "typo"}, None, None, None, None, None),
+    )
+    result = attribute(rows, evidence(apps(), teams={"alpha": "0012"}), CONFIDENCE)
+    first, second = answer(result, 1), answer(result, 2)
+    assert (first["app_id"], first["team"], first["cost_center"], first["environment"]) == (
+        "unallocated",
+        "alpha",
+        "0012",
+        "prod",
+    )
+    assert second["team"] == "unassigned"
+    without_teams = attribute(rows, evidence(apps()), CONFIDENCE)
+    assert answer(without_teams, 2)["team"] == "typo"
+
+
+def test_a_pattern_two_apps_share_decides_nothing() -> None:
+    rows = identities((1, {}, None, None, None, "acct", None))
+    registry = apps(("a", "t", [], {"account": "acct"}), ("b", "t", [], {"account": "ACCT "}))
+    assert attribute(rows, evidence(registry), CONFIDENCE)["app_id"].to_list() == ["unallocated"]
+
+
+def test_a_hash_of_two_identities_is_refused() -> None:
+    rows = identities((1, {}, "a", None, None, None, None), (1, {}, "b", None, None, None, None))
+    with pytest.raises(ModelError, match="share one hash"):
+        attribute(rows, evidence(apps()), CONFIDENCE)
