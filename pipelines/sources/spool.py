@@ -1,0 +1,132 @@
+"""Moves a stream of bytes to disk: hashed as delivered, gzip unpacked under caps.
+
+Nothing here knows where the stream comes from or what it means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from models.errors import ObjectRefused
+
+CHUNK_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW = zlib.MAX_WBITS | 16
+
+
+@dataclass(frozen=True)
+class SpoolLimits:
+    """Caps on what one object may unpack to.
+
+    DEFLATE reaches 1032:1 on constant bytes; real exports and OTLP stay below 60:1, so a higher ratio is an
+    attack or a broken file. The ratio counts from ``ratio_from_bytes`` on, as small texts may repeat a lot.
+    """
+
+    unpacked_bytes: int = 64 << 30
+    ratio: int = 250
+    ratio_from_bytes: int = 16 << 20
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """What was moved: digests and size of the delivered form, size of the unpacked one."""
+
+    sha256: str
+    md5: str
+    bytes: int
+    unpacked_bytes: int
+
+
+def spool(name: str, chunks: Iterable[bytes], target: Path, limits: SpoolLimits) -> Spooled:
+    """Writes ``chunks`` to ``target``, unpacking gzip (any number of members; NUL padding after the last).
+
+    Raises:
+        ObjectRefused: truncated or damaged gzip, bytes after it, or more than ``limits`` allow.
+    """
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    delivered = 0
+    unpacker: _Gunzip | None = None
+    with target.open("wb") as file:
+        writer = _CappedWriter(name, file, limits)
+        for chunk in chunks:
+            if not chunk:
+                continue
+            if delivered == 0 and chunk.startswith(_GZIP_MAGIC):
+                unpacker = _Gunzip(name)
+            sha256.update(chunk)
+            md5.update(chunk)
+            delivered += len(chunk)
+            if unpacker is None:
+                writer.write(chunk, delivered=0)
+                continue
+            for part in unpacker.unpack(chunk):
+                writer.write(part, delivered)
+        if unpacker is not None:
+            unpacker.finish()
+    return Spooled(sha256.hexdigest(), md5.hexdigest(), delivered, writer.written)
+
+
+class _CappedWriter:
+    """Writes until a cap is passed; ``delivered`` of 0 means the bytes were not packed."""
+
+    def __init__(self, name: str, file: IO[bytes], limits: SpoolLimits) -> None:
+        self._name, self._file, self._limits = name, file, limits
+        self.written = 0
+
+    def write(self, part: bytes, delivered: int) -> None:
+        self.written += len(part)
+        if self.written > self._limits.unpacked_bytes:
+            raise ObjectRefused(
+                self._name, f"it is larger than the limit of {self._limits.unpacked_bytes} bytes: split it"
+            )
+        if (
+            delivered
+            and self.written > self._limits.ratio_from_bytes
+            and self.written > delivered * self._limits.ratio
+        ):
+            raise ObjectRefused(
+                self._name, f"gzip bomb: it unpacks to more than {self._limits.ratio} times its size"
+            )
+        self._file.write(part)
+
+
+class _Gunzip:
+    """Unpacks gzip members one after the other, a bounded piece at a time."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._member: zlib._Decompress | None = zlib.decompressobj(_GZIP_WINDOW)
+        self._held = b""
+
+    def unpack(self, chunk: bytes) -> Iterable[bytes]:
+        data, self._held = self._held + chunk, b""
+        while data:
+            if self._member is None:
+                data = data.lstrip(b"\0")
+                if len(data) < len(_GZIP_MAGIC):
+                    self._held = data
+                    return
+                if not data.startswith(_GZIP_MAGIC):
+                    raise ObjectRefused(self._name, "bytes that are no gzip follow its last gzip member")
+                self._member = zlib.decompressobj(_GZIP_WINDOW)
+            try:
+                part = self._member.decompress(data, CHUNK_BYTES)
+            except zlib.error as error:
+                raise ObjectRefused(self._name, f"its gzip is damaged ({error}): deliver it again") from None
+            if part:
+                yield part
+            if self._member.eof:
+                data, self._member = self._member.unused_data, None
+            else:
+                data = self._member.unconsumed_tail
+                if not data and not part:
+                    return
+
+    def finish(self) -> None:
+        if self._member is not None or self._held:
+            raise ObjectRefused(self._name, "its gzip is truncated: deliver it again")

@@ -1,0 +1,180 @@
+"""Stores list and spool objects: names are data, gzip is bounded, what changed meanwhile is refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from models.errors import ConfigurationError, ObjectRefused
+from pipelines.sources import ObjectStore, SpoolLimits, open_store
+
+
+@dataclass(frozen=True)
+class At:
+    """A source's settings, as far as stores need them."""
+
+    location: str
+    name: str = "bill"
+    endpoint_url: str | None = None
+    region: str | None = "us-east-1"
+    profile: str | None = None
+
+
+def _names(store: ObjectStore) -> list[str]:
+    return [item.name for item in store.objects()]
+
+
+def _fetched(store: ObjectStore, name: str, target: Path, limits: SpoolLimits | None = None) -> bytes:
+    item = next(item for item in store.objects() if item.name == name)
+    return store.fetch(item, target, limits).path.read_bytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.csv", "sub/b.csv", "sub/deep/c.csv", "sub/d.txt"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("location", "names"),
+    [
+        ("in", ["a.csv", "sub/b.csv", "sub/d.txt", "sub/deep/c.csv"]),
+        ("in/a.csv", ["a.csv"]),
+        ("in/*.csv", ["a.csv"]),
+        ("in/**/*.csv", ["a.csv", "sub/b.csv", "sub/deep/c.csv"]),
+        ("in/s?b/[b].csv", ["sub/b.csv"]),
+    ],
+)
+def test_file_folder_and_glob(folder: Path, location: str, names: list[str]) -> None:
+    assert _names(open_store(At(location), folder)) == names
+
+
+def test_a_location_that_is_not_there_is_wrong_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such file or folder"):
+        open_store(At("nothing"), tmp_path)
+
+
+def test_spooled_bytes_carry_the_digest_of_what_was_delivered(folder: Path, tmp_path: Path) -> None:
+    packed = gzip.compress(b"first\n") + gzip.compress(b"second\n") + b"\0" * 7
+    (folder / "in" / "two.gz").write_bytes(packed)
+    store = open_store(At("in/two.gz"), folder)
+    done = store.fetch(store.objects()[0], tmp_path / "spooled")
+    assert done.path.read_bytes() == b"first\nsecond\n"
+    assert (done.sha256, done.bytes) == (hashlib.sha256(packed).hexdigest(), len(packed))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda packed: packed[:-9], "truncated"),
+        (lambda packed: packed[:-8] + bytes(4) + packed[-4:], "damaged"),
+        (lambda packed: packed + b"more", "no gzip follow"),
+    ],
+)
+def test_broken_gzip_is_refused_by_name(folder: Path, tmp_path: Path, damage, sentence: str) -> None:
+    (folder / "in" / "x.gz").write_bytes(damage(gzip.compress(os.urandom(100_000))))
+    with pytest.raises(ObjectRefused, match=sentence) as refused:
+        _fetched(open_store(At("in/x.gz"), folder), "x.gz", tmp_path / "spooled")
+    assert refused.value.object_name == "x.gz"
+
+
+def test_a_gzip_bomb_stops_at_the_ratio(folder: Path, tmp_path: Path) -> None:
+    (folder / "in" / "bomb.csv.gz").write_bytes(gzip.compress(bytes(300_000_000), 9))
+    with pytest.raises(ObjectRefused, match="gzip bomb"):
+        _fetched(open_store(At("in/bomb.csv.gz"), folder), "bomb.csv.gz", tmp_path / "spooled")
+    assert (tmp_path / "spooled").stat().st_size < 80_000_000
+
+
+def test_an_object_larger_than_the_cap_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ObjectRefused, match="larger than the limit"):
+        _fetched(open_store(At("in"), folder), "a.csv", tmp_path / "spooled", SpoolLimits(unpacked_bytes=3))
+
+
+def test_names_that_leave_their_folder_are_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "in" / "back\\slash.csv").write_bytes(b"x")
+    (folder / "secret").write_bytes(b"s")
+    (folder / "in" / "link.csv").symlink_to(folder / "secret")
+    store = open_store(At("in"), folder)
+    for name, sentence in (("back\\slash.csv", "backslash"), ("link.csv", "leaves its folder")):
+        with pytest.raises(ObjectRefused, match=sentence):
+            _fetched(store, name, tmp_path / "spooled")
+    for reference in ("../secret", "/etc/passwd", "a\0b"):
+        with pytest.raises(ObjectRefused):
+            store.name_of(reference, "Manifest.json")
+
+
+def test_a_file_that_changed_since_it_was_listed_is_refused(folder: Path, tmp_path: Path) -> None:
+    store = open_store(At("in/a.csv"), folder)
+    item = store.objects()[0]
+    (folder / "in" / "a.csv").write_bytes(b"other")
+    with pytest.raises(ObjectRefused, match="changed while it was read"):
+        store.fetch(item, tmp_path / "spooled")
+
+
+@pytest.fixture(scope="module")
+def s3_address() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    client = boto3.client("s3", endpoint_url=s3_address, region_name="us-east-1")
+    client.create_bucket(Bucket="bills")
+    yield client
+    for item in client.list_objects_v2(Bucket="bills").get("Contents", []):
+        client.delete_object(Bucket="bills", Key=item["Key"])
+    client.delete_bucket(Bucket="bills")
+
+
+def test_s3_prefix_glob_and_single_key(bucket, s3_address: str, tmp_path: Path) -> None:
+    for key in ("exports/a.csv", "exports/sub/b.csv", "exports-old/c.csv", "exports/sub/"):
+        bucket.put_object(Bucket="bills", Key=key, Body=gzip.compress(key.encode()))
+
+    def store(location: str) -> ObjectStore:
+        return open_store(At(location, endpoint_url=s3_address), tmp_path)
+
+    assert _names(store("s3://bills/exports")) == ["a.csv", "sub/b.csv"]
+    assert _names(store("s3://bills/exports/**/b.csv")) == ["sub/b.csv"]
+    assert _fetched(store("s3://bills/exports/"), "sub/b.csv", tmp_path / "x") == b"exports/sub/b.csv"
+    assert _fetched(store("s3://bills/exports/a.csv"), "a.csv", tmp_path / "x") == b"exports/a.csv"
+    assert store("s3://bills/exports").name_of("s3://bills/exports/sub/b.csv", "m") == "sub/b.csv"
+    for outside in ("s3://other/exports/a.csv", "s3://bills/exports-old/c.csv", "exports/../a.csv"):
+        with pytest.raises(ObjectRefused):
+            store("s3://bills/exports").name_of(outside, "m")
+
+
+def test_s3_object_that_changed_or_has_a_hostile_key_is_refused(
+    bucket, s3_address: str, tmp_path: Path
+) -> None:
+    bucket.put_object(Bucket="bills", Key="in/a.csv", Body=b"first")
+    bucket.put_object(Bucket="bills", Key="in/../../x.csv", Body=b"hostile")
+    store = open_store(At("s3://bills/in", endpoint_url=s3_address), tmp_path)
+    listed = {item.name: item for item in store.objects()}
+    with pytest.raises(ObjectRefused, match="leaves its folder"):
+        store.fetch(listed["../../x.csv"], tmp_path / "spooled")
+    bucket.put_object(Bucket="bills", Key="in/a.csv", Body=b"second")
+    with pytest.raises(ObjectRefused, match="changed while it was read"):
+        store.fetch(listed["a.csv"], tmp_path / "spooled")
+
+
+@pytest.mark.parametrize("address", ["http://169.254.169.254", "ftp://host", "http://user:pw@host"])
+def test_s3_endpoints_that_are_no_storage_are_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        open_store(At("s3://bills/x", endpoint_url=address), tmp_path)
