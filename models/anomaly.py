@@ -1,0 +1,444 @@
+"""Cost anomalies: which days of an app cost far more, or nothing, against what its own past makes us expect.
+
+Pure: daily costs in, the same days with a judgement out, and flagged days gathered into episodes. Reading costs,
+choosing currencies and sending alerts do not belong here; the numbers live in ``models/policy/anomaly.yaml``.
+
+How a day is judged, from that day and earlier ones only:
+
+- *expected* = robust level of the app x factor of the weekday, both medians over earlier days that had a cost;
+- *score* = log(cost / expected) in units of the app's own spread, which leans on a prior while the app is young;
+- ``up``: well above expected in money, as a share and by score, on one extreme day or on several of the last few,
+  unless the same rise came a month or two before;
+- ``ramp``: the median week has grown too fast over three weeks, though no single day stood out;
+- ``zero``: an app that always costs something costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from importlib import resources
+from typing import Any
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from models.errors import ModelError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LevelPolicy(_Section):
+    """What is expected: windows of the level and of the weekday factor, in days and weeks."""
+
+    days: int
+    long_days: int
+    least_days: int
+    weeks: int
+    least_weeks: int
+    trend_days: int
+    least_trend_days: int
+    intermittent_share: float
+
+
+class ScalePolicy(_Section):
+    """Spread of log(cost / expected), and the prior that young apps lean on."""
+
+    days: int
+    floor: float
+    prior: float
+    prior_days: int
+
+
+class RisePolicy(_Section):
+    """How far above expected a day must be: in money, as a share, and by score."""
+
+    least_amount: float
+    least_share: float
+    least_share_intermittent: float
+    least_share_young: float
+    young_days: int
+    score_at_once: float
+    score_persistent: float
+    days_needed: int
+    days_seen: int
+
+
+class RecurrencePolicy(_Section):
+    """When a rise is the monthly charge that came before."""
+
+    lags: tuple[int, ...]
+    days: int
+    least_share_of_rise: float
+    cost_ratio: float
+    score_margin: float
+
+
+class RampPolicy(_Section):
+    """When slow growth is too fast."""
+
+    days: int
+    lag_days: int
+    least_ratio: float
+    least_score: float
+    least_age_days: int
+
+
+class ZeroPolicy(_Section):
+    """When no cost is a failure and not a day off."""
+
+    share_of_level: float
+    least_age_days: int
+    most_zero_share: float
+
+
+class EpisodePolicy(_Section):
+    """How flagged days become one alert."""
+
+    gap_days: int
+    open_days: int
+
+
+class Policy(_Section):
+    """Every number of the detector, as ``models/policy/anomaly.yaml`` has it."""
+
+    level: LevelPolicy
+    scale: ScalePolicy
+    rise: RisePolicy
+    recurrence: RecurrencePolicy
+    ramp: RampPolicy
+    zero: ZeroPolicy
+    episode: EpisodePolicy
+
+
+POLICY = Policy.model_validate(
+    yaml.safe_load((resources.files("models") / "policy" / "anomaly.yaml").read_text("utf-8"))
+)
+
+MONEY = pl.Decimal(38, 18)
+ESTIMATE = pl.Decimal(38, 6)  # what comes from a float: more places would be noise dressed as money
+MAD_TO_SIGMA = 1.4826  # median absolute deviation of a normal distribution -> its standard deviation
+JUDGEMENT = {"expected": pl.Float64(), "is_anomaly": pl.Boolean(), "kind": pl.String()}
+
+
+def detect(costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: Policy = POLICY) -> pl.DataFrame:
+    """Judge every day of every series by that day and earlier ones.
+
+    ``costs``: the columns ``by`` (the key of a series: app, and currency where there are several), ``usage_date``
+    (Date) and ``cost`` (float or decimal, one currency per series), live days only, one row per series and day,
+    sorted by ``by`` and ``usage_date``. Lags count calendar days, so days may be missing; a missing day, like a
+    null, NaN or infinite cost, is unknown: neither zero nor anomalous. A negative cost is a correction of another
+    day and is not judged either. After a gap longer than anything the detector remembers, a series starts anew.
+
+    Returns the frame as given plus ``expected`` (Float64, null while the past is too short), ``is_anomaly``
+    (Boolean) and ``kind`` (``up``, ``ramp``, ``zero`` or null). Raises ModelError for missing columns, wrong types,
+    null keys, rows out of order or given twice.
+    """
+    _check(costs, by)
+    if costs.is_empty():
+        return costs.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in JUDGEMENT.items())
+    numbered = _numbered(costs, by, policy)
+    judged = _judged(_calendar(numbered).lazy(), policy).collect()
+    return costs.hstack(judged.filter("is_given").select(*JUDGEMENT))
+
+
+def episodes(
+    flags: pl.DataFrame,
+    by: Sequence[str] = ("app_id",),
+    carry: Sequence[str] = (),
+    policy: Policy = POLICY,
+) -> pl.DataFrame:
+    """Gather flagged days of a series into alerts: flags at most ``gap_days`` apart are one episode.
+
+    ``flags``: what ``detect`` returned, with the same ``by``. Columns: ``by``, ``carry`` (labels such as the team,
+    as on the last day of the episode), ``start_date``, ``end_date``, ``kind`` (of most flagged days, the earlier
+    wins a tie), ``expected_cost``, ``actual_cost`` and ``impact`` = actual - expected (Decimal(38,18), sums over all
+    known days from start to end; a day without expectation counts as expected), ``state`` (``open`` when the
+    episode touches the last ``open_days`` of the data, else ``ended``). Largest absolute impact first.
+    Raises ModelError for missing columns, rows out of order, or sums beyond Decimal(38,18).
+    """
+    _check(flags, by, also=(*carry, *JUDGEMENT))
+    marked = _marked(flags, by, policy.episode)
+    _check_sums(marked)
+    last_day = flags["usage_date"].max()
+    is_open = pl.col.end_date > pl.lit(last_day, pl.Date) - pl.duration(days=policy.episode.open_days)
+    return (
+        marked.group_by("episode", maintain_order=True)
+        .agg(
+            *[pl.col(key).last() for key in (*by, *carry)],
+            pl.col.usage_date.first().alias("start_date"),
+            pl.col.usage_date.last().alias("end_date"),
+            pl.col.kind.drop_nulls().mode(maintain_order=True).first(),
+            pl.col.expected.sum().alias("expected_cost"),
+            pl.col.cost.sum().alias("actual_cost"),
+        )
+        .drop("episode")
+        .with_columns(
+            (pl.col.actual_cost - pl.col.expected_cost).cast(MONEY).alias("impact"),
+            pl.when(is_open).then(pl.lit("open")).otherwise(pl.lit("ended")).alias("state"),
+        )
+        .sort(pl.col.impact.abs(), *by, "start_date", descending=[True, *[False] * len(by), False])
+    )
+
+
+def _check(frame: pl.DataFrame, by: Sequence[str], also: Sequence[str] = ()) -> None:
+    missing = [name for name in (*by, "usage_date", "cost", *also) if name not in frame.columns]
+    if missing:
+        raise ModelError(
+            f"daily costs: column {', '.join(missing)} is missing; the frame has {', '.join(frame.columns)}"
+        )
+    if frame.schema["usage_date"] != pl.Date:
+        raise ModelError(f"daily costs: usage_date is {frame.schema['usage_date']}; cast it to Date")
+    if not frame.schema["cost"].is_numeric():
+        raise ModelError(f"daily costs: cost is {frame.schema['cost']}; give a float or a decimal")
+    order = [*by, "usage_date"]
+    with_nulls = [name for name in order if frame[name].null_count()]
+    if with_nulls:
+        raise ModelError(f"daily costs: {', '.join(with_nulls)} has nulls; every row needs its key and day")
+    ascending = reduce(
+        lambda later, name: (
+            (pl.col(name) > pl.col(name).shift()) | ((pl.col(name) == pl.col(name).shift()) & later)
+        ),
+        reversed(order),
+        pl.lit(False),
+    )
+    wrong = frame.select(ascending.fill_null(True).not_().arg_true())
+    if wrong.height:
+        row = wrong.item(0, 0)
+        what = ", ".join(f"{name} {frame.item(row, name)}" for name in order)
+        raise ModelError(
+            f"daily costs: row {row} ({what}) is out of order or given twice; sort by {', '.join(order)}"
+        )
+
+
+def _memory_days(policy: Policy) -> int:
+    """Days after which nothing of the past is remembered."""
+    return max(
+        policy.level.long_days,
+        policy.level.weeks * 7,
+        policy.scale.days,
+        policy.ramp.lag_days + policy.ramp.days,
+        max(policy.recurrence.lags) + policy.recurrence.days,
+    )
+
+
+def _numbered(costs: pl.DataFrame, by: Sequence[str], policy: Policy) -> pl.DataFrame:
+    """Columns ``series`` (a number per uninterrupted series), ``usage_date``, ``cost`` (known and not negative, or null)."""
+    value = pl.col.cost.cast(pl.Float64)
+    new_key = pl.any_horizontal(pl.col(key) != pl.col(key).shift() for key in by)
+    gap = pl.col.usage_date.diff() > pl.duration(days=_memory_days(policy))
+    return costs.select(
+        (new_key | gap).fill_null(True).cum_sum().alias("series"),
+        pl.col.usage_date,
+        pl.when(value.is_finite() & (value >= 0)).then(value).alias("cost"),
+    )
+
+
+def _calendar(numbered: pl.DataFrame) -> pl.DataFrame:
+    """One row per series and calendar day, so that a shift by one row is a day; ``is_given`` marks the rows we were given."""
+    given = numbered.with_columns(is_given=pl.lit(True))
+    spans = numbered.group_by("series", maintain_order=True).agg(
+        pl.col.usage_date.first().alias("first"), pl.col.usage_date.last().alias("last")
+    )
+    if spans.select(((pl.col.last - pl.col.first).dt.total_days() + 1).sum()).item() == numbered.height:
+        return given
+    days = spans.select("series", pl.date_ranges("first", "last").alias("usage_date")).explode("usage_date")
+    return days.join(given, on=["series", "usage_date"], how="left", maintain_order="left").with_columns(
+        pl.col.is_given.fill_null(False)
+    )
+
+
+def _judged(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """Adds the columns of JUDGEMENT to a calendar of series; each step below adds the columns the next ones read.
+
+    A day that is flagged as a ramp is expected to cost what it did before the ramp: the level has followed the growth.
+    """
+    steps = (_with_level, _with_scale, _with_rise, _with_ramp, _with_zero)
+    kind = (
+        pl.when("is_zero")
+        .then(pl.lit("zero"))
+        .when("is_up")
+        .then(pl.lit("up"))
+        .when("is_ramp")
+        .then(pl.lit("ramp"))
+    )
+    judged = reduce(lambda frame, step: step(frame, policy), steps, days)
+    return judged.with_columns(kind=kind).with_columns(
+        is_anomaly=pl.col.kind.is_not_null(),
+        expected=pl.when(pl.col.kind == "ramp")
+        .then(pl.col.week_before * pl.col.factor)
+        .otherwise("expected"),
+    )
+
+
+def _with_level(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """``age``, ``spend`` (cost where there is any), ``steady`` (spend without weekday), ``level``, ``factor``, ``expected``.
+
+    Zero days never enter a level: it says what the app costs on a day it runs.
+    """
+    level = policy.level
+    trend = pl.col.spend.rolling_mean(level.trend_days, min_samples=level.least_trend_days).over("series")
+    weekday = (
+        pl.col.against_trend.rolling_median(level.weeks, min_samples=level.least_weeks)
+        .shift()
+        .over("series", "weekday")
+    )
+
+    def median(days_back: int) -> pl.Expr:
+        return _past(pl.col.steady.rolling_median(days_back, min_samples=level.least_days))
+
+    return (
+        days.with_columns(
+            age=pl.int_range(pl.len()).over("series"),
+            weekday=pl.col.usage_date.dt.weekday(),
+            spend=pl.when(pl.col.cost > 0).then(pl.col.cost),
+            zero_share=_past(
+                (pl.col.cost == 0).cast(pl.Float64).rolling_mean(level.long_days, min_samples=1)
+            ).fill_null(0),
+        )
+        .with_columns(against_trend=pl.col.spend / trend)
+        .with_columns(factor=weekday.fill_null(1.0))
+        .with_columns(steady=pl.col.spend / pl.col.factor)
+        .with_columns(
+            level=median(level.days),
+            long_level=median(level.long_days),
+            is_intermittent=pl.col.zero_share > level.intermittent_share,
+        )
+        .with_columns(
+            expected=pl.col.factor
+            * pl.when("is_intermittent").then("long_level").otherwise(pl.coalesce("level", "long_level"))
+        )
+    )
+
+
+def _with_scale(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """``rise`` = log(spend / expected), ``spread`` of it, ``score`` = rise / spread."""
+    scale = policy.scale
+    own_days = pl.min_horizontal("age", scale.days)
+    own = MAD_TO_SIGMA * _past(pl.col.rise.abs().rolling_median(scale.days, min_samples=1)).fill_null(0)
+    shrunk = (own_days * own + scale.prior_days * scale.prior) / (own_days + scale.prior_days)
+    return (
+        days.with_columns(rise=(pl.col.spend / pl.col.expected).log())
+        .with_columns(spread=pl.max_horizontal(shrunk, scale.floor))
+        .with_columns(score=pl.col.rise / pl.col.spread)
+    )
+
+
+def _with_rise(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """``is_up``: far above expected, persistently or extremely, and not as it was a month or two ago."""
+    rise, again = policy.rise, policy.recurrence
+    least_share = (
+        pl.when(pl.col.age < rise.young_days)
+        .then(rise.least_share_young)
+        .when("is_intermittent")
+        .then(rise.least_share_intermittent)
+        .otherwise(rise.least_share)
+    )
+    is_material = (pl.col.cost - pl.col.expected > rise.least_amount) & (
+        pl.col.cost > (1 + least_share) * pl.col.expected
+    )
+    days_high = pl.col.is_high.cast(pl.Int8).rolling_sum(rise.days_seen, min_samples=1).over("series")
+
+    def month_ago(value: str) -> pl.Expr:
+        return pl.max_horizontal(
+            pl.col(value).rolling_max(again.days, min_samples=1).shift(lag).over("series")
+            for lag in again.lags
+        )
+
+    is_recurring = (pl.col.past_rise > again.least_share_of_rise * pl.col.rise) & (
+        (pl.col.cost <= again.cost_ratio * pl.col.past_cost)
+        | (pl.col.rise <= pl.col.past_rise + again.score_margin * pl.col.spread)
+    )
+    return (
+        days.with_columns(is_material=is_material.fill_null(False))
+        .with_columns(
+            is_high=(pl.col.is_material & (pl.col.score > rise.score_persistent)).fill_null(False),
+            past_rise=month_ago("rise"),
+            past_cost=month_ago("spend"),
+        )
+        .with_columns(
+            is_up=pl.col.is_material
+            & (
+                (pl.col.score > rise.score_at_once).fill_null(False)
+                | (pl.col.is_high & (days_high >= rise.days_needed))
+            )
+            & is_recurring.fill_null(False).not_()
+        )
+    )
+
+
+def _with_ramp(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """``is_ramp``: the median week outgrew the one three weeks earlier."""
+    ramp = policy.ramp
+    growth = pl.col.week / pl.col.week_before
+    is_ramp = (
+        (growth > ramp.least_ratio)
+        & (pl.col.week - pl.col.week_before > policy.rise.least_amount)
+        & (growth.log() > ramp.least_score * pl.col.spread)
+        & (pl.col.age > ramp.least_age_days)
+        & pl.col.is_intermittent.not_()
+    )
+    return (
+        days.with_columns(
+            week=pl.col.steady.rolling_median(ramp.days, min_samples=policy.level.least_days).over("series")
+        )
+        .with_columns(week_before=pl.col.week.shift(ramp.lag_days).over("series"))
+        .with_columns(is_ramp=is_ramp.fill_null(False) & pl.col.cost.is_not_null())
+    )
+
+
+def _with_zero(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """``is_zero``: nothing is spent where there always was something, or twice running where there nearly always was."""
+    zero = policy.zero
+    nothing = (pl.col.cost <= zero.share_of_level * pl.col.level).fill_null(False)
+    is_unusual = (pl.col.zero_share == 0) | (
+        (pl.col.zero_share <= zero.most_zero_share)
+        & pl.col.is_nothing.shift().over("series").fill_null(False)
+    )
+    is_missed = (pl.col.level * pl.col.factor >= policy.rise.least_amount) & (
+        pl.col.age >= zero.least_age_days
+    )
+    return days.with_columns(is_nothing=nothing).with_columns(
+        is_zero=(pl.col.is_nothing & is_missed & is_unusual).fill_null(False)
+    )
+
+
+def _past(value: pl.Expr) -> pl.Expr:
+    """The value as it stood at the end of the day before."""
+    return value.shift().over("series")
+
+
+def _marked(flags: pl.DataFrame, by: Sequence[str], policy: EpisodePolicy) -> pl.DataFrame:
+    """Days inside an episode, with its number in ``episode``, and ``cost`` and ``expected`` as money."""
+    key = list(by)
+    flagged_on = pl.when("is_anomaly").then("usage_date")
+    since, until = flagged_on.forward_fill().over(key), flagged_on.backward_fill().over(key)
+    inside = (
+        flags.with_columns(since=since, until=until)
+        .filter((pl.col.until - pl.col.since) <= pl.duration(days=policy.gap_days))
+        .with_columns(cost=_money(flags.schema["cost"], "cost"), expected=_money(pl.Float64(), "expected"))
+        .with_columns(expected=pl.when(pl.col.cost.is_not_null()).then(pl.coalesce("expected", "cost")))
+    )
+    new_key = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in key)
+    gap = pl.col.since - pl.col.until.shift() > pl.duration(days=policy.gap_days)
+    return inside.with_columns(episode=(new_key | gap).fill_null(True).cum_sum())
+
+
+def _money(dtype: pl.DataType, column: str) -> pl.Expr:
+    """The column as Decimal(38,18), exact where it is a decimal; a float that is no finite number becomes null."""
+    value = pl.col(column)
+    if dtype.is_float():
+        value = pl.when(value.is_finite()).then(value).cast(ESTIMATE)
+    return value.cast(MONEY)
+
+
+def _check_sums(marked: pl.DataFrame) -> None:
+    """Polars wraps a decimal sum that overflows; the sum in floats shows whether it could have."""
+    limit = 10.0**19  # Decimal(38, 18) holds 20 digits before the point
+    for name in ("cost", "expected"):
+        total: Any = marked[name].cast(pl.Float64).abs().sum()
+        if total >= limit:
+            raise ModelError(f"episodes: the sum of {name} has more than 19 digits before the point")
