@@ -101,6 +101,48 @@ def publish(
     return release
 
 
+def publish_periods(
+    warehouse: Warehouse,
+    scope: str,
+    batches: Mapping[str, uuid.UUID],
+    fingerprints: Mapping[date, str],
+    rows: Mapping[date, int],
+) -> list[Release]:
+    """Publishes several periods of a scope that were written as one batch per table, by one insert.
+
+    Args:
+        batches: table -> batch that holds the rows of all these periods.
+        fingerprints: period -> fingerprint of its inputs.
+        rows: period -> rows, 0 where absent.
+    """
+    current = {one.period: one.seq for one in heads(warehouse, scope) if one.scope == scope}
+    releases = [
+        Release(
+            scope=scope,
+            period=period,
+            seq=current.get(period, 0) + 1,
+            batches=dict(batches),
+            rows=rows.get(period, 0),
+            sha256=fingerprint,
+            version=datetime(period.year, period.month, period.day, tzinfo=UTC),
+            published_at=datetime.now(UTC),
+        )
+        for period, fingerprint in sorted(fingerprints.items())
+    ]
+    if releases:
+        warehouse.execute(
+            "statements/publish_periods",
+            scope=scope,
+            batches=dict(batches),
+            periods=[one.period.isoformat() for one in releases],
+            seqs=[one.seq for one in releases],
+            rows=[one.rows for one in releases],
+            sha256s=[one.sha256 for one in releases],
+            published_at=releases[0].published_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        )
+    return releases
+
+
 @contextmanager
 def lease(workspace: Path, scope: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds the one writer's lease of ``scope`` in a workspace; the kernel frees it when the holder dies.

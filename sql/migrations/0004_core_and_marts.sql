@@ -266,15 +266,15 @@ WHERE (billing_period, batch_id) IN (SELECT period, batch_id FROM current_batche
 -- statement
 CREATE OR REPLACE VIEW core_sli_slices_current AS
 SELECT * EXCEPT batch_id FROM core_sli_slices
-WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_sli_slices');
+WHERE (toDate(slice_start), batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_sli_slices');
 -- statement
 CREATE OR REPLACE VIEW core_app_telemetry_daily_current AS
 SELECT * EXCEPT batch_id FROM core_app_telemetry_daily
-WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_app_telemetry_daily');
+WHERE (usage_date, batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_app_telemetry_daily');
 -- statement
 CREATE OR REPLACE VIEW core_app_resources_current AS
 SELECT * EXCEPT batch_id FROM core_app_resources
-WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_app_resources');
+WHERE (usage_date, batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_app_resources');
 -- statement
 CREATE OR REPLACE VIEW mart_slo_status_current AS
 SELECT * EXCEPT batch_id FROM mart_slo_status

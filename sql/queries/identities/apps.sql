@@ -1,0 +1,7 @@
+-- purpose: the current registry, for the attribution rules and statements
+-- parameters: none
+-- columns: app_id, app_name, team, lead, cost_center, lifecycle, resource_ids, patterns
+SELECT app_id, app_name, toString(team) AS team, lead, toString(cost_center) AS cost_center,
+    toString(lifecycle) AS lifecycle, resource_ids, patterns
+FROM core_apps_current
+ORDER BY app_id, valid_from
