@@ -84,7 +84,7 @@ CREATE TABLE IF NOT EXISTS core_sli_slices
     total        UInt64                 COMMENT 'all events, each span once',
     batch_id     UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree PARTITION BY toDate(slice_start) ORDER BY (batch_id, app_id, objective, slice_start)
+ENGINE = MergeTree PARTITION BY toYYYYMM(slice_start) ORDER BY (batch_id, app_id, objective, slice_start)
 COMMENT 'Five-minute service level slices from SERVER and CONSUMER spans';
 
 -- statement
