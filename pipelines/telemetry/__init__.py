@@ -1,0 +1,8 @@
+"""Telemetry: OTLP objects to rows of the ``otel`` database, each object once.
+
+The live intake and the scan of configured sources share ``load_object``; no other way leads into the tables.
+"""
+
+from pipelines.telemetry.load import ObjectLoad, load_object
+
+__all__ = ["ObjectLoad", "load_object"]

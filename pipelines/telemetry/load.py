@@ -1,0 +1,269 @@
+"""The one load path of OTLP: an object's bytes to rows of ``otel``, once per object whatever is killed when.
+
+The engine parses; this keeps attempts apart by batch id, compares two independent counts and writes the ledger
+line that makes a batch visible. Where objects come from is not known here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from models.errors import ControlTotalError, ObjectRefused, WarehouseError
+from pipelines.telemetry.frames import Encoding
+from pipelines.telemetry.policy import load_policy
+from pipelines.telemetry.repair import BrokenMessage, is_unreadable, repaired
+from pipelines.telemetry.signals import READERS, SignalReader
+from pipelines.telemetry.spool import Spooled, spool
+from pipelines.telemetry.structures import proto_text
+from sql.publish import new_batch_id
+from sql.warehouse import Warehouse
+
+State = Literal["loaded", "already", "refused"]
+
+
+@dataclass(frozen=True)
+class ObjectLoad:
+    """What became of one object: rows per signal, records and messages set aside, and the reason of a refusal."""
+
+    state: State
+    rows: dict[str, int] = field(default_factory=dict)
+    rejected: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Object:
+    source_name: str
+    object_name: str
+    path: Path
+    sha256: str
+    modified_at: datetime
+
+
+def load_object(
+    warehouse: Warehouse,
+    *,
+    source_name: str,
+    object_name: str,
+    path: Path,
+    sha256: str,
+    modified_at: datetime,
+    signal: Literal["traces", "metrics", "logs"] | None = None,
+    encoding: Encoding | None = None,
+) -> ObjectLoad:
+    """Loads one object of OTLP, exactly once for its sha256, and returns what became of it.
+
+    Args:
+        path: the bytes, readable by the warehouse's process; plain or gzip.
+        sha256: of the bytes as delivered; an object the ledger has as loaded or refused is not read again.
+        signal: what the messages are of; None looks at the bytes (JSON lines may mix signals).
+        encoding: None looks at the bytes.
+
+    Raises:
+        WarehouseError: the warehouse failed for a reason that is not in the bytes; nothing became visible.
+        ControlTotalError: the rows written are not those counted in the bytes; nothing became visible.
+    """
+    delivered = _Object(source_name, object_name, path, sha256, modified_at)
+    earlier = _recorded(warehouse, sha256)
+    if earlier:
+        return earlier
+    with tempfile.TemporaryDirectory(prefix="appfleet-otlp-") as folder:
+        try:
+            spooled = spool(path, Path(folder), object_name, signal, encoding)
+            return _load(warehouse, delivered, spooled, Path(folder))
+        except ObjectRefused as refusal:
+            _record(warehouse, delivered, new_batch_id(), {"": 0}, {"": 0}, "refused", refusal.reason)
+            return ObjectLoad("refused", reason=refusal.reason)
+
+
+def _load(warehouse: Warehouse, delivered: _Object, spooled: Spooled, folder: Path) -> ObjectLoad:
+    broken: list[BrokenMessage] = []
+    try:
+        batch_id, counted = _attempt(warehouse, spooled)
+    except WarehouseError as error:
+        if not is_unreadable(error):
+            raise
+        spooled, broken = repaired(
+            spooled, folder, delivered.object_name, lambda piece: _is_readable(warehouse, piece)
+        )
+        batch_id, counted = _attempt(warehouse, spooled)
+    rows = {name: survey.filter(pl.col("fault") == "")["records"].sum() for name, survey in counted.items()}
+    faults = {name: survey.filter(pl.col("fault") != "")["records"].sum() for name, survey in counted.items()}
+    for name in (name for name, count in faults.items() if count):
+        warehouse.execute(
+            READERS[name].rejects,
+            settings={**engine_settings(spooled, READERS[name]), "max_threads": 1},
+            structure=READERS[name].survey_structure,
+            source_name=delivered.source_name,
+            object_name=delivered.object_name,
+            sha256=delivered.sha256,
+            first_bytes=load_policy().first_bytes,
+            **_binding(spooled),
+        )
+    _set_aside(warehouse, delivered, broken)
+    first = next(iter(rows))
+    faults[first] += len(broken)
+    _record(warehouse, delivered, batch_id, rows, faults, "loaded", "")
+    return ObjectLoad("loaded", rows, sum(faults.values()))
+
+
+def _attempt(warehouse: Warehouse, spooled: Spooled) -> tuple[uuid.UUID, dict[str, pl.DataFrame]]:
+    """Writes all records under a fresh batch id; returns it and what the survey counted per signal."""
+    batch_id = new_batch_id()
+    counted = {}
+    for name in spooled.signals:
+        reader = READERS[name]
+        settings = engine_settings(spooled, reader)
+        survey = warehouse.frame(
+            reader.survey, settings=settings, structure=reader.survey_structure, **_binding(spooled)
+        )
+        counted[name] = survey
+        for target in reader.targets:
+            good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
+            for first_day, last_day in _day_ranges(good["day"].unique().sort().to_list()):
+                warehouse.execute(
+                    target.statement,
+                    settings=settings,
+                    structure=target.structure,
+                    batch_id=batch_id,
+                    first_day=first_day.isoformat(),
+                    last_day=last_day.isoformat(),
+                    **_binding(spooled),
+                )
+            if not good.is_empty():
+                _verify(warehouse, target.table, batch_id, good)
+    return batch_id, counted
+
+
+def _verify(warehouse: Warehouse, table: str, batch_id: uuid.UUID, good: pl.DataFrame) -> None:
+    written = warehouse.frame(
+        f"queries/telemetry/batch_rows_{table}",
+        batch_id=batch_id,
+        first_day=good["day"].min().isoformat(),
+        last_day=good["day"].max().isoformat(),
+    ).item()
+    if written != good["records"].sum():
+        raise ControlTotalError(
+            f"otel.{table}: {written} rows written where the object holds {good['records'].sum()}; nothing was published"
+        )
+
+
+def _is_readable(warehouse: Warehouse, spooled: Spooled) -> bool:
+    """Whether the engine can read every message of a file, in full."""
+    for name in spooled.signals:
+        for target in READERS[name].targets:
+            try:
+                warehouse.frame(
+                    f"queries/telemetry/readable_{name}",
+                    settings=engine_settings(spooled, READERS[name]),
+                    path=spooled.path,
+                    format=spooled.engine_format,
+                    structure=target.structure,
+                )
+            except WarehouseError as error:
+                if is_unreadable(error):
+                    return False
+                raise
+    return True
+
+
+def engine_settings(spooled: Spooled, reader: SignalReader) -> dict[str, str | int | float]:
+    """Settings the engine reads a spooled file with."""
+    settings: dict[str, str | int | float] = {"output_format_json_escape_forward_slashes": 0}
+    if spooled.family == "json":
+        settings["input_format_json_read_numbers_as_strings"] = 1
+        settings["input_format_skip_unknown_fields"] = 1
+    else:
+        settings["format_schema_source"] = "string"
+        settings["format_schema"] = proto_text()
+        settings["format_schema_message_name"] = reader.message
+    return settings
+
+
+def _binding(spooled: Spooled) -> dict[str, Any]:
+    policy = load_policy()
+    return {
+        "path": spooled.path,
+        "format": spooled.engine_format,
+        "encoding": spooled.family,
+        "time_from": policy.time_from,
+        "time_to": policy.time_to,
+    }
+
+
+def _day_ranges(days: list[date]) -> Iterator[tuple[date, date]]:
+    """First and last day of each insert."""
+    size = load_policy().days_per_insert
+    for start in range(0, len(days), size):
+        part = days[start : start + size]
+        yield part[0], part[-1]
+
+
+def _recorded(warehouse: Warehouse, sha256: str) -> ObjectLoad | None:
+    """The outcome the ledger already has for these bytes, if any."""
+    lines = warehouse.frame("queries/telemetry/recorded", sha256=sha256)
+    if lines.is_empty():
+        return None
+    loaded = lines.filter(pl.col("state") == "loaded")
+    if loaded.is_empty():
+        return ObjectLoad("refused", reason=lines["reason"][0])
+    rows = dict(zip(loaded["signal"], loaded["rows"], strict=True))
+    return ObjectLoad("already", rows, loaded["rejected"].sum())
+
+
+def _record(
+    warehouse: Warehouse,
+    delivered: _Object,
+    batch_id: uuid.UUID,
+    rows: dict[str, int],
+    rejected: dict[str, int],
+    state: State,
+    reason: str,
+) -> None:
+    warehouse.execute(
+        "statements/telemetry_delivery",
+        source_name=delivered.source_name,
+        object_name=delivered.object_name,
+        sha256=delivered.sha256,
+        object_bytes=delivered.path.stat().st_size,
+        modified_at=delivered.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        batch_id=batch_id,
+        signals=list(rows),
+        rows=list(rows.values()),
+        rejected=[rejected[name] for name in rows],
+        state=state,
+        reason=reason,
+    )
+
+
+def _set_aside(warehouse: Warehouse, delivered: _Object, broken: list[BrokenMessage]) -> None:
+    if not broken:
+        return
+    now = datetime.now(UTC)
+    warehouse.insert(
+        "raw_rejects",
+        pl.DataFrame(
+            [
+                {
+                    "kind": "telemetry",
+                    "source_name": delivered.source_name,
+                    "object_name": delivered.object_name,
+                    "object_sha256": delivered.sha256,
+                    "position": one.position,
+                    "reason": "unreadable message",
+                    "detail": one.detail,
+                    "first_bytes": one.first_bytes,
+                    "rejected_at": now,
+                }
+                for one in broken
+            ]
+        ),
+    )

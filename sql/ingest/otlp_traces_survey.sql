@@ -1,0 +1,18 @@
+-- purpose: what an object holds, counted apart from its load: records per table, day and fault
+-- parameters: path, format, structure, encoding String; time_from, time_to UInt64
+-- columns: table_name, day, fault (empty: it counts), records
+WITH {encoding:String} = 'json' AS json
+SELECT
+    'otel_traces' AS table_name,
+    if(fault = '', toDate(otlp_time(span.startTimeUnixNano)), toDate(0)) AS day,
+    otlp_span_fault(otlp_trace_id(span.traceId, json), otlp_span_id(span.spanId, json),
+        span.startTimeUnixNano, span.endTimeUnixNano, span.events.timeUnixNano, json,
+        {time_from:UInt64}, {time_to:UInt64}) AS fault,
+    count() AS records
+FROM
+(
+    SELECT arrayJoin(arrayFlatten(resourceSpans.scopeSpans.spans)) AS span
+    FROM file({path:String}, {format:String}, {structure:String})
+)
+GROUP BY day, fault
+ORDER BY day, fault

@@ -1,0 +1,513 @@
+-- OpenTelemetry signals, column names and types as the collector's ClickHouse exporter writes them, so that a
+-- collector can also insert directly. Ours: app_id first in the order key, partitions by day and retention, and
+-- what begins with a small letter or x_. The functions turn OTLP values into columns; every load shares them.
+
+-- statement
+CREATE DATABASE IF NOT EXISTS otel COMMENT 'OpenTelemetry traces, logs and metrics'
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_identity AS (text) -> lowerUTF8(trimBoth(text, ' \t\n\r\f\v'))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_app AS (resource, record, service) ->
+    otlp_identity(multiIf(
+        resource['app_id'] != '', resource['app_id'],
+        record['app_id'] != '', record['app_id'],
+        service))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_environment AS (resource) ->
+    otlp_identity(if(resource['deployment.environment.name'] != '',
+        resource['deployment.environment.name'], resource['deployment.environment']))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_bytes AS (value, json) -> if(json, value, base64Encode(value))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_scalar AS (v, json) -> coalesce(
+    tupleElement(v, 'stringValue'),
+    toString(tupleElement(v, 'intValue')),
+    toString(tupleElement(v, 'boolValue')),
+    toString(tupleElement(v, 'doubleValue')),
+    otlp_bytes(tupleElement(v, 'bytesValue'), json))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_json_0 AS (v, json) -> multiIf(
+    isNotNull(tupleElement(v, 'stringValue')), toJSONString(assumeNotNull(tupleElement(v, 'stringValue'))),
+    isNotNull(tupleElement(v, 'bytesValue')), concat('"', otlp_bytes(assumeNotNull(tupleElement(v, 'bytesValue')), json), '"'),
+    isNotNull(tupleElement(v, 'doubleValue')) AND NOT isFinite(assumeNotNull(tupleElement(v, 'doubleValue'))),
+        concat('"', toString(assumeNotNull(tupleElement(v, 'doubleValue'))), '"'),
+    coalesce(otlp_scalar(v, json), 'null'))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_array_1 AS (v, json) -> concat('[', arrayStringConcat(arrayMap(
+    item -> otlp_json_0(item, json), tupleElement(tupleElement(v, 'arrayValue'), 'values')), ','), ']')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_kvlist_1 AS (v, json) -> concat('{', arrayStringConcat(arrayMap(
+    pair -> concat(toJSONString(tupleElement(pair, 'key')), ':', otlp_json_0(tupleElement(pair, 'value'), json)),
+    tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ','), '}')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_json_1 AS (v, json) -> multiIf(
+    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values')), otlp_array_1(v, json),
+    notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), otlp_kvlist_1(v, json),
+    otlp_json_0(v, json))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_array_2 AS (v, json) -> concat('[', arrayStringConcat(arrayMap(
+    item -> otlp_json_1(item, json), tupleElement(tupleElement(v, 'arrayValue'), 'values')), ','), ']')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_kvlist_2 AS (v, json) -> concat('{', arrayStringConcat(arrayMap(
+    pair -> concat(toJSONString(tupleElement(pair, 'key')), ':', otlp_json_1(tupleElement(pair, 'value'), json)),
+    tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ','), '}')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_json_2 AS (v, json) -> multiIf(
+    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values')), otlp_array_2(v, json),
+    notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), otlp_kvlist_2(v, json),
+    otlp_json_0(v, json))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_array_3 AS (v, json) -> concat('[', arrayStringConcat(arrayMap(
+    item -> otlp_json_2(item, json), tupleElement(tupleElement(v, 'arrayValue'), 'values')), ','), ']')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_kvlist_3 AS (v, json) -> concat('{', arrayStringConcat(arrayMap(
+    pair -> concat(toJSONString(tupleElement(pair, 'key')), ':', otlp_json_2(tupleElement(pair, 'value'), json)),
+    tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ','), '}')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_text AS (v, json) -> multiIf(
+    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values')), otlp_array_3(v, json),
+    notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), otlp_kvlist_3(v, json),
+    coalesce(otlp_scalar(v, json), ''))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json) -> mapFromArrays(
+    arrayMap(pair -> tupleElement(pair, 'key'), attributes),
+    arrayMap(pair -> otlp_text(tupleElement(pair, 'value'), json), attributes))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_trace_id AS (id, json) -> multiIf(
+    NOT json, lower(hex(id)),
+    length(id) = 24, lower(hex(tryBase64Decode(id))),
+    lower(id))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_span_id AS (id, json) -> multiIf(
+    NOT json, lower(hex(id)),
+    length(id) = 12, lower(hex(tryBase64Decode(id))),
+    lower(id))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_time AS (nanoseconds) -> fromUnixTimestamp64Nano(toInt64(nanoseconds), 'UTC')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_span_kind AS (kind) -> transform(kind,
+    ['1', '2', '3', '4', '5',
+     'SPAN_KIND_INTERNAL', 'SPAN_KIND_SERVER', 'SPAN_KIND_CLIENT', 'SPAN_KIND_PRODUCER', 'SPAN_KIND_CONSUMER'],
+    ['Internal', 'Server', 'Client', 'Producer', 'Consumer',
+     'Internal', 'Server', 'Client', 'Producer', 'Consumer'],
+    'Unspecified')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_status_code AS (code) -> transform(code,
+    ['1', '2', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'], ['Ok', 'Error', 'Ok', 'Error'], 'Unset')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_temporality AS (temporality) -> transform(temporality,
+    ['1', '2', 'AGGREGATION_TEMPORALITY_DELTA', 'AGGREGATION_TEMPORALITY_CUMULATIVE'],
+    [1, 2, 1, 2], 0)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_severity AS (severity) -> if(
+    startsWith(severity, 'SEVERITY_NUMBER_'),
+    toUInt8(transform(extract(severity, '^SEVERITY_NUMBER_([A-Z]+)'),
+        ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'], [1, 5, 9, 13, 17, 21], 0)
+        + greatest(toUInt8OrZero(extract(severity, '([2-4])$')), 1) - 1),
+    toUInt8OrZero(severity))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_in_range AS (nanoseconds, time_from, time_to) ->
+    nanoseconds >= time_from AND nanoseconds < time_to
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_hex_fault AS (id, json) ->
+    (json AND NOT match(id, '^[0-9a-f]+$')) OR match(id, '^0+$')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended, events, json, time_from, time_to) -> multiIf(
+    length(trace_id) != 32 OR otlp_hex_fault(trace_id, json), 'invalid trace id',
+    length(span_id) != 16 OR otlp_hex_fault(span_id, json), 'invalid span id',
+    NOT otlp_in_range(started, time_from, time_to)
+        OR (ended != 0 AND NOT otlp_in_range(ended, time_from, time_to))
+        OR arrayExists(moment -> moment != 0 AND NOT otlp_in_range(moment, time_from, time_to), events),
+    'time out of range',
+    '')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_moments_fault AS (moment, started, exemplars, time_from, time_to) -> if(
+    NOT otlp_in_range(moment, time_from, time_to)
+        OR (started != 0 AND NOT otlp_in_range(started, time_from, time_to))
+        OR arrayExists(time -> time != 0 AND NOT otlp_in_range(time, time_from, time_to), exemplars),
+    'time out of range',
+    '')
+
+-- statement
+CREATE TABLE IF NOT EXISTS otel.otel_traces
+(
+    Timestamp           DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the span',
+    TraceId             String CODEC(ZSTD(1)) COMMENT 'trace, 32 hex digits, lower case',
+    SpanId              String CODEC(ZSTD(1)) COMMENT 'span, 16 hex digits, lower case',
+    ParentSpanId        String CODEC(ZSTD(1)) COMMENT 'parent span, or empty for a root',
+    TraceState          String CODEC(ZSTD(1)) COMMENT 'W3C trace state',
+    SpanName            LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'name of the operation',
+    SpanKind            LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'Unspecified, Internal, Server, Client, Producer or Consumer',
+    ServiceName         LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service.name of the resource',
+    ResourceAttributes  Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
+    ScopeName           String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
+    ScopeVersion        String CODEC(ZSTD(1)) COMMENT 'its version',
+    SpanAttributes      Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the span as text',
+    Duration            UInt64 CODEC(ZSTD(1)) COMMENT 'nanoseconds from start to end; 0 where the end is unset or before the start',
+    StatusCode          LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'Unset, Ok or Error',
+    StatusMessage       String CODEC(ZSTD(1)) COMMENT 'message of the status',
+    `Events.Timestamp`  Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each event',
+    `Events.Name`       Array(LowCardinality(String)) CODEC(ZSTD(1)) COMMENT 'name of each event',
+    `Events.Attributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each event',
+    `Links.TraceId`     Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each link',
+    `Links.SpanId`      Array(String) CODEC(ZSTD(1)) COMMENT 'span of each link',
+    `Links.TraceState`  Array(String) CODEC(ZSTD(1)) COMMENT 'trace state of each link',
+    `Links.Attributes`  Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each link',
+    x_BatchId           UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
+    retention_days      UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
+    app_id              LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, SpanAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    environment         LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_span_attr_key mapKeys(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_span_attr_value mapValues(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_duration Duration TYPE minmax GRANULARITY 1,
+    INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY (toDate(Timestamp), retention_days)
+ORDER BY (app_id, toStartOfFiveMinutes(Timestamp), SpanName, Timestamp)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+COMMENT 'Spans as delivered; read otel_traces_current'
+
+-- statement
+CREATE TABLE IF NOT EXISTS otel.otel_logs
+(
+    Timestamp          DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the record, else the time it was observed',
+    TimestampTime      DateTime DEFAULT toDateTime(Timestamp) CODEC(Delta(4), ZSTD(1)) COMMENT 'the same in whole seconds',
+    TraceId            String CODEC(ZSTD(1)) COMMENT 'trace the record belongs to, or empty',
+    SpanId             String CODEC(ZSTD(1)) COMMENT 'span the record belongs to, or empty',
+    TraceFlags         UInt8 CODEC(ZSTD(1)) COMMENT 'W3C trace flags',
+    SeverityText       LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'severity as the source wrote it',
+    SeverityNumber     UInt8 CODEC(ZSTD(1)) COMMENT 'OTLP severity, 1 to 24; 0 where unset',
+    ServiceName        LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service.name of the resource',
+    Body               String CODEC(ZSTD(1)) COMMENT 'body as text',
+    ResourceSchemaUrl  LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
+    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
+    ScopeSchemaUrl     LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'schema of the scope attributes',
+    ScopeName          String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
+    ScopeVersion       LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'its version',
+    ScopeAttributes    Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the scope as text',
+    LogAttributes      Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the record as text',
+    EventName          String CODEC(ZSTD(1)) COMMENT 'name of the event, or empty',
+    x_BatchId          UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
+    retention_days     UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
+    app_id             LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, LogAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    environment        LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_key mapKeys(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_value mapValues(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_log_attr_key mapKeys(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_log_attr_value mapValues(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8,
+    INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY (toDate(Timestamp), retention_days)
+ORDER BY (app_id, toStartOfFiveMinutes(Timestamp), Timestamp)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+COMMENT 'Log records as delivered; read otel_logs_current'
+
+-- statement
+CREATE TABLE IF NOT EXISTS otel.otel_metrics_gauge
+(
+    ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
+    ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
+    ScopeName                      String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
+    ScopeVersion                   String CODEC(ZSTD(1)) COMMENT 'its version',
+    ScopeAttributes                Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the scope as text',
+    ScopeDroppedAttrCount          UInt32 CODEC(ZSTD(1)) COMMENT 'attributes the scope dropped',
+    ScopeSchemaUrl                 String CODEC(ZSTD(1)) COMMENT 'schema of the scope attributes',
+    ServiceName                    LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service.name of the resource',
+    MetricName                     LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'name of the metric',
+    MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
+    MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
+    Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
+    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    Value                          Float64 CODEC(ZSTD(1)) COMMENT 'the value; integers as float, as the exporter has it',
+    Flags                          UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
+    `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
+    `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
+    x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
+    retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
+    INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_key mapKeys(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_value mapValues(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_key mapKeys(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY (toDate(TimeUnix), retention_days)
+ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+COMMENT 'Points of gauges as delivered; read otel_metrics_gauge_current'
+
+-- statement
+CREATE TABLE IF NOT EXISTS otel.otel_metrics_sum
+(
+    ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
+    ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
+    ScopeName                      String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
+    ScopeVersion                   String CODEC(ZSTD(1)) COMMENT 'its version',
+    ScopeAttributes                Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the scope as text',
+    ScopeDroppedAttrCount          UInt32 CODEC(ZSTD(1)) COMMENT 'attributes the scope dropped',
+    ScopeSchemaUrl                 String CODEC(ZSTD(1)) COMMENT 'schema of the scope attributes',
+    ServiceName                    LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service.name of the resource',
+    MetricName                     LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'name of the metric',
+    MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
+    MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
+    Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
+    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    Value                          Float64 CODEC(ZSTD(1)) COMMENT 'the value; integers as float, as the exporter has it',
+    Flags                          UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
+    `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
+    `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
+    AggregationTemporality         Int32 CODEC(ZSTD(1)) COMMENT '0 unspecified, 1 delta, 2 cumulative',
+    IsMonotonic                    Bool CODEC(ZSTD(1)) COMMENT 'the sum never falls',
+    x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
+    retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
+    INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_key mapKeys(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_value mapValues(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_key mapKeys(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY (toDate(TimeUnix), retention_days)
+ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+COMMENT 'Points of sums as delivered; read otel_metrics_sum_current'
+
+-- statement
+CREATE TABLE IF NOT EXISTS otel.otel_metrics_histogram
+(
+    ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
+    ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
+    ScopeName                      String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
+    ScopeVersion                   String CODEC(ZSTD(1)) COMMENT 'its version',
+    ScopeAttributes                Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the scope as text',
+    ScopeDroppedAttrCount          UInt32 CODEC(ZSTD(1)) COMMENT 'attributes the scope dropped',
+    ScopeSchemaUrl                 String CODEC(ZSTD(1)) COMMENT 'schema of the scope attributes',
+    ServiceName                    LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service.name of the resource',
+    MetricName                     LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'name of the metric',
+    MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
+    MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
+    Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
+    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    Count                          UInt64 CODEC(ZSTD(1)) COMMENT 'number of values',
+    Sum                            Float64 CODEC(ZSTD(1)) COMMENT 'sum of the values; 0 where not recorded',
+    BucketCounts                   Array(UInt64) CODEC(ZSTD(1)) COMMENT 'values per bucket',
+    ExplicitBounds                 Array(Float64) CODEC(ZSTD(1)) COMMENT 'upper bounds of the buckets',
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
+    `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
+    `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
+    Flags                          UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
+    Min                            Float64 CODEC(ZSTD(1)) COMMENT 'smallest value; 0 where not recorded',
+    Max                            Float64 CODEC(ZSTD(1)) COMMENT 'largest value; 0 where not recorded',
+    AggregationTemporality         Int32 CODEC(ZSTD(1)) COMMENT '0 unspecified, 1 delta, 2 cumulative',
+    x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
+    retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
+    INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_key mapKeys(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_value mapValues(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_key mapKeys(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY (toDate(TimeUnix), retention_days)
+ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+COMMENT 'Points of histograms as delivered; read otel_metrics_histogram_current'
+
+-- statement
+CREATE TABLE IF NOT EXISTS otel.otel_metrics_exponential_histogram
+(
+    ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
+    ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
+    ScopeName                      String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
+    ScopeVersion                   String CODEC(ZSTD(1)) COMMENT 'its version',
+    ScopeAttributes                Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the scope as text',
+    ScopeDroppedAttrCount          UInt32 CODEC(ZSTD(1)) COMMENT 'attributes the scope dropped',
+    ScopeSchemaUrl                 String CODEC(ZSTD(1)) COMMENT 'schema of the scope attributes',
+    ServiceName                    LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service.name of the resource',
+    MetricName                     LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'name of the metric',
+    MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
+    MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
+    Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
+    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    Count                          UInt64 CODEC(ZSTD(1)) COMMENT 'number of values',
+    Sum                            Float64 CODEC(ZSTD(1)) COMMENT 'sum of the values; 0 where not recorded',
+    Scale                          Int32 CODEC(ZSTD(1)) COMMENT 'resolution: base is 2^(2^-scale)',
+    ZeroCount                      UInt64 CODEC(ZSTD(1)) COMMENT 'values in the zero bucket',
+    PositiveOffset                 Int32 CODEC(ZSTD(1)) COMMENT 'index of the first positive bucket',
+    PositiveBucketCounts           Array(UInt64) CODEC(ZSTD(1)) COMMENT 'values per positive bucket',
+    NegativeOffset                 Int32 CODEC(ZSTD(1)) COMMENT 'index of the first negative bucket',
+    NegativeBucketCounts           Array(UInt64) CODEC(ZSTD(1)) COMMENT 'values per negative bucket',
+    `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
+    `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
+    `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
+    Flags                          UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
+    Min                            Float64 CODEC(ZSTD(1)) COMMENT 'smallest value; 0 where not recorded',
+    Max                            Float64 CODEC(ZSTD(1)) COMMENT 'largest value; 0 where not recorded',
+    AggregationTemporality         Int32 CODEC(ZSTD(1)) COMMENT '0 unspecified, 1 delta, 2 cumulative',
+    x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
+    retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
+    INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_key mapKeys(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_value mapValues(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_key mapKeys(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY (toDate(TimeUnix), retention_days)
+ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+COMMENT 'Points of exponential histograms as delivered; read otel_metrics_exponential_histogram_current'
+
+-- statement
+CREATE TABLE IF NOT EXISTS otel.otel_metrics_summary
+(
+    ResourceAttributes          Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
+    ResourceSchemaUrl           String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
+    ScopeName                   String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
+    ScopeVersion                String CODEC(ZSTD(1)) COMMENT 'its version',
+    ScopeAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the scope as text',
+    ScopeDroppedAttrCount       UInt32 CODEC(ZSTD(1)) COMMENT 'attributes the scope dropped',
+    ScopeSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the scope attributes',
+    ServiceName                 LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'service.name of the resource',
+    MetricName                  LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'name of the metric',
+    MetricDescription           String CODEC(ZSTD(1)) COMMENT 'what it measures',
+    MetricUnit                  String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
+    Attributes                  Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
+    StartTimeUnix               DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                    DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    Count                       UInt64 CODEC(ZSTD(1)) COMMENT 'number of values',
+    Sum                         Float64 CODEC(ZSTD(1)) COMMENT 'sum of the values; 0 where not recorded',
+    `ValueAtQuantiles.Quantile` Array(Float64) CODEC(ZSTD(1)) COMMENT 'quantiles, 0 to 1',
+    `ValueAtQuantiles.Value`    Array(Float64) CODEC(ZSTD(1)) COMMENT 'value at each quantile',
+    Flags                       UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
+    x_BatchId                   UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
+    retention_days              UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
+    app_id                      LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    environment                 LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
+    INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_key mapKeys(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_scope_attr_value mapValues(ScopeAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_key mapKeys(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY (toDate(TimeUnix), retention_days)
+ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+COMMENT 'Points of summaries as delivered; read otel_metrics_summary_current'
+
+-- statement
+CREATE OR REPLACE VIEW otel.loaded_batches AS
+SELECT DISTINCT batch_id FROM raw_deliveries WHERE kind = 'telemetry' AND state = 'loaded'
+UNION ALL
+SELECT toUUID('00000000-0000-0000-0000-000000000000')
+
+-- statement
+CREATE OR REPLACE VIEW otel.otel_traces_current AS
+SELECT *, app_id, environment FROM otel.otel_traces
+WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+LIMIT 1 BY TraceId, SpanId
+
+-- statement
+CREATE OR REPLACE VIEW otel.otel_logs_current AS
+SELECT *, app_id, environment FROM otel.otel_logs
+WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+
+-- statement
+CREATE OR REPLACE VIEW otel.otel_metrics_gauge_current AS
+SELECT *, app_id, environment FROM otel.otel_metrics_gauge
+WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+
+-- statement
+CREATE OR REPLACE VIEW otel.otel_metrics_sum_current AS
+SELECT *, app_id, environment FROM otel.otel_metrics_sum
+WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+
+-- statement
+CREATE OR REPLACE VIEW otel.otel_metrics_histogram_current AS
+SELECT *, app_id, environment FROM otel.otel_metrics_histogram
+WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+
+-- statement
+CREATE OR REPLACE VIEW otel.otel_metrics_exponential_histogram_current AS
+SELECT *, app_id, environment FROM otel.otel_metrics_exponential_histogram
+WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+
+-- statement
+CREATE OR REPLACE VIEW otel.otel_metrics_summary_current AS
+SELECT *, app_id, environment FROM otel.otel_metrics_summary
+WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+
