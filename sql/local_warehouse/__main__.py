@@ -1,0 +1,128 @@
+"""``python -m sql.local_warehouse --workspace DIR``: the process that owns a workspace's warehouse.
+
+It says on its standard output ``ready PORT``, ``owned SENTENCE`` or ``failed SENTENCE``, and ends when its
+standard input does (unless others still use it) or on SIGTERM or SIGINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from models.errors import AppfleetError, WarehouseError
+from sql.local_warehouse.ownership import Place
+
+POLL_SECONDS = 0.2
+FORCED_END_SECONDS = 10.0
+
+
+def main() -> int:
+    """Owns the warehouse until told to stop; 0 when it did, 1 when it could not."""
+    options = _options()
+    os.environ["TZ"] = "UTC"
+    place = Place(options.workspace)
+    try:
+        place.prepare()
+        with place.ownership() as owned:
+            if not owned:
+                owner = place.owner()
+                _say(f"owned {owner.sentence() if owner else 'another process'}")
+                return 1
+            return _own(place, options)
+    except AppfleetError as error:
+        _say(f"failed {error}")
+        return 1
+
+
+def _options() -> argparse.Namespace:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    parser = argparse.ArgumentParser(prog="python -m sql.local_warehouse", description=__doc__)
+    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--query-memory", type=int, default=memory // 2, help="bytes one statement may use")
+    parser.add_argument("--query-seconds", type=int, default=3600, help="seconds one statement may take")
+    parser.add_argument("--memory-share", type=float, default=0.8, help="share of memory the engine may use")
+    parser.add_argument("--at-once", type=int, default=32, help="statements run at once")
+    parser.add_argument("--connections", type=int, default=256, help="connections open at once")
+    parser.add_argument("--stay", action="store_true", help="do not end with standard input")
+    return parser.parse_args()
+
+
+def _own(place: Place, options: argparse.Namespace) -> int:
+    from sql.local_warehouse.engine import Engine, EngineError, Limits
+    from sql.local_warehouse.server import Credentials, Server
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    credentials = Credentials(place.password("writer", create=True), place.password("reader", create=True))
+    empty = place.state / "warehouse.cwd"
+    empty.mkdir(mode=0o700, exist_ok=True)
+    os.chdir(empty)
+    try:
+        limits = Limits(options.query_memory, options.query_seconds, options.memory_share)
+        engine = Engine(place.data, limits)
+    except EngineError as error:
+        raise WarehouseError(f"{place.data}: the engine cannot open it: {error.message[:300]}") from None
+    try:
+        server = Server(engine, credentials, options.port, options.at_once, options.connections)
+    except OSError:
+        raise WarehouseError(
+            f"port {options.port} of 127.0.0.1 is taken: stop what listens there or choose another port"
+        ) from None
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+    serving.start()
+    _migrate(server.port, credentials.writer)
+    place.announce(server.port)
+    _say(f"ready {server.port}")
+    if not options.stay:
+        threading.Thread(target=_end_with_input, args=(place, stop), daemon=True).start()
+    while not stop.wait(60):
+        pass
+    threading.Timer(FORCED_END_SECONDS, os._exit, (0,)).start()
+    place.withdraw()
+    server.stop()
+    if not server.running:
+        engine.close()
+    sys.stdout.flush()
+    os._exit(0)  # threads inside the engine must not hold the end up; what was acknowledged is on disk
+
+
+def _migrate(port: int, password: str) -> None:
+    from sql.migrate import migrate
+    from sql.warehouse import Warehouse
+
+    warehouse = Warehouse.over_http("127.0.0.1", port, "writer", password)
+    try:
+        migrate(warehouse)
+    finally:
+        warehouse.close()
+
+
+def _end_with_input(place: Place, stop: threading.Event) -> None:
+    """Stops when standard input has ended and nobody uses the warehouse any more."""
+    while os.read(0, 1024):
+        pass
+    while not stop.is_set():
+        with place.users(exclusive=True) as alone:
+            if alone:
+                _say("stopping")
+                stop.set()
+                threading.Event().wait()  # keeps the lock: whoever comes now waits for the next owner
+        _say("staying")
+        stop.wait(POLL_SECONDS)
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except (OSError, ValueError):
+        pass  # the starter has gone; nobody reads
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Starts, finds and stops the process that owns a workspace's warehouse.
+
+For commands: ``open_warehouse``. For a supervisor of long-lived services: ``WarehouseProcess``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from models.errors import WarehouseError
+from sql.local_warehouse.ownership import Owner, Place
+from sql.warehouse import Warehouse
+
+Role = Literal["writer", "reader"]
+
+START_SECONDS = 120.0
+END_SECONDS = 15.0
+RETRY_SECONDS = 0.05
+
+
+class WarehouseProcess:
+    """The owner process of a workspace, started by us and ending with us."""
+
+    def __init__(self, workspace: Path, port: int = 0) -> None:
+        self.place = Place(workspace)
+        self.port = port
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> int:
+        """Starts the process, waits until it answers and returns its port.
+
+        Raises:
+            WarehouseError: it cannot start, or another process owns the warehouse; the message says who.
+        """
+        self.place.prepare()
+        with self.place.log.open("a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "sql.local_warehouse",
+                    "--workspace",
+                    str(self.place.workspace.resolve()),
+                ]
+                + ["--port", str(self.port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # Ctrl-C reaches the command, which ends us in order
+                cwd=Path(__file__).resolve().parents[2],
+            )
+        word, _, rest = self._line(START_SECONDS).partition(" ")
+        if word == "ready":
+            self.port = int(rest)
+            return self.port
+        self.stop()
+        if word == "owned":
+            raise WarehouseError(f"the warehouse of {self.place.workspace} is owned by {rest}: stop it first")
+        raise WarehouseError(rest or f"the warehouse did not start: {self.place.log} may say why")
+
+    def alive(self) -> bool:
+        """Whether the process runs and answers a ping."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        return answers(self.port)
+
+    def stop(self) -> None:
+        """Lets go of the process: it ends, unless others still use it; then it ends with the last of them."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin and process.stdout
+        process.stdin.close()
+        deadline = time.monotonic() + END_SECONDS
+        while process.poll() is None:
+            line = _read_line(process, deadline - time.monotonic())
+            if line == "staying":
+                return
+            if not line:
+                break
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+    def _line(self, seconds: float) -> str:
+        assert self._process
+        return _read_line(self._process, seconds)
+
+
+def _read_line(process: subprocess.Popen[str], seconds: float) -> str:
+    """Next line the process says, or empty at its end or after ``seconds``."""
+    assert process.stdout
+    found: list[str] = []
+    stdout = process.stdout
+    reader = threading.Thread(target=lambda: found.append(stdout.readline()), daemon=True)
+    reader.start()
+    reader.join(max(0.0, seconds))
+    return found[0].strip() if found else ""
+
+
+def answers(port: int, seconds: float = 2.0) -> bool:
+    """Whether a warehouse answers a ping on ``port``."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().read() == b"Ok.\n"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@contextmanager
+def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Iterator[Warehouse]:
+    """The warehouse of a workspace: of the owner that runs, else of one started for as long as it is used.
+
+    Raises:
+        WarehouseError: no owner could be reached or started.
+        ConfigurationError: the workspace cannot be written to.
+    """
+    place = Place(workspace)
+    place.prepare()
+    with ExitStack() as stack:
+        found = _join(place, port, stack)
+        warehouse = Warehouse.over_http("127.0.0.1", found, role, place.password(role))
+        stack.callback(warehouse.close)
+        yield warehouse
+
+
+def _join(place: Place, port: int, stack: ExitStack) -> int:
+    """Port of a ready owner that stays as long as ``stack`` is open."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with ExitStack() as attempt:
+            if attempt.enter_context(place.users(exclusive=False)):
+                owner = _ready(place)
+                if owner:
+                    stack.push(attempt.pop_all())
+                    return owner.port
+                if not _owned(place):
+                    process = WarehouseProcess(place.workspace, port)
+                    started = _start(process)
+                    if started:
+                        stack.callback(process.stop)
+                        stack.push(attempt.pop_all())
+                        return started
+        time.sleep(RETRY_SECONDS)
+    owner = place.owner()
+    raise WarehouseError(
+        f"the warehouse of {place.workspace} does not answer; it is owned by "
+        f"{owner.sentence() if owner else 'a process that does not say who it is'}: stop that process"
+    )
+
+
+def _ready(place: Place) -> Owner | None:
+    owner = place.owner()
+    return owner if owner and _owned(place) and answers(owner.port) else None
+
+
+def _owned(place: Place) -> bool:
+    with place.ownership() as free:
+        return not free
+
+
+def _start(process: WarehouseProcess) -> int | None:
+    """Port of the process started, or None when somebody else was first."""
+    try:
+        return process.start()
+    except WarehouseError as error:
+        if "is owned by" in str(error):
+            return None
+        raise
