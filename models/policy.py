@@ -22,12 +22,30 @@ _UNITS = {"m": _MINUTE, "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 @dataclass(frozen=True)
 class Objective:
-    """One service level objective by occurrences: the share of good events promised over a rolling window."""
+    """One service level objective by occurrences: the share of events that must be good."""
 
     name: str
     target: Decimal
-    window_days: int
     threshold_ms: int | None = None
+
+    @property
+    def budget(self) -> Decimal:
+        """Share of events that may be bad."""
+        return 1 - self.target
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """Objectives over one rolling window."""
+
+    window_days: int
+    lines: tuple[Objective, ...]
+
+    @property
+    def latency_threshold_ns(self) -> int:
+        """Duration from which on a request is too slow, in the nanoseconds of a span."""
+        [threshold] = {one.threshold_ms for one in self.lines if one.threshold_ms is not None}
+        return threshold * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,13 +82,13 @@ def duration(window: str) -> timedelta:
 
 
 @cache
-def slo_defaults() -> tuple[Objective, ...]:
+def slo_defaults() -> Objectives:
     """Objectives of every app without configuration (``slo_defaults.yaml``)."""
     data = _document("slo_defaults")
-    return tuple(
-        Objective(one["name"], Decimal(one["target"]), data["window_days"], one.get("threshold_ms"))
-        for one in data["objectives"]
+    lines = (
+        Objective(one["name"], Decimal(one["target"]), one.get("threshold_ms")) for one in data["objectives"]
     )
+    return Objectives(data["window_days"], tuple(lines))
 
 
 @cache
@@ -82,6 +100,12 @@ def burn_windows() -> BurnWindows:
         for one in data["pairs"]
     )
     return BurnWindows(pairs, data["least_bad_events"])
+
+
+@cache
+def attribution_confidence() -> dict[str, float]:
+    """How sure each attribution rule is, 0 to 1 (``attribution.yaml``)."""
+    return dict(_document("attribution")["confidence"])
 
 
 def _document(name: str) -> Any:

@@ -6,14 +6,14 @@ are only what people read. Which windows and factors exist is policy (``models.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from models.errors import ModelError
-from models.policy import BurnPair, BurnWindows, Objective, slo_defaults
+from models.policy import BurnPair, BurnWindows, Objective, Objectives
 
 PARTS = 10**9
 """Targets are held exactly in parts per billion."""
@@ -24,57 +24,29 @@ BURN_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 LEAST_WINDOW_DAYS = 3
 """An objective's window may not be shorter than the longest burn window."""
 
-_TARGET = pl.Decimal(10, 9)
 _WIDE = pl.Int128
 
 
-def objectives(app_ids: Iterable[str], defaults: Sequence[Objective] | None = None) -> pl.DataFrame:
-    """One line per app and objective: ``app_id, objective, target Decimal(10, 9), window_days UInt16``, sorted.
+def window_parameters(objectives: Objectives, as_of: datetime) -> dict[str, Any]:
+    """Parameters of ``queries/slo/windows``.
 
     Raises:
         ModelError: a target that is not between 0 and 1 or has more than nine places, or a window below three days.
     """
-    chosen = slo_defaults() if defaults is None else defaults
-    for one in chosen:
-        _check(one)
-    apps = pl.DataFrame({"app_id": sorted(set(app_ids))}, schema={"app_id": pl.String})
-    lines = pl.DataFrame(
-        {
-            "objective": [one.name for one in chosen],
-            "target": [one.target for one in chosen],
-            "window_days": [one.window_days for one in chosen],
-        },
-        schema={"objective": pl.String, "target": _TARGET, "window_days": pl.UInt16},
-    )
-    return apps.join(lines, how="cross").sort("app_id", "objective")
-
-
-def window_parameters(as_of: datetime, defaults: Sequence[Objective] | None = None) -> dict[str, Any]:
-    """Parameters of ``queries/slo/windows`` for objectives that share one window.
-
-    Raises:
-        ModelError: the objectives have different windows, or one of them is unusable.
-    """
-    chosen = slo_defaults() if defaults is None else defaults
-    for one in chosen:
-        _check(one)
-    days = {one.window_days for one in chosen}
-    if len(days) != 1:
-        raise ModelError(
-            f"objectives must share one window to be counted in one pass; these have {sorted(days)}"
-        )
+    _check_objectives(objectives)
     return {
         "as_of": as_of,
-        "window_days": days.pop(),
-        "budget_ppb": {one.name: int((1 - one.target) * PARTS) for one in chosen},
+        "window_days": objectives.window_days,
+        "budget_ppb": {one.name: _budget_ppb(one) for one in objectives.lines},
     }
 
 
 def status(
     windows: pl.DataFrame,
-    objectives: pl.DataFrame,
+    objectives: Objectives,
     policy: BurnWindows,
     as_of: datetime,
+    apps: Iterable[str],
 ) -> pl.DataFrame:
     """State of every objective: the columns of ``mart_slo_status`` without ``team`` and ``batch_id``.
 
@@ -87,17 +59,19 @@ def status(
 
     Args:
         windows: result of ``queries/slo/windows``.
-        objectives: result of :func:`objectives` for every known app, those of ``windows`` included.
+        objectives: what every app is held to, ``models.policy.slo_defaults()``.
         policy: burn-rate pairs and floor, ``models.policy.burn_windows()``.
         as_of: end of the newest slice counted, an aware datetime.
+        apps: ids of all known apps; one without any SERVER or CONSUMER span is told as ``no_data``.
 
     Raises:
-        ModelError: counts without an objective, or more good than all events.
+        ModelError: an unusable objective, counts without an objective, or more good than all events.
     """
-    _check_counts(windows, objectives)
-    counted = objectives.join(windows, on=["app_id", "objective"], how="left").with_columns(
-        pl.col("good", "total").fill_null(0),
-        allowed_ppb=PARTS - (pl.col("target") * PARTS).cast(_WIDE),
+    _check_objectives(objectives)
+    promised = _promised(objectives, {*apps, *windows["app_id"]})
+    _check_counts(windows, promised)
+    counted = promised.join(windows, on=["app_id", "objective"], how="left").with_columns(
+        pl.col("good", "total").fill_null(0)
     )
     fired = counted.with_columns(
         _fires(pair, policy.least_bad_events).alias(_name(pair)) for pair in policy.pairs
@@ -106,7 +80,7 @@ def status(
         pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("as_of"),
         "app_id",
         "objective",
-        pl.col("target").cast(pl.Float64),
+        "target",
         "window_days",
         "good",
         "total",
@@ -118,6 +92,19 @@ def status(
         .otherwise(_worst_firing(policy, pl.lit, pl.lit("ok"))),
         since=_worst_firing(policy, lambda severity: _first_bad(policy, severity), pl.lit(None)),
     ).sort("app_id", "objective")
+
+
+def _promised(objectives: Objectives, apps: Iterable[str]) -> pl.DataFrame:
+    """One line per app and objective."""
+    lines = pl.DataFrame(
+        {
+            "objective": [one.name for one in objectives.lines],
+            "target": [float(one.target) for one in objectives.lines],
+            "allowed_ppb": [_budget_ppb(one) for one in objectives.lines],
+        },
+        schema={"objective": pl.String, "target": pl.Float64, "allowed_ppb": _WIDE},
+    ).with_columns(window_days=pl.lit(objectives.window_days, pl.UInt16))
+    return pl.DataFrame({"app_id": sorted(apps)}, schema={"app_id": pl.String}).join(lines, how="cross")
 
 
 def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
@@ -173,25 +160,30 @@ def _name(pair: BurnPair) -> str:
     return f"fires_{pair.long}_{pair.short}"
 
 
-def _check(one: Objective) -> None:
-    if not 0 < one.target < 1:
-        raise ModelError(f"the target of objective {one.name} is {one.target}; it must lie between 0 and 1")
-    if one.target * PARTS % 1:
-        raise ModelError(
-            f"the target of objective {one.name} is {one.target}; it may have nine places at most"
-        )
-    if one.window_days < LEAST_WINDOW_DAYS:
-        raise ModelError(
-            f"the window of objective {one.name} is {one.window_days} days; it needs {LEAST_WINDOW_DAYS} at least"
-        )
+def _budget_ppb(one: Objective) -> int:
+    return int(one.budget * PARTS)
 
 
-def _check_counts(windows: pl.DataFrame, objectives: pl.DataFrame) -> None:
-    unknown = windows.join(objectives, on=["app_id", "objective"], how="anti")
+def _check_objectives(objectives: Objectives) -> None:
+    if objectives.window_days < LEAST_WINDOW_DAYS:
+        raise ModelError(
+            f"the window of the objectives is {objectives.window_days} days; it needs {LEAST_WINDOW_DAYS} at least"
+        )
+    for one in objectives.lines:
+        if not 0 < one.target < 1:
+            raise ModelError(
+                f"the target of objective {one.name} is {one.target}; it must lie between 0 and 1"
+            )
+        if one.target * PARTS % 1:
+            raise ModelError(
+                f"the target of objective {one.name} is {one.target}; it may have nine places at most"
+            )
+
+
+def _check_counts(windows: pl.DataFrame, promised: pl.DataFrame) -> None:
+    unknown = windows.join(promised, on=["app_id", "objective"], how="anti")
     if not unknown.is_empty():
         app_id, objective = unknown.row(0)[:2]
-        raise ModelError(
-            f"app {app_id} has counts but no objective named {objective}; name every counted app"
-        )
+        raise ModelError(f"app {app_id} has counts but no objective named {objective}")
     if windows.filter(pl.col("good") > pl.col("total")).height:
         raise ModelError("an objective counts more good events than events: its slices are not sound")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from models import slo
 from models.errors import ModelError
-from models.policy import BurnPair, Objective, burn_windows, duration, slo_defaults
+from models.policy import BurnPair, Objective, Objectives, burn_windows, duration, slo_defaults
 from sql.migrate import migrate
 from sql.publish import publish
 from sql.warehouse import Warehouse
@@ -43,15 +43,17 @@ def counts(
 
 
 def judged(windows: pl.DataFrame, target: str = "0.99", window_days: int = 30) -> dict[str, object]:
-    wanted = slo.objectives(["a"], [Objective("availability", Decimal(target), window_days)])
-    return slo.status(windows, wanted, burn_windows(), AS_OF).row(0, named=True)
+    wanted = Objectives(window_days, (Objective("availability", Decimal(target)),))
+    return slo.status(windows, wanted, burn_windows(), AS_OF, ["a"]).row(0, named=True)
 
 
 def test_defaults_are_those_of_the_cited_source() -> None:
-    assert [(o.name, o.target, o.window_days, o.threshold_ms) for o in slo_defaults()] == [
-        ("availability", Decimal("0.99"), 30, None),
-        ("latency", Decimal("0.99"), 30, 500),
+    assert slo_defaults().window_days == 30
+    assert [(one.name, one.target, one.threshold_ms) for one in slo_defaults().lines] == [
+        ("availability", Decimal("0.99"), None),
+        ("latency", Decimal("0.99"), 500),
     ]
+    assert slo_defaults().latency_threshold_ns == 500_000_000
 
 
 @pytest.mark.parametrize(
@@ -186,8 +188,7 @@ def test_state_is_the_worst_severity_and_since_belongs_to_it(
 
 
 def test_no_events_is_no_data_and_never_zero() -> None:
-    wanted = slo.objectives(["quiet", "a"])
-    status = slo.status(counts(0, 0), wanted, burn_windows(), AS_OF)
+    status = slo.status(counts(0, 0), slo_defaults(), burn_windows(), AS_OF, ["quiet"])
     assert status.select("app_id", "objective").rows() == [
         ("a", "availability"),
         ("a", "latency"),
@@ -202,10 +203,10 @@ def test_no_events_is_no_data_and_never_zero() -> None:
 
 
 def test_counts_nobody_asked_for_are_refused() -> None:
-    with pytest.raises(ModelError, match="app b has counts"):
-        slo.status(counts(1, 1, app_id="b"), slo.objectives(["a"]), burn_windows(), AS_OF)
+    with pytest.raises(ModelError, match="app a has counts but no objective named freshness"):
+        slo.status(counts(1, 1, objective="freshness"), slo_defaults(), burn_windows(), AS_OF, [])
     with pytest.raises(ModelError, match="more good events"):
-        slo.status(counts(2, 1), slo.objectives(["a"]), burn_windows(), AS_OF)
+        slo.status(counts(2, 1), slo_defaults(), burn_windows(), AS_OF, [])
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_counts_nobody_asked_for_are_refused() -> None:
 )
 def test_unusable_objectives_are_refused(target: str, days: int, problem: str) -> None:
     with pytest.raises(ModelError, match=problem):
-        slo.objectives(["a"], [Objective("availability", Decimal(target), days)])
+        slo.window_parameters(Objectives(days, (Objective("availability", Decimal(target)),)), AS_OF)
 
 
 windows_of_events = st.fixed_dictionaries(
@@ -322,7 +323,7 @@ def warehouse(slices: list[Slice], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_engine_counts_what_an_independent_loop_counts(warehouse: Warehouse, slices: list[Slice]) -> None:
-    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(AS_OF))
+    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(slo_defaults(), AS_OF))
     lengths = {**{name: timedelta(minutes=m) for name, m in MINUTES.items()}, "30d": timedelta(days=30)}
     assert {name: duration(name) for name in MINUTES} == {n: lengths[n] for n in MINUTES}
     assert counted.height == 6
@@ -341,8 +342,8 @@ def test_engine_counts_what_an_independent_loop_counts(warehouse: Warehouse, sli
 
 
 def test_status_finds_the_outage_and_fits_its_table(warehouse: Warehouse) -> None:
-    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(AS_OF))
-    status = slo.status(counted, slo.objectives(["a", "b", "c", "silent"]), burn_windows(), AS_OF)
+    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(slo_defaults(), AS_OF))
+    status = slo.status(counted, slo_defaults(), burn_windows(), AS_OF, ["a", "silent"])
     states = {(r["app_id"], r["objective"]): r["state"] for r in status.iter_rows(named=True)}
     assert states["b", "availability"] == states["b", "latency"] == "page"
     assert states["silent", "latency"] == "no_data"
