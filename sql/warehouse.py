@@ -6,6 +6,8 @@ tests only) the engine in this process. What is published, and by whom, lives in
 
 from __future__ import annotations
 
+import io
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +17,20 @@ from typing import Any
 
 import clickhouse_connect
 import polars as pl
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, Error
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
+from urllib3.exceptions import HTTPError
 
-from models.errors import WarehouseError
+from models.errors import StatementRefused, WarehouseError
 from sql.catalog import statement
+
+STATEMENT_SECONDS = 3600
+"""How long a statement may take before the client gives up."""
+
+_ROWS_A_BATCH = 65_536
+_READONLY = 164
+_ENGINE_PREFIX = re.compile(r"^.*?DB::(?:\w*)Exception: ", re.DOTALL)
 
 Settings = Mapping[str, str | int | float]
 
@@ -44,8 +55,12 @@ class Warehouse:
                 username=username,
                 password=password,
                 autogenerate_session_id=False,
-                send_receive_timeout=3600,
+                send_receive_timeout=STATEMENT_SECONDS,
                 compress=False,
+                form_encode_query_params=True,
+                show_clickhouse_errors="scrub",
+                tz_mode="aware",
+                query_retries=0,
             )
         return cls(client)
 
@@ -83,7 +98,9 @@ class Warehouse:
         if frame.is_empty():
             return
         with _named_errors():
-            self._client.insert_arrow(table, frame.to_arrow())
+            self._client.raw_insert(
+                table, frame.columns, insert_block=_arrow_stream(frame), fmt="ArrowStream"
+            )
 
     def text(
         self, text: str, output_format: str, settings: Settings | None = None, **parameters: Any
@@ -99,6 +116,23 @@ class Warehouse:
     def close(self) -> None:
         """Ends the connection."""
         self._client.close()
+
+
+def _arrow_stream(frame: pl.DataFrame) -> Iterator[bytes]:
+    """The frame as an Arrow stream, in blocks.
+
+    Blocks and not one byte string: the client sends those a second time when the connection breaks, and an
+    insert that was done but not acknowledged would count twice.
+    """
+    sink = io.BytesIO()
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        for batch in table.to_batches(max_chunksize=_ROWS_A_BATCH):
+            stream.write_batch(batch)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+    yield sink.getvalue()
 
 
 def bindings(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,14 +163,26 @@ def _bound(value: Any) -> Any:
 
 @contextmanager
 def _named_errors() -> Iterator[None]:
+    """Turns the client's errors into ours, with the engine's own sentence."""
     try:
         yield
-    except (ClickHouseError, Error) as error:
+    except OperationalError as error:
+        if error.code is None:
+            raise WarehouseError(
+                "the warehouse went away while a statement ran: run the command again; what was published stays"
+            ) from error
         raise WarehouseError(one_line(str(error))) from error
+    except (ClickHouseError, Error) as error:
+        sentence = one_line(str(error))
+        if getattr(error, "code", None) == _READONLY:
+            raise StatementRefused(sentence) from error
+        raise WarehouseError(sentence) from error
+    except HTTPError as error:
+        raise WarehouseError(f"the answer of the warehouse broke off: {one_line(str(error), 200)}") from error
 
 
 def one_line(message: str, limit: int = 600) -> str:
-    """The first sentence of an engine's message, without its stack trace."""
-    head = message.split("Stack trace:")[0].strip()
+    """The engine's own sentence, without its code, stack trace or address."""
+    head = _ENGINE_PREFIX.sub("", message.split("Stack trace:")[0].strip(), count=1)
     flat = " ".join(head.split())
     return flat if len(flat) <= limit else flat[: limit - 3] + "..."

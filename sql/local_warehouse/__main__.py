@@ -45,6 +45,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--query-memory", type=int, default=memory // 2, help="bytes one statement may use")
     parser.add_argument("--query-seconds", type=int, default=3600, help="seconds one statement may take")
+    parser.add_argument("--reader-memory", type=int, default=memory // 4, help="the same, of a reader")
+    parser.add_argument("--reader-seconds", type=int, default=300, help="the same, of a reader")
     parser.add_argument("--memory-share", type=float, default=0.8, help="share of memory the engine may use")
     parser.add_argument("--at-once", type=int, default=32, help="statements run at once")
     parser.add_argument("--connections", type=int, default=256, help="connections open at once")
@@ -64,7 +66,13 @@ def _own(place: Place, options: argparse.Namespace) -> int:
     empty.mkdir(mode=0o700, exist_ok=True)
     os.chdir(empty)
     try:
-        limits = Limits(options.query_memory, options.query_seconds, options.memory_share)
+        limits = Limits(
+            options.query_memory,
+            options.query_seconds,
+            options.reader_memory,
+            options.reader_seconds,
+            options.memory_share,
+        )
         engine = Engine(place.data, limits)
     except EngineError as error:
         raise WarehouseError(f"{place.data}: the engine cannot open it: {error.message[:300]}") from None
@@ -107,13 +115,16 @@ def _end_with_input(place: Place, stop: threading.Event) -> None:
     """Stops when standard input has ended and nobody uses the warehouse any more."""
     while os.read(0, 1024):
         pass
+    said = False
     while not stop.is_set():
         with place.users(exclusive=True) as alone:
             if alone:
                 _say("stopping")
                 stop.set()
                 threading.Event().wait()  # keeps the lock: whoever comes now waits for the next owner
-        _say("staying")
+        if not said:
+            _say("staying")
+            said = True
         stop.wait(POLL_SECONDS)
 
 

@@ -5,21 +5,31 @@ Works on files and byte strings; knows neither SQL nor the engine.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from email.message import Message
-from typing import Any, BinaryIO
+from importlib import import_module
+from typing import Any, Protocol
 
 import lz4.frame
 
 BLOCK = 1 << 18
 
 
+class Readable(Protocol):
+    """What a connection offers to read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def readline(self, limit: int, /) -> bytes: ...
+
+
 class BadRequest(Exception):
     """A request that does not follow HTTP or uses what is not offered."""
 
 
-def raw_body(source: BinaryIO, headers: Message) -> Iterator[bytes]:
+def raw_body(source: Readable, headers: Message) -> Iterator[bytes]:
     """The body's bytes as sent: chunked, or as long as the header says.
 
     Raises:
@@ -40,7 +50,7 @@ def raw_body(source: BinaryIO, headers: Message) -> Iterator[bytes]:
         yield block
 
 
-def _chunks(source: BinaryIO) -> Iterator[bytes]:
+def _chunks(source: Readable) -> Iterator[bytes]:
     while True:
         line = source.readline(1024)
         try:
@@ -106,10 +116,10 @@ def packer(accepted: str) -> tuple[str, Callable[[bytes], bytes], Callable[[], b
         begun = [frame.begin()]
 
         def compress(block: bytes) -> bytes:
-            return (begun.pop() if begun else b"") + frame.compress(block)
+            return bytes((begun.pop() if begun else b"") + frame.compress(block))
 
         def flush() -> bytes:
-            return (begun.pop() if begun else b"") + frame.flush()
+            return bytes((begun.pop() if begun else b"") + frame.flush())
 
         return "lz4", compress, flush
     if "gzip" in wanted:
@@ -136,8 +146,8 @@ def form_fields(body: bytes, content_type: str) -> dict[str, bytes]:
         head, _, value = part.partition(b"\r\n\r\n")
         disposition = Message()
         for line in head.decode("utf-8", "replace").split("\r\n"):
-            name, _, text = line.partition(":")
-            if name.strip().lower() == "content-disposition":
+            field, _, text = line.partition(":")
+            if field.strip().lower() == "content-disposition":
                 disposition["Content-Disposition"] = text.strip()
         name = disposition.get_param("name", header="Content-Disposition")
         if disposition.get_param("filename", header="Content-Disposition") is not None:
@@ -148,8 +158,5 @@ def form_fields(body: bytes, content_type: str) -> dict[str, bytes]:
 
 
 def _zstd() -> Any:
-    try:
-        from backports.zstd import ZstdDecompressor
-    except ImportError:
-        from compression.zstd import ZstdDecompressor  # Python 3.14 and later
-    return ZstdDecompressor()
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return import_module(name).ZstdDecompressor()

@@ -38,14 +38,16 @@ class Limits:
 
     query_memory_bytes: int
     query_seconds: int
+    reader_memory_bytes: int
+    reader_seconds: int
     memory_share: float
 
-    def settings(self) -> dict[str, str]:
-        """The limits as settings of a connection."""
-        return {
-            "max_memory_usage": str(self.query_memory_bytes),
-            "max_execution_time": str(self.query_seconds),
-        }
+    def settings(self, role: str) -> dict[str, str]:
+        """The limits of ``writer`` or ``reader`` as settings of a connection."""
+        reader = role == "reader"
+        memory = self.reader_memory_bytes if reader else self.query_memory_bytes
+        seconds = self.reader_seconds if reader else self.query_seconds
+        return {"max_memory_usage": str(memory), "max_execution_time": str(seconds)}
 
 
 class EngineError(Exception):
@@ -80,8 +82,10 @@ class Engine:
             self._base.query("DETACH DATABASE default")
             self._base.query(f"ATTACH DATABASE default UUID '{_DEFAULT_DATABASE}' ENGINE = Atomic")
 
-    def connection(self, settings: Mapping[str, str], database: str = "", readonly: bool = False) -> Any:
-        """A fresh connection (session) with ``settings`` on top of the limits.
+    def connection(
+        self, role: str, settings: Mapping[str, str], database: str = "", readonly: bool = False
+    ) -> Any:
+        """A fresh connection (session) with ``settings`` on top of the limits of ``role``.
 
         Raises:
             EngineError: an unknown setting, a value it cannot take, or an unknown database.
@@ -89,7 +93,7 @@ class Engine:
         connection = chdb.connect(self._address)
         try:
             with told():
-                wanted = {"async_insert": "0", **self.limits.settings(), **settings}
+                wanted = {"async_insert": "0", **self.limits.settings(role), **settings}
                 connection.query(set_statement(wanted))
                 if database:
                     connection.query("USE `" + database.replace("\\", "\\\\").replace("`", "\\`") + "`")

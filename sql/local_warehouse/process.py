@@ -26,6 +26,10 @@ END_SECONDS = 15.0
 RETRY_SECONDS = 0.05
 
 
+class OwnedElsewhere(WarehouseError):
+    """Another process owns the warehouse; the message says who."""
+
+
 class WarehouseProcess:
     """The owner process of a workspace, started by us and ending with us."""
 
@@ -38,7 +42,8 @@ class WarehouseProcess:
         """Starts the process, waits until it answers and returns its port.
 
         Raises:
-            WarehouseError: it cannot start, or another process owns the warehouse; the message says who.
+            OwnedElsewhere: another process owns the warehouse.
+            WarehouseError: it cannot start; the message says why.
         """
         self.place.prepare()
         with self.place.log.open("a", encoding="utf-8") as log:
@@ -64,7 +69,7 @@ class WarehouseProcess:
             return self.port
         self.stop()
         if word == "owned":
-            raise WarehouseError(f"the warehouse of {self.place.workspace} is owned by {rest}: stop it first")
+            raise OwnedElsewhere(f"the warehouse of {self.place.workspace} is owned by {rest}: stop it first")
         raise WarehouseError(rest or f"the warehouse did not start: {self.place.log} may say why")
 
     def alive(self) -> bool:
@@ -73,25 +78,26 @@ class WarehouseProcess:
             return False
         return answers(self.port)
 
-    def stop(self) -> None:
-        """Lets go of the process: it ends, unless others still use it; then it ends with the last of them."""
+    def stop(self, at_once: bool = False) -> None:
+        """Lets go of the process: it ends, unless others still use it; then it ends with the last of them.
+
+        ``at_once`` ends it under those who use it.
+        """
         process, self._process = self._process, None
         if process is None:
             return
         assert process.stdin and process.stdout
+        if at_once:
+            process.terminate()
         process.stdin.close()
         deadline = time.monotonic() + END_SECONDS
-        while process.poll() is None:
-            line = _read_line(process, deadline - time.monotonic())
-            if line == "staying":
-                return
-            if not line:
-                break
-        try:
-            process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        said = _read_line(process, END_SECONDS)
+        if said != "staying":
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         process.stdout.close()
 
     def _line(self, seconds: float) -> str:
@@ -178,7 +184,5 @@ def _start(process: WarehouseProcess) -> int | None:
     """Port of the process started, or None when somebody else was first."""
     try:
         return process.start()
-    except WarehouseError as error:
-        if "is owned by" in str(error):
-            return None
-        raise
+    except OwnedElsewhere:
+        return None

@@ -25,12 +25,20 @@ from models.errors import StatementRefused
 from sql.guard import admit
 from sql.local_warehouse.bodies import BadRequest, form_fields, packer, raw_body, unpacked
 from sql.local_warehouse.engine import Engine, EngineError, blocks, literal, told
-from sql.local_warehouse.statements import HEAD_BYTES, Statement, insert_with_data, statement_of
+from sql.local_warehouse.statements import (
+    HEAD_BYTES,
+    ManyStatements,
+    Statement,
+    insert_with_data,
+    statement_of,
+)
 
 log = logging.getLogger("appfleet.warehouse")
 
-READ_AHEAD_BYTES = 8 << 20
-"""How much of an answer is made before its first byte leaves: an error in it has a proper status."""
+READ_AHEAD_BYTES = 1 << 20
+WAITING_AHEAD_BYTES = 64 << 20
+"""How much of an answer is made before its first byte leaves: an error in it has a proper status. The second is
+for clients that ask to wait for the end of the statement."""
 
 IDLE_SECONDS = 120
 """How long a connection may be silent: between requests, inside a header, inside a body."""
@@ -237,7 +245,6 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.begun = False
         self.body_left = True
-        query_id = ""
         try:
             self._check_host()
             address = urlsplit(self.path)
@@ -255,13 +262,16 @@ class Handler(BaseHTTPRequestHandler):
             finally:
                 self.server.slots.release()
         except EngineError as error:
-            self._fail(_STATUS.get(error.code, 500), error.code, error.message, query_id)
+            self._fail(_STATUS.get(error.code, 500), error.code, error.message)
         except Refused as error:
-            self._fail(error.status, error.code, error.message, query_id)
+            self._fail(error.status, error.code, error.message)
         except StatementRefused as error:
-            self._fail(403, 164, f"Code: 164. DB::Exception: {error}. (READONLY)", query_id)
+            self._fail(403, 164, f"Code: 164. DB::Exception: {error}. (READONLY)")
+        except ManyStatements:
+            message = "Code: 62. DB::Exception: Multi-statements are not allowed. (SYNTAX_ERROR)"
+            self._fail(400, 62, message)
         except BadRequest as error:
-            self._fail(400, 1000, f"Code: 1000. DB::Exception: {error}", query_id)
+            self._fail(400, 1000, f"Code: 1000. DB::Exception: {error}")
         except (ConnectionError, TimeoutError):
             self.close_connection = True
 
@@ -347,7 +357,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _reader_settings(self, asked: dict[str, str]) -> dict[str, str]:
         """What a reader may ask for: how answers look, and limits lower than its own."""
-        limits = self.server.engine.limits.settings()
+        limits = self.server.engine.limits.settings("reader")
         for name, value in asked.items():
             if name in _LIMITED:
                 if not value.isdigit() or not 0 < int(value) <= int(limits[name]):
@@ -358,7 +368,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _open(self, request: Request) -> Any:
         connection = self.server.engine.connection(
-            request.settings, request.database, readonly=request.role == "reader"
+            request.role,
+            request.settings,
+            request.database,
+            readonly=request.role == "reader" or self.command == "GET",
         )
         with self.server.guard:
             self.server.running[request.query_id] = self.connection
@@ -428,7 +441,7 @@ class Handler(BaseHTTPRequestHandler):
         for block in blocks:
             ahead.append(block)
             size += len(block)
-            if size >= READ_AHEAD_BYTES:
+            if size >= (WAITING_AHEAD_BYTES if request.wait_end else READ_AHEAD_BYTES):
                 break
         else:
             self._send_all(request, b"".join(ahead), self._headers(request, statement.format, _summary()))
@@ -497,7 +510,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
         self.wfile.flush()
 
-    def _fail(self, status: int, code: int, message: str, query_id: str) -> None:
+    def _fail(self, status: int, code: int, message: str) -> None:
         if self.begun:
             self.close_connection = True
             return

@@ -5,7 +5,6 @@ Reads tokens only, never the engine; whether a reader may run it is decided in `
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +20,6 @@ HEAD_BYTES = 1 << 18
 
 _RETURNING = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK", "KILL")
 _INLINE = ("SELECT", "WITH", "VALUES", "WATCH")
-_LAST_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,10 @@ class Statement:
     returns_rows: bool = True
     data_start: int = 0
     """Place in the bytes read where the data of an INSERT begins."""
+
+
+class ManyStatements(Exception):
+    """More than one statement in a request."""
 
 
 def insert_with_data(head: bytes) -> Statement | None:
@@ -55,13 +57,16 @@ def insert_with_data(head: bytes) -> Statement | None:
 
 
 def statement_of(raw: bytes, default_format: str) -> Statement:
-    """How to run a statement that carries no data: as a streamed read, or as a whole."""
-    if len(raw) > HEAD_BYTES:
-        named = _LAST_FORMAT.search(raw[-200:])
-        return Statement("whole", raw, named.group(1).decode() if named else default_format)
+    """How to run a statement that carries no data: as a streamed read, or as a whole.
+
+    Raises:
+        ManyStatements: there is more than one.
+    """
     seen = list(tokens(raw.decode("latin-1")))
     while seen and seen[-1].text == ";":
         seen.pop()
+    if any(one.text == ";" for one in seen):
+        raise ManyStatements
     first = next((one for one in seen if one.text != "("), None)
     returns = first is not None and first.is_word(*_RETURNING) and not _inserts(seen)
     place = _format_place(seen) if returns else 0
