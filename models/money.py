@@ -1,0 +1,84 @@
+"""Money without loss: exact sums of decimals, splits whose parts are the whole, rounding to minor units once.
+
+Amounts are ``Decimal(38, 18)`` in frames and ``Decimal`` in Python, never a float. Which cost is split or charged to
+whom belongs to the models that call this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from decimal import ROUND_FLOOR, Context, Decimal
+
+import polars as pl
+
+from models.errors import ModelError
+
+PLACES = 18
+"""Decimal places of every amount in a table."""
+
+AMOUNT = pl.Decimal(38, PLACES)
+
+_LARGEST_SUM = 10.0 ** (AMOUNT.precision - PLACES) * 0.999
+"""Magnitude below which no sum can leave ``AMOUNT``, with room for the float that checks it."""
+
+_WIDE = Context(prec=120)
+
+
+def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str]) -> pl.DataFrame:
+    """Exact sums of ``amounts`` per group, sorted by ``by``; other columns are dropped.
+
+    Polars wraps a decimal sum beyond 38 digits in silence, so the magnitudes are added up as floats first.
+
+    Raises:
+        ModelError: an amount is no ``Decimal(38, 18)``, is NULL, or a sum could exceed 38 digits.
+    """
+    for name in amounts:
+        column = frame[name]
+        if column.dtype != AMOUNT:
+            raise ModelError(f"{name} is {column.dtype}; money is {AMOUNT}")
+        if column.null_count():
+            raise ModelError(f"{name} has {column.null_count()} rows without an amount; each needs one")
+        if column.cast(pl.Float64).abs().sum() > _LARGEST_SUM:
+            raise ModelError(f"the sum of {name} needs more than the 20 digits before the point that exist")
+    return frame.group_by(by).agg(pl.col(name).sum() for name in amounts).sort(by)
+
+
+def in_minor_units(amount: pl.Expr, currency: pl.Expr, minor_units: Mapping[str, int]) -> pl.Expr:
+    """``amount`` rounded half to even to the places ISO 4217 gives its currency; NULL for a currency not listed."""
+    rounded = pl.lit(None, AMOUNT)
+    for places in sorted(set(minor_units.values())):
+        currencies = [code for code, count in minor_units.items() if count == places]
+        rounded = (
+            pl.when(currency.is_in(currencies))
+            .then(amount.round(places, mode="half_to_even"))
+            .otherwise(rounded)
+        )
+    return rounded
+
+
+def split(whole: Decimal, weights: Sequence[Decimal | int], places: int = PLACES) -> list[Decimal]:
+    """``whole`` in parts proportional to ``weights`` by largest remainder: the parts sum to it to the last digit.
+
+    Each part is cut toward negative infinity to ``places``; the units left go one each to the largest remainders,
+    on a tie to the earlier part.
+
+    Raises:
+        ModelError: no weight, a negative one or none above zero (nobody can be charged: the cost stays unallocated),
+            or a whole with more than ``places`` places.
+    """
+    if any(weight < 0 for weight in weights) or not any(weights):
+        raise ModelError(
+            "a split needs weights of zero and more, one of them above zero; leave the cost unallocated"
+        )
+    unit = Decimal(1).scaleb(-places)
+    units = _WIDE.divide(whole, unit)
+    if units != units.to_integral_value():
+        raise ModelError(f"{whole} has more than {places} places and cannot be split without loss")
+    total = sum(map(Decimal, weights))
+    shares = [_WIDE.divide(_WIDE.multiply(units, Decimal(weight)), total) for weight in weights]
+    parts = [share.to_integral_value(ROUND_FLOOR) for share in shares]
+    left = int(units - sum(parts))
+    order = sorted(range(len(parts)), key=lambda index: (parts[index] - shares[index], index))
+    for index in order[:left]:
+        parts[index] += 1
+    return [_WIDE.multiply(part, unit) for part in parts]
