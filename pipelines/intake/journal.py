@@ -1,0 +1,276 @@
+"""Segments on disk: requests are appended, synced together, sealed, and removed once they are loaded.
+
+A request is answered only after the sync that covers it. A crash leaves at most one partial frame at the end of
+a segment, which the next start cuts off: nothing in it was ever acknowledged. What a frame means is unknown here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.intake.limits import Limits, busy, exhausted
+from pipelines.intake.wire import ENDINGS, framed, whole_bytes
+
+_OPEN = ".open"
+_CREATED = "%Y%m%dT%H%M%S.%fZ"
+
+Stream = tuple[str, str]
+"""Signal and encoding: each has its own segments."""
+
+
+@dataclass
+class Segment:
+    """A sealed segment: whole frames of one signal and encoding, complete on disk."""
+
+    path: Path
+    signal: str
+    encoding: str
+    created: datetime
+    bytes: int
+    failures: int = 0
+
+    @property
+    def name(self) -> str:
+        """File name, unique for ever; the object's name in the ledger."""
+        return self.path.name
+
+
+@dataclass
+class _Growing:
+    """The segment a stream is being appended to."""
+
+    path: Path
+    descriptor: int
+    created: datetime
+    opened: float
+    synced: int = 0
+
+
+@dataclass
+class _Append:
+    stream: Stream
+    frame: bytes
+    done: Future[None] = field(default_factory=Future)
+
+
+class Journal:
+    """Appends from many requests, one sync for all that wait, sealed segments for one loader."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._changed = threading.Condition()
+        self._queue: list[_Append] = []
+        self._growing: dict[Stream, _Growing] = {}
+        self._sealed: list[Segment] = []
+        self._waiting = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="intake-journal", daemon=True)
+
+    def start(self) -> None:
+        """Takes over what an earlier process left behind, then accepts appends."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sealed = list(_left_behind(self._folder))
+        self._waiting = sum(one.bytes for one in self._sealed)
+        self._thread.start()
+
+    def append(self, signal: str, encoding: str, payload: bytes) -> Future[None]:
+        """Queues a payload; the future is done once it is on disk, or fails with ``Refused``.
+
+        Raises:
+            Refused: too much waits to be loaded, or the journal is closing.
+        """
+        one = _Append((signal, encoding), framed(payload, encoding))
+        with self._changed:
+            if self._closing:
+                raise busy("the intake is stopping", self._limits.retry_seconds)
+            if self._waiting + len(one.frame) > self._limits.waiting_bytes:
+                raise exhausted(
+                    f"{self._waiting} bytes wait for the warehouse, which is as much as may",
+                    self._limits.retry_seconds,
+                )
+            self._waiting += len(one.frame)
+            self._queue.append(one)
+            self._changed.notify_all()
+        return one.done
+
+    def next_sealed(self, timeout: float) -> Segment | None:
+        """The oldest sealed segment, or None after ``timeout`` seconds; it stays until removed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._sealed or self._closing, timeout)
+            return self._sealed[0] if self._sealed else None
+
+    def remove(self, segment: Segment) -> None:
+        """Deletes a segment whose rows are in the warehouse."""
+        segment.path.unlink(missing_ok=True)
+        self._forget(segment)
+
+    def set_aside(self, segment: Segment) -> Path:
+        """Moves a segment that cannot be loaded out of the way and returns where it is kept."""
+        refused = self._folder / "refused"
+        refused.mkdir(exist_ok=True)
+        target = segment.path.rename(refused / segment.name)
+        self._forget(segment)
+        return target
+
+    def postpone(self, segment: Segment) -> None:
+        """Puts a segment behind the others."""
+        with self._changed:
+            self._sealed.remove(segment)
+            self._sealed.append(segment)
+
+    def waiting_bytes(self) -> int:
+        """Bytes accepted that are not yet in the warehouse."""
+        with self._changed:
+            return self._waiting
+
+    def close(self) -> None:
+        """Syncs and seals everything; appends are refused from now on."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _forget(self, segment: Segment) -> None:
+        with self._changed:
+            self._sealed.remove(segment)
+            self._waiting -= segment.bytes
+            self._changed.notify_all()
+
+    def _release(self, appends: Iterable[_Append]) -> None:
+        """Bytes that will not be written wait for nothing."""
+        with self._changed:
+            self._waiting -= sum(len(one.frame) for one in appends)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closing, self._pause())
+                queued, self._queue = self._queue, []
+                closing = self._closing
+            batch = [one for one in queued if one.done.set_running_or_notify_cancel()]
+            self._release(one for one in queued if one.done.cancelled())
+            if batch:
+                self._commit(batch)
+            self._seal_due(everything=closing)
+            if closing:
+                return
+            if batch:
+                # Whoever arrives now shares the next sync.
+                time.sleep(self._limits.commit_seconds)
+
+    def _pause(self) -> float | None:
+        """Seconds until a growing segment may be due; None where nothing grows."""
+        return self._limits.seal_seconds / 10 if self._growing else None
+
+    def _commit(self, batch: list[_Append]) -> None:
+        by_stream: dict[Stream, list[_Append]] = {}
+        for one in batch:
+            by_stream.setdefault(one.stream, []).append(one)
+        for stream, appends in by_stream.items():
+            try:
+                self._write(stream, b"".join(one.frame for one in appends))
+            except OSError as error:
+                self._give_up(stream, appends, error)
+            else:
+                for one in appends:
+                    one.done.set_result(None)
+
+    def _write(self, stream: Stream, data: bytes) -> None:
+        growing = self._growing.get(stream)
+        if growing is None:
+            growing = self._growing[stream] = self._opened(stream)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(growing.descriptor, rest) :]
+        os.fdatasync(growing.descriptor)
+        growing.synced += len(data)
+
+    def _opened(self, stream: Stream) -> _Growing:
+        signal, encoding = stream
+        created = datetime.now(UTC)
+        name = f"{signal}-{created.strftime(_CREATED)}-{uuid.uuid4()}{ENDINGS[encoding]}"
+        path = self._folder / (name + _OPEN)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            _sync_folder(self._folder)
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        return _Growing(path, descriptor, created, time.monotonic())
+
+    def _give_up(self, stream: Stream, appends: list[_Append], error: OSError) -> None:
+        """After a failed write or sync nothing of it is kept: the senders still have the bytes."""
+        growing = self._growing.pop(stream, None)
+        if growing is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(growing.descriptor, growing.synced)
+            self._seal(stream, growing)
+        self._release(appends)
+        refusal = exhausted(
+            f"the bytes could not be written to disk ({error.strerror})", self._limits.retry_seconds
+        )
+        for one in appends:
+            one.done.set_exception(refusal)
+
+    def _seal_due(self, everything: bool) -> None:
+        now = time.monotonic()
+        with self._changed:
+            queued = {(one.signal, one.encoding) for one in self._sealed}
+        for stream, growing in list(self._growing.items()):
+            # While one waits to be loaded the next grows: after an outage a few large loads catch up.
+            aged = now - growing.opened >= self._limits.seal_seconds and stream not in queued
+            if everything or aged or growing.synced >= self._limits.segment_bytes:
+                del self._growing[stream]
+                self._seal(stream, growing)
+
+    def _seal(self, stream: Stream, growing: _Growing) -> None:
+        os.close(growing.descriptor)
+        if not growing.synced:
+            growing.path.unlink(missing_ok=True)
+            return
+        path = growing.path.rename(growing.path.with_suffix(""))
+        with self._changed:
+            self._sealed.append(Segment(path, *stream, growing.created, growing.synced))
+            self._changed.notify_all()
+
+
+def _left_behind(folder: Path) -> Iterable[Segment]:
+    """Segments an earlier process did not get loaded, oldest first, cut to their last whole frame."""
+    encodings = {ending: encoding for encoding, ending in ENDINGS.items()}
+    found = []
+    for path in folder.iterdir():
+        final = path.with_suffix("") if path.suffix == _OPEN else path
+        encoding = encodings.get(final.suffix)
+        if encoding is None or not path.is_file():
+            continue
+        if path.suffix == _OPEN:
+            size = whole_bytes(path, encoding)
+            os.truncate(path, size)
+            if not size:
+                path.unlink()
+                continue
+            path.rename(final)
+        signal, created = final.name.split("-")[:2]
+        when = datetime.strptime(created, _CREATED).replace(tzinfo=UTC)
+        found.append(Segment(final, signal, encoding, when, final.stat().st_size))
+    return sorted(found, key=lambda one: one.created)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name in a folder survives a power cut only after this."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

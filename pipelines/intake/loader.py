@@ -1,0 +1,145 @@
+"""Brings sealed segments into the warehouse, one after the other, for as long as it takes.
+
+A segment is removed only after its load returned, that is after its line in the ledger exists. While the
+warehouse is away segments wait on disk; what a segment's bytes mean is the business of ``pipelines.telemetry``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from models.errors import WarehouseError
+from pipelines.intake.journal import Journal, Segment
+from sql.warehouse import Warehouse
+
+SOURCE_NAME = "live"
+"""Name of the intake among the sources in the ledger."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_ATTEMPTS = 5
+
+_log = logging.getLogger(__name__)
+
+OpenWarehouse = Callable[[], AbstractContextManager[Warehouse]]
+
+
+class LoadObject(Protocol):
+    """The load path of telemetry objects (``pipelines.telemetry.load_object``)."""
+
+    def __call__(
+        self,
+        warehouse: Warehouse,
+        *,
+        source_name: str,
+        object_name: str,
+        path: Path,
+        sha256: str,
+        modified_at: datetime,
+        signal: str,
+        encoding: str,
+    ) -> object: ...
+
+
+class Loader:
+    """A thread that empties a journal into the warehouse."""
+
+    def __init__(self, journal: Journal, open_warehouse: OpenWarehouse, load_object: LoadObject) -> None:
+        self._journal = journal
+        self._open_warehouse = open_warehouse
+        self._load_object = load_object
+        self._connection = ExitStack()
+        self._warehouse: Warehouse | None = None
+        self._pause = _FIRST_PAUSE
+        self._deadline: float | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="intake-loader", daemon=True)
+        self.loaded = 0
+        self.last_problem = ""
+
+    def start(self) -> None:
+        """Begins to load."""
+        self._thread.start()
+
+    def stop(self, drain_seconds: float) -> None:
+        """Ends after what is sealed is loaded, at the latest a little after ``drain_seconds``."""
+        self._deadline = time.monotonic() + drain_seconds
+        self._stopped.set()
+        self._thread.join(drain_seconds + 1.0)
+
+    def _run(self) -> None:
+        with self._connection:
+            while True:
+                segment = self._journal.next_sealed(0.5)
+                if self._deadline is not None and (segment is None or time.monotonic() > self._deadline):
+                    return
+                if segment is not None and not self._loaded(segment) and self._stopped.is_set():
+                    return
+
+    def _loaded(self, segment: Segment) -> bool:
+        try:
+            self._load(segment)
+        except Exception as error:  # whatever it is, the segment stays and the thread goes on
+            self._failed(segment, error)
+            return False
+        self._journal.remove(segment)
+        self.loaded += 1
+        self.last_problem = ""
+        self._pause = _FIRST_PAUSE
+        return True
+
+    def _load(self, segment: Segment) -> None:
+        if self._warehouse is None:
+            self._warehouse = self._connection.enter_context(self._open_warehouse())
+        with segment.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        self._load_object(
+            self._warehouse,
+            source_name=SOURCE_NAME,
+            object_name=segment.name,
+            path=segment.path,
+            sha256=sha256,
+            modified_at=segment.created,
+            signal=segment.signal,
+            encoding=segment.encoding,
+        )
+
+    def _failed(self, segment: Segment, error: Exception) -> None:
+        self.last_problem = f"{segment.name} is not loaded: {error}"
+        _log.warning("%s; trying again in %.1f s", self.last_problem, self._pause)
+        if self._answers():
+            segment.failures += 1
+        if segment.failures >= _ATTEMPTS:
+            _log.error(
+                "%s failed %d times and is kept at %s",
+                segment.name,
+                _ATTEMPTS,
+                self._journal.set_aside(segment),
+            )
+        else:
+            self._journal.postpone(segment)
+        self._stopped.wait(self._pause)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+    def _answers(self) -> bool:
+        """Whether the warehouse is there, so that the fault lies with the segment; reconnects next time if not."""
+        if self._warehouse is None:
+            return False
+        try:
+            self._warehouse.execute("queries/ledger/alive")
+        except WarehouseError:
+            self._warehouse = None
+            try:
+                self._connection.close()
+            except Exception as error:
+                _log.warning("the connection to the warehouse did not close: %s", error)
+            self._connection = ExitStack()
+            return False
+        return True
