@@ -19,14 +19,13 @@ from models.errors import ConfigurationError
 from pipelines.intake.limits import MIB, Refused
 from pipelines.intake.receiver import Receiver
 from pipelines.intake.wire import PROTOBUF, grpc_coding
+from pipelines.telemetry.frames import Signal
 
-SIGNAL_OF_METHOD = {
-    f"/opentelemetry.proto.collector.{package}.v1.{service}/Export": signal
-    for signal, package, service in (
-        ("traces", "trace", "TraceService"),
-        ("metrics", "metrics", "MetricsService"),
-        ("logs", "logs", "LogsService"),
-    )
+_SERVICES = "/opentelemetry.proto.collector."
+SIGNAL_OF_METHOD: dict[str, Signal] = {
+    _SERVICES + "trace.v1.TraceService/Export": "traces",
+    _SERVICES + "metrics.v1.MetricsService/Export": "metrics",
+    _SERVICES + "logs.v1.LogsService/Export": "logs",
 }
 
 _EMPTY_RESPONSE = b""
@@ -47,7 +46,7 @@ class _Methods(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
 
-def _export(receiver: Receiver, signal: str) -> Export:
+def _export(receiver: Receiver, signal: Signal) -> Export:
     async def export(message: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:
             with receiver.admitted(), receiver.held() as hold:

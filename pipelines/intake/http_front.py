@@ -19,6 +19,7 @@ from models.errors import ConfigurationError
 from pipelines.intake.limits import Refused, busy, malformed, too_large, unsupported
 from pipelines.intake.receiver import Hold, Receiver
 from pipelines.intake.wire import JSON, PROTOBUF, SIGNALS
+from pipelines.telemetry.frames import Encoding
 
 _ENCODINGS = {"application/x-protobuf": PROTOBUF, "application/json": JSON}
 _CONTENT_TYPES = {encoding: content_type for content_type, encoding in _ENCODINGS.items()}
@@ -26,7 +27,7 @@ _SIGNAL_OF_PATH = {f"/v1/{signal}": signal for signal in SIGNALS}
 _HEALTH_PATH = "/healthz"
 _HEADER_BYTES = 16 << 10
 _READ_BYTES = 1 << 18
-_DRAIN_BYTES = 4 << 20
+_DRAIN_BYTES = 64 << 20
 _DRAIN_SECONDS = 1.0
 
 Health = Callable[[], Mapping[str, Any]]
@@ -133,10 +134,11 @@ class _Connection:
             self._busy = True
             answer = await self._answered(event)
             # What is left of a refused body is not read as a request: the connection ends.
-            last = self._stopping or self._protocol.their_state is not h11.DONE
-            await self._send(answer, last)
-            if last or self._protocol.our_state is not h11.DONE:
+            whole = self._protocol.their_state in (h11.DONE, h11.MUST_CLOSE)
+            await self._send(answer, last=self._stopping or not whole)
+            if not whole:
                 await self._drain()
+            if self._protocol.our_state is not h11.DONE:
                 return
             self._protocol.start_next_cycle()
             self._busy = False
@@ -224,8 +226,6 @@ class _Connection:
 
     async def _drain(self) -> None:
         """Reads on for a moment, so that a sender still writing sees the answer and not a reset."""
-        if self._protocol.their_state is h11.DONE:
-            return
         self._writer.write_eof()
         left = _DRAIN_BYTES
         async with asyncio.timeout(_DRAIN_SECONDS):
@@ -234,7 +234,7 @@ class _Connection:
 
 
 def _refusal_text(
-    status: int, encoding: str, message: str, headers: tuple[tuple[str, str], ...] = ()
+    status: int, encoding: Encoding, message: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> _Answer:
     if encoding == JSON:
         return _Answer(status, _CONTENT_TYPES[JSON], json.dumps({"message": message}).encode(), headers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 import uuid
@@ -18,13 +19,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.intake.limits import Limits, busy, exhausted
-from pipelines.intake.wire import ENDINGS, framed, whole_bytes
+from pipelines.intake.wire import ENDINGS, SIGNALS, frame_ends, framed
+from pipelines.telemetry.frames import Encoding, Signal
 
 _OPEN = ".open"
+_PART = ".part"
 _CREATED = "%Y%m%dT%H%M%S.%fZ"
+_NAME = re.compile(
+    rf"({'|'.join(SIGNALS)})-([0-9TZ.]+)-[0-9a-f-]{{36}}({'|'.join(map(re.escape, ENDINGS.values()))})"
+)
 
-Stream = tuple[str, str]
+Stream = tuple[Signal, Encoding]
 """Signal and encoding: each has its own segments."""
+
+_STREAMS: tuple[Stream, ...] = tuple((signal, encoding) for signal in SIGNALS for encoding in ENDINGS)
 
 
 @dataclass
@@ -32,8 +40,8 @@ class Segment:
     """A sealed segment: whole frames of one signal and encoding, complete on disk."""
 
     path: Path
-    signal: str
-    encoding: str
+    signal: Signal
+    encoding: Encoding
     created: datetime
     bytes: int
     failures: int = 0
@@ -80,10 +88,10 @@ class Journal:
         """Takes over what an earlier process left behind, then accepts appends."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._sealed = list(_left_behind(self._folder))
-        self._waiting = sum(one.bytes for one in self._sealed)
+        self._waiting += sum(one.bytes for one in self._sealed)
         self._thread.start()
 
-    def append(self, signal: str, encoding: str, payload: bytes) -> Future[None]:
+    def append(self, signal: Signal, encoding: Encoding, payload: bytes) -> Future[None]:
         """Queues a payload; the future is done once it is on disk, or fails with ``Refused``.
 
         Raises:
@@ -121,6 +129,21 @@ class Journal:
         target = segment.path.rename(refused / segment.name)
         self._forget(segment)
         return target
+
+    def split(self, segment: Segment) -> bool:
+        """Replaces a segment by its two halves; false where it is a single frame."""
+        ends = frame_ends(segment.path, segment.encoding)
+        if len(ends) < 2:
+            return False
+        middle = ends[len(ends) // 2 - 1]
+        data = segment.path.read_bytes()
+        halves = [self._written(segment, part) for part in (data[:middle], data[middle:])]
+        _sync_folder(self._folder)
+        segment.path.unlink()
+        with self._changed:
+            at = self._sealed.index(segment)
+            self._sealed[at : at + 1] = halves
+        return True
 
     def postpone(self, segment: Segment) -> None:
         """Puts a segment behind the others."""
@@ -195,11 +218,19 @@ class Journal:
         os.fdatasync(growing.descriptor)
         growing.synced += len(data)
 
+    def _written(self, whole: Segment, part: bytes) -> Segment:
+        """A part of a segment as a segment of its own, on disk under its final name."""
+        path = self._folder / _name((whole.signal, whole.encoding), whole.created)
+        growing = path.with_name(path.name + _PART)
+        with growing.open("wb") as file:
+            file.write(part)
+            file.flush()
+            os.fdatasync(file.fileno())
+        return Segment(growing.rename(path), whole.signal, whole.encoding, whole.created, len(part))
+
     def _opened(self, stream: Stream) -> _Growing:
-        signal, encoding = stream
         created = datetime.now(UTC)
-        name = f"{signal}-{created.strftime(_CREATED)}-{uuid.uuid4()}{ENDINGS[encoding]}"
-        path = self._folder / (name + _OPEN)
+        path = self._folder / (_name(stream, created) + _OPEN)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             _sync_folder(self._folder)
@@ -245,25 +276,33 @@ class Journal:
             self._changed.notify_all()
 
 
+def _name(stream: Stream, created: datetime) -> str:
+    """A file name of its own: signal, when, and something unique."""
+    signal, encoding = stream
+    return f"{signal}-{created.strftime(_CREATED)}-{uuid.uuid4()}{ENDINGS[encoding]}"
+
+
 def _left_behind(folder: Path) -> Iterable[Segment]:
     """Segments an earlier process did not get loaded, oldest first, cut to their last whole frame."""
-    encodings = {ending: encoding for encoding, ending in ENDINGS.items()}
     found = []
     for path in folder.iterdir():
         final = path.with_suffix("") if path.suffix == _OPEN else path
-        encoding = encodings.get(final.suffix)
-        if encoding is None or not path.is_file():
+        named = _NAME.fullmatch(final.name)
+        if path.suffix == _PART:
+            path.unlink()
+        if named is None:
             continue
+        signal, created, ending = named.groups()
+        stream = next(one for one in _STREAMS if one[0] == signal and ENDINGS[one[1]] == ending)
         if path.suffix == _OPEN:
-            size = whole_bytes(path, encoding)
-            os.truncate(path, size)
-            if not size:
-                path.unlink()
-                continue
+            os.truncate(path, max(frame_ends(path, stream[1]), default=0))
             path.rename(final)
-        signal, created = final.name.split("-")[:2]
+        size = final.stat().st_size
+        if not size:
+            final.unlink()
+            continue
         when = datetime.strptime(created, _CREATED).replace(tzinfo=UTC)
-        found.append(Segment(final, signal, encoding, when, final.stat().st_size))
+        found.append(Segment(final, *stream, when, size))
     return sorted(found, key=lambda one: one.created)
 
 

@@ -1,7 +1,8 @@
 """Brings sealed segments into the warehouse, one after the other, for as long as it takes.
 
-A segment is removed only after its load returned, that is after its line in the ledger exists. While the
-warehouse is away segments wait on disk; what a segment's bytes mean is the business of ``pipelines.telemetry``.
+A segment is removed only after its load returned, that is after its line in the ledger exists. One refused as a
+whole is halved until only the requests at fault remain: good ones that share it were acknowledged too. While
+the warehouse is away segments wait on disk; what their bytes mean is the business of ``pipelines.telemetry``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Protocol
 
 from models.errors import WarehouseError
 from pipelines.intake.journal import Journal, Segment
+from pipelines.telemetry import ObjectLoad
+from pipelines.telemetry.frames import Encoding, Signal
 from sql.warehouse import Warehouse
 
 SOURCE_NAME = "live"
@@ -43,9 +46,9 @@ class LoadObject(Protocol):
         path: Path,
         sha256: str,
         modified_at: datetime,
-        signal: str,
-        encoding: str,
-    ) -> object: ...
+        signal: Signal,
+        encoding: Encoding,
+    ) -> ObjectLoad: ...
 
 
 class Loader:
@@ -85,22 +88,27 @@ class Loader:
 
     def _loaded(self, segment: Segment) -> bool:
         try:
-            self._load(segment)
+            outcome = self._load(segment)
         except Exception as error:  # whatever it is, the segment stays and the thread goes on
             self._failed(segment, error)
             return False
-        self._journal.remove(segment)
+        if outcome.state != "refused":
+            self._journal.remove(segment)
+        elif not self._journal.split(segment):
+            _log.warning(
+                "a request is refused and kept at %s: %s", self._journal.set_aside(segment), outcome.reason
+            )
         self.loaded += 1
         self.last_problem = ""
         self._pause = _FIRST_PAUSE
         return True
 
-    def _load(self, segment: Segment) -> None:
+    def _load(self, segment: Segment) -> ObjectLoad:
         if self._warehouse is None:
             self._warehouse = self._connection.enter_context(self._open_warehouse())
         with segment.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        self._load_object(
+        return self._load_object(
             self._warehouse,
             source_name=SOURCE_NAME,
             object_name=segment.name,

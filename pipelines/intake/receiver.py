@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pipelines.intake.journal import Journal
 from pipelines.intake.limits import Limits, Refused, busy
 from pipelines.intake.wire import JSON, check_protobuf, json_line, unpacked
+from pipelines.telemetry.frames import Encoding, Signal
 
 _INLINE_BYTES = 16 << 10
 """Packed bodies up to this size are unpacked on the event loop: handing them to a thread costs more."""
@@ -68,7 +69,7 @@ class Receiver:
         finally:
             self._held -= hold.bytes
 
-    async def take(self, signal: str, encoding: str, coding: str, body: bytes, hold: Hold) -> None:
+    async def take(self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold) -> None:
         """Returns when the request's bytes are on disk; an empty request is taken as nothing.
 
         Raises:
@@ -80,7 +81,9 @@ class Receiver:
         self.counters.accepted += 1
         self.counters.accepted_bytes += len(payload)
 
-    async def _checked(self, signal: str, encoding: str, coding: str, body: bytes, hold: Hold) -> bytes:
+    async def _checked(
+        self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold
+    ) -> bytes:
         limit = self.limits.request_bytes
         if coding == "identity" or len(body) <= _INLINE_BYTES:
             payload = unpacked(body, coding, limit)

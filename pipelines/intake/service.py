@@ -20,6 +20,7 @@ from pipelines.intake.limits import Limits
 from pipelines.intake.loader import Loader, LoadObject
 from pipelines.intake.receiver import Receiver
 from pipelines.settings import Ports, Settings
+from pipelines.telemetry import load_object
 from sql.publish import lease
 from sql.warehouse import Warehouse
 
@@ -49,7 +50,7 @@ class Intake:
         grpc_port: int = Ports.otlp_grpc,
         http_port: int = Ports.otlp_http,
         open_warehouse: OpenWorkspace | None = None,
-        load_object: LoadObject | None = None,
+        load_object: LoadObject = load_object,
     ) -> None:
         self._workspace = workspace
         self._limits = limits or Limits()
@@ -57,7 +58,7 @@ class Intake:
         self._journal = Journal(workspace / ".appfleet" / "segments", self._limits)
         self._receiver = Receiver(self._journal, self._limits)
         opener = open_warehouse or _writer
-        self._loader = Loader(self._journal, lambda: opener(workspace), load_object or _load_object())
+        self._loader = Loader(self._journal, lambda: opener(workspace), load_object)
         self._held = ExitStack()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="intake-loop", daemon=True)
@@ -152,9 +153,3 @@ def _writer(workspace: Path) -> AbstractContextManager[Warehouse]:
     from sql.local_warehouse import open_warehouse
 
     return open_warehouse(workspace, role="writer")
-
-
-def _load_object() -> LoadObject:
-    from pipelines.telemetry import load_object
-
-    return load_object

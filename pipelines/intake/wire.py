@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.intake.limits import Refused, malformed, too_large, unsupported
+from pipelines.telemetry.frames import Encoding, Signal
 
-SIGNALS = ("traces", "metrics", "logs")
-PROTOBUF = "protobuf_delimited"
-JSON = "json_lines"
-ENDINGS = {PROTOBUF: ".otlp", JSON: ".jsonl"}
+SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
+PROTOBUF: Encoding = "protobuf_delimited"
+JSON: Encoding = "json"
+ENDINGS: dict[Encoding, str] = {PROTOBUF: ".otlp", JSON: ".jsonl"}
 
 _JSON_LISTS = {"traces": "resourceSpans", "metrics": "resourceMetrics", "logs": "resourceLogs"}
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
@@ -86,7 +87,7 @@ def check_protobuf(request: bytes) -> None:
                 raise malformed(f"the body is not an OTLP request: field 1.{inner} is not a message or text")
 
 
-def json_line(request: bytes, signal: str) -> bytes:
+def json_line(request: bytes, signal: Signal) -> bytes:
     """An OTLP/JSON request as one line without its end; empty where it holds nothing.
 
     Raises:
@@ -106,42 +107,37 @@ def json_line(request: bytes, signal: str) -> bytes:
     return text.replace("\n", " ").replace("\r", " ").encode()
 
 
-def framed(payload: bytes, encoding: str) -> bytes:
+def framed(payload: bytes, encoding: Encoding) -> bytes:
     """A payload as it stands in a segment: behind its varint length, or as a line."""
     if encoding == JSON:
         return payload + b"\n"
     return _varint(len(payload)) + payload
 
 
-def whole_bytes(path: Path, encoding: str) -> int:
-    """Length of the part of a segment that consists of whole frames."""
+def frame_ends(path: Path, encoding: Encoding) -> list[int]:
+    """Where each whole frame of a segment ends; bytes after the last are a frame that broke off."""
     with path.open("rb") as file:
-        return _whole_lines(file) if encoding == JSON else _whole_frames(file, path.stat().st_size)
+        return list(_line_ends(file) if encoding == JSON else _delimited_ends(file, path.stat().st_size))
 
 
-def _whole_frames(file: BinaryIO, size: int) -> int:
-    whole = 0
-    while True:
+def _delimited_ends(file: BinaryIO, size: int) -> Iterator[int]:
+    end = 0
+    while end < size:
         head = file.read(_LONGEST_VARINT)
         try:
             length, used = _read_varint(head, 0, len(head))
         except Refused:
-            return whole
-        end = whole + used + length
-        if end > size:
-            return whole
-        whole = end
-        file.seek(whole)
+            return
+        end += used + length
+        if end <= size:
+            yield end
+        file.seek(end)
 
 
-def _whole_lines(file: BinaryIO) -> int:
-    whole = position = 0
-    while chunk := file.read(1 << 20):
-        newline = chunk.rfind(b"\n")
-        if newline >= 0:
-            whole = position + newline + 1
-        position += len(chunk)
-    return whole
+def _line_ends(file: BinaryIO) -> Iterator[int]:
+    for line in file:
+        if line.endswith(b"\n"):
+            yield file.tell()
 
 
 def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:

@@ -1,0 +1,119 @@
+"""Unpacking, the structural check and the framing, against zlib, Protobuf's own classes and hand-made bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+import pytest
+from google.protobuf.internal.encoder import _VarintBytes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.intake.limits import Refused
+from pipelines.intake.wire import (
+    JSON,
+    PROTOBUF,
+    check_protobuf,
+    frame_ends,
+    framed,
+    grpc_coding,
+    json_line,
+    unpacked,
+)
+from tests.intake.otlp import spans
+
+BODY = spans(1, 20).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [("identity", BODY), ("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))],
+)
+def test_what_was_packed_comes_out(coding: str, packed: bytes) -> None:
+    assert unpacked(packed, coding, len(BODY)) == BODY
+    with pytest.raises(Refused) as refusal:
+        unpacked(packed, coding, len(BODY) - 1)
+    assert refusal.value.status == 413
+
+
+def test_gzip_of_two_members_is_read_fully() -> None:
+    assert unpacked(gzip.compress(BODY) + gzip.compress(BODY), "gzip", 1 << 20) == BODY * 2
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed", "status"),
+    [
+        ("gzip", gzip.compress(BODY)[:-9], 400),
+        ("gzip", gzip.compress(BODY) + b"tail", 400),
+        ("gzip", BODY, 400),
+        ("deflate", zlib.compress(BODY)[2:], 400),
+        ("br", BODY, 415),
+        ("gzip, gzip", BODY, 415),
+    ],
+)
+def test_what_cannot_be_unpacked_is_refused(coding: str, packed: bytes, status: int) -> None:
+    with pytest.raises(Refused) as refusal:
+        unpacked(packed, coding, 1 << 20)
+    assert refusal.value.status == status
+
+
+def test_a_packed_grpc_message_is_told_from_a_plain_one() -> None:
+    assert grpc_coding(BODY) == "identity"
+    assert grpc_coding(b"") == "identity"
+    assert grpc_coding(gzip.compress(BODY)) == "gzip"
+    assert [grpc_coding(zlib.compress(BODY, level)) for level in (0, 1, 6, 9)] == ["deflate"] * 4
+
+
+def test_requests_pass_the_check_and_other_bytes_do_not() -> None:
+    check_protobuf(b"")
+    check_protobuf(BODY)
+    check_protobuf(BODY + b"\x92\x03\x02ab\x98\x03\x05")  # unknown fields 50 and 51: a newer sender
+    for garbage in (b"garbage", BODY[:-1], b"\x08\x01", b"\x0a\x02\x08\x01", b"\x00", b"\xff" * 40, b"{}"):
+        with pytest.raises(Refused) as refusal:
+            check_protobuf(garbage)
+        assert refusal.value.status == 400
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_the_check_never_fails_otherwise(noise: bytes) -> None:
+    for data in (noise, BODY[: len(noise)] + noise):
+        try:
+            check_protobuf(data)
+        except Refused as refusal:
+            assert refusal.status == 400
+
+
+def test_json_becomes_one_line() -> None:
+    request = b'\xef\xbb\xbf{\r\n "resourceSpans": [\n{"a": "x\\ny"}]}\n'
+    line = json_line(request, "traces")
+    assert b"\n" not in line and b"\r" not in line and b'"x\\ny"' in line
+    assert json_line(b'{"resourceSpans":[]}', "traces") == json_line(b" ", "traces") == b""
+    for wrong in (b"{", b"[]", b'{"resourceSpans":1}', b"\xff\xfe", b"[" * 100_000):
+        with pytest.raises(Refused):
+            json_line(wrong, "traces")
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=400), max_size=8), st.integers(0, 400))
+def test_a_torn_segment_keeps_its_whole_frames(
+    tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], torn: int
+) -> None:
+    path = tmp_path_factory.mktemp("frames") / "segment"
+    expected, data = [], io.BytesIO()
+    for payload in payloads:
+        assert framed(payload, PROTOBUF) == _VarintBytes(len(payload)) + payload
+        data.write(framed(payload, PROTOBUF))
+        expected.append(data.tell())
+    whole = data.getvalue()
+    path.write_bytes(whole[: max(0, len(whole) - torn)])
+    assert frame_ends(path, PROTOBUF) == [end for end in expected if end <= max(0, len(whole) - torn)]
+
+
+def test_torn_lines(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(framed(b"{}", JSON) + framed(b'{"a":1}', JSON) + b'{"b"')
+    assert frame_ends(path, JSON) == [3, 11]
