@@ -1,0 +1,352 @@
+"""Writes the fleet's telemetry, a day at a time, and counts what it wrote.
+
+Traces, metrics and logs as a collector leaves them: JSON lines packed with gzip on most days, one Protobuf
+message per object on the others. Copies at minute edges stand for retries of a sender.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from pipelines.simulate.files import moment, write_bytes, write_gzip
+from pipelines.simulate.fleet import DAY, HOUR, REGIONS, App, Fleet, Incident, profile
+from pipelines.simulate.spans import (
+    SCOPE,
+    SECOND,
+    Sender,
+    Span,
+    add_resource_spans,
+    draw_requests,
+    json_resource_spans,
+    spans_of,
+)
+
+SPANS_PER_LINE = 400
+SPANS_PER_OBJECT = 5000
+WINDOW_DAYS = 30
+VERSIONS = ("1.4.0", "1.5.0")
+
+Batch = tuple[Sender, tuple[tuple[str, str], ...], list[Span]]
+
+
+@dataclass
+class Counts:
+    """What was written, every span once unless it says delivered."""
+
+    delivered_spans: int = 0
+    spans: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    bad: Counter[str] = field(default_factory=Counter)
+    slow: Counter[str] = field(default_factory=Counter)
+    window: dict[str, Counter[str]] = field(
+        default_factory=lambda: {name: Counter() for name in ("requests", "bad", "slow")}
+    )
+    requests_by_day: dict[str, int] = field(default_factory=dict)
+    metric_points: int = 0
+    log_records: int = 0
+
+    def add(self, sender: Sender, spans: Sequence[Span], in_window: bool) -> None:
+        """Counts the spans of one sender on one day."""
+        requests = [span for span in spans if span.is_request]
+        found = {
+            "requests": len(requests),
+            "bad": sum(span.is_bad for span in requests),
+            "slow": sum(span.is_slow for span in requests),
+        }
+        self.spans[sender.app_id] += len(spans)
+        self.delivered_spans += len(spans)
+        for name, count in found.items():
+            getattr(self, name)[sender.app_id] += count
+            if in_window:
+                self.window[name][sender.app_id] += count
+
+
+class Telemetry:
+    """The telemetry of a fleet: who sends, how much on which day, and the files of it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.apps: list[App | None] = [a for a in fleet.apps if a.telemetry != "none"]
+        self.senders = [_sender(app) for app in self.apps if app]
+        for stranger in profile()["telemetry"]["strangers"]:
+            self.apps.append(None)
+            self.senders.append(Sender(stranger, "server", (("service.name", stranger),)))
+        self.incidents: dict[str, list[Incident]] = {}
+        for one in fleet.incidents:
+            self.incidents.setdefault(one.app_id, []).append(one)
+        self.rates = self._rates()
+        self.counts = Counts()
+
+    def _rates(self) -> np.ndarray:
+        """Mean requests per sender and day: the budget of ``profile.yaml``, shared by weight."""
+        size = profile()["telemetry"]
+        app_days = len(self.fleet.apps) * self.fleet.days
+        budget = min(
+            size["spans_per_app_day"] * app_days, size["spans"] + size["spans_per_extra_app_day"] * app_days
+        )
+        days = np.arange(self.fleet.days)
+        weights = np.array([app.requests_weight if app else 0.2 for app in self.apps])
+        table = weights[:, None] * np.where(self._weekday(days) >= 5, 0.6, 1.0)
+        table[:, -size["dense_days"] :] *= size["dense_weight"]
+        for row, app in enumerate(self.apps):
+            if app:
+                table[row] *= (days >= app.start) & (days < min(app.stop, app.idle_from))
+        total = float(table.sum()) or 1.0
+        return table * (budget / (1 + size["child_share"]) / total)
+
+    def _weekday(self, days: np.ndarray) -> np.ndarray:
+        return (days + self.fleet.first_day.weekday()) % 7
+
+    def write(self, root: Path) -> None:
+        """Writes every day under ``root``: folders traces, metrics and logs."""
+        every = profile()["telemetry"]["protobuf_every"]
+        for day in range(self.fleet.days):
+            today = self.fleet.first_day + timedelta(days=day)
+            as_protobuf = day % every == every // 2
+            batches = list(self._batches(day, today))
+            self._count(batches, day, today)
+            copies = list(self._copies(day, batches))
+            self.counts.delivered_spans += sum(len(spans) for _, _, spans in copies)
+            at = moment(today + timedelta(days=1), 0, 10)
+            _write_traces(root / "traces", today, at, batches + copies, as_protobuf)
+            self._write_others(root, day, today, at, batches, as_protobuf)
+
+    def _batches(self, day: int, today: date) -> Iterator[Batch]:
+        """What every sender sends on a day, the version of an app in an incident changing with it."""
+        rng = self.fleet.rng(4, day)
+        midnight = int(moment(today, 0).timestamp()) * SECOND
+        counts = rng.poisson(self.rates[:, day])
+        for sender, count, rate in zip(self.senders, counts.tolist(), self.rates[:, day], strict=True):
+            incidents = [one for one in self.incidents.get(sender.app_id, ()) if _touches(one, day)]
+            if not count and not incidents:
+                continue
+            requests = draw_requests(rng, count, day, incidents, self._error_share(day, rate))
+            spans = list(spans_of(rng, sender, requests, midnight))
+            changes = (
+                midnight
+                - day * DAY * SECOND
+                + min(
+                    (one.start for one in self.incidents.get(sender.app_id, ())),
+                    default=self.fleet.days * DAY,
+                )
+                * SECOND
+            )
+            for version, part in _by_version(spans, changes):
+                yield sender, (*sender.attributes, ("service.version", version)), part
+
+    def _error_share(self, day: int, rate: float) -> float:
+        """Healthy apps make mistakes, but in the last days only where one mistake is no breach."""
+        size = profile()["telemetry"]
+        dense = day >= self.fleet.days - size["dense_days"]
+        return (
+            0.0 if dense and rate * size["dense_days"] < size["quiet_below"] else float(size["error_share"])
+        )
+
+    def _count(self, batches: Iterable[Batch], day: int, today: date) -> None:
+        before = sum(self.counts.requests.values())
+        for sender, _, spans in batches:
+            self.counts.add(sender, spans, day >= self.fleet.days - WINDOW_DAYS)
+        self.counts.requests_by_day[today.isoformat()] = sum(self.counts.requests.values()) - before
+
+    def _copies(self, day: int, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Spans that start within a second of a minute's edge, sent again."""
+        rng = self.fleet.rng(5, day)
+        for sender, attributes, spans in batches:
+            again = [span for span in spans if (span.start // SECOND + 1) % 60 < 2]
+            again = [
+                span
+                for span, draw in zip(again, rng.random(len(again)), strict=True)
+                if draw < profile()["telemetry"]["edge_copies"]
+            ]
+            if again:
+                yield sender, attributes, again
+
+    def _write_others(
+        self, root: Path, day: int, today: date, at: datetime, batches: Sequence[Batch], as_protobuf: bool
+    ) -> None:
+        chatty = [
+            batch for batch in batches if self.senders.index(batch[0]) < profile()["telemetry"]["chatty_apps"]
+        ]
+        dense = day >= self.fleet.days - profile()["telemetry"]["dense_days"]
+        metrics = [_resource_metrics(batch, today, dense) for batch in chatty]
+        logs = [found for found in (_resource_logs(batch, batch in chatty) for batch in batches) if found]
+        self.counts.metric_points += sum(map(_points, metrics))
+        self.counts.log_records += sum(len(one["scopeLogs"][0]["logRecords"]) for one in logs)
+        for signal, key, message, content in (
+            ("metrics", "resourceMetrics", ExportMetricsServiceRequest, metrics),
+            ("logs", "resourceLogs", ExportLogsServiceRequest, logs),
+        ):
+            if content:
+                _write_messages(root / signal, today, at, {key: content}, message if as_protobuf else None)
+
+
+def _touches(incident: Incident, day: int) -> bool:
+    return incident.start < (day + 1) * DAY and incident.end > day * DAY
+
+
+def _sender(app: App) -> Sender:
+    """Resource attributes of an app: by ``app_id``, or by its service name alone."""
+    attributes = [("service.name", app.app_id if app.telemetry == "service_name" else f"{app.app_id}-svc")]
+    if app.telemetry == "app_id":
+        attributes.insert(0, ("app_id", app.app_id))
+    attributes += [("deployment.environment.name", app.environment), ("cloud.region", REGIONS[app.cloud][0])]
+    if app.spanned_resource:
+        attributes.append(("cloud.resource_id", app.spanned_resource))
+    return Sender(app.app_id, app.kind, tuple(attributes))
+
+
+def _by_version(spans: list[Span], changes: int) -> Iterator[tuple[str, list[Span]]]:
+    for version, part in (
+        (VERSIONS[0], [span for span in spans if span.start < changes]),
+        (VERSIONS[1], [span for span in spans if span.start >= changes]),
+    ):
+        if part:
+            yield version, part
+
+
+def _chunks(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches in order, cut so that one export request holds about ``size`` spans."""
+    chunk: list[Batch] = []
+    held = 0
+    for sender, attributes, spans in batches:
+        for start in range(0, len(spans), size):
+            part = spans[start : start + size]
+            if chunk and held + len(part) > size:
+                yield chunk
+                chunk, held = [], 0
+            chunk.append((sender, attributes, part))
+            held += len(part)
+    if chunk:
+        yield chunk
+
+
+def _write_traces(root: Path, today: date, at: datetime, batches: Sequence[Batch], as_protobuf: bool) -> None:
+    if not as_protobuf:
+        lines = (
+            (
+                '{"resourceSpans":[' + ",".join(json_resource_spans(a, s) for _, a, s in chunk) + "]}\n"
+            ).encode()
+            for chunk in _chunks(batches, SPANS_PER_LINE)
+        )
+        write_gzip(root / f"{today}.jsonl.gz", at, lines)
+        return
+    for number, chunk in enumerate(_chunks(batches, SPANS_PER_OBJECT), start=1):
+        request = ExportTraceServiceRequest()
+        for _, attributes, spans in chunk:
+            add_resource_spans(request, attributes, spans)
+        write_bytes(root / f"{today}-{number:03d}.binpb", at, request.SerializeToString(deterministic=True))
+
+
+def _write_messages(
+    root: Path, today: date, at: datetime, content: dict[str, Any], message: type[Message] | None
+) -> None:
+    if message is None:
+        write_gzip(
+            root / f"{today}.jsonl.gz", at, [json.dumps(content, separators=(",", ":")).encode() + b"\n"]
+        )
+        return
+    for one in content.get("resourceLogs", ()):
+        for record in one["scopeLogs"][0]["logRecords"]:
+            for name in ("traceId", "spanId"):  # Protobuf's own JSON writes bytes as base64, OTLP's as hex
+                if name in record:
+                    record[name] = base64.b64encode(bytes.fromhex(record[name])).decode()
+    request = ParseDict(content, message())
+    write_bytes(root / f"{today}-001.binpb", at, request.SerializeToString(deterministic=True))
+
+
+def _attributes(pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": {"stringValue": value}} for key, value in pairs]
+
+
+def _resource_metrics(batch: Batch, today: date, dense: bool) -> dict[str, Any]:
+    """Memory (hourly on the last days), requests so far, and the histogram of durations of one app."""
+    _, attributes, spans = batch
+    start = int(moment(today, 0).timestamp()) * SECOND
+    end = start + DAY * SECOND - 1
+    durations = [(span.end - span.start) / SECOND for span in spans if span.is_request]
+    bounds = [0.05, 0.1, 0.25, 0.5, 1.0]
+    buckets = np.bincount(np.searchsorted(bounds, durations), minlength=len(bounds) + 1).tolist()
+    hours = range(24) if dense else (12,)
+    memory = [
+        {"timeUnixNano": str(start + hour * HOUR * SECOND), "asInt": str((96 + len(spans) % 32) << 20)}
+        for hour in hours
+    ]
+    whole_day = {"startTimeUnixNano": str(start), "timeUnixNano": str(end)}
+    histogram = {
+        **whole_day,
+        "count": str(len(durations)),
+        "sum": round(sum(durations), 9),
+        "bucketCounts": [str(count) for count in buckets],
+        "explicitBounds": bounds,
+    }
+    delta = 1
+    metrics = [
+        {"name": "process.memory.usage", "unit": "By", "gauge": {"dataPoints": memory}},
+        {
+            "name": "http.server.requests",
+            "unit": "{request}",
+            "sum": {
+                "dataPoints": [{**whole_day, "asInt": str(len(durations))}],
+                "aggregationTemporality": delta,
+                "isMonotonic": True,
+            },
+        },
+        {
+            "name": "http.server.request.duration",
+            "unit": "s",
+            "histogram": {"dataPoints": [histogram], "aggregationTemporality": delta},
+        },
+    ]
+    return {
+        "resource": {"attributes": _attributes(attributes)},
+        "scopeMetrics": [{"scope": {"name": SCOPE}, "metrics": metrics}],
+    }
+
+
+def _points(resource_metrics: dict[str, Any]) -> int:
+    return sum(
+        len(metric[kind]["dataPoints"])
+        for metric in resource_metrics["scopeMetrics"][0]["metrics"]
+        for kind in ("gauge", "sum", "histogram")
+        if kind in metric
+    )
+
+
+def _resource_logs(batch: Batch, chatty: bool) -> dict[str, Any] | None:
+    """One error record per bad request, and one line of a chatty app that it is alive."""
+    _, attributes, spans = batch
+    records = [_log(span, 17, "ERROR", "request failed") for span in spans if span.is_request and span.is_bad]
+    if chatty:
+        records.insert(0, _log(spans[0], 9, "INFO", "ready"))
+    if not records:
+        return None
+    return {
+        "resource": {"attributes": _attributes(attributes)},
+        "scopeLogs": [{"scope": {"name": SCOPE}, "logRecords": records}],
+    }
+
+
+def _log(span: Span, number: int, severity: str, text: str) -> dict[str, Any]:
+    return {
+        "timeUnixNano": str(span.end),
+        "observedTimeUnixNano": str(span.end),
+        "severityNumber": number,
+        "severityText": severity,
+        "body": {"stringValue": text},
+        "traceId": span.trace_id,
+        "spanId": span.span_id,
+    }

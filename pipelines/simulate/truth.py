@@ -1,0 +1,164 @@
+"""What was planted, and every sum a pipeline must find: the content of ``truth.json``.
+
+Money is exact decimal text. Nothing here is read by the pipeline.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from pipelines.simulate.bill import UNIT
+from pipelines.simulate.files import moment
+from pipelines.simulate.fleet import CURRENCIES, UNALLOCATED, Fleet
+from pipelines.simulate.telemetry import WINDOW_DAYS, Counts
+
+METRICS = {"billed": "BilledCost", "effective": "EffectiveCost"}
+
+
+def money(units: int) -> str:
+    """An amount in units as plain decimal text."""
+    return format((Decimal(units) / UNIT).normalize(), "f")
+
+
+@dataclass
+class Truth:
+    """The right answers of a simulated fleet; ``as_text`` is the file."""
+
+    content: dict[str, Any] = field(default_factory=dict)
+
+    def as_text(self) -> str:
+        """JSON, one line per entry of a list, so that differences read well."""
+        parts = []
+        for key, value in self.content.items():
+            if isinstance(value, list) and value:
+                lines = ",\n  ".join(json.dumps(one) for one in value)
+                parts.append(f"{json.dumps(key)}: [\n  {lines}\n ]")
+            else:
+                parts.append(f"{json.dumps(key)}: {json.dumps(value)}")
+        return "{\n " + ",\n ".join(parts) + "\n}\n"
+
+
+def period_totals(cloud: str, month: date, charges: pl.DataFrame) -> dict[str, Any]:
+    """Rows and exact sums of one source and billing period."""
+    return {
+        "source": cloud,
+        "period": month.isoformat(),
+        "currency": CURRENCIES[cloud],
+        "rows": charges.height,
+        **{metric: money(int(charges[column].sum())) for metric, column in METRICS.items()},
+    }
+
+
+def app_totals(cloud: str, month: date, charges: pl.DataFrame) -> list[dict[str, Any]]:
+    """Exact sums per app and rule of one source and billing period."""
+    sums = (
+        charges.group_by("_app_id", "_rule")
+        .agg(pl.len(), *[pl.col(column).sum().alias(metric) for metric, column in METRICS.items()])
+        .sort("_app_id", "_rule")
+    )
+    return [
+        {
+            "source": cloud,
+            "period": month.isoformat(),
+            "currency": CURRENCIES[cloud],
+            "app_id": app_id,
+            "rule": rule,
+            "rows": rows,
+            "billed": money(billed),
+            "effective": money(effective),
+        }
+        for app_id, rule, rows, billed, effective in sums.iter_rows()
+    ]
+
+
+def planted(fleet: Fleet, counts: Counts) -> dict[str, Any]:
+    """Everything of the truth that is no sum of money."""
+    registered = {app.app_id for app in fleet.apps if app.registered}
+    billed = {resource.answer for resource in fleet.resources} - {UNALLOCATED}
+    seen = set(counts.spans)
+    return {
+        "apps": [_app(fleet, app) for app in fleet.apps],
+        "unregistered": {"bill": sorted(billed - registered), "telemetry": sorted(seen - registered)},
+        "idle": [
+            {"app_id": app.app_id, "no_request_since": _day(fleet, app.idle_from)}
+            for app in fleet.apps
+            if app.idle_from < fleet.days
+        ],
+        "launches": [
+            {"app_id": app.app_id, "day": _day(fleet, app.start)} for app in fleet.apps if app.start
+        ],
+        "retirements": [
+            {"app_id": app.app_id, "last_day": _day(fleet, app.stop - 1)}
+            for app in fleet.apps
+            if app.stop < fleet.days
+        ],
+        "anomalies": [
+            {
+                "app_id": one.app_id,
+                "kind": one.kind,
+                "start": _day(fleet, one.start),
+                "end": _day(fleet, one.end),
+                "factor": one.factor,
+            }
+            for one in fleet.anomalies
+        ],
+        "incidents": [
+            {
+                "app_id": one.app_id,
+                "objective": one.objective,
+                "start": _instant(fleet, one.start),
+                "end": _instant(fleet, one.end),
+                "bad_share": one.share,
+                "state": one.state,
+            }
+            for one in fleet.incidents
+        ],
+        "telemetry": {
+            "delivered_spans": counts.delivered_spans,
+            "spans": sum(counts.spans.values()),
+            "requests": sum(counts.requests.values()),
+            "metric_points": counts.metric_points,
+            "log_records": counts.log_records,
+            "window_days": WINDOW_DAYS,
+            "as_of": _instant(fleet, fleet.days * 86400),
+        },
+        "telemetry_by_app": [
+            {
+                "app_id": app_id,
+                "spans": counts.spans[app_id],
+                "requests": counts.requests[app_id],
+                "bad": counts.bad[app_id],
+                "slow": counts.slow[app_id],
+                "window": {name: found[app_id] for name, found in counts.window.items()},
+            }
+            for app_id in sorted(seen)
+        ],
+        "requests_by_day": counts.requests_by_day,
+    }
+
+
+def _app(fleet: Fleet, app: Any) -> dict[str, Any]:
+    return {
+        "app_id": app.app_id,
+        "team": app.team,
+        "source": app.cloud,
+        "registered": app.registered,
+        "telemetry": app.telemetry,
+        "kind": app.kind,
+        "first_day": _day(fleet, app.start),
+        "last_day": _day(fleet, app.stop - 1),
+    }
+
+
+def _day(fleet: Fleet, index: int) -> str:
+    return (fleet.first_day + timedelta(days=index)).isoformat()
+
+
+def _instant(fleet: Fleet, seconds: int) -> str:
+    return (moment(fleet.first_day, 0) + timedelta(seconds=seconds)).isoformat()

@@ -1,0 +1,95 @@
+"""Writes the files a workspace needs beside its data: settings, catalogue and teams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from pipelines.simulate.files import write_text
+from pipelines.simulate.fleet import App, Fleet
+
+SETTINGS = """\
+# A simulated fleet: {apps} apps, {days} days until {end}, seed {seed}.
+# truth.json says what was planted; nothing reads it but tests and people.
+
+warehouse: embedded            # ClickHouse in a small local process under .appfleet/
+
+identity:                      # tag keys, tried in this order; case and blanks do not matter
+  app_keys: [app_id, application, app]
+  team_keys: [team, owner]
+  environment_keys: [environment, env]
+
+sources:
+  billing:
+    - name: aws                # AWS Data Exports: FOCUS 1.2, Parquet with manifests, USD
+      format: focus
+      location: bills/aws
+    - name: azure              # Azure Cost Management export: FOCUS 1.2, CSV.gz, EUR
+      format: focus
+      location: bills/azure
+  telemetry:
+    - name: collector          # what a collector writes: JSON lines and Protobuf messages
+      format: otlp
+      location: telemetry
+
+catalog: catalog/              # Backstage descriptors, one file per team
+teams: teams.yaml
+
+viewer:                        # the person at this machine, until sign-in exists
+  name: you
+  teams: [{teams}]
+"""
+
+COMPONENT = """\
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: {app_id}
+  title: {title}{annotations}
+spec:
+  type: service
+  lifecycle: {lifecycle}
+  owner: group:default/{team}
+  system: {system}
+"""
+
+
+def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
+    """Writes ``appfleet.yaml``, ``teams.yaml`` and ``catalog/`` under ``root``."""
+    teams = ", ".join(team.name for team in fleet.teams)
+    settings = SETTINGS.format(
+        apps=len(fleet.apps), days=fleet.days, end=fleet.end, seed=fleet.seed, teams=f"{teams}, unassigned"
+    )
+    write_text(root / "appfleet.yaml", at, settings)
+    write_text(root / "teams.yaml", at, "".join(_teams(fleet)))
+    for team in fleet.teams:
+        documents = [_component(app) for app in fleet.apps if app.registered and app.team == team.name]
+        if documents:
+            write_text(root / "catalog" / f"{team.name}.yaml", at, "---\n".join(documents))
+
+
+def _teams(fleet: Fleet) -> Iterator[str]:
+    yield "# Who leads a team and which cost centre pays. Cost centres are text: leading zeros count.\nteams:\n"
+    for team in fleet.teams:
+        yield (
+            f"  - team: {team.name}\n    lead: {team.lead}\n"
+            f'    cost_center: "{team.cost_center}"\n    members: [{", ".join(team.members)}]\n'
+        )
+
+
+def _component(app: App) -> str:
+    annotations = {
+        f"appfleet.io/{kind.replace('_', '-')}": value for kind, value in sorted(app.patterns.items())
+    }
+    if app.resource_ids:
+        annotations["appfleet.io/resource-ids"] = ", ".join(app.resource_ids)
+    lines = "".join(f'\n    {key}: "{value}"' for key, value in annotations.items())
+    return COMPONENT.format(
+        app_id=app.app_id,
+        title=app.title,
+        annotations=f"\n  annotations:{lines}" if lines else "",
+        lifecycle=app.lifecycle,
+        team=app.team,
+        system=app.system,
+    )

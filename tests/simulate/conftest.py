@@ -1,0 +1,26 @@
+"""One small simulated fleet, shared by the tests that only read it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.simulate import simulate
+
+END = date(2026, 11, 21)
+
+
+@pytest.fixture(scope="session")
+def fleet_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("fleet")
+    simulate(directory, apps=40, days=75, seed=7, end=END)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def truth(fleet_dir: Path) -> dict[str, Any]:
+    return json.loads((fleet_dir / "truth.json").read_text())
