@@ -7,14 +7,15 @@ How a day is judged, from that day and earlier ones only:
 
 - *expected* = robust level of the app x factor of the weekday, both medians over earlier days that had a cost;
 - *score* = log(cost / expected) in units of the app's own spread, which leans on a prior while the app is young;
-- ``up``: well above expected in money, as a share and by score, on one extreme day or on several of the last few,
-  unless the same rise came a month or two before;
-- ``ramp``: the median week has grown too fast over three weeks, though no single day stood out;
+- ``up``: well above expected in money, as a share and by score, on several of the last few days or on one extreme
+  day, unless the same rise came a month or two before; a single day of a young app may be its first monthly charge;
+- ``ramp``: the median week outgrew earlier weeks by far more than the app's weeks ever wandered;
 - ``zero``: an app that always costs something costs nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from importlib import resources
@@ -31,6 +32,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class MoneyPolicy(_Section):
+    """What is worth an alert, per day, and how much of a currency makes a dollar."""
+
+    least_amount: float
+    least_amount_lasting: float
+    per_dollar: dict[str, float]
+
+
 class LevelPolicy(_Section):
     """What is expected: windows of the level and of the weekday factor, in days and weeks."""
 
@@ -44,25 +53,25 @@ class LevelPolicy(_Section):
     intermittent_share: float
 
 
-class ScalePolicy(_Section):
-    """Spread of log(cost / expected), and the prior that young apps lean on."""
+class SpreadPolicy(_Section):
+    """Spread of log(cost / expected), the prior that young apps lean on, and their cap."""
 
     days: int
     floor: float
     prior: float
     prior_days: int
+    most_day_to_day: float
 
 
 class RisePolicy(_Section):
-    """How far above expected a day must be: in money, as a share, and by score."""
+    """How far above expected a day must be, as a share and by score, and for how many days."""
 
-    least_amount: float
     least_share: float
+    least_share_one_day: float
     least_share_intermittent: float
     least_share_young: float
-    young_days: int
-    score_at_once: float
-    score_persistent: float
+    least_score: float
+    least_score_one_day: float
     days_needed: int
     days_seen: int
 
@@ -77,14 +86,24 @@ class RecurrencePolicy(_Section):
     score_margin: float
 
 
-class RampPolicy(_Section):
-    """When slow growth is too fast."""
+class Horizon(_Section):
+    """What the last week is compared with: the median of ``before_days`` ended ``lag_days`` ago."""
 
-    days: int
+    before_days: int
     lag_days: int
     least_ratio: float
     least_score: float
-    least_age_days: int
+
+
+class GrowthPolicy(_Section):
+    """When growth of the median week is too fast."""
+
+    days: int
+    horizons: tuple[Horizon, ...]
+    own_days: int
+    own_lag_days: int
+    least_own_days: int
+    least_spread_share: float
 
 
 class ZeroPolicy(_Section):
@@ -105,11 +124,13 @@ class EpisodePolicy(_Section):
 class Policy(_Section):
     """Every number of the detector, as ``models/policy/anomaly.yaml`` has it."""
 
+    young_days: int
+    money: MoneyPolicy
     level: LevelPolicy
-    scale: ScalePolicy
+    spread: SpreadPolicy
     rise: RisePolicy
     recurrence: RecurrencePolicy
-    ramp: RampPolicy
+    growth: GrowthPolicy
     zero: ZeroPolicy
     episode: EpisodePolicy
 
@@ -121,6 +142,7 @@ POLICY = Policy.model_validate(
 MONEY = pl.Decimal(38, 18)
 ESTIMATE = pl.Decimal(38, 6)  # what comes from a float: more places would be noise dressed as money
 MAD_TO_SIGMA = 1.4826  # median absolute deviation of a normal distribution -> its standard deviation
+CURRENCY = "billing_currency"
 JUDGEMENT = {"expected": pl.Float64(), "is_anomaly": pl.Boolean(), "kind": pl.String()}
 
 
@@ -154,8 +176,7 @@ def episodes(
     """Gather flagged days of a series into alerts: flags at most ``gap_days`` apart are one episode.
 
     ``flags``: what ``detect`` returned, with the same ``by``. Columns: ``by``, ``carry`` (labels such as the team,
-    as on the last day of the episode), ``start_date``, ``end_date``, ``kind`` (of most flagged days, the earlier
-    wins a tie), ``expected_cost``, ``actual_cost`` and ``impact`` = actual - expected (Decimal(38,18), sums over all
+    as on the last day of the episode), ``start_date``, ``end_date``, ``kind`` (of the first day: how it began), ``expected_cost``, ``actual_cost`` and ``impact`` = actual - expected (Decimal(38,18), sums over all
     known days from start to end; a day without expectation counts as expected), ``state`` (``open`` when the
     episode touches the last ``open_days`` of the data, else ``ended``). Largest absolute impact first.
     Raises ModelError for missing columns, rows out of order, or sums beyond Decimal(38,18).
@@ -171,7 +192,7 @@ def episodes(
             *[pl.col(key).last() for key in (*by, *carry)],
             pl.col.usage_date.first().alias("start_date"),
             pl.col.usage_date.last().alias("end_date"),
-            pl.col.kind.drop_nulls().mode(maintain_order=True).first(),
+            pl.col.kind.first(),
             pl.col.expected.sum().alias("expected_cost"),
             pl.col.cost.sum().alias("actual_cost"),
         )
@@ -215,24 +236,35 @@ def _check(frame: pl.DataFrame, by: Sequence[str], also: Sequence[str] = ()) -> 
 
 
 def _memory_days(policy: Policy) -> int:
-    """Days after which nothing of the past is remembered."""
+    """Days after which no window reaches back to the past."""
+    growth, again = policy.growth, policy.recurrence
     return max(
         policy.level.long_days,
         policy.level.weeks * 7,
-        policy.scale.days,
-        policy.ramp.lag_days + policy.ramp.days,
-        max(policy.recurrence.lags) + policy.recurrence.days,
+        policy.spread.days,
+        growth.own_days + growth.own_lag_days,
+        *(horizon.before_days + horizon.lag_days for horizon in growth.horizons),
+        *(lag + again.days for lag in again.lags),
     )
 
 
 def _numbered(costs: pl.DataFrame, by: Sequence[str], policy: Policy) -> pl.DataFrame:
-    """Columns ``series`` (a number per uninterrupted series), ``usage_date``, ``cost`` (known and not negative, or null)."""
+    """Columns ``series`` (a number per uninterrupted series), ``usage_date``, ``dollar`` (what makes one in the currency
+    of the series) and ``cost`` (known and not negative, or null)."""
     value = pl.col.cost.cast(pl.Float64)
     new_key = pl.any_horizontal(pl.col(key) != pl.col(key).shift() for key in by)
     gap = pl.col.usage_date.diff() > pl.duration(days=_memory_days(policy))
+    dollar = (
+        pl.col(CURRENCY)
+        .cast(pl.String)
+        .replace_strict(policy.money.per_dollar, default=1.0, return_dtype=pl.Float64)
+        if CURRENCY in by
+        else pl.lit(1.0)
+    )
     return costs.select(
         (new_key | gap).fill_null(True).cum_sum().alias("series"),
         pl.col.usage_date,
+        dollar.alias("dollar"),
         pl.when(value.is_finite() & (value >= 0)).then(value).alias("cost"),
     )
 
@@ -254,23 +286,23 @@ def _calendar(numbered: pl.DataFrame) -> pl.DataFrame:
 def _judged(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     """Adds the columns of JUDGEMENT to a calendar of series; each step below adds the columns the next ones read.
 
-    A day that is flagged as a ramp is expected to cost what it did before the ramp: the level has followed the growth.
+    A rise that outgrew earlier weeks is measured against those: the level of late has followed it.
     """
-    steps = (_with_level, _with_scale, _with_rise, _with_ramp, _with_zero)
+    steps = (_with_level, _with_spread, _with_rise, _with_growth, _with_zero)
     kind = (
         pl.when("is_zero")
         .then(pl.lit("zero"))
         .when("is_up")
         .then(pl.lit("up"))
-        .when("is_ramp")
+        .when(pl.col.outgrown.is_not_null())
         .then(pl.lit("ramp"))
     )
     judged = reduce(lambda frame, step: step(frame, policy), steps, days)
     return judged.with_columns(kind=kind).with_columns(
         is_anomaly=pl.col.kind.is_not_null(),
-        expected=pl.when(pl.col.kind == "ramp")
-        .then(pl.col.week_before * pl.col.factor)
-        .otherwise("expected"),
+        expected=pl.coalesce(
+            pl.when(pl.col.kind.is_in(["up", "ramp"])).then(pl.col.outgrown * pl.col.factor), "expected"
+        ),
     )
 
 
@@ -314,33 +346,50 @@ def _with_level(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _with_scale(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """``rise`` = log(spend / expected), ``spread`` of it, ``score`` = rise / spread."""
-    scale = policy.scale
-    own_days = pl.min_horizontal("age", scale.days)
-    own = MAD_TO_SIGMA * _past(pl.col.rise.abs().rolling_median(scale.days, min_samples=1)).fill_null(0)
-    shrunk = (own_days * own + scale.prior_days * scale.prior) / (own_days + scale.prior_days)
+def _with_spread(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """``rise`` = log(spend / expected), ``spread`` of it, ``score`` = rise / spread.
+
+    A young app that still grows into its level is far from expected every day, which is not noise: its own spread is
+    capped by that of its changes from day to day.
+    """
+    spread = policy.spread
+    own_days = pl.min_horizontal("age", spread.days)
+    day_to_day = pl.col.steady.log().diff().over("series").abs()
+    capped = pl.when(pl.col.age < policy.young_days).then(pl.min_horizontal("own", "cap")).otherwise("own")
+    shrunk = (own_days * capped.fill_null(0) + spread.prior_days * spread.prior) / (
+        own_days + spread.prior_days
+    )
     return (
-        days.with_columns(rise=(pl.col.spend / pl.col.expected).log())
-        .with_columns(spread=pl.max_horizontal(shrunk, scale.floor))
+        days.with_columns(rise=(pl.col.spend / pl.col.expected).log(), change=day_to_day)
+        .with_columns(
+            own=MAD_TO_SIGMA * _past(pl.col.rise.abs().rolling_median(spread.days, min_samples=1)),
+            cap=spread.most_day_to_day
+            * (MAD_TO_SIGMA / math.sqrt(2))  # a difference of two days has twice the variance of one
+            * _past(pl.col.change.rolling_median(spread.days, min_samples=policy.level.least_days)),
+        )
+        .with_columns(spread=pl.max_horizontal(shrunk, spread.floor))
         .with_columns(score=pl.col.rise / pl.col.spread)
     )
 
 
 def _with_rise(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """``is_up``: far above expected, persistently or extremely, and not as it was a month or two ago."""
-    rise, again = policy.rise, policy.recurrence
+    """``is_up``: far above expected for days, or extremely for one, and not as it was a month or two ago."""
+    rise, again, money = policy.rise, policy.recurrence, policy.money
+    is_young = pl.col.age < policy.young_days
     least_share = (
-        pl.when(pl.col.age < rise.young_days)
+        pl.when(is_young)
         .then(rise.least_share_young)
         .when("is_intermittent")
         .then(rise.least_share_intermittent)
         .otherwise(rise.least_share)
     )
-    is_material = (pl.col.cost - pl.col.expected > rise.least_amount) & (
-        pl.col.cost > (1 + least_share) * pl.col.expected
-    )
-    days_high = pl.col.is_high.cast(pl.Int8).rolling_sum(rise.days_seen, min_samples=1).over("series")
+
+    def is_far(amount: float, share: pl.Expr, score: float) -> pl.Expr:
+        return (
+            (pl.col.cost - pl.col.expected > amount * pl.col.dollar)
+            & (pl.col.cost > (1 + share) * pl.col.expected)
+            & (pl.col.score > score)
+        ).fill_null(False)
 
     def month_ago(value: str) -> pl.Expr:
         return pl.max_horizontal(
@@ -348,45 +397,69 @@ def _with_rise(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
             for lag in again.lags
         )
 
+    one_day_share = pl.max_horizontal(least_share, rise.least_share_one_day)
+    days_high = pl.col.is_high.cast(pl.Int8).rolling_sum(rise.days_seen, min_samples=1).over("series")
     is_recurring = (pl.col.past_rise > again.least_share_of_rise * pl.col.rise) & (
         (pl.col.cost <= again.cost_ratio * pl.col.past_cost)
         | (pl.col.rise <= pl.col.past_rise + again.score_margin * pl.col.spread)
     )
-    return (
-        days.with_columns(is_material=is_material.fill_null(False))
-        .with_columns(
-            is_high=(pl.col.is_material & (pl.col.score > rise.score_persistent)).fill_null(False),
-            past_rise=month_ago("rise"),
-            past_cost=month_ago("spend"),
-        )
-        .with_columns(
-            is_up=pl.col.is_material
-            & (
-                (pl.col.score > rise.score_at_once).fill_null(False)
-                | (pl.col.is_high & (days_high >= rise.days_needed))
-            )
-            & is_recurring.fill_null(False).not_()
-        )
+    return days.with_columns(
+        is_high=is_far(money.least_amount_lasting, least_share, rise.least_score),
+        is_extreme=is_far(money.least_amount, one_day_share, rise.least_score_one_day) & is_young.not_(),
+        past_rise=month_ago("rise"),
+        past_cost=month_ago("spend"),
+    ).with_columns(
+        is_up=(pl.col.is_extreme | (pl.col.is_high & (days_high >= rise.days_needed)))
+        & is_recurring.fill_null(False).not_()
     )
 
 
-def _with_ramp(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """``is_ramp``: the median week outgrew the one three weeks earlier."""
-    ramp = policy.ramp
-    growth = pl.col.week / pl.col.week_before
-    is_ramp = (
-        (growth > ramp.least_ratio)
-        & (pl.col.week - pl.col.week_before > policy.rise.least_amount)
-        & (growth.log() > ramp.least_score * pl.col.spread)
-        & (pl.col.age > ramp.least_age_days)
-        & pl.col.is_intermittent.not_()
-    )
+def _with_growth(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """``outgrown``: the earlier median that the last week outgrew, of the farthest horizon where it did; else null.
+
+    Growth is measured in units of the app's own wandering from week to week, so an app whose noise lasts for days
+    is not taken for a growing one.
+    """
+    growth = policy.growth
+    least_days = policy.level.least_days
+    numbered = list(enumerate(growth.horizons))
+
+    def median(days_back: int) -> pl.Expr:
+        return pl.col.steady.rolling_median(days_back, min_samples=least_days)
+
+    def wandering(name: str) -> pl.Expr:
+        own = pl.col(name).abs().rolling_median(growth.own_days, min_samples=growth.least_own_days)
+        return MAD_TO_SIGMA * own.shift(growth.own_lag_days).over("series")
+
+    def outgrown(number: int, horizon: Horizon) -> pl.Expr:
+        before, log_growth = pl.col(f"before_{number}"), pl.col(f"growth_{number}")
+        floor = growth.least_spread_share * pl.col.spread
+        is_too_fast = (
+            (log_growth > math.log(horizon.least_ratio))
+            & (log_growth > horizon.least_score * pl.col(f"wandering_{number}"))
+            & (log_growth > horizon.least_score * floor)
+            & (pl.col.week - before > policy.money.least_amount_lasting * pl.col.dollar)
+        )
+        return pl.when(is_too_fast).then(before)
+
+    is_judged = pl.col.cost.is_not_null() & (pl.col.age > policy.young_days) & pl.col.is_intermittent.not_()
+    farthest_first = sorted(numbered, key=lambda entry: -entry[1].lag_days)
     return (
         days.with_columns(
-            week=pl.col.steady.rolling_median(ramp.days, min_samples=policy.level.least_days).over("series")
+            median(growth.days).over("series").alias("week"),
+            *[
+                median(horizon.before_days).shift(horizon.lag_days).over("series").alias(f"before_{number}")
+                for number, horizon in numbered
+            ],
         )
-        .with_columns(week_before=pl.col.week.shift(ramp.lag_days).over("series"))
-        .with_columns(is_ramp=is_ramp.fill_null(False) & pl.col.cost.is_not_null())
+        .with_columns(
+            (pl.col.week / pl.col(f"before_{number}")).log().alias(f"growth_{number}")
+            for number, _ in numbered
+        )
+        .with_columns(wandering(f"growth_{number}").alias(f"wandering_{number}") for number, _ in numbered)
+        .with_columns(
+            outgrown=pl.when(is_judged).then(pl.coalesce(outgrown(*entry) for entry in farthest_first))
+        )
     )
 
 
@@ -398,7 +471,7 @@ def _with_zero(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
         (pl.col.zero_share <= zero.most_zero_share)
         & pl.col.is_nothing.shift().over("series").fill_null(False)
     )
-    is_missed = (pl.col.level * pl.col.factor >= policy.rise.least_amount) & (
+    is_missed = (pl.col.level * pl.col.factor >= policy.money.least_amount_lasting * pl.col.dollar) & (
         pl.col.age >= zero.least_age_days
     )
     return days.with_columns(is_nothing=nothing).with_columns(

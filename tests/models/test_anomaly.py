@@ -60,7 +60,7 @@ def test_a_spike_is_flagged_on_its_day_only() -> None:
 
 
 def test_a_weekend_that_costs_like_a_workday_is_a_rise() -> None:
-    costs = weekly(140)
+    costs = weekly(140, weekend=3.0)
     saturday = 103
     assert day(saturday).weekday() == 5
     costs[saturday] = 10.0
@@ -72,6 +72,7 @@ def test_a_step_is_flagged_within_two_days_and_becomes_the_new_level() -> None:
     found = flagged(anomaly.detect(series(costs)))
     assert min(found) in (day(120), day(121))
     assert max(found) < day(120 + 28)
+    assert found[min(found)] == "up"
 
 
 @pytest.mark.parametrize("in_month", [lambda d: d.day == 15, lambda d: (d + timedelta(1)).day == 1])
@@ -111,6 +112,40 @@ def test_an_app_that_stops_is_flagged_from_the_first_day_without_cost() -> None:
 
 def test_an_app_that_rests_at_weekends_does_not_fail_then() -> None:
     assert flagged(anomaly.detect(series(weekly(200, weekend=0.0)))) == {}
+
+
+def test_one_dear_day_of_a_young_app_may_be_its_monthly_charge_but_two_are_a_rise() -> None:
+    costs = weekly(40)
+    costs[20] += 60
+    assert flagged(anomaly.detect(series(costs))) == {}
+    costs[21] += 60
+    assert flagged(anomaly.detect(series(costs))) == {day(21): "up"}
+
+
+def test_a_step_of_half_a_dollar_a_day_adds_up_but_a_single_such_day_does_not() -> None:
+    costs = [cost / 20 for cost in weekly(150)]
+    costs[100] *= 2.5
+    assert flagged(anomaly.detect(series(costs))) == {}
+    costs[101] *= 2.5
+    assert flagged(anomaly.detect(series(costs))) == {day(101): "up"}
+
+
+def test_an_app_whose_weeks_wander_is_not_taken_for_a_ramp() -> None:
+    """The same growth is a ramp in an app that keeps still."""
+    growing = [10.0 * 1.03 ** max(0, i - 200) for i in range(225)]
+    swinging = [cost * math.exp(0.45 * math.sin(i / 6)) for i, cost in enumerate([10.0] * 225)]
+    assert "ramp" in flagged(anomaly.detect(series(growing))).values()
+    assert flagged(anomaly.detect(series(swinging[60:]))) == {}
+
+
+@pytest.mark.parametrize(("currency", "is_worth_it"), [("USD", True), ("EUR", True), ("JPY", False)])
+def test_what_is_worth_an_alert_depends_on_the_currency(currency: str, is_worth_it: bool) -> None:
+    costs = weekly(150)
+    costs[100] += 50
+    judged = anomaly.detect(
+        series(costs).with_columns(billing_currency=pl.lit(currency)), by=("app_id", "billing_currency")
+    )
+    assert bool(flagged(judged)) is is_worth_it
 
 
 def test_cents_are_never_an_anomaly() -> None:
@@ -311,9 +346,9 @@ def test_flags_three_days_apart_are_one_episode_and_four_days_apart_are_two() ->
     ] * 3
 
 
-def test_the_kind_is_that_of_most_days_and_the_earlier_wins_a_tie() -> None:
+def test_the_kind_of_an_episode_is_how_it_began() -> None:
     flags = flags_on({10: "up", 11: "ramp", 12: "ramp", 20: "zero", 21: "up"}, 30)
-    assert anomaly.episodes(flags).sort("start_date")["kind"].to_list() == ["ramp", "zero"]
+    assert anomaly.episodes(flags).sort("start_date")["kind"].to_list() == ["up", "zero"]
 
 
 def test_an_episode_is_open_while_it_touches_the_last_three_days_of_the_data() -> None:
