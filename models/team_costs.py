@@ -1,0 +1,49 @@
+"""What each team's apps cost per ISO 8601 week, in UTC.
+
+A week with fewer than seven days of cost says so: nobody should compare it with a whole one unawares.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from models.money import exact_sums
+
+COLUMNS = (
+    "iso_week",
+    "week_start",
+    "days",
+    "team",
+    "app_id",
+    "billing_currency",
+    "billed_cost",
+    "effective_cost",
+)
+"""Columns of ``mart_team_costs_weekly`` without ``batch_id``."""
+
+
+def weekly(costs: pl.DataFrame) -> pl.DataFrame:
+    """Cost per team, app, currency and ISO week: ``COLUMNS``, sorted by team, week, app and currency.
+
+    ``days`` counts the days of the week on which anything at all has a cost in that currency, not this app: an app
+    idle on Sunday does not make its week incomplete.
+
+    Args:
+        costs: ``usage_date, team, app_id, billing_currency, billed_cost, effective_cost``, of any finer grain.
+
+    Raises:
+        ModelError: a cost is no exact decimal, or its sum exceeds 38 digits.
+    """
+    dated = costs.with_columns(week_start=pl.col("usage_date").dt.truncate("1w"))
+    days = dated.group_by("week_start", "billing_currency").agg(
+        days=pl.col("usage_date").n_unique().cast(pl.UInt8)
+    )
+    summed = exact_sums(
+        dated, ["team", "week_start", "app_id", "billing_currency"], ("billed_cost", "effective_cost")
+    )
+    return (
+        summed.join(days, on=["week_start", "billing_currency"])
+        .with_columns(iso_week=pl.col("week_start").dt.strftime("%G-W%V"))
+        .sort("team", "week_start", "app_id", "billing_currency")
+        .select(COLUMNS)
+    )
