@@ -88,6 +88,7 @@ class Telemetry:
         self.incidents: dict[str, list[Incident]] = {}
         for one in fleet.incidents:
             self.incidents.setdefault(one.app_id, []).append(one)
+        self.chatty = {one.app_id for one in self.senders[: profile()["telemetry"]["chatty_apps"]]}
         self.rates = self._rates()
         self.counts = Counts()
 
@@ -178,12 +179,14 @@ class Telemetry:
     def _write_others(
         self, root: Path, day: int, today: date, at: datetime, batches: Sequence[Batch], as_protobuf: bool
     ) -> None:
-        chatty = [
-            batch for batch in batches if self.senders.index(batch[0]) < profile()["telemetry"]["chatty_apps"]
-        ]
+        chatty = [batch for batch in batches if batch[0].app_id in self.chatty]
         dense = day >= self.fleet.days - profile()["telemetry"]["dense_days"]
         metrics = [_resource_metrics(batch, today, dense) for batch in chatty]
-        logs = [found for found in (_resource_logs(batch, batch in chatty) for batch in batches) if found]
+        logs = [
+            found
+            for found in (_resource_logs(batch, batch[0].app_id in self.chatty) for batch in batches)
+            if found
+        ]
         self.counts.metric_points += sum(map(_points, metrics))
         self.counts.log_records += sum(len(one["scopeLogs"][0]["logRecords"]) for one in logs)
         for signal, key, message, content in (
@@ -342,8 +345,8 @@ def _resource_logs(batch: Batch, chatty: bool) -> dict[str, Any] | None:
 
 def _log(span: Span, number: int, severity: str, text: str) -> dict[str, Any]:
     return {
-        "timeUnixNano": str(span.end),
-        "observedTimeUnixNano": str(span.end),
+        "timeUnixNano": str(span.start),
+        "observedTimeUnixNano": str(span.start),
         "severityNumber": number,
         "severityText": severity,
         "body": {"stringValue": text},
