@@ -39,5 +39,26 @@ READERS = {
         survey_structure=structures.TRACES_SURVEY,
         targets=(Target("otel_traces", "ingest/otlp_traces", structures.TRACES),),
     ),
+    "metrics": SignalReader(
+        name="metrics",
+        key=b"resourceMetrics",
+        message="Metrics",
+        survey="ingest/otlp_metrics_survey",
+        rejects="ingest/otlp_metrics_rejects",
+        survey_structure=structures.METRICS_SURVEY,
+        targets=tuple(
+            Target(f"otel_metrics_{kind}", f"ingest/otlp_metrics_{kind}", structure)
+            for kind, structure in structures.METRICS.items()
+        ),
+    ),
+    "logs": SignalReader(
+        name="logs",
+        key=b"resourceLogs",
+        message="Logs",
+        survey="ingest/otlp_logs_survey",
+        rejects="ingest/otlp_logs_rejects",
+        survey_structure=structures.LOGS_SURVEY,
+        targets=(Target("otel_logs", "ingest/otlp_logs", structures.LOGS),),
+    ),
 }
 """By name of the signal."""

@@ -1,58 +1,83 @@
--- purpose: OTLP traces of one object into otel.otel_traces, JSON or Protobuf alike
+-- purpose: OTLP traces of one object into otel.otel_traces, JSON or Protobuf alike. Attributes become text in the
+--   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
 --   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
 -- columns: none
 INSERT INTO otel.otel_traces
-    (Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName, ResourceAttributes,
-     ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
-     `Events.Timestamp`, `Events.Name`, `Events.Attributes`,
-     `Links.TraceId`, `Links.SpanId`, `Links.TraceState`, `Links.Attributes`, x_BatchId)
+    (Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
+     ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
+     `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Links.TraceId`, `Links.SpanId`,
+     `Links.TraceState`, `Links.Attributes`, x_BatchId)
 WITH {encoding:String} = 'json' AS json
 SELECT
-    otlp_time(span.startTimeUnixNano),
-    trace_id,
-    span_id,
-    otlp_span_id(span.parentSpanId, json),
-    span.traceState,
-    span.name,
-    otlp_span_kind(span.kind),
+    otlp_time(started),
+    otlp_trace_id(trace_id, json),
+    otlp_span_id(span_id, json),
+    otlp_span_id(parent_id, json),
+    trace_state,
+    span_name,
+    otlp_span_kind(kind),
     resource['service.name'],
     resource,
     scope_name,
     scope_version,
-    otlp_map(span.attributes, json),
-    if(span.endTimeUnixNano > span.startTimeUnixNano, span.endTimeUnixNano - span.startTimeUnixNano, 0),
-    otlp_status_code(span.status.code),
-    span.status.message,
-    arrayMap(event -> otlp_time(if(event.timeUnixNano = 0, span.startTimeUnixNano, event.timeUnixNano)), span.events),
-    arrayMap(event -> event.name, span.events),
-    arrayMap(event -> otlp_map(event.attributes, json), span.events),
-    arrayMap(link -> otlp_trace_id(link.traceId, json), span.links),
-    arrayMap(link -> otlp_span_id(link.spanId, json), span.links),
-    arrayMap(link -> link.traceState, span.links),
-    arrayMap(link -> otlp_map(link.attributes, json), span.links),
+    attributes,
+    if(ended > started, ended - started, 0),
+    otlp_status_code(status_code),
+    status_message,
+    arrayMap(moment -> otlp_time(if(moment = 0, started, moment)), event_time),
+    event_name,
+    event_attributes,
+    arrayMap(id -> otlp_trace_id(id, json), link_trace_id),
+    arrayMap(id -> otlp_span_id(id, json), link_span_id),
+    link_trace_state,
+    link_attributes,
     {batch_id:UUID}
 FROM
 (
-    SELECT
-        resource, scope_name, scope_version, span,
-        otlp_trace_id(span.traceId, json) AS trace_id,
-        otlp_span_id(span.spanId, json) AS span_id
-    FROM
+    SELECT * FROM
     (
-        SELECT
-            resource,
-            scoped.scope.name AS scope_name,
-            scoped.scope.version AS scope_version,
-            arrayJoin(scoped.spans) AS span
-        FROM
+        SELECT * FROM
         (
-            SELECT otlp_map(resourced.resource.attributes, json) AS resource, arrayJoin(resourced.scopeSpans) AS scoped
-            FROM (SELECT arrayJoin(resourceSpans) AS resourced FROM file({path:String}, {format:String}, {structure:String}))
+            SELECT
+                otlp_maps_1(resourceSpans.resource.attributes, json) AS resource,
+                resourceSpans.scopeSpans.scope.name AS scope_name,
+                resourceSpans.scopeSpans.scope.version AS scope_version,
+                resourceSpans.scopeSpans.spans.traceId AS trace_id,
+                resourceSpans.scopeSpans.spans.spanId AS span_id,
+                resourceSpans.scopeSpans.spans.parentSpanId AS parent_id,
+                resourceSpans.scopeSpans.spans.traceState AS trace_state,
+                resourceSpans.scopeSpans.spans.name AS span_name,
+                resourceSpans.scopeSpans.spans.kind AS kind,
+                resourceSpans.scopeSpans.spans.startTimeUnixNano AS started,
+                resourceSpans.scopeSpans.spans.endTimeUnixNano AS ended,
+                otlp_maps_3(resourceSpans.scopeSpans.spans.attributes, json) AS attributes,
+                resourceSpans.scopeSpans.spans.status.code AS status_code,
+                resourceSpans.scopeSpans.spans.status.message AS status_message,
+                resourceSpans.scopeSpans.spans.events.timeUnixNano AS event_time,
+                resourceSpans.scopeSpans.spans.events.name AS event_name,
+                otlp_maps_4(resourceSpans.scopeSpans.spans.events.attributes, json) AS event_attributes,
+                resourceSpans.scopeSpans.spans.links.traceId AS link_trace_id,
+                resourceSpans.scopeSpans.spans.links.spanId AS link_span_id,
+                resourceSpans.scopeSpans.spans.links.traceState AS link_trace_state,
+                otlp_maps_4(resourceSpans.scopeSpans.spans.links.attributes, json) AS link_attributes
+            FROM file({path:String}, {format:String}, {structure:String})
         )
+        ARRAY JOIN
+            resource, scope_name, scope_version, trace_id, span_id, parent_id, trace_state, span_name, kind,
+            started, ended, attributes, status_code, status_message, event_time, event_name,
+            event_attributes, link_trace_id, link_span_id, link_trace_state, link_attributes
     )
+    ARRAY JOIN
+        scope_name, scope_version, trace_id, span_id, parent_id, trace_state, span_name, kind, started,
+        ended, attributes, status_code, status_message, event_time, event_name, event_attributes,
+        link_trace_id, link_span_id, link_trace_state, link_attributes
 )
-WHERE otlp_span_fault(trace_id, span_id, span.startTimeUnixNano, span.endTimeUnixNano, span.events.timeUnixNano, json,
+ARRAY JOIN
+    trace_id, span_id, parent_id, trace_state, span_name, kind, started, ended, attributes,
+    status_code, status_message, event_time, event_name, event_attributes, link_trace_id,
+    link_span_id, link_trace_state, link_attributes
+WHERE otlp_span_fault(otlp_trace_id(trace_id, json), otlp_span_id(span_id, json), started, ended, event_time, json,
         {time_from:UInt64}, {time_to:UInt64}) = ''
-    AND toDate(otlp_time(span.startTimeUnixNano)) BETWEEN {first_day:Date} AND {last_day:Date}
+    AND toDate(otlp_time(started)) BETWEEN {first_day:Date} AND {last_day:Date}

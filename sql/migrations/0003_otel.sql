@@ -24,65 +24,62 @@ CREATE OR REPLACE FUNCTION otlp_environment AS (resource) ->
 CREATE OR REPLACE FUNCTION otlp_bytes AS (value, json) -> if(json, value, base64Encode(value))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_scalar AS (v, json) -> coalesce(
-    tupleElement(v, 'stringValue'),
+CREATE OR REPLACE FUNCTION otlp_json_0 AS (v, json) -> coalesce(
+    nullIf(toJSONString(tupleElement(v, 'stringValue')), 'null'),
     toString(tupleElement(v, 'intValue')),
     toString(tupleElement(v, 'boolValue')),
-    toString(tupleElement(v, 'doubleValue')),
-    otlp_bytes(tupleElement(v, 'bytesValue'), json))
+    nullIf(toJSONString(tupleElement(v, 'doubleValue')), 'null'),
+    concat('"', otlp_bytes(tupleElement(v, 'bytesValue'), json), '"'),
+    'null')
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_json_0 AS (v, json) -> multiIf(
-    isNotNull(tupleElement(v, 'stringValue')), toJSONString(assumeNotNull(tupleElement(v, 'stringValue'))),
-    isNotNull(tupleElement(v, 'bytesValue')), concat('"', otlp_bytes(assumeNotNull(tupleElement(v, 'bytesValue')), json), '"'),
-    isNotNull(tupleElement(v, 'doubleValue')) AND NOT isFinite(assumeNotNull(tupleElement(v, 'doubleValue'))),
-        concat('"', toString(assumeNotNull(tupleElement(v, 'doubleValue'))), '"'),
-    coalesce(otlp_scalar(v, json), 'null'))
+CREATE OR REPLACE FUNCTION otlp_items AS (v) -> arrayConcat(
+    arrayMap(item -> ('', item), tupleElement(tupleElement(v, 'arrayValue'), 'values')),
+    arrayMap(pair -> (concat(toJSONString(tupleElement(pair, 'key')), ':'), tupleElement(pair, 'value')),
+        tupleElement(tupleElement(v, 'kvlistValue'), 'values')))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_array_1 AS (v, json) -> concat('[', arrayStringConcat(arrayMap(
-    item -> otlp_json_0(item, json), tupleElement(tupleElement(v, 'arrayValue'), 'values')), ','), ']')
+CREATE OR REPLACE FUNCTION otlp_is_container AS (v) ->
+    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values'))
+        OR notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values'))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_kvlist_1 AS (v, json) -> concat('{', arrayStringConcat(arrayMap(
-    pair -> concat(toJSONString(tupleElement(pair, 'key')), ':', otlp_json_0(tupleElement(pair, 'value'), json)),
-    tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ','), '}')
+CREATE OR REPLACE FUNCTION otlp_brackets AS (v, inside) -> concat(
+    if(empty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), '[', '{'),
+    inside,
+    if(empty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ']', '}'))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_json_1 AS (v, json) -> multiIf(
-    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values')), otlp_array_1(v, json),
-    notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), otlp_kvlist_1(v, json),
-    otlp_json_0(v, json))
+CREATE OR REPLACE FUNCTION otlp_container_1 AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
+    item -> concat(item.1, otlp_json_0(item.2, json)), otlp_items(v)), ','))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_array_2 AS (v, json) -> concat('[', arrayStringConcat(arrayMap(
-    item -> otlp_json_1(item, json), tupleElement(tupleElement(v, 'arrayValue'), 'values')), ','), ']')
+CREATE OR REPLACE FUNCTION otlp_json_1 AS (v, json) -> if(
+    otlp_is_container(v), otlp_container_1(v, json), otlp_json_0(v, json))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_kvlist_2 AS (v, json) -> concat('{', arrayStringConcat(arrayMap(
-    pair -> concat(toJSONString(tupleElement(pair, 'key')), ':', otlp_json_1(tupleElement(pair, 'value'), json)),
-    tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ','), '}')
+CREATE OR REPLACE FUNCTION otlp_container_2 AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
+    item -> concat(item.1, otlp_json_1(item.2, json)), otlp_items(v)), ','))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_json_2 AS (v, json) -> multiIf(
-    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values')), otlp_array_2(v, json),
-    notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), otlp_kvlist_2(v, json),
-    otlp_json_0(v, json))
+CREATE OR REPLACE FUNCTION otlp_json_2 AS (v, json) -> if(
+    otlp_is_container(v), otlp_container_2(v, json), otlp_json_0(v, json))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_array_3 AS (v, json) -> concat('[', arrayStringConcat(arrayMap(
-    item -> otlp_json_2(item, json), tupleElement(tupleElement(v, 'arrayValue'), 'values')), ','), ']')
+CREATE OR REPLACE FUNCTION otlp_container_3 AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
+    item -> concat(item.1, otlp_json_2(item.2, json)), otlp_items(v)), ','))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_kvlist_3 AS (v, json) -> concat('{', arrayStringConcat(arrayMap(
-    pair -> concat(toJSONString(tupleElement(pair, 'key')), ':', otlp_json_2(tupleElement(pair, 'value'), json)),
-    tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ','), '}')
-
--- statement
-CREATE OR REPLACE FUNCTION otlp_text AS (v, json) -> multiIf(
-    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values')), otlp_array_3(v, json),
-    notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), otlp_kvlist_3(v, json),
-    coalesce(otlp_scalar(v, json), ''))
+CREATE OR REPLACE FUNCTION otlp_text AS (v, json) -> if(
+    otlp_is_container(v),
+    otlp_container_3(v, json),
+    coalesce(
+        tupleElement(v, 'stringValue'),
+        toString(tupleElement(v, 'intValue')),
+        toString(tupleElement(v, 'boolValue')),
+        toString(tupleElement(v, 'doubleValue')),
+        otlp_bytes(tupleElement(v, 'bytesValue'), json),
+        ''))
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json) -> mapFromArrays(
@@ -90,16 +87,37 @@ CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json) -> mapFromArrays(
     arrayMap(pair -> otlp_text(tupleElement(pair, 'value'), json), attributes))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_trace_id AS (id, json) -> multiIf(
+CREATE OR REPLACE FUNCTION otlp_maps_1 AS (nested, json) -> arrayMap(level_1 -> otlp_map(level_1, json), nested)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_maps_2 AS (nested, json) -> arrayMap(level_2 -> otlp_maps_1(level_2, json), nested)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_maps_3 AS (nested, json) -> arrayMap(level_3 -> otlp_maps_2(level_3, json), nested)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_maps_4 AS (nested, json) -> arrayMap(level_4 -> otlp_maps_3(level_4, json), nested)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_maps_5 AS (nested, json) -> arrayMap(level_5 -> otlp_maps_4(level_5, json), nested)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_texts_3 AS (nested, json) ->
+    arrayMap(outer -> arrayMap(middle -> arrayMap(v -> otlp_text(v, json), middle), outer), nested)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_hex AS (id, json, base64_length) -> multiIf(
     NOT json, lower(hex(id)),
-    length(id) = 24, lower(hex(tryBase64Decode(id))),
+    length(id) = base64_length, lower(hex(tryBase64Decode(id))),
     lower(id))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_span_id AS (id, json) -> multiIf(
-    NOT json, lower(hex(id)),
-    length(id) = 12, lower(hex(tryBase64Decode(id))),
-    lower(id))
+CREATE OR REPLACE FUNCTION otlp_trace_id AS (id, json) ->
+    otlp_hex(id, json, 24)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_span_id AS (id, json) ->
+    otlp_hex(id, json, 12)
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_time AS (nanoseconds) -> fromUnixTimestamp64Nano(toInt64(nanoseconds), 'UTC')
@@ -134,13 +152,13 @@ CREATE OR REPLACE FUNCTION otlp_in_range AS (nanoseconds, time_from, time_to) ->
     nanoseconds >= time_from AND nanoseconds < time_to
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_hex_fault AS (id, json) ->
-    (json AND NOT match(id, '^[0-9a-f]+$')) OR match(id, '^0+$')
+CREATE OR REPLACE FUNCTION otlp_id_fault AS (id, digits, json) ->
+    length(id) != digits OR (json AND NOT match(id, '^[0-9a-f]+$')) OR id = repeat('0', digits)
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended, events, json, time_from, time_to) -> multiIf(
-    length(trace_id) != 32 OR otlp_hex_fault(trace_id, json), 'invalid trace id',
-    length(span_id) != 16 OR otlp_hex_fault(span_id, json), 'invalid span id',
+    otlp_id_fault(trace_id, 32, json), 'invalid trace id',
+    otlp_id_fault(span_id, 16, json), 'invalid span id',
     NOT otlp_in_range(started, time_from, time_to)
         OR (ended != 0 AND NOT otlp_in_range(ended, time_from, time_to))
         OR arrayExists(moment -> moment != 0 AND NOT otlp_in_range(moment, time_from, time_to), events),
@@ -148,17 +166,24 @@ CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended
     '')
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_moments_fault AS (moment, started, exemplars, time_from, time_to) -> if(
-    NOT otlp_in_range(moment, time_from, time_to)
-        OR (started != 0 AND NOT otlp_in_range(started, time_from, time_to))
-        OR arrayExists(time -> time != 0 AND NOT otlp_in_range(time, time_from, time_to), exemplars),
-    'time out of range',
-    '')
+CREATE OR REPLACE FUNCTION otlp_log_time AS (moment, observed) -> if(moment = 0, observed, moment)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_time_fault AS (moment, time_from, time_to) ->
+    if(otlp_in_range(moment, time_from, time_to), '', 'time out of range')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_point_fault AS (moment, started, exemplars, time_from, time_to) -> if(
+    otlp_in_range(moment, time_from, time_to)
+        AND (started = 0 OR otlp_in_range(started, time_from, time_to))
+        AND arrayAll(time -> time = 0 OR otlp_in_range(time, time_from, time_to), exemplars),
+    '',
+    'time out of range')
 
 -- statement
 CREATE TABLE IF NOT EXISTS otel.otel_traces
 (
-    Timestamp           DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the span',
+    Timestamp           DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the span',
     TraceId             String CODEC(ZSTD(1)) COMMENT 'trace, 32 hex digits, lower case',
     SpanId              String CODEC(ZSTD(1)) COMMENT 'span, 16 hex digits, lower case',
     ParentSpanId        String CODEC(ZSTD(1)) COMMENT 'parent span, or empty for a root',
@@ -173,7 +198,7 @@ CREATE TABLE IF NOT EXISTS otel.otel_traces
     Duration            UInt64 CODEC(ZSTD(1)) COMMENT 'nanoseconds from start to end; 0 where the end is unset or before the start',
     StatusCode          LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'Unset, Ok or Error',
     StatusMessage       String CODEC(ZSTD(1)) COMMENT 'message of the status',
-    `Events.Timestamp`  Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each event',
+    `Events.Timestamp`  Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)) COMMENT 'time of each event',
     `Events.Name`       Array(LowCardinality(String)) CODEC(ZSTD(1)) COMMENT 'name of each event',
     `Events.Attributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each event',
     `Links.TraceId`     Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each link',
@@ -201,8 +226,8 @@ COMMENT 'Spans as delivered; read otel_traces_current'
 -- statement
 CREATE TABLE IF NOT EXISTS otel.otel_logs
 (
-    Timestamp          DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the record, else the time it was observed',
-    TimestampTime      DateTime DEFAULT toDateTime(Timestamp) CODEC(Delta(4), ZSTD(1)) COMMENT 'the same in whole seconds',
+    Timestamp          DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the record, else the time it was observed',
+    TimestampTime      DateTime('UTC') DEFAULT toDateTime(Timestamp) CODEC(Delta(4), ZSTD(1)) COMMENT 'the same in whole seconds',
     TraceId            String CODEC(ZSTD(1)) COMMENT 'trace the record belongs to, or empty',
     SpanId             String CODEC(ZSTD(1)) COMMENT 'span the record belongs to, or empty',
     TraceFlags         UInt8 CODEC(ZSTD(1)) COMMENT 'W3C trace flags',
@@ -253,12 +278,12 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_gauge
     MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
     MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
     Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
-    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
-    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    StartTimeUnix                  DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
     Value                          Float64 CODEC(ZSTD(1)) COMMENT 'the value; integers as float, as the exporter has it',
     Flags                          UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
     `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
-    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
     `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
     `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
     `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
@@ -295,12 +320,12 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_sum
     MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
     MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
     Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
-    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
-    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    StartTimeUnix                  DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
     Value                          Float64 CODEC(ZSTD(1)) COMMENT 'the value; integers as float, as the exporter has it',
     Flags                          UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
     `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
-    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
     `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
     `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
     `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
@@ -339,14 +364,14 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_histogram
     MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
     MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
     Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
-    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
-    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    StartTimeUnix                  DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
     Count                          UInt64 CODEC(ZSTD(1)) COMMENT 'number of values',
     Sum                            Float64 CODEC(ZSTD(1)) COMMENT 'sum of the values; 0 where not recorded',
     BucketCounts                   Array(UInt64) CODEC(ZSTD(1)) COMMENT 'values per bucket',
     ExplicitBounds                 Array(Float64) CODEC(ZSTD(1)) COMMENT 'upper bounds of the buckets',
     `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
-    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
     `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
     `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
     `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
@@ -387,8 +412,8 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_exponential_histogram
     MetricDescription              String CODEC(ZSTD(1)) COMMENT 'what it measures',
     MetricUnit                     String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
     Attributes                     Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
-    StartTimeUnix                  DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
-    TimeUnix                       DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    StartTimeUnix                  DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                       DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
     Count                          UInt64 CODEC(ZSTD(1)) COMMENT 'number of values',
     Sum                            Float64 CODEC(ZSTD(1)) COMMENT 'sum of the values; 0 where not recorded',
     Scale                          Int32 CODEC(ZSTD(1)) COMMENT 'resolution: base is 2^(2^-scale)',
@@ -398,7 +423,7 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_exponential_histogram
     NegativeOffset                 Int32 CODEC(ZSTD(1)) COMMENT 'index of the first negative bucket',
     NegativeBucketCounts           Array(UInt64) CODEC(ZSTD(1)) COMMENT 'values per negative bucket',
     `Exemplars.FilteredAttributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each exemplar',
-    `Exemplars.TimeUnix`           Array(DateTime64(9)) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
+    `Exemplars.TimeUnix`           Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)) COMMENT 'time of each exemplar',
     `Exemplars.Value`              Array(Float64) CODEC(ZSTD(1)) COMMENT 'value of each exemplar',
     `Exemplars.SpanId`             Array(String) CODEC(ZSTD(1)) COMMENT 'span of each exemplar',
     `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
@@ -439,8 +464,8 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_summary
     MetricDescription           String CODEC(ZSTD(1)) COMMENT 'what it measures',
     MetricUnit                  String CODEC(ZSTD(1)) COMMENT 'unit, UCUM',
     Attributes                  Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the point as text',
-    StartTimeUnix               DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
-    TimeUnix                    DateTime64(9) CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
+    StartTimeUnix               DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the series; 1970-01-01 where unset',
+    TimeUnix                    DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the point',
     Count                       UInt64 CODEC(ZSTD(1)) COMMENT 'number of values',
     Sum                         Float64 CODEC(ZSTD(1)) COMMENT 'sum of the values; 0 where not recorded',
     `ValueAtQuantiles.Quantile` Array(Float64) CODEC(ZSTD(1)) COMMENT 'quantiles, 0 to 1',

@@ -1,0 +1,68 @@
+-- purpose: OTLP logs of one object into otel.otel_logs, JSON or Protobuf alike. Attributes become text in the
+--   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
+-- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
+--   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
+--   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
+-- columns: none
+INSERT INTO otel.otel_logs
+    (Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body,
+     ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
+     LogAttributes, EventName, x_BatchId)
+WITH {encoding:String} = 'json' AS json
+SELECT
+    otlp_time(otlp_log_time(moment, observed)),
+    otlp_trace_id(trace_id, json),
+    otlp_span_id(span_id, json),
+    toUInt8(bitAnd(flags, 255)),
+    severity_text,
+    otlp_severity(severity_number),
+    resource['service.name'],
+    body,
+    resource_schema,
+    resource,
+    scope_schema,
+    scope_name,
+    scope_version,
+    scope_attributes,
+    attributes,
+    event_name,
+    {batch_id:UUID}
+FROM
+(
+    SELECT * FROM
+    (
+        SELECT * FROM
+        (
+            SELECT
+                otlp_maps_1(resourceLogs.resource.attributes, json) AS resource,
+                resourceLogs.schemaUrl AS resource_schema,
+                resourceLogs.scopeLogs.scope.name AS scope_name,
+                resourceLogs.scopeLogs.scope.version AS scope_version,
+                otlp_maps_2(resourceLogs.scopeLogs.scope.attributes, json) AS scope_attributes,
+                resourceLogs.scopeLogs.schemaUrl AS scope_schema,
+                resourceLogs.scopeLogs.logRecords.timeUnixNano AS moment,
+                resourceLogs.scopeLogs.logRecords.observedTimeUnixNano AS observed,
+                resourceLogs.scopeLogs.logRecords.traceId AS trace_id,
+                resourceLogs.scopeLogs.logRecords.spanId AS span_id,
+                resourceLogs.scopeLogs.logRecords.flags AS flags,
+                resourceLogs.scopeLogs.logRecords.severityText AS severity_text,
+                resourceLogs.scopeLogs.logRecords.severityNumber AS severity_number,
+                otlp_texts_3(resourceLogs.scopeLogs.logRecords.body, json) AS body,
+                otlp_maps_3(resourceLogs.scopeLogs.logRecords.attributes, json) AS attributes,
+                resourceLogs.scopeLogs.logRecords.eventName AS event_name
+            FROM file({path:String}, {format:String}, {structure:String})
+        )
+        ARRAY JOIN
+            resource, resource_schema, scope_name, scope_version, scope_attributes, scope_schema, moment,
+            observed, trace_id, span_id, flags, severity_text, severity_number, body, attributes,
+            event_name
+    )
+    ARRAY JOIN
+        scope_name, scope_version, scope_attributes, scope_schema, moment, observed, trace_id, span_id,
+        flags, severity_text, severity_number, body, attributes, event_name
+)
+ARRAY JOIN
+    moment, observed, trace_id, span_id, flags, severity_text, severity_number, body, attributes,
+    event_name
+WHERE otlp_time_fault(otlp_log_time(moment, observed), {time_from:UInt64}, {time_to:UInt64}) = ''
+    AND toDate(otlp_time(otlp_log_time(moment, observed))) BETWEEN {first_day:Date} AND {last_day:Date}

@@ -1,0 +1,25 @@
+-- purpose: log records of one object that do not count, to raw_rejects; positions count records of the object from 1
+-- parameters: path, format, structure, encoding String; time_from, time_to UInt64; source_name, object_name, sha256 String;
+--   first_bytes UInt64 (read with max_threads = 1, else positions are not those of the object)
+-- columns: none
+INSERT INTO raw_rejects
+    (kind, source_name, object_name, object_sha256, position, reason, detail, first_bytes, rejected_at)
+SELECT
+    'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, position, fault,
+    format('log record at {} ns, observed at {} ns', toString(record.timeUnixNano), toString(record.observedTimeUnixNano)),
+    left(record.body.stringValue, {first_bytes:UInt64}),
+    now64(9)
+FROM
+(
+    SELECT
+        record,
+        rowNumberInAllBlocks() + 1 AS position,
+        otlp_time_fault(otlp_log_time(record.timeUnixNano, record.observedTimeUnixNano),
+            {time_from:UInt64}, {time_to:UInt64}) AS fault
+    FROM
+    (
+        SELECT arrayJoin(arrayFlatten(resourceLogs.scopeLogs.logRecords)) AS record
+        FROM file({path:String}, {format:String}, {structure:String})
+    )
+)
+WHERE fault != ''

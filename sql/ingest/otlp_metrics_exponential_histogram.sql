@@ -1,0 +1,115 @@
+-- purpose: OTLP exponential histograms of one object into otel.otel_metrics_exponential_histogram, JSON or Protobuf alike. Attributes become text in the
+--   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
+-- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
+--   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
+--   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
+-- columns: none
+INSERT INTO otel.otel_metrics_exponential_histogram
+    (ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
+     ScopeDroppedAttrCount, ScopeSchemaUrl, ServiceName, MetricName, MetricDescription, MetricUnit,
+     Attributes, StartTimeUnix, TimeUnix, Count, Sum, Scale, ZeroCount, PositiveOffset,
+     PositiveBucketCounts, NegativeOffset, NegativeBucketCounts, Flags, Min, Max, AggregationTemporality,
+     `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`,
+     `Exemplars.TraceId`, x_BatchId)
+WITH {encoding:String} = 'json' AS json
+SELECT
+    resource,
+    resource_schema,
+    scope_name,
+    scope_version,
+    scope_attributes,
+    scope_dropped,
+    scope_schema,
+    resource['service.name'],
+    metric_name,
+    metric_description,
+    metric_unit,
+    attributes,
+    otlp_time(started),
+    otlp_time(moment),
+    point_count,
+    point_sum,
+    scale,
+    zero_count,
+    positive_offset,
+    positive_counts,
+    negative_offset,
+    negative_counts,
+    flags,
+    point_min,
+    point_max,
+    otlp_temporality(temporality),
+    exemplar_attributes,
+    arrayMap(time -> otlp_time(if(time = 0, moment, time)), exemplar_time),
+    arrayMap((double, int) -> coalesce(double, toFloat64(int), 0), exemplar_double, exemplar_int),
+    arrayMap(id -> otlp_span_id(id, json), exemplar_span_id),
+    arrayMap(id -> otlp_trace_id(id, json), exemplar_trace_id),
+    {batch_id:UUID}
+FROM
+(
+    SELECT * FROM
+    (
+        SELECT * FROM
+        (
+            SELECT * FROM
+            (
+                SELECT
+                    otlp_maps_1(resourceMetrics.resource.attributes, json) AS resource,
+                    resourceMetrics.schemaUrl AS resource_schema,
+                    resourceMetrics.scopeMetrics.scope.name AS scope_name,
+                    resourceMetrics.scopeMetrics.scope.version AS scope_version,
+                    otlp_maps_2(resourceMetrics.scopeMetrics.scope.attributes, json) AS scope_attributes,
+                    resourceMetrics.scopeMetrics.scope.droppedAttributesCount AS scope_dropped,
+                    resourceMetrics.scopeMetrics.schemaUrl AS scope_schema,
+                    resourceMetrics.scopeMetrics.metrics.name AS metric_name,
+                    resourceMetrics.scopeMetrics.metrics.description AS metric_description,
+                    resourceMetrics.scopeMetrics.metrics.unit AS metric_unit,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.aggregationTemporality AS temporality,
+                    otlp_maps_4(resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.attributes, json) AS attributes,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.startTimeUnixNano AS started,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.timeUnixNano AS moment,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.flags AS flags,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.count AS point_count,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.sum AS point_sum,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.scale AS scale,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.zeroCount AS zero_count,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.positive.offset AS positive_offset,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.positive.bucketCounts AS positive_counts,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.negative.offset AS negative_offset,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.negative.bucketCounts AS negative_counts,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.min AS point_min,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.max AS point_max,
+                    otlp_maps_5(resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.exemplars.filteredAttributes, json) AS exemplar_attributes,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.exemplars.timeUnixNano AS exemplar_time,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.exemplars.asDouble AS exemplar_double,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.exemplars.asInt AS exemplar_int,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.exemplars.spanId AS exemplar_span_id,
+                    resourceMetrics.scopeMetrics.metrics.exponentialHistogram.dataPoints.exemplars.traceId AS exemplar_trace_id
+                FROM file({path:String}, {format:String}, {structure:String})
+            )
+            ARRAY JOIN
+                resource, resource_schema, scope_name, scope_version, scope_attributes, scope_dropped,
+                scope_schema, metric_name, metric_description, metric_unit, temporality, attributes, started,
+                moment, flags, point_count, point_sum, scale, zero_count, positive_offset, positive_counts,
+                negative_offset, negative_counts, point_min, point_max, exemplar_attributes, exemplar_time,
+                exemplar_double, exemplar_int, exemplar_span_id, exemplar_trace_id
+        )
+        ARRAY JOIN
+            scope_name, scope_version, scope_attributes, scope_dropped, scope_schema, metric_name,
+            metric_description, metric_unit, temporality, attributes, started, moment, flags, point_count,
+            point_sum, scale, zero_count, positive_offset, positive_counts, negative_offset,
+            negative_counts, point_min, point_max, exemplar_attributes, exemplar_time, exemplar_double,
+            exemplar_int, exemplar_span_id, exemplar_trace_id
+    )
+    ARRAY JOIN
+        metric_name, metric_description, metric_unit, temporality, attributes, started, moment, flags,
+        point_count, point_sum, scale, zero_count, positive_offset, positive_counts, negative_offset,
+        negative_counts, point_min, point_max, exemplar_attributes, exemplar_time, exemplar_double,
+        exemplar_int, exemplar_span_id, exemplar_trace_id
+)
+ARRAY JOIN
+    attributes, started, moment, flags, point_count, point_sum, scale, zero_count, positive_offset,
+    positive_counts, negative_offset, negative_counts, point_min, point_max, exemplar_attributes,
+    exemplar_time, exemplar_double, exemplar_int, exemplar_span_id, exemplar_trace_id
+WHERE otlp_point_fault(moment, started, exemplar_time, {time_from:UInt64}, {time_to:UInt64}) = ''
+    AND toDate(otlp_time(moment)) BETWEEN {first_day:Date} AND {last_day:Date}

@@ -1,0 +1,80 @@
+-- purpose: OTLP summaries of one object into otel.otel_metrics_summary, JSON or Protobuf alike. Attributes become text in the
+--   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
+-- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
+--   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
+--   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
+-- columns: none
+INSERT INTO otel.otel_metrics_summary
+    (ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
+     ScopeDroppedAttrCount, ScopeSchemaUrl, ServiceName, MetricName, MetricDescription, MetricUnit,
+     Attributes, StartTimeUnix, TimeUnix, Count, Sum, `ValueAtQuantiles.Quantile`,
+     `ValueAtQuantiles.Value`, Flags, x_BatchId)
+WITH {encoding:String} = 'json' AS json
+SELECT
+    resource,
+    resource_schema,
+    scope_name,
+    scope_version,
+    scope_attributes,
+    scope_dropped,
+    scope_schema,
+    resource['service.name'],
+    metric_name,
+    metric_description,
+    metric_unit,
+    attributes,
+    otlp_time(started),
+    otlp_time(moment),
+    point_count,
+    point_sum,
+    quantiles,
+    quantile_values,
+    flags,
+    {batch_id:UUID}
+FROM
+(
+    SELECT * FROM
+    (
+        SELECT * FROM
+        (
+            SELECT * FROM
+            (
+                SELECT
+                    otlp_maps_1(resourceMetrics.resource.attributes, json) AS resource,
+                    resourceMetrics.schemaUrl AS resource_schema,
+                    resourceMetrics.scopeMetrics.scope.name AS scope_name,
+                    resourceMetrics.scopeMetrics.scope.version AS scope_version,
+                    otlp_maps_2(resourceMetrics.scopeMetrics.scope.attributes, json) AS scope_attributes,
+                    resourceMetrics.scopeMetrics.scope.droppedAttributesCount AS scope_dropped,
+                    resourceMetrics.scopeMetrics.schemaUrl AS scope_schema,
+                    resourceMetrics.scopeMetrics.metrics.name AS metric_name,
+                    resourceMetrics.scopeMetrics.metrics.description AS metric_description,
+                    resourceMetrics.scopeMetrics.metrics.unit AS metric_unit,
+                    otlp_maps_4(resourceMetrics.scopeMetrics.metrics.summary.dataPoints.attributes, json) AS attributes,
+                    resourceMetrics.scopeMetrics.metrics.summary.dataPoints.startTimeUnixNano AS started,
+                    resourceMetrics.scopeMetrics.metrics.summary.dataPoints.timeUnixNano AS moment,
+                    resourceMetrics.scopeMetrics.metrics.summary.dataPoints.flags AS flags,
+                    resourceMetrics.scopeMetrics.metrics.summary.dataPoints.count AS point_count,
+                    resourceMetrics.scopeMetrics.metrics.summary.dataPoints.sum AS point_sum,
+                    resourceMetrics.scopeMetrics.metrics.summary.dataPoints.quantileValues.quantile AS quantiles,
+                    resourceMetrics.scopeMetrics.metrics.summary.dataPoints.quantileValues.value AS quantile_values
+                FROM file({path:String}, {format:String}, {structure:String})
+            )
+            ARRAY JOIN
+                resource, resource_schema, scope_name, scope_version, scope_attributes, scope_dropped,
+                scope_schema, metric_name, metric_description, metric_unit, attributes, started, moment, flags,
+                point_count, point_sum, quantiles, quantile_values
+        )
+        ARRAY JOIN
+            scope_name, scope_version, scope_attributes, scope_dropped, scope_schema, metric_name,
+            metric_description, metric_unit, attributes, started, moment, flags, point_count, point_sum,
+            quantiles, quantile_values
+    )
+    ARRAY JOIN
+        metric_name, metric_description, metric_unit, attributes, started, moment, flags, point_count,
+        point_sum, quantiles, quantile_values
+)
+ARRAY JOIN
+    attributes, started, moment, flags, point_count, point_sum, quantiles, quantile_values
+WHERE otlp_point_fault(moment, started, [], {time_from:UInt64}, {time_to:UInt64}) = ''
+    AND toDate(otlp_time(moment)) BETWEEN {first_day:Date} AND {last_day:Date}

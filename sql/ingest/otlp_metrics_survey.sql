@@ -1,0 +1,33 @@
+-- purpose: what an object holds, counted apart from its load: metric points per table, day and fault
+-- parameters: path, format, structure, encoding String; time_from, time_to UInt64
+-- columns: table_name, day, fault (empty: it counts), records
+SELECT
+    table_name,
+    if(fault = '', toDate(otlp_time(moment)), toDate(0)) AS day,
+    fault,
+    count() AS records
+FROM
+(
+    SELECT
+        point.1 AS table_name,
+        point.2 AS moment,
+        otlp_point_fault(point.2, point.3, point.4, {time_from:UInt64}, {time_to:UInt64}) AS fault
+    FROM
+    (
+        SELECT
+                metric.name AS metric_name,
+                arrayJoin(arrayConcat(
+                    arrayMap(p -> ('otel_metrics_gauge', p.timeUnixNano, p.startTimeUnixNano, p.exemplars.timeUnixNano), metric.gauge.dataPoints),
+                    arrayMap(p -> ('otel_metrics_sum', p.timeUnixNano, p.startTimeUnixNano, p.exemplars.timeUnixNano), metric.sum.dataPoints),
+                    arrayMap(p -> ('otel_metrics_histogram', p.timeUnixNano, p.startTimeUnixNano, p.exemplars.timeUnixNano), metric.histogram.dataPoints),
+                    arrayMap(p -> ('otel_metrics_exponential_histogram', p.timeUnixNano, p.startTimeUnixNano, p.exemplars.timeUnixNano), metric.exponentialHistogram.dataPoints),
+                    arrayMap(p -> ('otel_metrics_summary', p.timeUnixNano, p.startTimeUnixNano, CAST([], 'Array(UInt64)')), metric.summary.dataPoints))) AS point
+        FROM
+        (
+                SELECT arrayJoin(arrayFlatten(resourceMetrics.scopeMetrics.metrics)) AS metric
+                FROM file({path:String}, {format:String}, {structure:String})
+        )
+    )
+)
+GROUP BY table_name, day, fault
+ORDER BY table_name, day, fault
