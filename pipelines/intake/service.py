@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipelines.intake.loader import Loader, LoadObject
 from pipelines.intake.receiver import Receiver
 from pipelines.settings import Ports, Settings
 from pipelines.telemetry import load_object
+from sql.local_warehouse import open_warehouse
 from sql.publish import lease
 from sql.warehouse import Warehouse
 
@@ -49,7 +51,7 @@ class Intake:
         limits: Limits | None = None,
         grpc_port: int = Ports.otlp_grpc,
         http_port: int = Ports.otlp_http,
-        open_warehouse: OpenWorkspace | None = None,
+        open_warehouse: OpenWorkspace = open_warehouse,
         load_object: LoadObject = load_object,
     ) -> None:
         self._workspace = workspace
@@ -57,8 +59,7 @@ class Intake:
         self._ports = (grpc_port, http_port)
         self._journal = Journal(workspace / ".appfleet" / "segments", self._limits)
         self._receiver = Receiver(self._journal, self._limits)
-        opener = open_warehouse or _writer
-        self._loader = Loader(self._journal, lambda: opener(workspace), load_object)
+        self._loader = Loader(self._journal, lambda: open_warehouse(workspace), load_object)
         self._held = ExitStack()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="intake-loop", daemon=True)
@@ -137,7 +138,9 @@ def run_intake(settings: Settings, stop: threading.Event, announce: Callable[[Ad
         ConfigurationError: a port is taken.
         LeaseHeld: another intake runs for this workspace.
     """
-    intake = Intake(settings.root, None, settings.ports.otlp_grpc, settings.ports.otlp_http)
+    ports = settings.ports
+    opener = partial(open_warehouse, port=ports.warehouse)
+    intake = Intake(settings.root, None, ports.otlp_grpc, ports.otlp_http, opener)
     announce(intake.start())
     try:
         stop.wait()
@@ -147,9 +150,3 @@ def run_intake(settings: Settings, stop: threading.Event, announce: Callable[[Ad
 
 async def _nothing_to_stop() -> None:
     """Before ``start`` there is nothing."""
-
-
-def _writer(workspace: Path) -> AbstractContextManager[Warehouse]:
-    from sql.local_warehouse import open_warehouse
-
-    return open_warehouse(workspace, role="writer")

@@ -11,17 +11,15 @@ import pytest
 
 from pipelines.intake import Intake, Limits
 from pipelines.telemetry import ObjectLoad
-from sql.migrate import migrate
+from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 
 
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A migrated warehouse; tests share it and tell their rows apart by app."""
-    opened = Warehouse.in_process(tmp_path_factory.mktemp("warehouse"))
-    migrate(opened)
-    yield opened
-    opened.close()
+    """A local warehouse; tests share it and tell their rows apart by app."""
+    with open_warehouse(tmp_path_factory.mktemp("warehouse")) as opened:
+        yield opened
 
 
 @pytest.fixture
