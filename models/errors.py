@@ -48,7 +48,11 @@ class ObjectRefused(InputRefused):
 
 
 class WarehouseError(AppfleetError):
-    """The warehouse could not be reached, or refused or failed a statement."""
+    """The warehouse could not be reached, or refused or failed a statement; ``code`` is the engine's, if it gave one."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class StatementRefused(WarehouseError):

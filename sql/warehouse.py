@@ -171,12 +171,13 @@ def _named_errors() -> Iterator[None]:
             raise WarehouseError(
                 "the warehouse went away while a statement ran: run the command again; what was published stays"
             ) from error
-        raise WarehouseError(one_line(str(error))) from error
+        raise WarehouseError(one_line(str(error)), error.code) from error
     except (ClickHouseError, Error) as error:
         sentence = one_line(str(error))
-        if getattr(error, "code", None) == _READONLY:
-            raise StatementRefused(sentence) from error
-        raise WarehouseError(sentence) from error
+        code = getattr(error, "code", None)
+        if code == _READONLY:
+            raise StatementRefused(sentence, code) from error
+        raise WarehouseError(sentence, code) from error
     except HTTPError as error:
         raise WarehouseError(f"the answer of the warehouse broke off: {one_line(str(error), 200)}") from error
 

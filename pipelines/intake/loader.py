@@ -78,38 +78,42 @@ class Loader:
         self._thread.join(drain_seconds + 1.0)
 
     def _run(self) -> None:
-        with self._connection:
-            while True:
-                segment = self._journal.next_sealed(0.5)
-                if self._deadline is not None and (segment is None or time.monotonic() > self._deadline):
-                    return
-                if segment is not None and not self._loaded(segment) and self._stopped.is_set():
-                    return
+        try:
+            self._connected()  # before the first segment, whose rows would wait for it
+        except Exception as error:
+            self.last_problem = str(error)
+        while True:
+            segment = self._journal.next_sealed(0.5)
+            if self._deadline is not None and (segment is None or time.monotonic() > self._deadline):
+                break
+            if segment is not None and not self._loaded(segment) and self._stopped.is_set():
+                break
+        self._disconnect()
 
     def _loaded(self, segment: Segment) -> bool:
         try:
-            outcome = self._load(segment)
+            self._settle(segment, self._load(segment))
         except Exception as error:  # whatever it is, the segment stays and the thread goes on
             self._failed(segment, error)
             return False
-        if outcome.state != "refused":
-            self._journal.remove(segment)
-        elif not self._journal.split(segment):
-            _log.warning(
-                "a request is refused and kept at %s: %s", self._journal.set_aside(segment), outcome.reason
-            )
         self.loaded += 1
         self.last_problem = ""
         self._pause = _FIRST_PAUSE
         return True
 
+    def _settle(self, segment: Segment, outcome: ObjectLoad) -> None:
+        if outcome.state != "refused":
+            self._journal.remove(segment)
+        elif not self._journal.split(segment):
+            kept = self._journal.set_aside(segment)
+            _log.warning("a request is refused and kept at %s: %s", kept, outcome.reason)
+
     def _load(self, segment: Segment) -> ObjectLoad:
-        if self._warehouse is None:
-            self._warehouse = self._connection.enter_context(self._open_warehouse())
+        warehouse = self._connected()
         with segment.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return self._load_object(
-            self._warehouse,
+            warehouse,
             source_name=SOURCE_NAME,
             object_name=segment.name,
             path=segment.path,
@@ -118,6 +122,11 @@ class Loader:
             signal=segment.signal,
             encoding=segment.encoding,
         )
+
+    def _connected(self) -> Warehouse:
+        if self._warehouse is None:
+            self._warehouse = self._connection.enter_context(self._open_warehouse())
+        return self._warehouse
 
     def _failed(self, segment: Segment, error: Exception) -> None:
         self.last_problem = f"{segment.name} is not loaded: {error}"
@@ -143,11 +152,13 @@ class Loader:
         try:
             self._warehouse.execute("queries/ledger/alive")
         except WarehouseError:
-            self._warehouse = None
-            try:
-                self._connection.close()
-            except Exception as error:
-                _log.warning("the connection to the warehouse did not close: %s", error)
-            self._connection = ExitStack()
+            self._disconnect()
             return False
         return True
+
+    def _disconnect(self) -> None:
+        self._warehouse = None
+        try:
+            self._connection.close()
+        except Exception as error:
+            _log.warning("the connection to the warehouse did not close: %s", error)

@@ -5,7 +5,6 @@ Runs only when a whole read has failed. What is readable is the engine's verdict
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ _UNREADABLE_CODES = frozenset(
     {6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 72, 73, 117, 130, 131, 190, 306, 349, 436, 441, 444, 497, 652}
 )
 """Codes the engine gives for bytes it cannot parse (ClickHouse, src/Common/ErrorCodes.cpp)."""
-_CODE = re.compile(r"Code: (\d+)|error code (\d+)")
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,7 @@ class BrokenMessage:
 
 def is_unreadable(error: WarehouseError) -> bool:
     """Whether the engine failed because of the bytes it read, not for a reason of its own."""
-    codes = {int(one or two) for one, two in _CODE.findall(str(error))}
-    return bool(codes & _UNREADABLE_CODES)
+    return error.code in _UNREADABLE_CODES
 
 
 def repaired(
