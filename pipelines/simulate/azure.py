@@ -1,21 +1,21 @@
 """Writes the Azure bill: FOCUS 1.2 CSV.gz as a Cost Management export delivers it.
 
 One folder per month and run, parts numbered, dates with a time and Z, tags as JSON text, Microsoft's own
-columns with prefix ``x_``. https://learn.microsoft.com/azure/cost-management-billing/dataset-schema/cost-usage-details-focus
+columns with prefix ``x_``, a manifest last. https://learn.microsoft.com/azure/cost-management-billing/dataset-schema/cost-usage-details-focus
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from pipelines.simulate.bill import COSTS, decimal_text, period_columns
-from pipelines.simulate.files import delivered_at, write_gzip
-from pipelines.simulate.fleet import Fleet
+from pipelines.simulate.files import delivered_at, write_gzip, write_json
+from pipelines.simulate.fleet import BILLING_ACCOUNTS, Fleet
 
 EXPORT = "focus-cost"
 PART_ROWS = 40_000
@@ -88,13 +88,49 @@ def write_bills(fleet: Fleet, month: date, charges: pl.DataFrame, root: Path) ->
     run = uuid.UUID(bytes=fleet.rng(3, month.year, month.month).bytes(16), version=4)
     folder = root / EXPORT / f"{month:%Y%m%d}-{following - timedelta(days=1):%Y%m%d}" / str(run)
     at = delivered_at(month, fleet.end, 6)
+    blobs = []
     for number, start in enumerate(range(0, charges.height, PART_ROWS), start=1):
         part = charges[start : start + PART_ROWS]
-        write_gzip(folder / f"part_0_{number:04d}.csv.gz", at, _csv(part, month))
+        text = focus_frame(part, month).write_csv().encode()
+        path = write_gzip(folder / f"part_0_{number:04d}.csv.gz", at, [text])
+        blobs.append(
+            {
+                "blobName": path.relative_to(root).as_posix(),
+                "byteCount": path.stat().st_size,
+                "dataRowCount": part.height,
+            }
+        )
+    write_json(folder / "manifest.json", at + timedelta(minutes=1), _manifest(month, str(run), at, blobs))
 
 
-def _csv(charges: pl.DataFrame, month: date) -> Iterator[bytes]:
-    yield focus_frame(charges, month).write_csv().encode()
+def _manifest(month: date, run: str, at: datetime, blobs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The manifest of a run; its shape as shown in https://github.com/microsoft/finops-toolkit/issues/527."""
+    return {
+        "exportConfig": {
+            "exportName": EXPORT,
+            "resourceId": f"{BILLING_ACCOUNTS['azure']}/providers/Microsoft.CostManagement/exports/{EXPORT}",
+            "dataVersion": "1.2-preview",
+            "apiVersion": "2023-07-01-preview",
+            "type": "FocusCost",
+            "timeFrame": "MonthToDate",
+            "granularity": "Daily",
+        },
+        "deliveryConfig": {
+            "partitionData": True,
+            "dataOverwriteBehavior": "OverwritePreviousReport",
+            "fileFormat": "Csv",
+            "compressionMode": "gzip",
+            "rootFolderPath": "",
+        },
+        "runInfo": {
+            "executionType": "Scheduled",
+            "submittedTime": at.isoformat(),
+            "runId": run,
+            "startDate": f"{month}T00:00:00",
+            "endDate": at.strftime("%Y-%m-%dT00:00:00Z"),
+        },
+        "blobs": blobs,
+    }
 
 
 def focus_frame(charges: pl.DataFrame, month: date) -> pl.DataFrame:

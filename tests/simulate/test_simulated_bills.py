@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
@@ -131,6 +132,15 @@ def test_manifests_list_files_that_exist_and_only_they_count(fleet_dir: Path, tr
         "superseded by a newer manifest",
         "listed by no manifest",
     }
+
+
+def test_azure_manifests_list_every_part(fleet_dir: Path, rows: Any) -> None:
+    root = fleet_dir / "bills/azure"
+    manifests = [json.loads(path.read_text()) for path in root.glob("**/manifest.json")]
+    blobs = {one["blobName"]: one for manifest in manifests for one in manifest["blobs"]}
+    assert set(blobs) == {path.relative_to(root).as_posix() for path in root.glob("**/*.csv.gz")}
+    assert all((root / name).stat().st_size == one["byteCount"] for name, one in blobs.items())
+    assert sum(one["dataRowCount"] for one in blobs.values()) == len(rows["azure"])
 
 
 def test_the_restated_month_was_delivered_before_with_other_sums(
