@@ -64,15 +64,15 @@ class DiskStore:
         return SpooledObject(target, done.sha256, done.bytes, done.unpacked_bytes)
 
     def name_of(self, reference: str, manifest: str) -> str:
-        """A manifest on disk names files relative to this store, or by an ``s3://`` URI whose end is here."""
-        if reference.startswith("s3://"):
-            parts = reference.removeprefix("s3://").split("/")[1:]
-            for start in range(len(parts)):
-                name = "/".join(parts[start:])
-                if name and ".." not in parts and (self._base / name).is_file():
-                    return checked_name(name)
-            return checked_name("/".join(parts))
-        return checked_name(reference)
+        """A copy of an export lies anywhere: the file a reference names beside the manifest, else by its end."""
+        parts = checked_name(reference.removeprefix("s3://")).split("/")
+        folder = manifest.rpartition("/")[0]
+        beside = f"{folder}/{parts[-1]}" if folder else parts[-1]
+        ends = ["/".join(parts[start:]) for start in range(len(parts))]
+        for name in [*ends[:-1], beside, ends[-1]] if len(parts) > 1 else [beside, *ends]:
+            if (self._base / name).is_file():
+                return name
+        return ends[0]
 
     def _path(self, name: str) -> Path:
         path = self._base / checked_name(name)

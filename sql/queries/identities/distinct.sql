@@ -1,0 +1,19 @@
+-- purpose: every distinct identity of the published bill, all sources, for attribution
+-- parameters: none
+-- columns: x_IdentityHash, tags Map(String, String), resource_id, resource_name, sub_account_id, billing_account_id,
+--   resource_group String (empty where NULL), variants UInt64 (distinct identities under the hash: more than 1 is a collision)
+SELECT
+    costs.x_IdentityHash AS x_IdentityHash,
+    any(costs.Tags) AS tags,
+    any(ifNull(costs.ResourceId, '')) AS resource_id,
+    any(ifNull(costs.ResourceName, '')) AS resource_name,
+    toString(any(ifNull(costs.SubAccountId, ''))) AS sub_account_id,
+    toString(any(costs.BillingAccountId)) AS billing_account_id,
+    toString(any(ifNull(costs.x_ResourceGroupName, ''))) AS resource_group,
+    uniqExact(cityHash64(
+        costs.Tags, ifNull(costs.ResourceId, ''), ifNull(costs.ResourceName, ''), ifNull(costs.SubAccountId, ''),
+        costs.BillingAccountId, ifNull(costs.x_ResourceGroupName, '')
+    )) AS variants
+FROM raw_focus_costs_published AS costs
+GROUP BY x_IdentityHash
+ORDER BY x_IdentityHash

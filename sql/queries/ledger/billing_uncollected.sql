@@ -1,0 +1,15 @@
+-- purpose: months of a billing source that hold rows of batches other than those of their last two releases
+-- parameters: source_name String, periods Array(Date)
+-- columns: period, batch_id String
+SELECT DISTINCT x_BillingPeriod AS period, toString(x_BatchId) AS batch_id
+FROM raw_focus_costs
+WHERE x_SourceName = {source_name:String} AND has({periods:Array(Date)}, x_BillingPeriod)
+    AND (x_BillingPeriod, x_BatchId) NOT IN
+    (
+        SELECT period, batches['raw_focus_costs']
+        FROM period_head
+        WHERE scope = concat('billing/', {source_name:String})
+        ORDER BY seq DESC
+        LIMIT 2 BY period
+    )
+ORDER BY period, batch_id
