@@ -22,7 +22,7 @@ _NEXT = re.compile(
     | (?P<heredoc>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
     | (?P<number>(?:0[xXbB][0-9a-fA-F_]+|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+))
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<symbol>[][(){},;.:?*+=<>!|%@^&~/-])
+    | (?P<symbol>[][(){},;.:?*+=<>!|%@^&~-]|/(?!\*))
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )

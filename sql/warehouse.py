@@ -7,9 +7,10 @@ tests only) the engine in this process. What is published, and by whom, lives in
 from __future__ import annotations
 
 import io
+import logging
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,8 @@ from urllib3.exceptions import HTTPError
 
 from models.errors import StatementRefused, WarehouseError
 from sql.catalog import statement
+
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
 
 STATEMENT_SECONDS = 3600
 """How long a statement may take before the client gives up."""
@@ -48,6 +51,8 @@ class Warehouse:
         Raises:
             WarehouseError: nobody answers there, or the credentials are wrong.
         """
+        # the server judges settings: the client's own list says that a reader may set none
+        clickhouse_connect.common.set_setting("invalid_setting_action", "send")
         with _named_errors():
             client = clickhouse_connect.get_client(
                 host=host,
@@ -91,7 +96,7 @@ class Warehouse:
     def execute_text(self, text: str, settings: Settings | None = None, **parameters: Any) -> None:
         """Runs a statement given as text for its effect."""
         with _named_errors():
-            self._client.command(text, parameters=bindings(parameters), settings=dict(settings or {}))
+            self._client.raw_query(text, parameters=bindings(parameters), settings=dict(settings or {}))
 
     def insert(self, table: str, frame: pl.DataFrame) -> None:
         """Inserts a frame whose columns are named as the table's; missing ones take their defaults."""
@@ -118,7 +123,7 @@ class Warehouse:
         self._client.close()
 
 
-def _arrow_stream(frame: pl.DataFrame) -> Iterator[bytes]:
+def _arrow_stream(frame: pl.DataFrame) -> Generator[bytes, None, None]:
     """The frame as an Arrow stream, in blocks.
 
     Blocks and not one byte string: the client sends those a second time when the connection breaks, and an

@@ -85,6 +85,7 @@ def _own(place: Place, options: argparse.Namespace) -> int:
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     serving.start()
     _migrate(server.port, credentials.writer)
+    engine.run("SYSTEM FLUSH LOGS")  # makes the query log, so that it can be read from the first day
     place.announce(server.port)
     _say(f"ready {server.port}")
     if not options.stay:

@@ -1,0 +1,218 @@
+"""Columns of the computed tables, as frames hold them: name and Polars type, in the order of the database.
+
+``batch_id`` is not among them: it belongs to the release, not to the answer. A test compares every table here with
+the migrated database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+MONEY = pl.Decimal(38, 18)
+"""Type of every amount."""
+
+SECOND = pl.Datetime("us", "UTC")
+"""Times kept to the second."""
+
+MOMENT = pl.Datetime("ns", "UTC")
+"""Times as telemetry gives them."""
+
+SCHEMAS: Mapping[str, pl.Schema] = {
+    "core_apps": pl.Schema(
+        {
+            "app_id": pl.String(),
+            "valid_from": pl.Date(),
+            "valid_to": pl.Date(),
+            "app_name": pl.String(),
+            "team": pl.String(),
+            "system": pl.String(),
+            "lifecycle": pl.String(),
+            "lead": pl.String(),
+            "cost_center": pl.String(),
+            "resource_ids": pl.List(pl.String),
+            "patterns": pl.Map(pl.String, pl.String),
+            "source": pl.String(),
+        }
+    ),
+    "core_teams": pl.Schema(
+        {
+            "team": pl.String(),
+            "lead": pl.String(),
+            "cost_center": pl.String(),
+            "members": pl.List(pl.String),
+        }
+    ),
+    "core_identities": pl.Schema(
+        {
+            "x_IdentityHash": pl.UInt64(),
+            "valid_from": pl.Date(),
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "cost_center": pl.String(),
+            "environment": pl.String(),
+            "attribution_rule": pl.String(),
+            "confidence": pl.Float64(),
+            "evidence": pl.String(),
+        }
+    ),
+    "core_app_costs_daily": pl.Schema(
+        {
+            "billing_period": pl.Date(),
+            "usage_date": pl.Date(),
+            "source_name": pl.String(),
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "cost_center": pl.String(),
+            "environment": pl.String(),
+            "provider": pl.String(),
+            "service_name": pl.String(),
+            "charge_category": pl.String(),
+            "charge_class": pl.String(),
+            "billing_currency": pl.String(),
+            "billed_cost": MONEY,
+            "effective_cost": MONEY,
+            "attribution_rule": pl.String(),
+            "confidence": pl.Float64(),
+        }
+    ),
+    "core_sli_slices": pl.Schema(
+        {
+            "slice_start": SECOND,
+            "app_id": pl.String(),
+            "environment": pl.String(),
+            "objective": pl.String(),
+            "good": pl.UInt64(),
+            "total": pl.UInt64(),
+        }
+    ),
+    "core_app_telemetry_daily": pl.Schema(
+        {
+            "usage_date": pl.Date(),
+            "app_id": pl.String(),
+            "environment": pl.String(),
+            "spans": pl.UInt64(),
+            "logs": pl.UInt64(),
+            "metric_points": pl.UInt64(),
+            "requests": pl.UInt64(),
+            "errors": pl.UInt64(),
+            "duration_p50_ms": pl.Float64(),
+            "duration_p95_ms": pl.Float64(),
+            "last_seen": MOMENT,
+        }
+    ),
+    "core_app_resources": pl.Schema(
+        {
+            "usage_date": pl.Date(),
+            "app_id": pl.String(),
+            "resource_id": pl.String(),
+            "spans": pl.UInt64(),
+        }
+    ),
+    "mart_slo_status": pl.Schema(
+        {
+            "as_of": SECOND,
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "objective": pl.String(),
+            "target": pl.Float64(),
+            "window_days": pl.UInt16(),
+            "good": pl.UInt64(),
+            "total": pl.UInt64(),
+            "sli": pl.Float64(),
+            "budget_remaining": pl.Float64(),
+            "burn_rate_5m": pl.Float64(),
+            "burn_rate_30m": pl.Float64(),
+            "burn_rate_1h": pl.Float64(),
+            "burn_rate_2h": pl.Float64(),
+            "burn_rate_6h": pl.Float64(),
+            "burn_rate_1d": pl.Float64(),
+            "burn_rate_3d": pl.Float64(),
+            "state": pl.String(),
+            "since": SECOND,
+        }
+    ),
+    "mart_cost_anomalies": pl.Schema(
+        {
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "billing_currency": pl.String(),
+            "start_date": pl.Date(),
+            "end_date": pl.Date(),
+            "kind": pl.String(),
+            "expected_cost": MONEY,
+            "actual_cost": MONEY,
+            "impact": MONEY,
+            "state": pl.String(),
+        }
+    ),
+    "mart_app_unit_costs_daily": pl.Schema(
+        {
+            "usage_date": pl.Date(),
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "billing_currency": pl.String(),
+            "billed_cost": MONEY,
+            "effective_cost": MONEY,
+            "requests": pl.UInt64(),
+            "errors": pl.UInt64(),
+            "duration_p95_ms": pl.Float64(),
+            "cost_per_1000_requests": MONEY,
+        }
+    ),
+    "mart_team_costs_weekly": pl.Schema(
+        {
+            "iso_week": pl.String(),
+            "week_start": pl.Date(),
+            "days": pl.UInt8(),
+            "team": pl.String(),
+            "app_id": pl.String(),
+            "billing_currency": pl.String(),
+            "billed_cost": MONEY,
+            "effective_cost": MONEY,
+        }
+    ),
+    "mart_chargeback_lines": pl.Schema(
+        {
+            "billing_period": pl.Date(),
+            "line": pl.UInt64(),
+            "cost_center": pl.String(),
+            "team": pl.String(),
+            "owner": pl.String(),
+            "app_id": pl.String(),
+            "app_name": pl.String(),
+            "source_name": pl.String(),
+            "provider": pl.String(),
+            "service_name": pl.String(),
+            "charge_category": pl.String(),
+            "charge_class": pl.String(),
+            "cost_type": pl.String(),
+            "attribution_rule": pl.String(),
+            "billing_currency": pl.String(),
+            "billed_cost": MONEY,
+            "effective_cost": MONEY,
+            "amount": MONEY,
+        }
+    ),
+    "mart_app_inventory": pl.Schema(
+        {
+            "app_id": pl.String(),
+            "app_name": pl.String(),
+            "team": pl.String(),
+            "lifecycle": pl.String(),
+            "is_registered": pl.Boolean(),
+            "is_billed": pl.Boolean(),
+            "is_observed": pl.Boolean(),
+            "has_indicator": pl.Boolean(),
+            "first_cost_date": pl.Date(),
+            "last_cost_date": pl.Date(),
+            "last_seen": MOMENT,
+            "requests_30d": pl.UInt64(),
+            "billed_cost_30d": pl.Map(pl.String, MONEY),
+            "effective_cost_30d": pl.Map(pl.String, MONEY),
+            "is_idle": pl.Boolean(),
+            "worst_state": pl.String(),
+        }
+    ),
+}

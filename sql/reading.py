@@ -1,0 +1,60 @@
+"""Statements people type: run as a reader, answered as text with every value exact.
+
+What a reader may run is decided in ``sql.guard``; the engine itself writes the values, so a decimal has all its
+digits and no exponent.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from sql.guard import admit
+from sql.local_warehouse import open_warehouse
+from sql.tokens import tokens
+from sql.warehouse import Settings
+
+OutputFormat = Literal["table", "csv", "json"]
+
+MAX_TABLE_ROWS = 100_000
+
+_FORMATS: dict[str, tuple[str, Settings]] = {
+    "table": (
+        "PrettyCompactNoEscapes",
+        {
+            "output_format_pretty_max_rows": MAX_TABLE_ROWS,
+            "output_format_pretty_max_value_width": 1_000_000,
+            "output_format_pretty_row_numbers": 0,
+            "output_format_pretty_single_large_number_tip_threshold": 0,
+            "output_format_pretty_display_footer_column_names": 0,
+        },
+    ),
+    "csv": ("CSVWithNames", {}),
+    "json": (
+        "JSONEachRow",
+        {"output_format_json_array_of_rows": 1, "output_format_json_quote_decimals": 1},
+    ),
+}
+
+
+def read_only(workspace: Path, text: str, output_format: OutputFormat = "table") -> str:
+    """Answer to one read statement: a table for people, CSV with names, or a JSON array of objects.
+
+    Decimals are written with all their digits (in JSON as strings, since a JSON reader would round them).
+
+    Raises:
+        StatementRefused: it is not one plain read.
+        WarehouseError: the engine refused it, or the warehouse cannot be reached.
+    """
+    admit(text)
+    name, settings = _FORMATS[output_format]
+    with open_warehouse(workspace, "reader") as warehouse:
+        return warehouse.text(_bare(text), name, settings).decode("utf-8", "replace")
+
+
+def _bare(text: str) -> str:
+    """``text`` without closing semicolons, so that a format can follow it."""
+    seen = list(tokens(text))
+    while seen[-1].text == ";":
+        seen.pop()
+    return text[: seen[-1].end]

@@ -1,0 +1,212 @@
+"""One process owns a workspace's warehouse, ends with its users, and nobody ever sees a lock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from models.errors import ConfigurationError, WarehouseError
+from sql.local_warehouse import WarehouseProcess, open_warehouse
+from sql.local_warehouse.ownership import Place
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _pid(workspace: Path) -> int:
+    owner = Place(workspace).owner()
+    assert owner
+    return owner.pid
+
+
+def _ended(pid: int, seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _command(workspace: Path, body: str) -> subprocess.Popen[str]:
+    """A command of its own that uses the warehouse, like one a person runs."""
+    code = textwrap.dedent(
+        """
+        import sys, time
+        from pathlib import Path
+        from sql.local_warehouse import open_warehouse
+        with open_warehouse(Path(sys.argv[1])) as warehouse:
+            print("open", flush=True)
+        """
+    ) + textwrap.indent(textwrap.dedent(body), "    ")
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(workspace)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_the_owner_ends_with_its_only_user(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path) as warehouse:
+        assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
+        pid = _pid(tmp_path)
+    assert _ended(pid, 1)
+    assert Place(tmp_path).owner() is None
+
+
+def test_a_second_user_uses_the_owner_and_keeps_it(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path) as first:
+        first.execute_text("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+        second = _command(
+            tmp_path, "sys.stdin.readline(); print(warehouse.frame_of('SELECT 7 AS a')['a'][0])"
+        )
+        assert second.stdout and second.stdin
+        assert second.stdout.readline() == "open\n"
+        pid = _pid(tmp_path)
+    assert not _ended(pid, 0.5), "the owner goes on for its second user"
+    second.stdin.write("\n")
+    second.stdin.close()
+    assert second.stdout.read() == "7\n"
+    assert second.wait(20) == 0
+    assert _ended(pid)
+
+
+def test_a_killed_command_leaves_no_owner(tmp_path: Path) -> None:
+    command = _command(tmp_path, "time.sleep(60)")
+    assert command.stdout
+    assert command.stdout.readline() == "open\n"
+    pid = _pid(tmp_path)
+    command.kill()
+    command.wait()
+    assert _ended(pid)
+
+
+def test_a_killed_owner_is_one_sentence_and_the_next_open_starts_another(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path) as warehouse:
+        warehouse.execute_text("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+        warehouse.execute_text("INSERT INTO t SELECT 1")
+        os.kill(_pid(tmp_path), signal.SIGKILL)
+        time.sleep(0.1)
+        with pytest.raises(WarehouseError, match="went away") as error:
+            warehouse.frame_of("SELECT 1")
+        assert "\n" not in str(error.value)
+        with open_warehouse(tmp_path) as again:
+            assert again.frame_of("SELECT a FROM t")["a"].to_list() == [1]
+
+
+def test_a_stale_owner_file_means_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.prepare()
+    (place.state / "owner.json").write_text(f'{{"pid": {os.getpid()}, "port": 1, "started": "2020-01-01"}}')
+    with open_warehouse(tmp_path) as warehouse:
+        assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
+
+
+def test_many_commands_at_once_see_no_lock(tmp_path: Path) -> None:
+    def use(number: int) -> int:
+        total = 0
+        for _ in range(3):
+            with open_warehouse(tmp_path, "reader" if number % 2 else "writer") as warehouse:
+                total += int(warehouse.frame_of("SELECT 1 AS a")["a"][0])
+        return total
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(use, range(4))) == [3] * 4
+    owner = Place(tmp_path).owner()
+    assert owner is None or _ended(owner.pid)
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(WarehouseError, match=f"port {port} of 127.0.0.1 is taken"),
+            open_warehouse(tmp_path, port=port),
+        ):
+            pass
+
+
+def test_a_supervisor_s_process_says_who_owns_and_starts_again(tmp_path: Path) -> None:
+    process = WarehouseProcess(tmp_path)
+    port = process.start()
+    assert process.alive()
+    with pytest.raises(WarehouseError, match=f"owned by process {_pid(tmp_path)} on port {port}"):
+        WarehouseProcess(tmp_path).start()
+    os.kill(_pid(tmp_path), signal.SIGKILL)
+    assert _ended(_pid(tmp_path))
+    assert not process.alive()
+    assert process.start() == port, "the same port after a restart"
+    with open_warehouse(tmp_path) as warehouse:
+        assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
+    assert process.alive(), "a command that found the owner running does not stop it"
+    process.stop()
+    assert not process.alive()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_fast_also_during_a_statement(tmp_path: Path, number: signal.Signals) -> None:
+    with open_warehouse(tmp_path) as warehouse:
+        failed: list[str] = []
+
+        def run() -> None:
+            try:
+                warehouse.frame_of(
+                    "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))"
+                )
+            except WarehouseError as error:
+                failed.append(str(error))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        time.sleep(0.5)
+        begin = time.monotonic()
+        pid = _pid(tmp_path)
+        os.kill(pid, number)
+        assert _ended(pid, 10)
+        assert time.monotonic() - begin < 6
+        thread.join(10)
+        assert len(failed) == 1
+
+
+def test_a_folder_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.prepare()
+    place.data.rmdir()
+    place.data.write_text("not a folder")
+    with pytest.raises(ConfigurationError) as error, open_warehouse(tmp_path):
+        pass
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.8])
+def test_a_kill_during_inserts_loses_nothing_acknowledged(tmp_path: Path, seconds: float) -> None:
+    acknowledged: list[int] = []
+    with open_warehouse(tmp_path) as warehouse:
+        warehouse.execute_text("CREATE TABLE t (batch UInt64, a UInt64) ENGINE = MergeTree ORDER BY batch")
+        pid = _pid(tmp_path)
+        threading.Timer(seconds, os.kill, (pid, signal.SIGKILL)).start()
+        with pytest.raises(WarehouseError):
+            for batch in range(100_000):
+                rows = [1, 10, 1000][batch % 3]
+                warehouse.insert("t", pl.DataFrame({"batch": [batch] * rows, "a": range(rows)}))
+                acknowledged.append(batch)
+    assert acknowledged
+    with open_warehouse(tmp_path) as warehouse:
+        found = dict(warehouse.frame_of("SELECT batch, count() AS n FROM t GROUP BY batch").rows())
+    for batch in acknowledged:
+        assert found.pop(batch) == [1, 10, 1000][batch % 3]
+    assert len(found) <= 1, "at most the one in flight, never twice"
+    assert all(rows == [1, 10, 1000][batch % 3] for batch, rows in found.items())
