@@ -4,5 +4,6 @@ The live intake and the scan of configured sources share ``load_object``; no oth
 """
 
 from pipelines.telemetry.load import ObjectLoad, load_object
+from pipelines.telemetry.source import Refusal, TelemetryOutcome, ingest_source
 
-__all__ = ["ObjectLoad", "load_object"]
+__all__ = ["ObjectLoad", "Refusal", "TelemetryOutcome", "ingest_source", "load_object"]

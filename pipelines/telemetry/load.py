@@ -31,21 +31,39 @@ State = Literal["loaded", "already", "refused"]
 
 @dataclass(frozen=True)
 class ObjectLoad:
-    """What became of one object: rows per signal, records and messages set aside, and the reason of a refusal."""
+    """What became of one object.
+
+    ``rows`` counts records per signal, ``tables`` per table of ``otel`` (only where loaded now), ``rejected``
+    records and messages set aside; ``reason`` is that of a refusal.
+    """
 
     state: State
     rows: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
     reason: str = ""
+    tables: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Object:
     source_name: str
     object_name: str
-    path: Path
+    bytes: int
     sha256: str
     modified_at: datetime
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of the ledger: records of a signal on a day; what was set aside has no day."""
+
+    signal: str
+    day: date
+    rows: int
+    rejected: int = 0
+
+
+_NO_DAY = date(1970, 1, 1)
 
 
 def load_object(
@@ -58,6 +76,7 @@ def load_object(
     modified_at: datetime,
     signal: Literal["traces", "metrics", "logs"] | None = None,
     encoding: Encoding | None = None,
+    object_bytes: int | None = None,
 ) -> ObjectLoad:
     """Loads one object of OTLP, exactly once for its sha256, and returns what became of it.
 
@@ -66,12 +85,14 @@ def load_object(
         sha256: of the bytes as delivered; an object the ledger has as loaded or refused is not read again.
         signal: what the messages are of; None looks at the bytes (JSON lines may mix signals).
         encoding: None looks at the bytes.
+        object_bytes: size as delivered, where ``path`` holds the object unpacked.
 
     Raises:
         WarehouseError: the warehouse failed for a reason that is not in the bytes; nothing became visible.
         ControlTotalError: the rows written are not those counted in the bytes; nothing became visible.
     """
-    delivered = _Object(source_name, object_name, path, sha256, modified_at)
+    size = path.stat().st_size if object_bytes is None else object_bytes
+    delivered = _Object(source_name, object_name, size, sha256, modified_at)
     earlier = _recorded(warehouse, sha256)
     if earlier:
         return earlier
@@ -80,8 +101,7 @@ def load_object(
             spooled = spool(path, Path(folder), object_name, signal, encoding)
             return _load(warehouse, delivered, spooled, Path(folder))
         except ObjectRefused as refusal:
-            _record(warehouse, delivered, new_batch_id(), {"": 0}, {"": 0}, "refused", refusal.reason)
-            return ObjectLoad("refused", reason=refusal.reason)
+            return _refused(warehouse, delivered, refusal.reason)
 
 
 def _load(warehouse: Warehouse, delivered: _Object, spooled: Spooled, folder: Path) -> ObjectLoad:
@@ -95,9 +115,9 @@ def _load(warehouse: Warehouse, delivered: _Object, spooled: Spooled, folder: Pa
             spooled, folder, delivered.object_name, lambda piece: _is_readable(warehouse, piece)
         )
         batch_id, counted = _attempt(warehouse, spooled)
-    rows = {name: survey.filter(pl.col("fault") == "")["records"].sum() for name, survey in counted.items()}
-    faults = {name: survey.filter(pl.col("fault") != "")["records"].sum() for name, survey in counted.items()}
-    for name in (name for name, count in faults.items() if count):
+    survey = pl.concat(counted.values())
+    good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
+    for name in bad["signal"].unique(maintain_order=True):
         warehouse.execute(
             READERS[name].rejects,
             settings={**engine_settings(spooled, READERS[name]), "max_threads": 1},
@@ -109,10 +129,23 @@ def _load(warehouse: Warehouse, delivered: _Object, spooled: Spooled, folder: Pa
             **_binding(spooled),
         )
     _set_aside(warehouse, delivered, broken)
-    first = next(iter(rows))
-    faults[first] += len(broken)
-    _record(warehouse, delivered, batch_id, rows, faults, "loaded", "")
-    return ObjectLoad("loaded", rows, sum(faults.values()))
+    lines = [
+        *(_Line(row["signal"], row["day"], row["records"]) for row in _sums(good, "signal", "day")),
+        *(_Line(row["signal"], _NO_DAY, 0, row["records"]) for row in _sums(bad, "signal")),
+        *([_Line(spooled.signals[0], _NO_DAY, 0, len(broken))] if broken else []),
+    ]
+    _record(warehouse, delivered, batch_id, lines or [_Line(spooled.signals[0], _NO_DAY, 0)], "loaded", "")
+    return ObjectLoad(
+        "loaded",
+        dict.fromkeys(spooled.signals, 0)
+        | {row["signal"]: row["records"] for row in _sums(good, "signal")},
+        sum(line.rejected for line in lines),
+        tables={row["table_name"]: row["records"] for row in _sums(good, "table_name")},
+    )
+
+
+def _sums(survey: pl.DataFrame, *by: str) -> list[dict[str, Any]]:
+    return survey.group_by(by, maintain_order=True).agg(pl.col("records").sum()).to_dicts()
 
 
 def _attempt(warehouse: Warehouse, spooled: Spooled) -> tuple[uuid.UUID, dict[str, pl.DataFrame]]:
@@ -124,7 +157,7 @@ def _attempt(warehouse: Warehouse, spooled: Spooled) -> tuple[uuid.UUID, dict[st
         settings = engine_settings(spooled, reader)
         survey = warehouse.frame(
             reader.survey, settings=settings, structure=reader.survey_structure, **_binding(spooled)
-        )
+        ).with_columns(signal=pl.lit(name))
         counted[name] = survey
         for target in reader.targets:
             good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
@@ -220,16 +253,20 @@ def _recorded(warehouse: Warehouse, sha256: str) -> ObjectLoad | None:
     loaded = lines.filter(pl.col("state") == "loaded")
     if loaded.is_empty():
         return ObjectLoad("refused", reason=lines["reason"][0])
-    rows = dict(zip(loaded["signal"], loaded["rows"], strict=True))
+    rows = dict(loaded.select("signal", "rows").iter_rows())
     return ObjectLoad("already", rows, loaded["rejected"].sum())
+
+
+def _refused(warehouse: Warehouse, delivered: _Object, reason: str) -> ObjectLoad:
+    _record(warehouse, delivered, new_batch_id(), [_Line("", _NO_DAY, 0)], "refused", reason)
+    return ObjectLoad("refused", reason=reason)
 
 
 def _record(
     warehouse: Warehouse,
     delivered: _Object,
     batch_id: uuid.UUID,
-    rows: dict[str, int],
-    rejected: dict[str, int],
+    lines: list[_Line],
     state: State,
     reason: str,
 ) -> None:
@@ -238,12 +275,13 @@ def _record(
         source_name=delivered.source_name,
         object_name=delivered.object_name,
         sha256=delivered.sha256,
-        object_bytes=delivered.path.stat().st_size,
+        object_bytes=delivered.bytes,
         modified_at=delivered.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
         batch_id=batch_id,
-        signals=list(rows),
-        rows=list(rows.values()),
-        rejected=[rejected[name] for name in rows],
+        signals=[line.signal for line in lines],
+        days=[line.day.isoformat() for line in lines],
+        rows=[line.rows for line in lines],
+        rejected=[line.rejected for line in lines],
         state=state,
         reason=reason,
     )

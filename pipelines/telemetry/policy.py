@@ -9,6 +9,8 @@ from importlib import resources
 
 import yaml
 
+from pipelines.sources import SpoolLimits
+
 
 @dataclass(frozen=True)
 class LoadPolicy:
@@ -35,6 +37,11 @@ def load_policy() -> LoadPolicy:
         broken_messages=data["broken_messages"],
         first_bytes=data["first_bytes"],
     )
+
+
+def spool_limits() -> SpoolLimits:
+    """What one object may unpack to."""
+    return SpoolLimits(unpacked_bytes=load_policy().unpacked_bytes)
 
 
 def _nanoseconds(day: date) -> int:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import mmap
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ObjectRefused
+from pipelines.sources.spool import CHUNK_BYTES
+from pipelines.sources.spool import spool as unpack
 from pipelines.telemetry.frames import (
     Bytes,
     Encoding,
@@ -24,11 +25,10 @@ from pipelines.telemetry.frames import (
     sniffed_signal,
     write_delimited,
 )
-from pipelines.telemetry.policy import load_policy
+from pipelines.telemetry.policy import spool_limits
 from pipelines.telemetry.signals import READERS
 
 _GZIP = b"\x1f\x8b"
-_CHUNK = 1 << 20
 _SNAKE_OBJECT = re.compile(rb'"(?:resource|scope)_(?:spans|metrics|logs)"\s*:')
 _SNAKE_KEY = re.compile(rb'(?<!\\)"([a-z]+(?:_[a-z]+)+)"(?=\s*:)')
 ENGINE_FORMATS = {"json": "JSONEachRow", "protobuf": "ProtobufSingle", "protobuf_delimited": "Protobuf"}
@@ -106,7 +106,7 @@ def frames_of(data: Bytes, encoding: Encoding) -> list[Frame]:
 
 
 def _spooled_json(plain: Path, data: Bytes, folder: Path, object_name: str, signal: str | None) -> Spooled:
-    if _SNAKE_OBJECT.search(data[:_CHUNK]):
+    if _SNAKE_OBJECT.search(data[:CHUNK_BYTES]):
         camel = folder / "camel"
         camel.write_bytes(_SNAKE_KEY.sub(_camel_key, data[:]))
         with mapped(camel) as rewritten:
@@ -134,30 +134,9 @@ def _sniffed_signals(data: Bytes, frames: list[Frame]) -> tuple[str, ...]:
 
 def _unpacked(path: Path, folder: Path, object_name: str) -> Path:
     with path.open("rb") as file:
-        if file.read(2) != _GZIP:
+        if file.read(len(_GZIP)) != _GZIP:
             return path
         file.seek(0)
         target = folder / "unpacked"
-        cap, written, inflate = load_policy().unpacked_bytes, 0, zlib.decompressobj(31)
-        with target.open("wb") as out:
-            while True:
-                packed = inflate.unconsumed_tail or inflate.unused_data or file.read(_CHUNK)
-                if not packed:
-                    break
-                if inflate.eof:
-                    inflate = zlib.decompressobj(31)
-                try:
-                    piece = inflate.decompress(packed, _CHUNK)
-                except zlib.error as error:
-                    raise ObjectRefused(
-                        object_name, f"the gzip is damaged after {written} unpacked bytes: deliver it again"
-                    ) from error
-                written += len(piece)
-                if written > cap:
-                    raise ObjectRefused(object_name, f"unpacks to more than {cap} bytes: split the object")
-                out.write(piece)
-        if not inflate.eof:
-            raise ObjectRefused(
-                object_name, f"the gzip ends after {written} unpacked bytes: deliver it again"
-            )
+        unpack(object_name, iter(lambda: file.read(CHUNK_BYTES), b""), target, spool_limits())
     return target

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS raw_deliveries
     object_bytes  UInt64                 COMMENT 'size as delivered',
     modified_at   DateTime64(9, 'UTC')   COMMENT 'modification time of the object, or the time its manifest gives',
     signal        LowCardinality(String) COMMENT 'costs, traces, metrics or logs',
-    period        Date                   COMMENT 'billing month fed; 1970-01-01 for telemetry',
+    period        Date                   COMMENT 'billing month or day of telemetry fed; 1970-01-01 where none',
     batch_id      UUID                   COMMENT 'batch the rows went to',
     rows          UInt64                 COMMENT 'rows counted in the object by the independent count',
     sums          Map(String, Decimal(76, 18)) COMMENT 'exact sums of the object, key <currency>/<metric>',

@@ -1,7 +1,12 @@
 -- purpose: what the ledger says about the bytes of one telemetry object
 -- parameters: sha256 String
 -- columns: signal, rows, rejected, state, reason
-SELECT toString(signal) AS signal, rows, rejected, toString(state) AS state, reason
-FROM raw_deliveries
+SELECT
+    toString(signal) AS signal,
+    sum(delivery.rows) AS rows,
+    sum(delivery.rejected) AS rejected,
+    toString(state) AS state,
+    any(delivery.reason) AS reason
+FROM raw_deliveries AS delivery
 WHERE kind = 'telemetry' AND object_sha256 = {sha256:String} AND state IN ('loaded', 'refused')
-ORDER BY recorded_at DESC
+GROUP BY signal, state

@@ -1,0 +1,18 @@
+-- purpose: cloud resources named by the spans of whole days, with the apps that name them
+-- parameters: days Array(Date), batch_id UUID
+-- columns: none
+INSERT INTO core_app_resources (usage_date, app_id, resource_id, spans, batch_id)
+SELECT
+    toDate(Timestamp) AS usage_date,
+    toString(app_id) AS app,
+    otlp_identity(arrayJoin(arrayDistinct([
+        ResourceAttributes['cloud.resource_id'], ResourceAttributes['faas.id'],
+        SpanAttributes['cloud.resource_id'], SpanAttributes['faas.id']]))) AS resource_id,
+    uniqExact(TraceId, SpanId),
+    {batch_id:UUID}
+FROM otel.otel_traces
+WHERE toDate(Timestamp) IN {days:Array(Date)}
+    AND app_id != ''
+    AND x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+GROUP BY usage_date, app, resource_id
+HAVING resource_id != ''
