@@ -137,8 +137,7 @@ def _load(warehouse: Warehouse, delivered: _Object, spooled: Spooled, folder: Pa
     _record(warehouse, delivered, batch_id, lines or [_Line(spooled.signals[0], _NO_DAY, 0)], "loaded", "")
     return ObjectLoad(
         "loaded",
-        dict.fromkeys(spooled.signals, 0)
-        | {row["signal"]: row["records"] for row in _sums(good, "signal")},
+        dict.fromkeys(spooled.signals, 0) | {row["signal"]: row["records"] for row in _sums(good, "signal")},
         sum(line.rejected for line in lines),
         tables={row["table_name"]: row["records"] for row in _sums(good, "table_name")},
     )
