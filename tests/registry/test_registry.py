@@ -1,0 +1,320 @@
+"""The registry from real and written files: apps, owners, teams, and every mistake as one sentence."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from models.errors import ConfigurationError
+from models.registry import APP_COLUMNS, TEAM_COLUMNS
+from pipelines.registry import Registry, load_registry
+from pipelines.settings import Settings
+from sql.migrate import migrate
+from sql.publish import WHOLE_TABLE, publish
+from sql.warehouse import Warehouse
+
+TEAMS = """\
+teams:
+  - team: Web
+    lead: Ada
+    cost_center: "0012"
+    members: [Ada, Grace]
+  - name: jobs
+    cost_center: 4711
+"""
+
+SHOP = """\
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: " Shop "
+  title: The shop
+  annotations:
+    appfleet.io/resource-ids: arn:aws:lambda:eu-west-1:1:function:shop, /subscriptions/1/shop
+    appfleet.io/account: 012345678901
+    appfleet.io/name-pattern: "shop-*"
+    appfleet.io/valid-from: 2026-01-15
+    backstage.io/techdocs-ref: dir:.
+spec:
+  type: service
+  lifecycle: production
+  owner: group:default/web
+  system: system:default/selling
+"""
+
+
+def component(name: str, more: str = "", owner: str = "web") -> str:
+    return (
+        f"apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: {name}\n{more}"
+        f"spec:\n  type: service\n  owner: {owner}\n"
+    )
+
+
+def load(
+    root: Path, catalog: str | dict[str, str], teams: str | None = TEAMS, location: str = "catalog"
+) -> Registry:
+    """The registry of a workspace with these files; ``catalog`` is one file or files below ``catalog/``."""
+    files = {"one.yaml": catalog} if isinstance(catalog, str) else catalog
+    for name, text in files.items():
+        path = root / "catalog" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    if teams is not None:
+        (root / "teams.yaml").write_text(teams, encoding="utf-8")
+    return load_registry(Settings(root=root, catalog=root / location, teams=root / "teams.yaml"))
+
+
+def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
+    registry = load(tmp_path, SHOP)
+    assert registry.problems == []
+    assert registry.apps.schema == pl.Schema(APP_COLUMNS)
+    [app] = registry.apps.to_dicts()
+    patterns = dict(app.pop("patterns"))
+    assert patterns == {"account": "012345678901", "name": "shop-*"}
+    assert app == {
+        "app_id": "shop",
+        "valid_from": date(2026, 1, 15),
+        "valid_to": date(2149, 6, 6),
+        "app_name": "The shop",
+        "team": "Web",
+        "system": "selling",
+        "lifecycle": "production",
+        "lead": "Ada",
+        "cost_center": "0012",
+        "resource_ids": ["arn:aws:lambda:eu-west-1:1:function:shop", "/subscriptions/1/shop"],
+        "source": "catalog/one.yaml, document 1",
+    }
+    assert registry.teams.schema == pl.Schema(TEAM_COLUMNS)
+    assert registry.teams.rows() == [("Web", "Ada", "0012", ["Ada", "Grace"]), ("jobs", "", "4711", [])]
+
+
+def test_the_real_catalogue_loads(shared_data: Path, tmp_path: Path) -> None:
+    catalog = shared_data / "catalog" / "backstage-demo-catalog-info.yaml"
+    registry = load_registry(Settings(root=tmp_path, catalog=catalog, teams=tmp_path / "teams.yaml"))
+    assert registry.problems == []
+    told = registry.apps.select(
+        "app_id", "app_name", "team", "system", "lifecycle", "lead", "cost_center"
+    ).rows()
+    assert told == [("backstage-demo", "backstage-demo", "maintainers", "", "experimental", "", "")]
+    assert registry.apps["resource_ids"].to_list() == [[]]
+    assert registry.teams.is_empty()
+
+
+def test_nothing_there_is_an_empty_registry(tmp_path: Path) -> None:
+    registry = load_registry(
+        Settings(root=tmp_path, catalog=tmp_path / "none", teams=tmp_path / "teams.yaml")
+    )
+    assert (registry.apps.height, registry.teams.height, registry.problems) == (0, 0, [])
+    assert registry.apps.schema == pl.Schema(APP_COLUMNS)
+
+
+def test_a_folder_is_searched_and_other_kinds_are_passed_over(tmp_path: Path) -> None:
+    files = {
+        "b.yml": component("b") + "---\n---\n" + component("c"),
+        "deep/er/a.yaml": component("a"),
+        "api.yaml": component("x").replace("kind: Component", "kind: API"),
+        "slo.yaml": "apiVersion: openslo/v1\nkind: SLO\n",
+        "notes.txt": "not: yaml: at all",
+    }
+    registry = load(tmp_path, files)
+    assert registry.problems == []
+    assert registry.apps["app_id"].to_list() == ["a", "b", "c"]
+    assert registry.apps["source"].to_list()[2] == "catalog/b.yml, document 3"
+
+
+@pytest.mark.parametrize(
+    ("location", "apps"),
+    [("catalog/a.yaml", ["a"]), ("catalog/*.yaml", ["a", "b"]), ("catalog/**/*.yaml", ["a", "b", "c"])],
+)
+def test_a_catalogue_is_a_file_or_a_glob_too(tmp_path: Path, location: str, apps: list[str]) -> None:
+    files = {f"{name}.yaml": component(Path(name).name) for name in ("a", "b", "deep/c")}
+    assert load(tmp_path, files, location=location).apps["app_id"].to_list() == apps
+
+
+@pytest.mark.parametrize(
+    ("owner", "team"),
+    [
+        ("web", "Web"),
+        ("WEB", "Web"),
+        ("group:web", "Web"),
+        ("group:default/web", "Web"),
+        ("backstage/web", "Web"),
+        ("''", "unassigned"),
+    ],
+)
+def test_owner_references(tmp_path: Path, owner: str, team: str) -> None:
+    [app] = load(tmp_path, component("a", owner=owner)).apps.to_dicts()
+    assert app["team"] == team
+
+
+def test_an_owner_that_is_no_listed_team_is_told_once(tmp_path: Path) -> None:
+    registry = load(
+        tmp_path, component("a", owner="ops") + "---\n" + component("b", owner="group:default/ops")
+    )
+    assert registry.apps["team"].to_list() == ["ops", "ops"]
+    assert registry.problems == [
+        "catalog/one.yaml, line 1: spec.owner names team ops, which teams.yaml does not list; its lead and cost centre are unknown"
+    ]
+
+
+def test_a_person_is_no_team(tmp_path: Path) -> None:
+    registry = load(tmp_path, component("a", owner="user:default/jane"))
+    assert registry.apps["team"].to_list() == ["unassigned"]
+    assert registry.problems == [
+        "catalog/one.yaml, line 7: spec.owner is a person, jane; name the team that owns a"
+    ]
+
+
+def test_of_two_documents_for_one_app_the_first_counts(tmp_path: Path) -> None:
+    files = {"b.yaml": component("A", "  title: second\n"), "a.yaml": component("a", "  title: first\n")}
+    registry = load(tmp_path, files)
+    assert registry.apps["app_name"].to_list() == ["first"]
+    assert registry.problems == [
+        "catalog/b.yaml, line 1: app a is described before, in catalog/a.yaml, document 1; that one counts, remove one"
+    ]
+
+
+def test_an_annotation_names_the_app(tmp_path: Path) -> None:
+    registry = load(tmp_path, component("a", "  annotations:\n    appfleet.io/app-id: Other\n"))
+    assert registry.apps.select("app_id", "app_name").rows() == [("other", "a")]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            component("a").replace("apiVersion", "apiversion"),
+            "line 1: apiVersion is missing, so this is no Backstage",
+        ),
+        (component("a").replace("  name: a\n", "  title: a\n"), "line 4: metadata.name is missing"),
+        (component("[a]"), "line 4: metadata.name must be a single value"),
+        (component("12"), "line 4: metadata.name must be text"),
+        (component("''"), "line 4: metadata.name is empty"),
+        (component("a", "  name: b\n"), "line 5: metadata.name is given twice"),
+        (component("a", "  annotations: []\n"), "line 5: metadata.annotations must be a mapping"),
+        (component("a", owner="[web]"), "line 7: spec.owner must be a single value"),
+        (component("a", owner="a:b:c"), "line 7: spec.owner is 'a:b:c'; it must read name"),
+        (
+            component("a", "  annotations: {appfleet.io/valid-from: soon}\n"),
+            "valid-from is 'soon'; it must be a day",
+        ),
+        (
+            "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: a}\n",
+            "line 1: spec is missing",
+        ),
+        ("- a\n", "line 1: the document must be a mapping"),
+    ],
+)
+def test_a_bad_document_is_set_aside_and_the_rest_loads(tmp_path: Path, text: str, problem: str) -> None:
+    registry = load(tmp_path, {"bad.yaml": text, "good.yaml": component("good")})
+    assert registry.apps["app_id"].to_list() == ["good"]
+    [sentence] = registry.problems
+    assert sentence.startswith("catalog/bad.yaml, line ")
+    assert problem in sentence
+    assert sentence.endswith("the document is set aside")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a: [1\n", "catalog/bad.yaml, line 2: this is not YAML"),
+        (b"a: !!python/object/apply:os.system [x]\n", "catalog/bad.yaml, line 1: apiVersion is missing"),
+        (b"a: \xff\n", "catalog/bad.yaml, byte 3: this is not UTF-8 text"),
+        (b"[" * 100_000, "catalog/bad.yaml"),
+    ],
+)
+def test_a_bad_file_is_set_aside_and_the_rest_loads(tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "catalog" / "bad.yaml").write_bytes(content)
+    registry = load(tmp_path, {"good.yaml": component("good")})
+    assert registry.apps["app_id"].to_list() == ["good"]
+    [sentence] = registry.problems
+    assert sentence.startswith(problem)
+    assert sentence.endswith("is set aside")
+
+
+def test_a_misspelt_annotation_is_named_and_harms_nothing(tmp_path: Path) -> None:
+    registry = load(tmp_path, component("a", "  annotations:\n    appfleet.io/acount: 1\n"))
+    assert registry.apps["app_id"].to_list() == ["a"]
+    assert registry.problems == [
+        "catalog/one.yaml, line 6: metadata.annotations.appfleet.io/acount is not an annotation of appfleet; known: "
+        "appfleet.io/app-id, appfleet.io/resource-ids, appfleet.io/valid-from, appfleet.io/account, "
+        "appfleet.io/project, appfleet.io/resource-group, appfleet.io/name-pattern"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("teams", "sentence"),
+    [
+        (
+            "teams:\n  - team: web\n    cost_center: 0012\n",
+            'teams.yaml, line 3: teams[0].cost_center is 0012, which YAML reads as a number; write "0012" in quotes to keep it',
+        ),
+        (
+            "teams:\n  - team: web\n    cost_center: 1e3\n  - team: ops\n    cost_center: 12.10\n",
+            'teams.yaml, line 5: teams[1].cost_center is 12.10, which YAML reads as a number; write "12.10" in quotes to keep it',
+        ),
+        ("teams:\n  - team: web\n    cost: x\n", "teams.yaml, line 3: teams[0].cost is not a known key; known here: cost_center, lead, members, name, team"),
+        ("team:\n  - team: web\n", "teams.yaml, line 1: team is not a known key; known here: teams"),
+        ("teams: web\n", "teams.yaml, line 1: teams must be a list"),
+        ("teams:\n  - lead: Ada\n", "teams.yaml, line 2: teams[0].team is missing"),
+        ("teams:\n  - team: web\n    name: web\n", "teams.yaml, line 2: teams[0].name stands beside team, which means the same; keep one"),
+        ("teams:\n  - team: no\n", "teams.yaml, line 2: teams[0].team must be text"),
+        ("teams:\n  - team: web\n    members: Ada\n", "teams.yaml, line 3: teams[0].members must be a list"),
+        ("teams:\n  - team: web\n  - team: Web\n", "teams.yaml, line 3: teams[1].team is 'Web', which is listed before; remove one of them"),
+        ("teams: []\n---\nteams: []\n", "teams.yaml holds 2 documents; write all teams into one"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_teams_is_one_sentence(tmp_path: Path, teams: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(tmp_path, SHOP, teams)
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("teams", ["", "teams:\n", "# nobody yet\n", "teams: []\n"])
+def test_teams_may_be_empty(tmp_path: Path, teams: str) -> None:
+    assert load(tmp_path, SHOP, teams).teams.is_empty()
+
+
+def test_a_fleet_loads_in_time_and_fits_its_tables(tmp_path: Path) -> None:
+    annotations = (
+        "  annotations:\n    appfleet.io/resource-ids: arn:{0}, arn:{0}:b\n    appfleet.io/project: p-{0}\n"
+    )
+    files = {
+        f"team-{team}.yaml": "---\n".join(
+            component(f"app-{team}-{n}", annotations.format(n)) for n in range(42)
+        )
+        for team in range(100)
+    }
+    load(tmp_path, files)
+    started = time.monotonic()
+    registry = load(tmp_path, {})
+    assert time.monotonic() - started < 10  # 1.5 s alone on two cores; this machine may be busy
+    assert registry.apps.height == 4_200
+
+    warehouse = Warehouse.in_process(tmp_path / "warehouse")
+    migrate(warehouse)
+    batch = uuid.uuid4()
+    tables = {"core_apps": registry.apps, "core_teams": registry.teams}
+    for table, frame in tables.items():
+        warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batch))))
+    publish(
+        warehouse,
+        "registry",
+        WHOLE_TABLE,
+        batches=dict.fromkeys(tables, batch),
+        rows=4_202,
+        sha256="",
+        version=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    text = "SELECT * REPLACE (toString(team) AS team, toString(system) AS system, toString(lifecycle) AS lifecycle, toString(cost_center) AS cost_center) FROM core_apps_current ORDER BY app_id"
+    assert warehouse.frame_of(text).equals(registry.apps)
+    assert (
+        warehouse.frame_of("SELECT * FROM core_teams_current ORDER BY team").rows() == registry.teams.rows()
+    )
+    warehouse.close()
