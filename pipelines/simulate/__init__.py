@@ -12,8 +12,9 @@ from typing import Any
 from models.errors import ConfigurationError
 from pipelines.simulate import aws, azure
 from pipelines.simulate.bill import Bill
+from pipelines.simulate.draw import draw_fleet
 from pipelines.simulate.files import moment, write_text
-from pipelines.simulate.fleet import CURRENCIES, draw_fleet
+from pipelines.simulate.fleet import CURRENCIES
 from pipelines.simulate.telemetry import Telemetry
 from pipelines.simulate.truth import Truth, app_totals, period_totals, planted
 from pipelines.simulate.workspace import write_workspace

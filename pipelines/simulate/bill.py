@@ -110,12 +110,14 @@ class Bill:
         """What never changes about a line, one row per line."""
         lines, fleet, catalogue = self.fleet.lines[self.cloud], self.fleet, services(self.cloud)
         rows = []
-        for number, service in zip(lines.resource.tolist(), lines.service.tolist(), strict=True):
+        drawn = zip(lines.resource.tolist(), lines.service.tolist(), lines.meter.tolist(), strict=True)
+        for number, service, place in drawn:
             resource, sold = fleet.resources[number], catalogue[service]
+            meter = sold["meters"].split("|")[place]
             rows.append(
                 {
                     "ChargeCategory": "Usage",
-                    "ChargeDescription": f"{sold['service']}: {sold['meter']}",
+                    "ChargeDescription": f"{sold['service']}: {meter}",
                     "ChargeFrequency": "Usage-Based",
                     "PricingCategory": "Standard",
                     "PricingUnit": sold["unit"],
@@ -125,7 +127,7 @@ class Bill:
                     "ServiceCategory": sold["category"],
                     "ServiceName": sold["service"],
                     "ServiceSubcategory": sold["subcategory"],
-                    "SkuMeter": sold["meter"],
+                    "SkuMeter": meter,
                     "SubAccountId": resource.account,
                     "SubAccountName": f"{self.cloud}-{_owner_of(fleet, resource.app)}",
                     "_operation": sold["operation"],
@@ -264,7 +266,13 @@ class Bill:
             "_rule": "app_tag",
         }
         rows.append(
-            self._row("Credit", "Service credit", last, dict.fromkeys(COSTS, -5 * UNIT // 4), **tagged)
+            self._row(
+                "Credit",
+                "Service credit",
+                last,
+                dict.fromkeys(COSTS, -profile()["app_credit"] * CENT),
+                **tagged,
+            )
         )
         if first > 0:
             rows.append(
@@ -272,7 +280,7 @@ class Bill:
                     "Usage",
                     "Correction of the month before",
                     month - timedelta(days=1),
-                    dict.fromkeys(COSTS, -37 * CENT),
+                    dict.fromkeys(COSTS, -profile()["correction"] * CENT),
                     ChargeClass="Correction",
                     **tagged,
                 )

@@ -90,6 +90,8 @@ class Telemetry:
             self.incidents.setdefault(one.app_id, []).append(one)
         self.chatty = {one.app_id for one in self.senders[: profile()["telemetry"]["chatty_apps"]]}
         self.rates = self._rates()
+        # However little an app does, its first day has a request: what names its resource is truly there.
+        self.is_first_day = (self.rates > 0) & (np.cumsum(self.rates > 0, axis=1) == 1)
         self.counts = Counts()
 
     def _rates(self) -> np.ndarray:
@@ -130,7 +132,7 @@ class Telemetry:
         """What every sender sends on a day, the version of an app in an incident changing with it."""
         rng = self.fleet.rng(4, day)
         midnight = int(moment(today, 0).timestamp()) * SECOND
-        counts = rng.poisson(self.rates[:, day])
+        counts = np.maximum(rng.poisson(self.rates[:, day]), self.is_first_day[:, day])
         for sender, count, rate in zip(self.senders, counts.tolist(), self.rates[:, day], strict=True):
             incidents = [one for one in self.incidents.get(sender.app_id, ()) if _touches(one, day)]
             if not count and not incidents:

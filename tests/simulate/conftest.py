@@ -24,3 +24,11 @@ def fleet_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def truth(fleet_dir: Path) -> dict[str, Any]:
     return json.loads((fleet_dir / "truth.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def sparse_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many apps, few days: some apps send next to nothing."""
+    directory = tmp_path_factory.mktemp("sparse")
+    simulate(directory, apps=900, days=4, seed=11, end=END)
+    return directory

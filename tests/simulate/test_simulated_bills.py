@@ -49,14 +49,17 @@ def test_rows_and_sums_of_every_period_are_those_of_the_files(rows: Any, truth: 
     assert any(sums[1] != sums[2] for sums in told.values())
 
 
+@pytest.mark.parametrize("fleet", ["fleet_dir", "sparse_dir"])
 def test_sums_per_app_and_rule_follow_the_attribution_rules(
-    fleet_dir: Path, rows: Any, truth: dict[str, Any]
+    fleet: str, request: pytest.FixtureRequest
 ) -> None:
-    attribute = _Rules(fleet_dir)
+    root = request.getfixturevalue(fleet)
+    truth = json.loads((root / "truth.json").read_text())
+    rules = _Rules(root)
     found: dict[tuple[str, ...], list[Any]] = defaultdict(lambda: [0, Decimal(0), Decimal(0)])
-    for source, items in rows.items():
+    for source, items in (("aws", aws_rows(root / "bills/aws")), ("azure", azure_rows(root / "bills/azure"))):
         for row in items:
-            sums = found[source, row["period"], *attribute.answer(row)]
+            sums = found[source, row["period"], *rules.answer(row)]
             sums[0] += 1
             sums[1] += row["BilledCost"]
             sums[2] += row["EffectiveCost"]
