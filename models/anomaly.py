@@ -163,8 +163,8 @@ def detect(costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: Policy 
     if costs.is_empty():
         return costs.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in JUDGEMENT.items())
     numbered = _numbered(costs, by, policy)
-    judged = _judged(_calendar(numbered).lazy(), policy).collect()
-    return costs.hstack(judged.filter("is_given").select(*JUDGEMENT))
+    judged = _judged(_calendar(numbered).lazy(), policy).filter("is_given").select(*JUDGEMENT)
+    return costs.hstack(judged.collect())
 
 
 def episodes(
@@ -176,9 +176,10 @@ def episodes(
     """Gather flagged days of a series into alerts: flags at most ``gap_days`` apart are one episode.
 
     ``flags``: what ``detect`` returned, with the same ``by``. Columns: ``by``, ``carry`` (labels such as the team,
-    as on the last day of the episode), ``start_date``, ``end_date``, ``kind`` (of the first day: how it began), ``expected_cost``, ``actual_cost`` and ``impact`` = actual - expected (Decimal(38,18), sums over all
-    known days from start to end; a day without expectation counts as expected), ``state`` (``open`` when the
-    episode touches the last ``open_days`` of the data, else ``ended``). Largest absolute impact first.
+    as on the last day of the episode), ``start_date``, ``end_date``, ``kind`` (of the first day: how it began),
+    ``expected_cost``, ``actual_cost`` and ``impact`` = actual - expected (Decimal(38,18), sums over all known days
+    from start to end; a day without expectation counts as expected), ``state`` (``open`` when the episode touches
+    the last ``open_days`` of the data, else ``ended``). Largest absolute impact first.
     Raises ModelError for missing columns, rows out of order, or sums beyond Decimal(38,18).
     """
     _check(flags, by, also=(*carry, *JUDGEMENT))
@@ -307,7 +308,8 @@ def _judged(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
 
 
 def _with_level(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """``age``, ``spend`` (cost where there is any), ``steady`` (spend without weekday), ``level``, ``factor``, ``expected``.
+    """``age``, ``spend`` (cost where there is any), ``steady`` (spend without weekday) and its medians, ``level``,
+    ``factor``, ``expected``.
 
     Zero days never enter a level: it says what the app costs on a day it runs.
     """
@@ -319,9 +321,8 @@ def _with_level(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
         .over("series", "weekday")
     )
 
-    def median(days_back: int) -> pl.Expr:
-        return _past(pl.col.steady.rolling_median(days_back, min_samples=level.least_days))
-
+    windows = {level.days, level.long_days, policy.growth.days}
+    windows |= {horizon.before_days for horizon in policy.growth.horizons}
     return (
         days.with_columns(
             age=pl.int_range(pl.len()).over("series"),
@@ -335,8 +336,14 @@ def _with_level(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
         .with_columns(factor=weekday.fill_null(1.0))
         .with_columns(steady=pl.col.spend / pl.col.factor)
         .with_columns(
-            level=median(level.days),
-            long_level=median(level.long_days),
+            pl.col.steady.rolling_median(window, min_samples=level.least_days)
+            .over("series")
+            .alias(_median(window))
+            for window in sorted(windows)
+        )
+        .with_columns(
+            level=_past(pl.col(_median(level.days))),
+            long_level=_past(pl.col(_median(level.long_days))),
             is_intermittent=pl.col.zero_share > level.intermittent_share,
         )
         .with_columns(
@@ -354,8 +361,9 @@ def _with_spread(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     """
     spread = policy.spread
     own_days = pl.min_horizontal("age", spread.days)
-    day_to_day = pl.col.steady.log().diff().over("series").abs()
-    capped = pl.when(pl.col.age < policy.young_days).then(pl.min_horizontal("own", "cap")).otherwise("own")
+    is_young = pl.col.age < policy.young_days
+    day_to_day = pl.when(is_young).then(pl.col.steady.log().diff().over("series").abs())
+    capped = pl.when(is_young).then(pl.min_horizontal("own", "cap")).otherwise("own")
     shrunk = (own_days * capped.fill_null(0) + spread.prior_days * spread.prior) / (
         own_days + spread.prior_days
     )
@@ -421,11 +429,8 @@ def _with_growth(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     is not taken for a growing one.
     """
     growth = policy.growth
-    least_days = policy.level.least_days
     numbered = list(enumerate(growth.horizons))
-
-    def median(days_back: int) -> pl.Expr:
-        return pl.col.steady.rolling_median(days_back, min_samples=least_days)
+    week = pl.col(_median(growth.days))
 
     def wandering(name: str) -> pl.Expr:
         own = pl.col(name).abs().rolling_median(growth.own_days, min_samples=growth.least_own_days)
@@ -438,7 +443,7 @@ def _with_growth(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
             (log_growth > math.log(horizon.least_ratio))
             & (log_growth > horizon.least_score * pl.col(f"wandering_{number}"))
             & (log_growth > horizon.least_score * floor)
-            & (pl.col.week - before > policy.money.least_amount_lasting * pl.col.dollar)
+            & (week - before > policy.money.least_amount_lasting * pl.col.dollar)
         )
         return pl.when(is_too_fast).then(before)
 
@@ -446,15 +451,14 @@ def _with_growth(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     farthest_first = sorted(numbered, key=lambda entry: -entry[1].lag_days)
     return (
         days.with_columns(
-            median(growth.days).over("series").alias("week"),
-            *[
-                median(horizon.before_days).shift(horizon.lag_days).over("series").alias(f"before_{number}")
-                for number, horizon in numbered
-            ],
+            pl.col(_median(horizon.before_days))
+            .shift(horizon.lag_days)
+            .over("series")
+            .alias(f"before_{number}")
+            for number, horizon in numbered
         )
         .with_columns(
-            (pl.col.week / pl.col(f"before_{number}")).log().alias(f"growth_{number}")
-            for number, _ in numbered
+            (week / pl.col(f"before_{number}")).log().alias(f"growth_{number}") for number, _ in numbered
         )
         .with_columns(wandering(f"growth_{number}").alias(f"wandering_{number}") for number, _ in numbered)
         .with_columns(
@@ -477,6 +481,11 @@ def _with_zero(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     return days.with_columns(is_nothing=nothing).with_columns(
         is_zero=(pl.col.is_nothing & is_missed & is_unusual).fill_null(False)
     )
+
+
+def _median(days: int) -> str:
+    """Column with the median of ``steady`` over the last days, today's included."""
+    return f"median_{days}"
 
 
 def _past(value: pl.Expr) -> pl.Expr:
