@@ -261,7 +261,9 @@ def _app(document: Document) -> _App | None:
         where=reader.where(document.node),
         source=document.source,
         valid_from=_valid_from(reader, ours.get("valid-from"), told.get("valid-from")),
-        resource_ids=tuple(one for one in re.split(r"[\s,]+", told.get("resource-ids", "")) if one),
+        resource_ids=tuple(
+            one.strip() for one in re.split(r"[,\n]", told.get("resource-ids", "")) if one.strip()
+        ),
         patterns={kind: told[key] for key, kind in PATTERNS.items() if told.get(key)},
         notes=tuple(notes),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from models.registry import ANNOTATIONS, PATTERNS
 from pipelines.simulate.files import write_text
 from pipelines.simulate.fleet import App, Fleet
 
@@ -80,10 +81,12 @@ def _teams(fleet: Fleet) -> Iterator[str]:
 
 def _component(app: App) -> str:
     annotations = {
-        f"appfleet.io/{kind.replace('_', '-')}": value for kind, value in sorted(app.patterns.items())
+        f"{ANNOTATIONS}{name}": app.patterns[kind]
+        for name, kind in sorted(PATTERNS.items())
+        if kind in app.patterns
     }
     if app.resource_ids:
-        annotations["appfleet.io/resource-ids"] = ", ".join(app.resource_ids)
+        annotations[f"{ANNOTATIONS}resource-ids"] = ", ".join(app.resource_ids)
     lines = "".join(f'\n    {key}: "{value}"' for key, value in annotations.items())
     return COMPONENT.format(
         app_id=app.app_id,

@@ -35,7 +35,7 @@ metadata:
   name: " Shop "
   title: The shop
   annotations:
-    appfleet.io/resource-ids: arn:aws:lambda:eu-west-1:1:function:shop, /subscriptions/1/shop
+    appfleet.io/resource-ids: arn:aws:lambda:eu-west-1:1:function:shop, /subscriptions/1/the shop
     appfleet.io/account: 012345678901
     appfleet.io/name-pattern: "shop-*"
     appfleet.io/valid-from: 2026-01-15
@@ -86,7 +86,7 @@ def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
         "lifecycle": "production",
         "lead": "Ada",
         "cost_center": "0012",
-        "resource_ids": ["arn:aws:lambda:eu-west-1:1:function:shop", "/subscriptions/1/shop"],
+        "resource_ids": ["arn:aws:lambda:eu-west-1:1:function:shop", "/subscriptions/1/the shop"],
         "source": "catalog/one.yaml, document 1",
     }
     assert registry.teams.schema == pl.Schema(TEAM_COLUMNS)

@@ -104,7 +104,7 @@ class _Rules:
             column = {
                 "project": "SubAccountId",
                 "resource-group": "x_ResourceGroupName",
-                "name": "ResourceName",
+                "name-pattern": "ResourceName",
             }
             if fnmatchcase((row.get(column[kind]) or "").lower(), pattern):
                 return app, "pattern"
