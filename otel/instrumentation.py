@@ -50,6 +50,7 @@ class Instrumentation:
         if self.logger.level == logging.NOTSET:
             self.logger.setLevel(logging.INFO)
         self._ending = threading.Event()
+        self._shutdowns: list[Callable[[], None]] = []
         self._enders: list[threading.Thread] = []
         self._end_quickly: list[Callable[[], None]] = []
 
@@ -74,14 +75,23 @@ class Instrumentation:
         so that one nobody answers does not take the others' time.
         """
 
+        self._shutdowns.append(shutdown)
+        self._end_quickly.append(abort)
+        self._enders.append(self._ender(shutdown))
+
+    def _ender(self, shutdown: Callable[[], None]) -> threading.Thread:
         def end() -> None:
             self._ending.wait()
             _harmless(shutdown)
 
         thread = threading.Thread(target=end, name="otel-shutdown", daemon=True)
         thread.start()
-        self._enders.append(thread)
-        self._end_quickly.append(abort)
+        return thread
+
+    def _in_forked_child(self) -> None:
+        """A fork copies no thread: the child gets its own, so that its last telemetry leaves too."""
+        self._ending = threading.Event()
+        self._enders = [self._ender(shutdown) for shutdown in self._shutdowns]
 
 
 def instrument(
@@ -168,6 +178,8 @@ def _started(
         handle._end_with(loggers.shutdown, records.shutdown)
     _offer_globally(tracers, meters, loggers)
     atexit.register(handle.shutdown)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=handle._in_forked_child)
     return handle
 
 
