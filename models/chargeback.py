@@ -13,6 +13,7 @@ import polars as pl
 from models.errors import ModelError
 from models.identity import UNALLOCATED
 from models.money import exact_sums, in_minor_units
+from models.schemas import SCHEMAS
 
 KEY = (
     "billing_currency",
@@ -28,26 +29,7 @@ KEY = (
 )
 """What makes a line, in the order of the statement."""
 
-COLUMNS = (
-    "line",
-    "cost_center",
-    "team",
-    "owner",
-    "app_id",
-    "app_name",
-    "source_name",
-    "provider",
-    "service_name",
-    "charge_category",
-    "charge_class",
-    "cost_type",
-    "attribution_rule",
-    "billing_currency",
-    "billed_cost",
-    "effective_cost",
-    "amount",
-)
-"""Columns of ``mart_chargeback_lines`` without ``billing_period`` and ``batch_id``."""
+COLUMNS = [name for name in SCHEMAS["mart_chargeback_lines"] if name != "billing_period"]
 
 ROUNDING = "rounding"
 

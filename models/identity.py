@@ -15,6 +15,9 @@ import polars as pl
 
 from models.errors import ModelError
 
+RULE_VERSION = "1"
+"""Version of the rules, written on every statement; raise it when an answer changes."""
+
 UNALLOCATED = "unallocated"
 """App of what nobody owns: explicit, never a dropped row."""
 

@@ -7,30 +7,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from models.money import AMOUNT, exact_sums
+from models.money import exact_sums
+from models.schemas import MONEY, SCHEMAS
 
 STATES = ("page", "ticket", "ok", "no_data")
 """States of an objective, worst first."""
 
-COLUMNS = (
-    "app_id",
-    "app_name",
-    "team",
-    "lifecycle",
-    "is_registered",
-    "is_billed",
-    "is_observed",
-    "has_indicator",
-    "first_cost_date",
-    "last_cost_date",
-    "last_seen",
-    "requests_30d",
-    "billed_cost_30d",
-    "effective_cost_30d",
-    "is_idle",
-    "worst_state",
-)
-"""Columns of ``mart_app_inventory`` without ``batch_id``."""
+COLUMNS = SCHEMAS["mart_app_inventory"].names()
 
 
 def inventory(
@@ -93,5 +76,5 @@ def _cost_summary(costs: pl.DataFrame) -> pl.DataFrame:
 
 def _amounts(name: str) -> pl.Expr:
     """A map from currency, empty for an app without cost."""
-    pairs = pl.List(pl.Struct({"key": pl.String, "value": AMOUNT}))
-    return pl.col(name).fill_null(pl.lit([], pairs)).cast(pl.Map(pl.String, AMOUNT))
+    pairs = pl.List(pl.Struct({"key": pl.String, "value": MONEY}))
+    return pl.col(name).fill_null(pl.lit([], pairs)).cast(pl.Map(pl.String, MONEY))

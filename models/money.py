@@ -1,27 +1,24 @@
 """Money without loss: exact sums of decimals, splits whose parts are the whole, rounding to minor units once.
 
-Amounts are ``Decimal(38, 18)`` in frames and ``Decimal`` in Python, never a float. Which cost is split or charged to
+Amounts are ``models.schemas.MONEY`` in frames and ``Decimal`` in Python, never a float. Which cost is split or charged to
 whom belongs to the models that call this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from decimal import ROUND_FLOOR, Context, Decimal
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 
 import polars as pl
 
 from models.errors import ModelError
+from models.schemas import MONEY
 
-PLACES = 18
-"""Decimal places of every amount in a table."""
-
-AMOUNT = pl.Decimal(38, PLACES)
-
-_LARGEST_SUM = 10.0 ** (AMOUNT.precision - PLACES) * 0.999
-"""Magnitude below which no sum can leave ``AMOUNT``, with room for the float that checks it."""
+_LARGEST_SUM = 10.0 ** (MONEY.precision - MONEY.scale) * 0.999
+"""Magnitude below which no sum can leave ``MONEY``, with room for the float that checks it."""
 
 _WIDE = Context(prec=120)
+"""Python's own context rounds to 28 digits in silence."""
 
 
 def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str]) -> pl.DataFrame:
@@ -34,8 +31,8 @@ def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str])
     """
     for name in amounts:
         column = frame[name]
-        if column.dtype != AMOUNT:
-            raise ModelError(f"{name} is {column.dtype}; money is {AMOUNT}")
+        if column.dtype != MONEY:
+            raise ModelError(f"{name} is {column.dtype}; money is {MONEY}")
         if column.null_count():
             raise ModelError(f"{name} has {column.null_count()} rows without an amount; each needs one")
         if column.cast(pl.Float64).abs().sum() > _LARGEST_SUM:
@@ -45,7 +42,7 @@ def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str])
 
 def in_minor_units(amount: pl.Expr, currency: pl.Expr, minor_units: Mapping[str, int]) -> pl.Expr:
     """``amount`` rounded half to even to the places ISO 4217 gives its currency; NULL for a currency not listed."""
-    rounded = pl.lit(None, AMOUNT)
+    rounded = pl.lit(None, MONEY)
     for places in sorted(set(minor_units.values())):
         currencies = [code for code, count in minor_units.items() if count == places]
         rounded = (
@@ -56,7 +53,7 @@ def in_minor_units(amount: pl.Expr, currency: pl.Expr, minor_units: Mapping[str,
     return rounded
 
 
-def split(whole: Decimal, weights: Sequence[Decimal | int], places: int = PLACES) -> list[Decimal]:
+def split(whole: Decimal, weights: Sequence[Decimal | int], places: int = MONEY.scale) -> list[Decimal]:
     """``whole`` in parts proportional to ``weights`` by largest remainder: the parts sum to it to the last digit.
 
     Each part is cut toward negative infinity to ``places``; the units left go one each to the largest remainders,
@@ -71,14 +68,21 @@ def split(whole: Decimal, weights: Sequence[Decimal | int], places: int = PLACES
             "a split needs weights of zero and more, one of them above zero; leave the cost unallocated"
         )
     unit = Decimal(1).scaleb(-places)
-    units = _WIDE.divide(whole, unit)
-    if units != units.to_integral_value():
-        raise ModelError(f"{whole} has more than {places} places and cannot be split without loss")
-    total = sum(map(Decimal, weights))
-    shares = [_WIDE.divide(_WIDE.multiply(units, Decimal(weight)), total) for weight in weights]
-    parts = [share.to_integral_value(ROUND_FLOOR) for share in shares]
-    left = int(units - sum(parts))
-    order = sorted(range(len(parts)), key=lambda index: (parts[index] - shares[index], index))
-    for index in order[:left]:
-        parts[index] += 1
-    return [_WIDE.multiply(part, unit) for part in parts]
+    with localcontext(_WIDE):
+        units = whole / unit
+        if units != units.to_integral_value():
+            raise ModelError(f"{whole} has more than {places} places and cannot be split without loss")
+        total = sum(map(Decimal, weights))
+        shares = [units * Decimal(weight) / total for weight in weights]
+        parts = [share.to_integral_value(ROUND_FLOOR) for share in shares]
+        left = int(units - sum(parts))
+        order = sorted(range(len(parts)), key=lambda index: (parts[index] - shares[index], index))
+        for index in order[:left]:
+            parts[index] += 1
+        return [part * unit for part in parts]
+
+
+def exact_total(amounts: Iterable[Decimal]) -> Decimal:
+    """Sum of decimals without loss."""
+    with localcontext(_WIDE):
+        return sum(amounts, Decimal(0))

@@ -17,33 +17,10 @@ import yaml
 
 from models.errors import ConfigurationError
 from models.identity import ALWAYS, UNASSIGNED
+from models.schemas import SCHEMAS
 
 OPEN_END = date(2149, 6, 6)
 """Last day of the engine's ``Date``: a line without an end holds until then."""
-
-APP_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "app_id": pl.String,
-    "valid_from": pl.Date,
-    "valid_to": pl.Date,
-    "app_name": pl.String,
-    "team": pl.String,
-    "system": pl.String,
-    "lifecycle": pl.String,
-    "lead": pl.String,
-    "cost_center": pl.String,
-    "resource_ids": pl.List(pl.String),
-    "patterns": pl.Map(pl.String, pl.String),
-    "source": pl.String,
-}
-"""``core_apps`` without ``batch_id``."""
-
-TEAM_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "team": pl.String,
-    "lead": pl.String,
-    "cost_center": pl.String,
-    "members": pl.List(pl.String),
-}
-"""``core_teams`` without ``batch_id``."""
 
 ANNOTATIONS = "appfleet.io/"
 
@@ -124,13 +101,13 @@ def teams(document: Document) -> list[Team]:
 
 
 def team_frame(listed: Iterable[Team]) -> pl.DataFrame:
-    """Teams as ``TEAM_COLUMNS``, sorted by team."""
+    """Teams as ``core_teams`` has them, sorted by team."""
     rows = [(one.team, one.lead, one.cost_center, list(one.members)) for one in listed]
-    return pl.DataFrame(rows, schema=TEAM_COLUMNS, orient="row").sort("team")
+    return pl.DataFrame(rows, schema=SCHEMAS["core_teams"], orient="row").sort("team")
 
 
 def app_frame(documents: Iterable[Document], listed: Sequence[Team]) -> tuple[pl.DataFrame, list[str]]:
-    """Apps of a catalogue as ``APP_COLUMNS``, sorted by app, and what is wrong with it, in sentences.
+    """Apps of a catalogue as ``core_apps`` has them, sorted by app, and what is wrong with it, in sentences.
 
     A ``Component`` is an app; other kinds and documents that are not Backstage's are passed over. One that cannot be
     used is set aside and named: one team's mistake must not hide the others' apps. Of two documents for one app the
@@ -163,9 +140,9 @@ def app_frame(documents: Iterable[Document], listed: Sequence[Team]) -> tuple[pl
         for owner, where in unknown.items()
     )
     rows = [_row(app, by_name.get(app.owner.casefold(), Team(app.owner))) for app in apps.values()]
-    lists = APP_COLUMNS | {"patterns": pl.List(pl.Struct({"key": pl.String, "value": pl.String}))}
+    lists = {**SCHEMAS["core_apps"], "patterns": pl.List(pl.Struct({"key": pl.String, "value": pl.String}))}
     frame = pl.DataFrame(rows, schema=lists, orient="row").with_columns(
-        pl.col("patterns").cast(APP_COLUMNS["patterns"])
+        pl.col("patterns").cast(SCHEMAS["core_apps"]["patterns"])
     )
     return frame.sort("app_id"), problems
 

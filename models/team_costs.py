@@ -8,18 +8,9 @@ from __future__ import annotations
 import polars as pl
 
 from models.money import exact_sums
+from models.schemas import SCHEMAS
 
-COLUMNS = (
-    "iso_week",
-    "week_start",
-    "days",
-    "team",
-    "app_id",
-    "billing_currency",
-    "billed_cost",
-    "effective_cost",
-)
-"""Columns of ``mart_team_costs_weekly`` without ``batch_id``."""
+COLUMNS = SCHEMAS["mart_team_costs_weekly"].names()
 
 
 def weekly(costs: pl.DataFrame) -> pl.DataFrame:

@@ -8,24 +8,13 @@ from __future__ import annotations
 import polars as pl
 
 from models.identity import UNASSIGNED
-from models.money import AMOUNT, exact_sums
+from models.money import exact_sums
+from models.schemas import MONEY, SCHEMAS
 
 REQUESTS = 1000
 """Unit of the unit cost."""
 
-COLUMNS = (
-    "usage_date",
-    "app_id",
-    "team",
-    "billing_currency",
-    "billed_cost",
-    "effective_cost",
-    "requests",
-    "errors",
-    "duration_p95_ms",
-    "cost_per_1000_requests",
-)
-"""Columns of ``mart_app_unit_costs_daily`` without ``batch_id``."""
+COLUMNS = SCHEMAS["mart_app_unit_costs_daily"].names()
 
 _METRICS = ("billed_cost", "effective_cost")
 
@@ -58,7 +47,7 @@ def daily(costs: pl.DataFrame, telemetry: pl.DataFrame, apps: pl.DataFrame) -> p
             billing_currency=pl.col("billing_currency").fill_null(""),
             requests=pl.col("requests").cast(pl.UInt64).fill_null(0),
             errors=pl.col("errors").cast(pl.UInt64).fill_null(0),
-            **{metric: pl.col(metric).fill_null(pl.lit(0).cast(AMOUNT)) for metric in _METRICS},
+            **{metric: pl.col(metric).fill_null(pl.lit(0).cast(MONEY)) for metric in _METRICS},
         )
     )
     return joined.with_columns(cost_per_1000_requests=_unit_cost()).select(COLUMNS).sort(key)

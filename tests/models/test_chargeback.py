@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models.chargeback import COLUMNS, KEY, statement_lines
 from models.errors import ModelError
-from models.money import AMOUNT
+from models.schemas import MONEY
 
 MINOR_UNITS = {"USD": 2, "JPY": 0, "KWD": 3}
 APPS = pl.DataFrame({"app_id": ["shop", "shop"], "app_name": ["Old shop", "The shop"]})
@@ -38,7 +38,7 @@ def costs(*rows: dict[str, str]) -> pl.DataFrame:
     }
     schema = dict.fromkeys(usual, pl.String)
     frame = pl.DataFrame([{**usual, **row} for row in rows], schema=schema)
-    return frame.with_columns(pl.col("billed_cost", "effective_cost").cast(AMOUNT))
+    return frame.with_columns(pl.col("billed_cost", "effective_cost").cast(MONEY))
 
 
 def lines(*rows: dict[str, str]) -> list[dict[str, object]]:
@@ -115,7 +115,7 @@ def test_cost_types() -> None:
 
 def test_a_month_without_cost_has_no_lines() -> None:
     empty = statement_lines(costs().clear(), APPS, TEAMS, MINOR_UNITS)
-    assert empty.columns == list(COLUMNS)
+    assert empty.columns == COLUMNS
     assert empty.is_empty()
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from models.inventory import COLUMNS, inventory
-from models.money import AMOUNT
+from models.schemas import MONEY
 from sql.migrate import migrate
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
@@ -74,7 +74,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     names = ["usage_date", "app_id", "team", "billing_currency", "billed_cost", "effective_cost"]
     costs = pl.DataFrame(COSTS, schema=names, orient="row").with_columns(
         stamp,
-        pl.col("billed_cost", "effective_cost").cast(AMOUNT),
+        pl.col("billed_cost", "effective_cost").cast(MONEY),
         billing_period=pl.col("usage_date").dt.month_start(),
     )
     for month in MONTHS:
@@ -117,7 +117,7 @@ def found(warehouse: Warehouse) -> dict[str, dict[str, object]]:
         warehouse.frame("queries/inventory/telemetry", as_of=TODAY),
         warehouse.frame("queries/inventory/slo_states"),
     )
-    assert frame.columns == list(COLUMNS)
+    assert frame.columns == COLUMNS
     assert frame["app_id"].is_sorted()
     batch = uuid.uuid4()
     warehouse.insert("mart_app_inventory", frame.with_columns(batch_id=pl.lit(str(batch))))

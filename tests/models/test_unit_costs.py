@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models import team_costs, unit_costs
 from models.errors import ModelError
-from models.money import AMOUNT
+from models.schemas import MONEY
 
 DAY = date(2026, 2, 9)
 APPS = pl.DataFrame({"app_id": ["shop", "quiet"], "team": ["web", "night"]})
@@ -22,9 +22,7 @@ def costs(*rows: tuple[date, str, str, str, str]) -> pl.DataFrame:
     """Day, app, team, currency, cost: billed twice what is effective."""
     names = ["usage_date", "app_id", "team", "billing_currency", "effective_cost"]
     schema = dict(zip(names, (pl.Date, *[pl.String] * 4), strict=True))
-    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.col("effective_cost").cast(AMOUNT)
-    )
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("effective_cost").cast(MONEY))
     return frame.with_columns(billed_cost=pl.col("effective_cost") * 2)
 
 
@@ -99,7 +97,7 @@ def test_a_tie_goes_to_the_even_digit(cost: str, unit_cost: str) -> None:
 
 def test_nothing_at_all() -> None:
     empty = unit_costs.daily(costs(), telemetry(), APPS)
-    assert empty.columns == list(unit_costs.COLUMNS)
+    assert empty.columns == unit_costs.COLUMNS
     assert empty.is_empty()
 
 
@@ -133,6 +131,6 @@ def test_weeks_are_iso_weeks_and_say_how_whole_they_are() -> None:
 def test_a_week_beyond_thirty_eight_digits_is_refused() -> None:
     large = "49999999999999999999"
     frame = costs(*((DAY, app, "web", "USD", "1") for app in "abc"))
-    frame = frame.with_columns(billed_cost=pl.lit(large).cast(AMOUNT))
+    frame = frame.with_columns(billed_cost=pl.lit(large).cast(MONEY))
     with pytest.raises(ModelError, match="20 digits"):
         team_costs.weekly(frame)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from models.errors import ConfigurationError
-from models.registry import APP_COLUMNS, TEAM_COLUMNS
+from models.schemas import SCHEMAS
 from pipelines.registry import Registry, load_registry
 from pipelines.settings import Settings
 from sql.migrate import migrate
@@ -72,7 +72,7 @@ def load(
 def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
     registry = load(tmp_path, SHOP)
     assert registry.problems == []
-    assert registry.apps.schema == pl.Schema(APP_COLUMNS)
+    assert registry.apps.schema == SCHEMAS["core_apps"]
     [app] = registry.apps.to_dicts()
     patterns = dict(app.pop("patterns"))
     assert patterns == {"account": "012345678901", "name": "shop-*"}
@@ -89,7 +89,7 @@ def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
         "resource_ids": ["arn:aws:lambda:eu-west-1:1:function:shop", "/subscriptions/1/the shop"],
         "source": "catalog/one.yaml, document 1",
     }
-    assert registry.teams.schema == pl.Schema(TEAM_COLUMNS)
+    assert registry.teams.schema == SCHEMAS["core_teams"]
     assert registry.teams.rows() == [("Web", "Ada", "0012", ["Ada", "Grace"]), ("jobs", "", "4711", [])]
 
 
@@ -110,7 +110,7 @@ def test_nothing_there_is_an_empty_registry(tmp_path: Path) -> None:
         Settings(root=tmp_path, catalog=tmp_path / "none", teams=tmp_path / "teams.yaml")
     )
     assert (registry.apps.height, registry.teams.height, registry.problems) == (0, 0, [])
-    assert registry.apps.schema == pl.Schema(APP_COLUMNS)
+    assert registry.apps.schema == SCHEMAS["core_apps"]
 
 
 def test_a_folder_is_searched_and_other_kinds_are_passed_over(tmp_path: Path) -> None:
