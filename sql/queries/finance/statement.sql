@@ -1,0 +1,18 @@
+-- purpose: the statement of a billing month per cost centre, team and currency
+-- parameters: teams Array(String), billing_period Date
+-- columns: cost_center, team, owner, billing_currency, billed_cost, effective_cost, amount, unallocated, lines, apps
+SELECT
+    toString(l.cost_center) AS cost_center,
+    toString(l.team) AS team,
+    any(l.owner) AS owner,
+    toString(l.billing_currency) AS billing_currency,
+    CAST(sum(CAST(l.billed_cost AS Decimal(76, 18))) AS Decimal(38, 18)) AS billed_cost,
+    CAST(sum(CAST(l.effective_cost AS Decimal(76, 18))) AS Decimal(38, 18)) AS effective_cost,
+    CAST(sum(CAST(l.amount AS Decimal(76, 18))) AS Decimal(38, 18)) AS amount,
+    CAST(sumIf(CAST(l.billed_cost AS Decimal(76, 18)), l.app_id = 'unallocated') AS Decimal(38, 18)) AS unallocated,
+    count() AS lines,
+    uniqExactIf(l.app_id, l.app_id NOT IN ('unallocated', '')) AS apps
+FROM mart_chargeback_lines_current AS l
+WHERE billing_period = {billing_period:Date} AND team IN {teams:Array(String)}
+GROUP BY cost_center, team, billing_currency
+ORDER BY billing_currency, amount DESC, team

@@ -1,0 +1,554 @@
+"""A small believable fleet as plain rows, and the one function that publishes them.
+
+Five teams, 24 apps, two billing sources in two currencies, 60 days. The rows stay plain Python so that a
+test counts what a page must show with ``decimal`` and a loop, never with our own SQL.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+import polars as pl
+
+from sql.publish import WHOLE_TABLE, new_batch_id, publish
+from sql.warehouse import Warehouse
+
+Row = dict[str, Any]
+
+COST_DAY = date(2026, 3, 11)
+"""Newest day with cost: a Wednesday."""
+FIRST_DAY = COST_DAY - timedelta(days=59)
+AS_OF = datetime(2026, 3, 11, 23, 55, tzinfo=UTC)
+NOBODY = "unassigned"
+UNALLOCATED = "unallocated"
+
+TEAMS = {
+    "payments": ("0101", "Ada Moreno"),
+    "logistics": ("0102", "Ben Okafor"),
+    "insights": ("0103", "Chen Li"),
+    "people": ("0204", "Dana Weiss"),
+    "storefront": ("0205", "Eli Novak"),
+}
+ALL_TEAMS = (*TEAMS, NOBODY)
+
+SOURCES = {"aws-main": ("Amazon Web Services", "USD"), "azure-eu": ("Microsoft Azure", "EUR")}
+SERVICES = {
+    "aws-main": ("AWS Lambda", "Amazon DynamoDB", "Amazon S3"),
+    "azure-eu": ("Azure Functions", "Azure SQL Database", "Storage"),
+}
+
+# app, team, sources, cost of a day, requests of a day, what is special
+_APPS: list[tuple[str, str, tuple[str, ...], str, int, str]] = [
+    ("checkout", "payments", ("aws-main", "azure-eu"), "41.20", 182_000, "page"),
+    ("invoice-bot", "payments", ("aws-main",), "3.75", 4_100, ""),
+    ("card-vault", "payments", ("azure-eu",), "12.10", 61_000, "ticket"),
+    ("refund-helper", "payments", ("aws-main",), "0.94", 310, ""),
+    ("payout-sheet", "payments", ("aws-main",), "1.42", 0, "idle"),
+    ("route-planner", "logistics", ("aws-main",), "18.60", 22_400, ""),
+    ("depot-map", "logistics", ("azure-eu",), "6.33", 9_800, "up"),
+    ("pallet-count", "logistics", ("aws-main",), "0.51", 140, ""),
+    ("courier-desk", "logistics", ("azure-eu",), "2.27", 3_300, ""),
+    ("customs-forms", "logistics", ("aws-main",), "0.88", 260, ""),
+    ("daily-kpi", "insights", ("aws-main",), "9.05", 1_200, "ended"),
+    ("churn-model", "insights", ("azure-eu",), "22.70", 480, ""),
+    ("ad-hoc-sql", "insights", ("aws-main",), "4.18", 2_900, ""),
+    ("survey-mart", "insights", ("azure-eu",), "1.06", 0, "idle"),
+    ("report-mailer", "insights", ("aws-main",), "0.37", 75, "no_data"),
+    ("shift-swap", "people", ("azure-eu",), "1.95", 5_600, ""),
+    ("onboarding", "people", ("azure-eu",), "2.61", 1_700, ""),
+    ("payslip-view", "people", ("azure-eu",), "3.44", 8_200, "breached"),
+    ("desk-booking", "people", ("aws-main",), "0.72", 2_050, ""),
+    ("search", "storefront", ("aws-main",), "27.90", 241_000, ""),
+    ("price-tags", "storefront", ("aws-main",), "5.15", 38_000, ""),
+    ("gift-cards", "storefront", ("aws-main",), "2.08", 6_900, ""),
+    ("legacy-sync", NOBODY, ("aws-main",), "1.63", 0, "unregistered"),
+    ("hackday-poll", NOBODY, (), "0", 90, "unregistered"),
+]
+
+_SCOPES: dict[str, tuple[str, ...]] = {
+    "registry": ("core_apps", "core_teams"),
+    "identities": ("core_identities",),
+    "slices": ("core_app_telemetry_daily",),
+    "slo": ("mart_slo_status",),
+    "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
+}
+_MONTHLY_SCOPES = {
+    "costs": ("core_app_costs_daily", "billing_period"),
+    "chargeback": ("mart_chargeback_lines", "billing_period"),
+    "unit_costs": ("mart_app_unit_costs_daily", "usage_date"),
+}
+_MONEY = pl.Decimal(38, 18)
+_MONEY_BY_CURRENCY = pl.Map(pl.String, _MONEY)
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(
+        (
+            "billed_cost",
+            "effective_cost",
+            "amount",
+            "expected_cost",
+            "actual_cost",
+            "impact",
+            "cost_per_1000_requests",
+        ),
+        _MONEY,
+    ),
+    "billed_cost_30d": _MONEY_BY_CURRENCY,
+    "effective_cost_30d": _MONEY_BY_CURRENCY,
+    "resource_ids": pl.List(pl.String),
+    "members": pl.List(pl.String),
+    "first_cost_date": pl.Date,
+    "last_cost_date": pl.Date,
+}
+
+
+@dataclass
+class Fleet:
+    """Rows by table, and what the ledger says about the bill."""
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+
+    def costs(self, **equal: Any) -> list[Row]:
+        """Cost rows whose columns equal the given values."""
+        return [
+            row
+            for row in self.tables["core_app_costs_daily"]
+            if all(row[key] == value for key, value in equal.items())
+        ]
+
+    def rows(self, table: str, **equal: Any) -> list[Row]:
+        """Rows of a table whose columns equal the given values."""
+        return [row for row in self.tables[table] if all(row[k] == v for k, v in equal.items())]
+
+
+def month_of(day: date) -> date:
+    """First day of the month of a day."""
+    return day.replace(day=1)
+
+
+def build() -> Fleet:
+    """The fleet, the same each time."""
+    fleet = Fleet()
+    costs = _costs()
+    fleet.tables["core_app_costs_daily"] = costs
+    fleet.tables["core_apps"] = _apps()
+    fleet.tables["core_teams"] = [
+        {"team": team, "lead": lead, "cost_center": center, "members": [lead]}
+        for team, (center, lead) in TEAMS.items()
+    ]
+    fleet.tables["core_identities"] = _identities()
+    fleet.tables["core_app_telemetry_daily"] = _telemetry()
+    fleet.tables["mart_slo_status"] = _objectives()
+    fleet.tables["mart_cost_anomalies"] = _anomalies(costs)
+    fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(
+        costs, fleet.tables["core_app_telemetry_daily"]
+    )
+    fleet.tables["mart_team_costs_weekly"] = _weekly(costs)
+    fleet.tables["mart_chargeback_lines"] = _lines(costs)
+    fleet.tables["mart_app_inventory"] = _inventory(costs, fleet.tables["core_app_telemetry_daily"])
+    return fleet
+
+
+def _days() -> list[date]:
+    return [FIRST_DAY + timedelta(days=number) for number in range(60)]
+
+
+def _wave(app: str, day: date) -> Decimal:
+    """A factor near one with weekends low, from the name and the day alone."""
+    noise = (sum(map(ord, app)) * 31 + day.toordinal() * 17) % 23
+    weekday = Decimal("0.62") if day.weekday() >= 5 else Decimal(1)
+    return weekday * (Decimal("0.89") + Decimal(noise) / 100)
+
+
+def _costs() -> list[Row]:
+    rows: list[Row] = []
+    for app, team, sources, per_day, _, special in _APPS:
+        for source in sources:
+            rule, confidence = ("pattern", 0.6) if special == "unregistered" else ("app_tag", 1.0)
+            for day in _days():
+                factor = _wave(app, day)
+                if special == "up" and (COST_DAY - day).days < 2:
+                    factor *= 4
+                if special == "ended" and 20 <= (COST_DAY - day).days < 23:
+                    factor *= 3
+                for place, service in enumerate(SERVICES[source][:2]):
+                    share = (Decimal("0.7"), Decimal("0.3"))[place]
+                    cost = Decimal(per_day) * factor * share / len(sources)
+                    rows.append(_cost_row(day, source, app, team, service, cost, rule, confidence))
+    for source in SOURCES:
+        for day in _days():
+            cost = Decimal("7.40") * _wave(source, day)
+            rows.append(
+                _cost_row(day, source, UNALLOCATED, NOBODY, SERVICES[source][2], cost, UNALLOCATED, 0.0)
+            )
+    return rows
+
+
+def _cost_row(
+    day: date, source: str, app: str, team: str, service: str, cost: Decimal, rule: str, confidence: float
+) -> Row:
+    provider, currency = SOURCES[source]
+    return {
+        "billing_period": month_of(day),
+        "usage_date": day,
+        "source_name": source,
+        "app_id": app,
+        "team": team,
+        "cost_center": TEAMS.get(team, ("", ""))[0],
+        "environment": "prod",
+        "provider": provider,
+        "service_name": service,
+        "charge_category": "Usage",
+        "charge_class": "",
+        "billing_currency": currency,
+        "billed_cost": cost,
+        "effective_cost": cost * Decimal("0.875"),
+        "attribution_rule": rule,
+        "confidence": confidence,
+    }
+
+
+def _apps() -> list[Row]:
+    return [
+        {
+            "app_id": app,
+            "valid_from": date(2025, 1, 1),
+            "valid_to": date(2149, 6, 6),
+            "app_name": app.replace("-", " ").capitalize(),
+            "team": team,
+            "system": f"{team}-suite",
+            "lifecycle": "experimental" if number % 7 == 3 else "production",
+            "lead": TEAMS[team][1],
+            "cost_center": TEAMS[team][0],
+            "resource_ids": [],
+            "source": f"catalog/{team}.yaml",
+        }
+        for number, (app, team, *_rest, special) in enumerate(_APPS)
+        if special != "unregistered"
+    ]
+
+
+def _identities() -> list[Row]:
+    rows = []
+    for number, (app, team, sources, *_rest, special) in enumerate(_APPS):
+        for source in sources:
+            known = special != "unregistered"
+            rows.append(
+                {
+                    "x_IdentityHash": 1000 + number * 10 + len(source),
+                    "valid_from": date(1970, 1, 1),
+                    "app_id": app,
+                    "team": team,
+                    "cost_center": TEAMS.get(team, ("", ""))[0],
+                    "environment": "prod",
+                    "attribution_rule": "app_tag" if known else "pattern",
+                    "confidence": 1.0 if known else 0.6,
+                    "evidence": f"tag app_id={app}" if known else f"name {app}-*",
+                }
+            )
+    return rows
+
+
+def _telemetry() -> list[Row]:
+    rows = []
+    for app, _, _, _, per_day, special in _APPS:
+        days = _days()[:20] if special == "idle" else _days()
+        daily = per_day or (500 if special == "idle" else 0)
+        if not daily:
+            continue
+        for day in days:
+            requests = 0 if special == "no_data" else int(daily * _wave(app, day))
+            bad = {"page": 40, "ticket": 70, "breached": 60}.get(special, 2000)
+            rows.append(
+                {
+                    "usage_date": day,
+                    "app_id": app,
+                    "environment": "prod",
+                    "spans": requests * 3 or daily,
+                    "logs": requests,
+                    "metric_points": 1440,
+                    "requests": requests,
+                    "errors": requests // bad,
+                    "duration_p50_ms": 40.0 + day.day,
+                    "duration_p95_ms": 120.0 + 3 * day.day,
+                    "last_seen": datetime(day.year, day.month, day.day, 23, 54, tzinfo=UTC),
+                }
+            )
+    return rows
+
+
+def _unit_costs(costs: list[Row], telemetry: list[Row]) -> list[Row]:
+    cost_of: dict[tuple[date, str, str, str], list[Decimal]] = {}
+    for row in costs:
+        if row["app_id"] == UNALLOCATED:
+            continue
+        key = (row["usage_date"], row["app_id"], row["team"], row["billing_currency"])
+        pair = cost_of.setdefault(key, [Decimal(0), Decimal(0)])
+        pair[0] += row["billed_cost"]
+        pair[1] += row["effective_cost"]
+    seen = {(row["usage_date"], row["app_id"]): row for row in telemetry}
+    rows = []
+    for (day, app, team, currency), (billed, effective) in cost_of.items():
+        signals = seen.get((day, app), {"requests": 0, "errors": 0, "duration_p95_ms": None})
+        requests = signals["requests"]
+        rows.append(
+            {
+                "usage_date": day,
+                "app_id": app,
+                "team": team,
+                "billing_currency": currency,
+                "billed_cost": billed,
+                "effective_cost": effective,
+                "requests": requests,
+                "errors": signals["errors"],
+                "duration_p95_ms": signals["duration_p95_ms"] if requests else None,
+                "cost_per_1000_requests": effective * 1000 / requests if requests else None,
+            }
+        )
+    return rows
+
+
+def _objectives() -> list[Row]:
+    rows = []
+    for app, team, _, _, per_day, special in _APPS:
+        if special in ("idle", "no_data") or not per_day:
+            continue
+        for objective in ("availability", "latency"):
+            total = per_day * 30
+            state, bad, burn = "ok", total // 2000, 0.05
+            if objective == "availability":
+                if special == "page":
+                    state, bad, burn = "page", total * 25 // 1000, 21.5
+                elif special == "ticket":
+                    state, bad, burn = "ticket", total * 8 // 1000, 3.4
+                elif special == "breached":
+                    state, bad, burn = "ok", total * 13 // 1000, 0.4
+            rows.append(_objective(app, team, objective, state, total, bad, burn))
+    rows.append(_objective("report-mailer", "insights", "availability", "no_data", 0, 0, None))
+    return rows
+
+
+def _objective(
+    app: str, team: str, objective: str, state: str, total: int, bad: int, burn: float | None
+) -> Row:
+    firing = state in ("page", "ticket")
+    burns = {f"burn_rate_{window}": burn for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")}
+    return {
+        "as_of": AS_OF,
+        "app_id": app,
+        "team": team,
+        "objective": objective,
+        "target": 0.99,
+        "window_days": 30,
+        "good": total - bad,
+        "total": total,
+        "sli": (total - bad) / total if total else None,
+        "budget_remaining": 1 - (bad / total) / 0.01 if total else None,
+        **burns,
+        "state": state,
+        "since": AS_OF - timedelta(hours=5) if firing else None,
+    }
+
+
+def _anomalies(costs: list[Row]) -> list[Row]:
+    planned = [("depot-map", 1, 0, "open", 4), ("daily-kpi", 22, 20, "ended", 3)]
+    rows = []
+    for app, first, last, state, factor in planned:
+        start, end = COST_DAY - timedelta(days=first), COST_DAY - timedelta(days=last)
+        own = [row for row in costs if row["app_id"] == app]
+        actual = sum((row["billed_cost"] for row in own if start <= row["usage_date"] <= end), Decimal(0))
+        rows.append(
+            {
+                "app_id": app,
+                "team": own[0]["team"],
+                "billing_currency": own[0]["billing_currency"],
+                "start_date": start,
+                "end_date": end,
+                "kind": "up",
+                "expected_cost": actual / factor,
+                "actual_cost": actual,
+                "impact": actual - actual / factor,
+                "state": state,
+            }
+        )
+    return rows
+
+
+def _weekly(costs: list[Row]) -> list[Row]:
+    sums: dict[tuple[date, str, str, str], list[Decimal]] = {}
+    days: dict[date, set[date]] = {}
+    for row in costs:
+        monday = row["usage_date"] - timedelta(days=row["usage_date"].weekday())
+        days.setdefault(monday, set()).add(row["usage_date"])
+        key = (monday, row["team"], row["app_id"], row["billing_currency"])
+        pair = sums.setdefault(key, [Decimal(0), Decimal(0)])
+        pair[0] += row["billed_cost"]
+        pair[1] += row["effective_cost"]
+    return [
+        {
+            "iso_week": "{}-W{:02d}".format(*monday.isocalendar()[:2]),
+            "week_start": monday,
+            "days": len(days[monday]),
+            "team": team,
+            "app_id": app,
+            "billing_currency": currency,
+            "billed_cost": billed,
+            "effective_cost": effective,
+        }
+        for (monday, team, app, currency), (billed, effective) in sums.items()
+    ]
+
+
+def _lines(costs: list[Row]) -> list[Row]:
+    keys = (
+        "billing_period",
+        "cost_center",
+        "team",
+        "app_id",
+        "source_name",
+        "provider",
+        "service_name",
+        "charge_category",
+        "charge_class",
+        "attribution_rule",
+        "billing_currency",
+    )
+    sums: dict[tuple[Any, ...], list[Decimal]] = {}
+    for row in costs:
+        pair = sums.setdefault(tuple(row[key] for key in keys), [Decimal(0), Decimal(0)])
+        pair[0] += row["billed_cost"]
+        pair[1] += row["effective_cost"]
+    rows = []
+    for number, key in enumerate(sorted(sums), 1):
+        named = dict(zip(keys, key, strict=True))
+        unallocated = named["app_id"] == UNALLOCATED
+        rows.append(
+            {
+                **named,
+                "line": number,
+                "owner": TEAMS.get(named["team"], ("", ""))[1],
+                "app_name": named["app_id"].replace("-", " ").capitalize(),
+                "cost_type": UNALLOCATED if unallocated else "direct",
+                "billed_cost": sums[key][0],
+                "effective_cost": sums[key][1],
+                "amount": sums[key][0].quantize(Decimal("0.01"), ROUND_HALF_EVEN),
+            }
+        )
+    return rows
+
+
+def _inventory(costs: list[Row], telemetry: list[Row]) -> list[Row]:
+    rows = []
+    first_of_30 = COST_DAY - timedelta(days=29)
+    for number, (app, team, _, _, per_day, special) in enumerate(_APPS):
+        own = [row for row in costs if row["app_id"] == app]
+        recent = [row for row in own if row["usage_date"] >= first_of_30]
+        signals = [row for row in telemetry if row["app_id"] == app]
+        registered = special != "unregistered"
+        rows.append(
+            {
+                "app_id": app,
+                "app_name": app.replace("-", " ").capitalize() if registered else app,
+                "team": team,
+                "lifecycle": ("experimental" if number % 7 == 3 else "production") if registered else "",
+                "is_registered": registered,
+                "is_billed": bool(own),
+                "is_observed": bool(signals),
+                "has_indicator": bool(per_day) and special not in ("idle", "no_data"),
+                "first_cost_date": min((row["usage_date"] for row in own), default=None),
+                "last_cost_date": max((row["usage_date"] for row in own), default=None),
+                "last_seen": max((row["last_seen"] for row in signals), default=None),
+                "requests_30d": sum(row["requests"] for row in signals if row["usage_date"] >= first_of_30),
+                "billed_cost_30d": _by_currency(recent, "billed_cost"),
+                "effective_cost_30d": _by_currency(recent, "effective_cost"),
+                "is_idle": special == "idle",
+                "worst_state": special
+                if special in ("page", "ticket")
+                else ("no_data" if special in ("idle", "no_data") or not per_day else "ok"),
+            }
+        )
+    return rows
+
+
+def _by_currency(rows: list[Row], metric: str) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        sums[row["billing_currency"]] = sums.get(row["billing_currency"], Decimal(0)) + row[metric]
+    return dict(sorted(sums.items()))
+
+
+def publish_fleet(warehouse: Warehouse, fleet: Fleet) -> None:
+    """Inserts every table and publishes each scope, as the pipeline does."""
+    for scope, tables in _SCOPES.items():
+        batches = {table: new_batch_id() for table in tables}
+        for table, batch in batches.items():
+            _insert(warehouse, table, fleet.tables[table], batch)
+        _publish(warehouse, scope, WHOLE_TABLE, batches)
+    for scope, (table, column) in _MONTHLY_SCOPES.items():
+        for month in sorted({month_of(row[column]) for row in fleet.tables[table]}):
+            batch = new_batch_id()
+            rows = [row for row in fleet.tables[table] if month_of(row[column]) == month]
+            _insert(warehouse, table, rows, batch)
+            _publish(warehouse, scope, month, {table: batch})
+    for source in SOURCES:
+        for month in sorted({row["billing_period"] for row in fleet.costs(source_name=source)}):
+            _deliver(warehouse, source, month, fleet.costs(source_name=source, billing_period=month))
+
+
+def _deliver(warehouse: Warehouse, source: str, month: date, rows: list[Row]) -> None:
+    """The ledger's side of one bill: one object, its exact sums and the release they fed."""
+    currency = SOURCES[source][1]
+    sums = {
+        f"{currency}/BilledCost": sum((row["billed_cost"] for row in rows), Decimal(0)),
+        f"{currency}/EffectiveCost": sum((row["effective_cost"] for row in rows), Decimal(0)),
+    }
+    batch = new_batch_id()
+    delivery = {
+        "kind": "billing",
+        "source_name": source,
+        "object_name": f"{source}/{month:%Y-%m}.parquet",
+        "object_sha256": f"{len(rows):064x}",
+        "object_bytes": 40_000 + len(rows),
+        "modified_at": AS_OF,
+        "signal": "costs",
+        "period": month,
+        "rows": len(rows),
+        "rejected": 0,
+        "sums": sums,
+        "state": "loaded",
+        "reason": "",
+        "recorded_at": AS_OF,
+    }
+    _insert(warehouse, "raw_deliveries", [delivery], batch)
+    _publish(warehouse, f"billing/{source}", month, {"raw_focus_costs": batch}, sums, len(rows))
+
+
+def _insert(warehouse: Warehouse, table: str, rows: list[Row], batch: uuid.UUID) -> None:
+    types = {key: kind for key, kind in _TYPES.items() if rows and key in rows[0]}
+    if rows and "sums" in rows[0]:
+        types["sums"] = _MONEY_BY_CURRENCY
+    frame = pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None)
+    warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batch))))
+
+
+def _publish(
+    warehouse: Warehouse,
+    scope: str,
+    period: date,
+    batches: dict[str, uuid.UUID],
+    sums: dict[str, Decimal] | None = None,
+    rows: int = 1,
+) -> None:
+    publish(
+        warehouse,
+        scope,
+        period,
+        batches=batches,
+        rows=rows,
+        sha256=scope,
+        version=AS_OF,
+        sums=sums,
+    )
