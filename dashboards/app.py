@@ -1,0 +1,32 @@
+"""The dashboards of appfleet: five pages, served on this machine only.
+
+Run it with ``appfleet up``. What a page shows lives in ``pages/``; here is only the frame around them.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards.access import ONLY_LOOPBACK, is_loopback
+from models.errors import AppfleetError
+
+st.set_page_config(page_title="appfleet", layout="wide")
+
+if not is_loopback(st.get_option("server.address")):
+    st.error(ONLY_LOOPBACK)
+    st.stop()
+
+chosen = st.navigation(
+    [
+        st.Page("pages/fleet.py", title="Fleet", url_path="fleet", default=True),
+        st.Page("pages/app.py", title="App", url_path="app"),
+        st.Page("pages/team.py", title="Team", url_path="team"),
+        st.Page("pages/oncall.py", title="On-call", url_path="oncall"),
+        st.Page("pages/finance.py", title="Finance", url_path="finance"),
+    ],
+    position="top",
+)
+try:
+    chosen.run()
+except AppfleetError as error:
+    st.error(f"{error}")

@@ -1,0 +1,181 @@
+"""Frames in, Altair charts out. No reading, no Streamlit.
+
+A chart turns amounts into floats because a position on a screen is one; the tooltip keeps the exact amount as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import altair as alt
+import polars as pl
+
+from dashboards import formats
+
+BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+)
+CURRENCY_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+
+_AXIS_WIDTH = 62
+"""Pixels left of every panel, so that panels below each other share one time axis."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One row of a stack of panels over the same days.
+
+    ``frame`` has ``usage_date``, ``value`` (float), ``shown`` (text of the tooltip) and ``series``.
+    """
+
+    title: str
+    frame: pl.DataFrame
+    colours: Sequence[str] = CURRENCY_COLOURS
+    bars: bool = False
+    height: int = 92
+
+
+def panel_frame(frame: pl.DataFrame, value: str, series: str, shown: Sequence[str]) -> pl.DataFrame:
+    """A panel's frame from a frame with ``usage_date``: the column to draw, its series and its words."""
+    return frame.select(
+        "usage_date",
+        pl.col(value).cast(pl.Float64).alias("value"),
+        pl.col(series).alias("series") if series in frame.columns else pl.lit(series).alias("series"),
+        pl.Series("shown", list(shown), dtype=pl.String),
+    )
+
+
+def stacked_panels(
+    panels: Sequence[Panel], first: date, last: date, episodes: pl.DataFrame
+) -> list[alt.LayerChart]:
+    """One chart per panel, all with the same days on the same pixels; anomalies are shaded, the last has the dates.
+
+    ``episodes`` has ``start_date, end_date, words`` (text of the tooltip).
+    """
+    days = [_midnight(first), _midnight(last + timedelta(days=1))]
+    return [
+        _panel(panel, days, episodes, has_dates=panel is panels[-1]).properties(
+            height=panel.height + (28 if panel is panels[-1] else 0)
+        )
+        for panel in panels
+    ]
+
+
+def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: bool) -> alt.LayerChart:
+    order = panel.frame["series"].unique(maintain_order=True).sort().to_list()
+    x = alt.X(
+        "usage_date:T",
+        scale=alt.Scale(domain=days, type="utc"),
+        axis=alt.Axis(
+            title=None, format="%-d %b", labels=has_dates, ticks=has_dates, grid=False, labelFlush=False
+        ),
+    )
+    y = alt.Y(
+        "value:Q",
+        title=panel.title,
+        scale=alt.Scale(zero=True, nice=True),
+        axis=alt.Axis(
+            minExtent=_AXIS_WIDTH,
+            maxExtent=_AXIS_WIDTH,
+            tickCount=3,
+            format="~s",
+            titleAlign="left",
+            titleAngle=0,
+            titleAnchor="end",
+            titleX=-_AXIS_WIDTH,
+            titleY=-10,
+            titleBaseline="bottom",
+        ),
+    )
+    colour = alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=order, range=list(panel.colours[: len(order)])),
+        legend=alt.Legend(title=None, orient="top-right", direction="horizontal", offset=0)
+        if len(order) > 1
+        else None,
+    )
+    words = [
+        alt.Tooltip("usage_date:T", title="day (UTC)", format="%Y-%m-%d"),
+        alt.Tooltip("series:N", title=" "),
+        alt.Tooltip("shown:N", title=panel.title),
+    ]
+    base = alt.Chart(panel.frame)
+    # one panel is one day wide per bar: a bar per currency beside the other, never on top of it
+    marks = (
+        base.mark_bar(binSpacing=0).encode(
+            x=x,
+            y=y.stack(None),
+            color=colour,
+            tooltip=words,
+            xOffset=alt.XOffset("series:N", sort=order),
+        )
+        if panel.bars
+        else base.mark_line(interpolate="linear", strokeWidth=1.8, point=alt.OverlayMarkDef(size=14)).encode(
+            x=x, y=y, color=colour, tooltip=words
+        )
+    )
+    layers: list[alt.Chart] = []
+    if episodes.height:
+        layers.append(
+            alt.Chart(episodes)
+            .mark_rect(color=VERMILLION, opacity=0.16)
+            .encode(
+                x=alt.X("start_date:T", scale=alt.Scale(domain=days, type="utc")),
+                x2="after:T",
+                tooltip=[alt.Tooltip("words:N", title="Cost anomaly")],
+            )
+        )
+    return alt.layer(*layers, marks)
+
+
+def _midnight(day: date) -> str:
+    return f"{day:%Y-%m-%d}T00:00:00Z"
+
+
+def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.Chart:
+    """Weekly cost of one currency; a week that is not complete is lighter.
+
+    ``frame`` has ``iso_week``, ``value``, ``shown`` and ``is_complete``.
+    """
+    return (
+        alt.Chart(frame)
+        .mark_bar(color=colour, cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("iso_week:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            y=alt.Y("value:Q", title=currency, axis=alt.Axis(format="~s", tickCount=4)),
+            opacity=alt.condition("datum.is_complete", alt.value(1.0), alt.value(0.45)),
+            tooltip=[
+                alt.Tooltip("iso_week:O", title="week"),
+                alt.Tooltip("shown:N", title="billed"),
+                alt.Tooltip("days:Q", title="days with cost"),
+            ],
+        )
+        .properties(height=200)
+    )
+
+
+def ranked_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.LayerChart:
+    """Horizontal bars with their amounts written beside them, largest first. ``frame`` has ``name, value, shown``."""
+    base = alt.Chart(frame).encode(
+        x=alt.X("value:Q", title=None, axis=None),
+        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False)),
+        tooltip=[alt.Tooltip("name:N", title=currency), alt.Tooltip("shown:N", title="billed")],
+    )
+    bars = base.mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.7})
+    words = base.mark_text(align="left", dx=5).encode(text="shown:N")
+    return alt.layer(bars, words).properties(height=max(60, 26 * frame.height))
+
+
+def exact_words(amounts: pl.Series, currencies: pl.Series) -> list[str]:
+    """Amounts as exact text with their currency, for tooltips."""
+    return [
+        formats.NOTHING if amount is None else f"{currency} {formats.exact(amount)}"
+        for amount, currency in zip(amounts, currencies, strict=True)
+    ]

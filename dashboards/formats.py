@@ -1,0 +1,92 @@
+"""How figures read: money from Decimal with its currency, counts, shares and times, all for people.
+
+Rounding here is for the eye; the exact value stays in the frame. No Streamlit and no reading here.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+NOTHING = "–"
+"""What stands where there is no value: not zero, not unknown text."""
+
+RULES = {
+    "app_tag": "app tag",
+    "resource_id": "resource seen in telemetry or registry",
+    "pattern": "registry pattern",
+    "shared": "shared cost rule",
+    "unallocated": "nobody: unallocated",
+}
+STATES = {"page": "Page", "ticket": "Ticket", "ok": "OK", "no_data": "No indicator"}
+FLAGS = {
+    "unregistered": "Unregistered",
+    "idle": "Idle",
+    "breached": "Budget spent",
+    "anomaly": "Cost anomaly",
+}
+WINDOWS = {"5m": "5 min", "1h": "1 hour", "6h": "6 hours", "1d": "1 day", "3d": "3 days"}
+
+
+def amount(value: Decimal, places: int = 2) -> str:
+    """An amount with thousands separators, rounded half to even."""
+    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    return f"{rounded + 0:,}"  # + 0: no negative zero
+
+
+def money(value: Decimal, currency: str, places: int = 2) -> str:
+    """An amount with its currency: ``EUR 1,234.50``."""
+    return f"{currency} {amount(value, places)}"
+
+
+def exact(value: Decimal) -> str:
+    """Every digit that counts, no exponent, at least two places: ``1,234.50``, ``2.08320743876``."""
+    whole, _, places = f"{value:,f}".partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+
+
+def change(now: Decimal, before: Decimal) -> str:
+    """Relative change with its sign, ``new`` where there was nothing before, empty where nothing changed from nothing."""
+    if not before:
+        return "new" if now else ""
+    return f"{float((now - before) / abs(before)):+.1%}"
+
+
+def change_percent(now: Decimal | None, before: Decimal | None) -> float | None:
+    """Relative change in percent, None where there was nothing before."""
+    return float((Decimal(now or 0) - before) / abs(before) * 100) if before else None
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separators."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def share(part: Decimal, whole: Decimal) -> str:
+    """A share in percent, empty where there is no whole."""
+    return f"{float(part / whole):.1%}" if whole else NOTHING
+
+
+def percent(value: float | None, places: int = 1) -> str:
+    """A fraction in percent."""
+    return NOTHING if value is None else f"{value:.{places}%}"
+
+
+def target(value: float) -> str:
+    """An objective's target without needless zeros: ``99 %``, ``99.95 %``."""
+    return f"{value * 100:g} %"
+
+
+def day(value: date | None) -> str:
+    """A day as ISO 8601."""
+    return NOTHING if value is None else f"{value:%Y-%m-%d}"
+
+
+def moment(value: datetime | None) -> str:
+    """A time to the minute, labelled UTC."""
+    return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """A count with its noun: ``1 app``, ``1,204 apps``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,102 @@
+"""What every page shares: its head with how far the data goes, its reads, and the words where there is nothing.
+
+The answer of a page is drawn by the page; statements and charts have their own modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from urllib.parse import quote
+
+import polars as pl
+import streamlit as st
+
+from dashboards import formats
+from dashboards.access import NOBODY, Viewer, current_viewer, workspace
+from dashboards.queries import TeamReads, reads_of
+
+EMPTY = (
+    "Nothing is published yet. Name your bills and telemetry in `appfleet.yaml`, then run `appfleet run`; "
+    "or make a fleet to look at with `appfleet simulate`."
+)
+ROWS_SHOWN = 200
+"""Rows of a long table that leave the warehouse; search narrows, the count says how many there are."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page starts from: who looks, what may be read, and how far the data goes."""
+
+    viewer: Viewer
+    reads: TeamReads
+    cost_day: date | None
+    first_cost_day: date | None
+    telemetry_end: datetime | None
+
+    @property
+    def day(self) -> date:
+        """The newest day with cost; without cost the last day of telemetry."""
+        return self.cost_day or (self.telemetry_end.date() if self.telemetry_end else date(1970, 1, 1))
+
+
+def open_page(title: str, question: str) -> Page:
+    """Draws the head of a page and returns what it reads from; stops where nobody is signed in or nothing is published."""
+    st.title(title, anchor=False)
+    viewer = current_viewer()
+    if viewer is None:
+        st.warning(NOBODY)
+        st.stop()
+    reads = reads_of(workspace(), viewer.teams)
+    found = reads.frame("dashboards/as_of")
+    if found.is_empty():
+        st.caption(question)
+        st.info(EMPTY)
+        st.stop()
+    row = found.row(0, named=True)
+    page = Page(viewer, reads, row["cost_day"], row["first_cost_day"], row["telemetry_end"])
+    st.caption(f"{question}  \n{_as_of(page, row['published_at'])}")
+    return page
+
+
+def _as_of(page: Page, published_at: datetime) -> str:
+    cost = f"Cost to {formats.day(page.cost_day)}" if page.cost_day else "No cost yet"
+    telemetry = (
+        f"telemetry to {formats.moment(page.telemetry_end)}" if page.telemetry_end else "no telemetry yet"
+    )
+    return (
+        f"{cost} · {telemetry} · published {formats.moment(published_at)} · seen as {page.viewer.name}, "
+        f"{formats.plural(len(page.viewer.teams), 'team')}"
+    )
+
+
+def app_link(app_id: str) -> str:
+    """Address of an app's page."""
+    return f"/app?app={quote(app_id, safe='')}"
+
+
+def app_column(label: str = "App") -> dict[str, object]:
+    """Configuration of a column of ``app_link`` addresses that shows the app's id."""
+    return st.column_config.LinkColumn(label, display_text=r"app=(.*)$", pinned=True, width="medium")
+
+
+def linked(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with a column ``app`` that links to each app's page, first."""
+    return frame.select(
+        pl.col("app_id").map_elements(app_link, return_dtype=pl.String).alias("app"), pl.exclude("app_id")
+    )
+
+
+def shown_of(shown: int, matching: int, noun: str, order: str) -> None:
+    """Says how many rows there are where not all are shown."""
+    if shown < matching:
+        st.caption(
+            f"{formats.count(shown)} of {formats.plural(matching, noun)} shown, {order}; search to narrow."
+        )
+    else:
+        st.caption(formats.plural(matching, noun))
+
+
+def days_back(end: date, days: int) -> date:
+    """First day of a window of ``days`` that ends with ``end``."""
+    return end - timedelta(days=days - 1)

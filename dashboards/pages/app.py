@@ -1,0 +1,302 @@
+"""App: one app's cost, use, errors, latency and unit cost on one time axis, with its objectives and where its cost is from."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+import streamlit as st
+
+from dashboards import charts, formats
+from dashboards.charts import Panel
+from dashboards.frame import Page, days_back, open_page
+
+WINDOWS = {30: "30 days", 90: "90 days", 395: "13 months"}
+
+
+def chosen_app(page: Page) -> tuple[str, int]:
+    """The app and the days to show; stops with advice where there is none."""
+    choices = page.reads.frame("app/choices")
+    if choices.is_empty():
+        st.info("No app of yours is known yet. Run `appfleet run` after naming bills, telemetry or a catalogue.")
+        st.stop()
+    names = dict(choices.iter_rows())
+    which, window = st.columns([3, 2], vertical_alignment="bottom")
+    app_id = which.selectbox(
+        "App",
+        list(names),
+        format_func=lambda app: app if names[app] == app else f"{app} ({names[app]})",
+        key="app",
+        bind="query-params",
+    )
+    days = window.segmented_control(
+        "Days",
+        list(WINDOWS),
+        format_func=WINDOWS.__getitem__,
+        default=90,
+        required=True,
+        key="days",
+        bind="query-params",
+    )
+    return app_id, days or 90
+
+
+def registry_facts(facts: dict[str, object]) -> None:
+    """Who owns the app, and what is known about it."""
+    badges = st.container(horizontal=True)
+    state = facts["worst_state"]
+    colour = {"page": "red", "ticket": "orange", "ok": "green"}.get(state, "gray")
+    badges.badge(f"Health: {formats.STATES.get(state, state)}", color=colour)
+    if not facts["is_registered"]:
+        badges.badge(
+            "Unregistered", color="orange", help="Seen in a bill or in telemetry; no catalogue names it."
+        )
+    if facts["is_idle"]:
+        badges.badge("Idle", color="orange", help="Costs, but served no request in the last 30 days.")
+    if not facts["is_billed"]:
+        badges.badge("No cost", color="gray", help="No bill has a row of this app.")
+    if not facts["is_observed"]:
+        badges.badge("No telemetry", color="gray", help="No span, metric or log names this app.")
+    lines = {
+        "Team": facts["team"],
+        "Lead": facts["lead"],
+        "Cost centre": facts["cost_center"],
+        "System": facts["system"],
+        "Lifecycle": facts["lifecycle"],
+        "First cost": formats.day(facts["first_cost_date"]),
+        "Last cost": formats.day(facts["last_cost_date"]),
+        "Last signal": formats.moment(facts["last_seen"]),
+        "Registered in": facts["source"],
+    }
+    for column, chunk in zip(st.columns(3), _thirds(list(lines.items())), strict=True):
+        column.markdown("  \n".join(f":gray[{label}] {value or formats.NOTHING}" for label, value in chunk))
+
+
+def _thirds(items: list[tuple[str, object]]) -> list[list[tuple[str, object]]]:
+    size = -(-len(items) // 3)
+    return [items[start : start + size] for start in (0, size, 2 * size)]
+
+
+def panels_of(costs: pl.DataFrame, activity: pl.DataFrame) -> list[Panel]:
+    """Cost, requests, errors, latency and unit cost, as far as there is data."""
+    once = activity.unique("usage_date", keep="first", maintain_order=True)
+    priced = activity.filter(pl.col("cost_per_1000_requests").is_not_null())
+    timed = once.filter(pl.col("duration_p95_ms").is_not_null())
+    panels = []
+    if costs.height:
+        words = charts.exact_words(costs["billed_cost"], costs["billing_currency"])
+        panels.append(
+            Panel(
+                "Billed cost",
+                charts.panel_frame(costs, "billed_cost", "billing_currency", words),
+                height=120,
+            )
+        )
+    if once["requests"].sum():
+        words = [formats.count(value) for value in once["requests"]]
+        panels.append(
+            Panel("Requests", charts.panel_frame(once, "requests", "requests", words), (charts.SKY,))
+        )
+        words = [formats.count(value) for value in once["errors"]]
+        panels.append(
+            Panel("Errors", charts.panel_frame(once, "errors", "errors", words), (charts.VERMILLION,))
+        )
+    if timed.height:
+        words = [f"{value:,.0f} ms" for value in timed["duration_p95_ms"]]
+        panels.append(
+            Panel(
+                "Latency, 95th percentile, ms",
+                charts.panel_frame(timed, "duration_p95_ms", "p95", words),
+                (charts.PURPLE,),
+            )
+        )
+    if priced.height:
+        words = charts.exact_words(priced["cost_per_1000_requests"], priced["billing_currency"])
+        panels.append(
+            Panel(
+                "Effective cost per 1,000 requests",
+                charts.panel_frame(priced, "cost_per_1000_requests", "billing_currency", words),
+            )
+        )
+    return panels
+
+
+def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.DataFrame) -> None:
+    """Everything that has a day, on one time axis, with cost anomalies shaded."""
+    window = {"app_id": app_id, "first_day": first, "last_day": last}
+    costs = page.reads.frame("app/costs_daily", **window)
+    activity = page.reads.frame("app/activity_daily", **window)
+    panels = panels_of(costs, activity)
+    if not panels:
+        st.info(
+            "Nothing happened in these days: no cost and no request. Choose a longer window, or see when it was last seen above."
+        )
+        return
+    totals = costs.group_by("billing_currency").agg(pl.col("billed_cost").sum()).sort("billing_currency")
+    words = [f"billed {formats.money(cost, currency)}" for currency, cost in totals.iter_rows()]
+    daily = activity.unique("usage_date")
+    words.append(formats.plural(daily["requests"].sum(), "request"))
+    words.append(formats.plural(daily["errors"].sum(), "error"))
+    st.markdown(f"{formats.day(first)} to {formats.day(last)}: **{' · '.join(words)}**")
+    episodes = anomalies.filter(pl.col("end_date") >= first).select(
+        pl.col("start_date").clip(lower_bound=first),
+        after=pl.col("end_date") + timedelta(days=1),
+        words=pl.Series(
+            [
+                f"{row['kind']}, {formats.money(row['impact'], row['billing_currency'])} beyond what was expected"
+                for row in anomalies.filter(pl.col("end_date") >= first).iter_rows(named=True)
+            ],
+            dtype=pl.String,
+        ),
+    )
+    with st.container(gap=None):
+        for panel, chart in zip(panels, charts.stacked_panels(panels, first, last, episodes), strict=True):
+            st.altair_chart(chart, width="stretch", alt=f"{panel.title} of {app_id} per day")
+
+
+def anomaly_table(anomalies: pl.DataFrame) -> None:
+    """Cost anomalies as episodes."""
+    st.subheader("Cost anomalies", anchor=False)
+    if anomalies.is_empty():
+        st.caption("None: every day's cost was within what its past lets expect.")
+        return
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Days (UTC)": [
+                    f"{formats.day(row['start_date'])} to {formats.day(row['end_date'])}"
+                    for row in anomalies.iter_rows(named=True)
+                ],
+                "Kind": anomalies["kind"],
+                "Currency": anomalies["billing_currency"],
+                "Expected": anomalies["expected_cost"].round(2),
+                "Actual": anomalies["actual_cost"].round(2),
+                "Impact": anomalies["impact"].round(2),
+                "State": anomalies["state"],
+            }
+        ),
+        column_config={
+            name: st.column_config.NumberColumn(format="accounting")
+            for name in ("Expected", "Actual", "Impact")
+        },
+        hide_index=True,
+        alt="Cost anomalies of the app",
+    )
+
+
+def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
+    """Objectives with budget and burn."""
+    st.subheader("Objectives", anchor=False)
+    objectives = page.reads.frame("app/objectives", app_id=app_id)
+    if objectives.is_empty() or not objectives["total"].sum():
+        st.caption(
+            "No indicator: no SERVER or CONSUMER span of this app is in the window, so nothing can be promised."
+            if not has_indicator
+            else "No objective has events in its window yet."
+        )
+        return
+    rows = list(objectives.iter_rows(named=True))
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Objective": [row["objective"].capitalize() for row in rows],
+                "State": [formats.STATES.get(row["state"], row["state"]) for row in rows],
+                "Target": [formats.target(row["target"]) for row in rows],
+                "Measured": [formats.percent(row["sli"], 3) for row in rows],
+                "Budget left": [
+                    None if row["budget_remaining"] is None else row["budget_remaining"] * 100 for row in rows
+                ],
+                "Bad events": [row["total"] - row["good"] for row in rows],
+                "Events": [row["total"] for row in rows],
+                **{f"Burn {formats.WINDOWS[w]}": objectives[f"burn_rate_{w}"] for w in ("1h", "6h", "3d")},
+                "Since": [formats.moment(row["since"]) for row in rows],
+            }
+        ),
+        column_config={
+            "Budget left": st.column_config.NumberColumn(
+                format="%.1f %%", help="1 - (bad / total) / (1 - target), by occurrences; below zero is overspent."
+            ),
+            "Bad events": st.column_config.NumberColumn(format="localized"),
+            "Events": st.column_config.NumberColumn(format="localized"),
+            **{
+                f"Burn {formats.WINDOWS[w]}": st.column_config.NumberColumn(
+                    format="%.2f x", help="1 x spends the budget exactly in its window."
+                )
+                for w in ("1h", "6h", "3d")
+            },
+        },
+        hide_index=True,
+        alt="Objectives of the app with error budget and burn rates",
+    )
+    st.caption(f"Over {rows[0]['window_days']} days, counted by occurrences.")
+
+
+def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
+    """Cost by service, and by which rule it became this app's."""
+    window = {"app_id": app_id, "first_day": first, "last_day": last}
+    services = page.reads.frame("app/services", **window)
+    rules = page.reads.frame("app/attribution", **window)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Cost by service", anchor=False)
+        if services.is_empty():
+            st.caption("No cost in these days.")
+        for place, (currency, part) in enumerate(_by_currency(services)):
+            bars = pl.DataFrame(
+                {
+                    "name": part["service_name"],
+                    "value": part["billed_cost"].cast(pl.Float64),
+                    "shown": [formats.money(cost, currency) for cost in part["billed_cost"]],
+                }
+            )
+            colour = charts.CURRENCY_COLOURS[place % len(charts.CURRENCY_COLOURS)]
+            st.altair_chart(
+                charts.ranked_bars(bars, currency, colour),
+                width="stretch",
+                alt=f"Billed cost of {app_id} by service in {currency}",
+            )
+    with right:
+        st.subheader("Why this cost is this app's", anchor=False)
+        if rules.is_empty():
+            st.caption("No cost in these days.")
+            return
+        st.dataframe(
+            pl.DataFrame(
+                {
+                    "Rule": [formats.RULES.get(rule, rule) for rule in rules["attribution_rule"]],
+                    "Confidence": rules["confidence"] * 100,
+                    "Currency": rules["billing_currency"],
+                    "Billed": rules["billed_cost"].round(2),
+                    "Days": rules["days"],
+                }
+            ),
+            column_config={
+                "Confidence": st.column_config.NumberColumn(format="%.0f %%"),
+                "Billed": st.column_config.NumberColumn(format="accounting"),
+            },
+            hide_index=True,
+            alt="Attribution rules that gave the app its cost",
+        )
+        evidence = page.reads.frame("app/evidence", app_id=app_id)
+        if evidence.height:
+            st.caption("Evidence: " + "; ".join(f"`{text}`" for text in evidence["evidence"].head(5) if text))
+
+
+def _by_currency(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    return [
+        (currency, frame.filter(pl.col("billing_currency") == currency))
+        for currency in frame["billing_currency"].unique().sort()
+    ]
+
+
+page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")
+app_id, days = chosen_app(page)
+facts = page.reads.frame("app/facts", app_id=app_id).row(0, named=True)
+last = max(page.day, page.telemetry_end.date()) if page.telemetry_end else page.day
+first = days_back(last, days)
+anomalies = page.reads.frame("app/anomalies", app_id=app_id)
+registry_facts(facts)
+over_time(page, app_id, first, last, anomalies)
+objectives_table(page, app_id, facts["has_indicator"])
+cost_origin(page, app_id, first, last)
+anomaly_table(anomalies)

@@ -1,0 +1,205 @@
+"""Fleet: every app, who owns it, what it costs, whether it works, and what needs somebody's attention."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import polars as pl
+import streamlit as st
+
+from dashboards import formats
+from dashboards.frame import ROWS_SHOWN, Page, app_column, linked, open_page, shown_of
+
+ORDERS = {
+    "cost": "by cost",
+    "change": "by growth in cost",
+    "requests": "by requests",
+    "errors": "by errors",
+    "name": "by name",
+}
+FILTERS = {
+    "page": "Page",
+    "ticket": "Ticket",
+    "breached": "Budget spent",
+    "anomaly": "Cost anomaly",
+    "idle": "Idle",
+    "unregistered": "Unregistered",
+    "no_data": "No indicator",
+}
+
+
+def headline(page: Page, totals: pl.DataFrame) -> None:
+    """The figures that say whether the fleet is well."""
+    counts = page.reads.frame("fleet/counts").row(0, named=True)
+    idle = page.reads.frame("fleet/idle_cost")
+    idle_cost = " + ".join(
+        formats.money(row["billed"], row["billing_currency"]) for row in idle.iter_rows(named=True)
+    )
+    columns = st.columns(5)
+    columns[0].metric(
+        "Apps",
+        formats.count(counts["apps"]),
+        f"{formats.count(counts['unregistered'])} unregistered",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help="Every app the registry, a bill or telemetry knows.",
+    )
+    columns[1].metric(
+        "Paging now",
+        formats.count(counts["pages"]),
+        f"{formats.count(counts['tickets'])} with a ticket",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help="Objectives that burn their error budget fast enough to page, and those slow enough for a ticket.",
+    )
+    columns[2].metric(
+        "Objectives breached",
+        formats.count(counts["breached"]),
+        f"of {formats.count(counts['objectives'])} with data",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help="Objectives whose error budget of the window is spent.",
+    )
+    columns[3].metric(
+        "Open cost anomalies",
+        formats.count(counts["open_anomalies"]),
+        "touch the last three days",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+    )
+    columns[4].metric(
+        "Idle apps",
+        formats.count(counts["idle"]),
+        f"{idle_cost} in 30 days" if idle_cost else "no cost",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help="They cost something in the last 30 days, were seen before, and served no request in them.",
+    )
+    for column, row in zip(st.columns(max(2, totals.height)), totals.iter_rows(named=True), strict=False):
+        currency = row["billing_currency"]
+        column.metric(
+            f"Billed in {currency}, 30 days",
+            formats.money(row["billed"], currency),
+            f"{formats.change(row['billed'], row['billed_before'])} against the 30 days before",
+            delta_color="inverse" if row["billed_before"] else "off",
+            border=True,
+            help=f"Exactly {formats.exact(row['billed'])}, for {formats.plural(row['billed_apps'], 'app')}. "
+            "Currencies are never added.",
+            delta_description=f"unallocated: {formats.money(row['unallocated'], currency)} "
+            f"({formats.share(row['unallocated'], row['billed'])})",
+        )
+
+
+def chosen_rows(page: Page, currencies: list[str]) -> tuple[pl.DataFrame, str]:
+    """The rows the controls ask for, and their order in words."""
+    search, flags, order, currency = st.columns([3, 4, 2, 1], vertical_alignment="bottom")
+    text = search.text_input(
+        "Search",
+        key="search",
+        bind="query-params",
+        type="search",
+        placeholder="app, title, team or lifecycle",
+    )
+    only = flags.pills(
+        "Only",
+        list(FILTERS),
+        selection_mode="multi",
+        format_func=FILTERS.__getitem__,
+        key="only",
+        bind="query-params",
+    )
+    by = order.selectbox(
+        "Order",
+        list(ORDERS),
+        format_func=lambda name: ORDERS[name].capitalize(),
+        key="order",
+        bind="query-params",
+    )
+    of = currency.selectbox("in", currencies or [""], key="currency", disabled=len(currencies) < 2)
+    frame = page.reads.frame(
+        "fleet/apps",
+        cost_day=page.day,
+        search=text or "",
+        only=tuple(only or ()),
+        order_by=by or "cost",
+        order_currency=of or "",
+        row_limit=ROWS_SHOWN,
+    )
+    words = ORDERS[by or "cost"]
+    return frame, f"{words} in {of}" if by in ("cost", "change") and of else words
+
+
+def table_of(frame: pl.DataFrame, currencies: list[str]) -> pl.DataFrame:
+    """The table as shown: a column of cost and one of change per currency, everything else as words."""
+    money = {}
+    for currency in currencies:
+        now = [cost.get(currency) if cost else None for cost in frame["cost"]]
+        before = [cost.get(currency) if cost else None for cost in frame["cost_before"]]
+        money[f"cost {currency}"] = pl.Series(
+            [None if value is None else round(value, 2) for value in now], dtype=pl.Decimal(38, 2)
+        )
+        money[f"change {currency}"] = pl.Series(
+            [formats.change_percent(one, other) for one, other in zip(now, before, strict=True)],
+            dtype=pl.Float64,
+        )
+    return linked(frame).select(
+        "app",
+        pl.col("app_name"),
+        "team",
+        "lifecycle",
+        pl.col("state").replace_strict(formats.STATES, default=pl.col("state")),
+        pl.col("flags").list.eval(pl.element().replace_strict(formats.FLAGS, default=pl.element())),
+        *(column.alias(name) for name, column in money.items()),
+        "requests",
+        "errors",
+    )
+
+
+def columns_of(currencies: list[str]) -> dict[str, object]:
+    """How the columns of the table are named, aligned and explained."""
+    config: dict[str, object] = {
+        "app": app_column(),
+        "app_name": st.column_config.TextColumn("Title"),
+        "team": st.column_config.TextColumn("Team"),
+        "lifecycle": st.column_config.TextColumn("Lifecycle"),
+        "state": st.column_config.TextColumn("Health", help="The worst of the app's objectives."),
+        "flags": st.column_config.ListColumn("Needs attention"),
+        "requests": st.column_config.NumberColumn("Requests", format="localized", help="Last 30 days."),
+        "errors": st.column_config.NumberColumn(
+            "Errors", format="localized", help="Bad requests, last 30 days."
+        ),
+    }
+    for currency in currencies:
+        config[f"cost {currency}"] = st.column_config.NumberColumn(
+            f"{currency}, 30 days", format="accounting", help="Billed in the 30 days to the newest cost day."
+        )
+        config[f"change {currency}"] = st.column_config.NumberColumn(
+            f"{currency} change",
+            format="%+.1f %%",
+            help="Against the 30 days before; empty where there was none.",
+        )
+    return config
+
+
+page = open_page("Fleet", "Every app: who owns it, what it costs, whether it works, and what needs attention.")
+totals = page.reads.frame("fleet/totals", cost_day=page.day)
+headline(page, totals)
+currencies = totals["billing_currency"].to_list()
+st.subheader("Apps", anchor=False)
+rows, order_words = chosen_rows(page, currencies)
+if rows.is_empty():
+    st.info("No app matches. Clear the search or the filters to see all of yours.")
+else:
+    st.dataframe(
+        table_of(rows, currencies),
+        column_config=columns_of(currencies),
+        hide_index=True,
+        height=min(640, 38 + 35 * rows.height),
+        alt="Apps with team, health, cost of the last 30 days per currency, requests and errors",
+    )
+    shown_of(rows.height, rows["matching"][0], "app", order_words)
