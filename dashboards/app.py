@@ -1,6 +1,6 @@
 """The dashboards of appfleet: five pages, served on this machine only.
 
-Run it with ``appfleet up``. What a page shows lives in ``pages/``; here is only the frame around them.
+Run it with ``appfleet up``. What a page shows lives in ``views/`` (a folder named pages would be served by Streamlit itself, past the check below); here is only the frame around them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if not is_loopback(st.get_option("server.address")):
 
 chosen = st.navigation(
     [
-        st.Page("pages/fleet.py", title="Fleet", url_path="fleet", default=True),
-        st.Page("pages/app.py", title="App", url_path="app"),
-        st.Page("pages/team.py", title="Team", url_path="team"),
-        st.Page("pages/oncall.py", title="On-call", url_path="oncall"),
-        st.Page("pages/finance.py", title="Finance", url_path="finance"),
+        st.Page("views/fleet.py", title="Fleet", url_path="fleet", default=True),
+        st.Page("views/one_app.py", title="App", url_path="app"),
+        st.Page("views/team.py", title="Team", url_path="team"),
+        st.Page("views/oncall.py", title="On-call", url_path="oncall"),
+        st.Page("views/finance.py", title="Finance", url_path="finance"),
     ],
     position="top",
 )

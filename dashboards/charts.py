@@ -27,6 +27,9 @@ CURRENCY_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 _AXIS_WIDTH = 62
 """Pixels left of every panel, so that panels below each other share one time axis."""
 
+_TICKS = ",~f"
+"""Axis labels: plain numbers, no exponent, no needless zeros."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -38,16 +41,17 @@ class Panel:
     title: str
     frame: pl.DataFrame
     colours: Sequence[str] = CURRENCY_COLOURS
-    bars: bool = False
     height: int = 92
+    whole: bool = False
+    """Values are counts: no tick between two of them."""
 
 
-def panel_frame(frame: pl.DataFrame, value: str, series: str, shown: Sequence[str]) -> pl.DataFrame:
+def panel_frame(frame: pl.DataFrame, value: str, series: pl.Expr, shown: Sequence[str]) -> pl.DataFrame:
     """A panel's frame from a frame with ``usage_date``: the column to draw, its series and its words."""
     return frame.select(
         "usage_date",
         pl.col(value).cast(pl.Float64).alias("value"),
-        pl.col(series).alias("series") if series in frame.columns else pl.lit(series).alias("series"),
+        series.alias("series"),
         pl.Series("shown", list(shown), dtype=pl.String),
     )
 
@@ -74,7 +78,14 @@ def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: boo
         "usage_date:T",
         scale=alt.Scale(domain=days, type="utc"),
         axis=alt.Axis(
-            title=None, format="%-d %b", labels=has_dates, ticks=has_dates, grid=False, labelFlush=False
+            title=None,
+            format="%-d %b",
+            labels=has_dates,
+            ticks=has_dates,
+            grid=False,
+            tickCount=10,
+            labelBound=True,  # a label beyond the edge would make this panel narrower than the others
+            labelOverlap=True,
         ),
     )
     y = alt.Y(
@@ -85,7 +96,8 @@ def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: boo
             minExtent=_AXIS_WIDTH,
             maxExtent=_AXIS_WIDTH,
             tickCount=3,
-            format="~s",
+            tickMinStep=1 if panel.whole else alt.Undefined,
+            format=_TICKS,
             titleAlign="left",
             titleAngle=0,
             titleAnchor="end",
@@ -106,20 +118,10 @@ def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: boo
         alt.Tooltip("series:N", title=" "),
         alt.Tooltip("shown:N", title=panel.title),
     ]
-    base = alt.Chart(panel.frame)
-    # one panel is one day wide per bar: a bar per currency beside the other, never on top of it
-    marks = (
-        base.mark_bar(binSpacing=0).encode(
-            x=x,
-            y=y.stack(None),
-            color=colour,
-            tooltip=words,
-            xOffset=alt.XOffset("series:N", sort=order),
-        )
-        if panel.bars
-        else base.mark_line(interpolate="linear", strokeWidth=1.8, point=alt.OverlayMarkDef(size=14)).encode(
-            x=x, y=y, color=colour, tooltip=words
-        )
+    line = (
+        alt.Chart(panel.frame)
+        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
+        .encode(x=x, y=y, color=colour, tooltip=words)
     )
     layers: list[alt.Chart] = []
     if episodes.height:
@@ -132,7 +134,7 @@ def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: boo
                 tooltip=[alt.Tooltip("words:N", title="Cost anomaly")],
             )
         )
-    return alt.layer(*layers, marks)
+    return alt.layer(*layers, line)
 
 
 def _midnight(day: date) -> str:
@@ -149,7 +151,7 @@ def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.C
         .mark_bar(color=colour, cornerRadiusEnd=2)
         .encode(
             x=alt.X("iso_week:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=alt.Y("value:Q", title=currency, axis=alt.Axis(format="~s", tickCount=4)),
+            y=alt.Y("value:Q", title=currency, axis=alt.Axis(format=_TICKS, tickCount=4)),
             opacity=alt.condition("datum.is_complete", alt.value(1.0), alt.value(0.45)),
             tooltip=[
                 alt.Tooltip("iso_week:O", title="week"),

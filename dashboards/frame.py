@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 from urllib.parse import quote
 
 import polars as pl
@@ -22,6 +23,9 @@ EMPTY = (
 )
 ROWS_SHOWN = 200
 """Rows of a long table that leave the warehouse; search narrows, the count says how many there are."""
+
+_SHORT = 16
+"""Rows of a table that is shown whole."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def app_link(app_id: str) -> str:
 
 def app_column(label: str = "App") -> dict[str, object]:
     """Configuration of a column of ``app_link`` addresses that shows the app's id."""
-    return st.column_config.LinkColumn(label, display_text=r"app=(.*)$", pinned=True, width="medium")
+    return st.column_config.LinkColumn(label, display_text=r"app=(.*)$", pinned=True, width=150)
 
 
 def linked(frame: pl.DataFrame) -> pl.DataFrame:
@@ -100,3 +104,8 @@ def shown_of(shown: int, matching: int, noun: str, order: str) -> None:
 def days_back(end: date, days: int) -> date:
     """First day of a window of ``days`` that ends with ``end``."""
     return end - timedelta(days=days - 1)
+
+
+def table_height(rows: int) -> int | Literal["content"]:
+    """Height of a table: all of a short one, a window of a long one."""
+    return "content" if rows <= _SHORT else 600

@@ -42,7 +42,9 @@ class TeamReads:
             WarehouseError: the warehouse cannot be reached or refuses the statement.
         """
         _refuse_unscoped(name, self.teams)
-        return _remembered(str(self.workspace), self.mark, self.teams, name, tuple(sorted(parameters.items())))
+        return _remembered(
+            str(self.workspace), self.mark, self.teams, name, tuple(sorted(parameters.items()))
+        )
 
     def narrowed(self, teams: tuple[str, ...]) -> TeamReads:
         """The same reads for some of the viewer's teams; a team the viewer does not have is left out."""
@@ -64,7 +66,9 @@ def reads_of(workspace: Path, teams: tuple[str, ...]) -> TeamReads:
 
 def _refuse_unscoped(name: str, teams: tuple[str, ...]) -> None:
     if TEAMS_PARAMETER not in statement(f"queries/{name}"):
-        raise ConfigurationError(f"sql/queries/{name}.sql does not take the viewer's teams: no page may read it")
+        raise ConfigurationError(
+            f"sql/queries/{name}.sql does not take the viewer's teams: no page may read it"
+        )
     if not teams:
         raise ConfigurationError("the viewer has no team, so there is nothing this viewer may read")
 

@@ -1,47 +1,56 @@
-"""The command line that serves the pages, for whoever supervises them.
+"""Serves the pages: ``python -m dashboards.serve --workspace DIR --port 8501``.
 
-One place decides port, address and what Streamlit may say; starting and ending the process belongs to the caller.
+One place decides address, port and what Streamlit may say. Who looks comes from the environment (``dashboards.access``);
+starting, watching and ending this process belongs to the caller.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from pathlib import Path
 
-from dashboards.access import NAME_VARIABLE, TEAMS_VARIABLE, WORKSPACE_VARIABLE, Viewer
+from dashboards.access import ONLY_LOOPBACK, WORKSPACE_VARIABLE, is_loopback
 
 LOOPBACK = "127.0.0.1"
+PORT = 8501
 
 
-def command(port: int, address: str = LOOPBACK) -> list[str]:
-    """Arguments that serve the pages on ``address`` and ``port`` with this interpreter; run them with ``environment``."""
+def command(port: int = PORT, address: str = LOOPBACK) -> list[str]:
+    """Arguments that serve the pages with this interpreter; run them from where ``dashboards`` can be imported."""
     options = {
         "server.address": address,
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",
-        "server.runOnSave": "false",
-        "server.allowedHosts": f"{LOOPBACK},localhost,::1",
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
-        "client.toolbarMode": "viewer",
     }
-    app = str(Path(__file__).with_name("app.py"))
     return [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        app,
+        *(sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py"))),
         *(f"--{name}={value}" for name, value in options.items()),
     ]
 
 
-def environment(workspace: Path, viewer: Viewer) -> dict[str, str]:
-    """Variables the pages need beside those of the caller: where the data is and who looks."""
-    return {
-        WORKSPACE_VARIABLE: str(workspace.resolve()),
-        NAME_VARIABLE: viewer.name,
-        TEAMS_VARIABLE: ",".join(viewer.teams),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+def main() -> None:
+    """Becomes the Streamlit server; ends with 2 where the address is not of this machine alone."""
+    parser = argparse.ArgumentParser(prog="python -m dashboards.serve")
+    parser.add_argument("--workspace", default=os.environ.get(WORKSPACE_VARIABLE, "."))
+    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--address", default=LOOPBACK)
+    given = parser.parse_args()
+    if not is_loopback(given.address):
+        parser.error(ONLY_LOOPBACK)
+    root = str(Path(__file__).resolve().parents[1])
+    beside = os.environ.get("PYTHONPATH")
+    environment = {
+        **os.environ,
+        WORKSPACE_VARIABLE: str(Path(given.workspace).resolve()),
+        "PYTHONPATH": os.pathsep.join([root, *([beside] if beside else [])]),
     }
+    os.execve(sys.executable, command(given.port, given.address), environment)
+
+
+if __name__ == "__main__":
+    main()

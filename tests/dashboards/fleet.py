@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from sql.publish import WHOLE_TABLE, new_batch_id, publish
+from sql.publish import WHOLE_TABLE, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 
 Row = dict[str, Any]
@@ -72,7 +72,6 @@ _APPS: list[tuple[str, str, tuple[str, ...], str, int, str]] = [
 _SCOPES: dict[str, tuple[str, ...]] = {
     "registry": ("core_apps", "core_teams"),
     "identities": ("core_identities",),
-    "slices": ("core_app_telemetry_daily",),
     "slo": ("mart_slo_status",),
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
 }
@@ -143,9 +142,7 @@ def build() -> Fleet:
     fleet.tables["core_app_telemetry_daily"] = _telemetry()
     fleet.tables["mart_slo_status"] = _objectives()
     fleet.tables["mart_cost_anomalies"] = _anomalies(costs)
-    fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(
-        costs, fleet.tables["core_app_telemetry_daily"]
-    )
+    fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(costs, fleet.tables["core_app_telemetry_daily"])
     fleet.tables["mart_team_costs_weekly"] = _weekly(costs)
     fleet.tables["mart_chargeback_lines"] = _lines(costs)
     fleet.tables["mart_app_inventory"] = _inventory(costs, fleet.tables["core_app_telemetry_daily"])
@@ -493,6 +490,11 @@ def publish_fleet(warehouse: Warehouse, fleet: Fleet) -> None:
             rows = [row for row in fleet.tables[table] if month_of(row[column]) == month]
             _insert(warehouse, table, rows, batch)
             _publish(warehouse, scope, month, {table: batch})
+    signals = new_batch_id()
+    _insert(warehouse, "core_app_telemetry_daily", fleet.tables["core_app_telemetry_daily"], signals)
+    publish_periods(
+        warehouse, "slices", {"core_app_telemetry_daily": signals}, dict.fromkeys(_days(), "fleet"), {}
+    )
     for source in SOURCES:
         for month in sorted({row["billing_period"] for row in fleet.costs(source_name=source)}):
             _deliver(warehouse, source, month, fleet.costs(source_name=source, billing_period=month))

@@ -34,6 +34,6 @@ FROM
     WHERE billing_period = {billing_period:Date}
     GROUP BY source_name, billing_currency, metric
 )
-WHERE has({teams:Array(String)}, 'unassigned')
+WHERE has({teams:Array(String)}, 'unassigned') AND metric IN ('BilledCost', 'EffectiveCost')
 GROUP BY source_name, billing_currency, metric
 ORDER BY source_name, billing_currency, metric

@@ -1,6 +1,7 @@
--- purpose: the statement of a billing month per cost centre, team and currency
+-- purpose: the statement of a billing month per cost centre, team and currency; the rounding line of a currency is of
+--   no team, so it goes to a viewer who has 'unassigned' (finance, the platform team)
 -- parameters: teams Array(String), billing_period Date
--- columns: cost_center, team, owner, billing_currency, billed_cost, effective_cost, amount, unallocated, lines, apps
+-- columns: cost_center, team (empty for rounding), owner, billing_currency, billed_cost, effective_cost, amount, unallocated, lines, apps
 SELECT
     toString(l.cost_center) AS cost_center,
     toString(l.team) AS team,
@@ -13,6 +14,10 @@ SELECT
     count() AS lines,
     uniqExactIf(l.app_id, l.app_id NOT IN ('unallocated', '')) AS apps
 FROM mart_chargeback_lines_current AS l
-WHERE billing_period = {billing_period:Date} AND team IN {teams:Array(String)}
+WHERE billing_period = {billing_period:Date}
+  AND (
+        l.team IN {teams:Array(String)}
+        OR (l.cost_type = 'rounding' AND has({teams:Array(String)}, 'unassigned'))
+    )
 GROUP BY cost_center, team, billing_currency
-ORDER BY billing_currency, amount DESC, team
+ORDER BY billing_currency, team = '', amount DESC, team

@@ -11,21 +11,25 @@ from dashboards import charts, formats
 from dashboards.charts import Panel
 from dashboards.frame import Page, days_back, open_page
 
+CURRENCY = pl.col("billing_currency")
 WINDOWS = {30: "30 days", 90: "90 days", 395: "13 months"}
 
 
 def chosen_app(page: Page) -> tuple[str, int]:
-    """The app and the days to show; stops with advice where there is none."""
-    choices = page.reads.frame("app/choices")
+    """The app and the days to show; stops with advice where there is none.
+
+    Options read as their ids: the address of the page carries what an option reads as.
+    """
+    choices = page.reads.frame("app/choices")["app_id"]
     if choices.is_empty():
-        st.info("No app of yours is known yet. Run `appfleet run` after naming bills, telemetry or a catalogue.")
+        st.info(
+            "No app of yours is known yet. Run `appfleet run` after naming bills, telemetry or a catalogue."
+        )
         st.stop()
-    names = dict(choices.iter_rows())
     which, window = st.columns([3, 2], vertical_alignment="bottom")
     app_id = which.selectbox(
         "App",
-        list(names),
-        format_func=lambda app: app if names[app] == app else f"{app} ({names[app]})",
+        choices.to_list(),
         key="app",
         bind="query-params",
     )
@@ -43,6 +47,7 @@ def chosen_app(page: Page) -> tuple[str, int]:
 
 def registry_facts(facts: dict[str, object]) -> None:
     """Who owns the app, and what is known about it."""
+    st.header(facts["app_name"], anchor=False)
     badges = st.container(horizontal=True)
     state = facts["worst_state"]
     colour = {"page": "red", "ticket": "orange", "ok": "green"}.get(state, "gray")
@@ -88,25 +93,35 @@ def panels_of(costs: pl.DataFrame, activity: pl.DataFrame) -> list[Panel]:
         panels.append(
             Panel(
                 "Billed cost",
-                charts.panel_frame(costs, "billed_cost", "billing_currency", words),
+                charts.panel_frame(costs, "billed_cost", CURRENCY, words),
                 height=120,
             )
         )
     if once["requests"].sum():
         words = [formats.count(value) for value in once["requests"]]
         panels.append(
-            Panel("Requests", charts.panel_frame(once, "requests", "requests", words), (charts.SKY,))
+            Panel(
+                "Requests",
+                charts.panel_frame(once, "requests", pl.lit("requests"), words),
+                (charts.SKY,),
+                whole=True,
+            )
         )
         words = [formats.count(value) for value in once["errors"]]
         panels.append(
-            Panel("Errors", charts.panel_frame(once, "errors", "errors", words), (charts.VERMILLION,))
+            Panel(
+                "Errors",
+                charts.panel_frame(once, "errors", pl.lit("errors"), words),
+                (charts.VERMILLION,),
+                whole=True,
+            )
         )
     if timed.height:
         words = [f"{value:,.0f} ms" for value in timed["duration_p95_ms"]]
         panels.append(
             Panel(
                 "Latency, 95th percentile, ms",
-                charts.panel_frame(timed, "duration_p95_ms", "p95", words),
+                charts.panel_frame(timed, "duration_p95_ms", pl.lit("95th percentile"), words),
                 (charts.PURPLE,),
             )
         )
@@ -115,7 +130,7 @@ def panels_of(costs: pl.DataFrame, activity: pl.DataFrame) -> list[Panel]:
         panels.append(
             Panel(
                 "Effective cost per 1,000 requests",
-                charts.panel_frame(priced, "cost_per_1000_requests", "billing_currency", words),
+                charts.panel_frame(priced, "cost_per_1000_requests", CURRENCY, words),
             )
         )
     return panels
@@ -134,7 +149,7 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
         return
     totals = costs.group_by("billing_currency").agg(pl.col("billed_cost").sum()).sort("billing_currency")
     words = [f"billed {formats.money(cost, currency)}" for currency, cost in totals.iter_rows()]
-    daily = activity.unique("usage_date")
+    daily = activity.unique("usage_date")  # a day in two currencies is two rows with the same requests
     words.append(formats.plural(daily["requests"].sum(), "request"))
     words.append(formats.plural(daily["errors"].sum(), "error"))
     st.markdown(f"{formats.day(first)} to {formats.day(last)}: **{' · '.join(words)}**")
@@ -150,7 +165,8 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
         ),
     )
     with st.container(gap=None):
-        for panel, chart in zip(panels, charts.stacked_panels(panels, first, last, episodes), strict=True):
+        begin = max(first, min(panel.frame["usage_date"].min() for panel in panels))
+        for panel, chart in zip(panels, charts.stacked_panels(panels, begin, last, episodes), strict=True):
             st.altair_chart(chart, width="stretch", alt=f"{panel.title} of {app_id} per day")
 
 
@@ -180,6 +196,7 @@ def anomaly_table(anomalies: pl.DataFrame) -> None:
             for name in ("Expected", "Actual", "Impact")
         },
         hide_index=True,
+        placeholder="",
         alt="Cost anomalies of the app",
     )
 
@@ -214,7 +231,8 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
         ),
         column_config={
             "Budget left": st.column_config.NumberColumn(
-                format="%.1f %%", help="1 - (bad / total) / (1 - target), by occurrences; below zero is overspent."
+                format="%.1f %%",
+                help="1 - (bad / total) / (1 - target), by occurrences; below zero is overspent.",
             ),
             "Bad events": st.column_config.NumberColumn(format="localized"),
             "Events": st.column_config.NumberColumn(format="localized"),
@@ -226,6 +244,7 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
             },
         },
         hide_index=True,
+        placeholder="",
         alt="Objectives of the app with error budget and burn rates",
     )
     st.caption(f"Over {rows[0]['window_days']} days, counted by occurrences.")
@@ -275,6 +294,7 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
                 "Billed": st.column_config.NumberColumn(format="accounting"),
             },
             hide_index=True,
+            placeholder="",
             alt="Attribution rules that gave the app its cost",
         )
         evidence = page.reads.frame("app/evidence", app_id=app_id)
@@ -291,12 +311,18 @@ def _by_currency(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
 
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")
 app_id, days = chosen_app(page)
-facts = page.reads.frame("app/facts", app_id=app_id).row(0, named=True)
+facts = next(page.reads.frame("app/facts", app_id=app_id).iter_rows(named=True), None)
 last = max(page.day, page.telemetry_end.date()) if page.telemetry_end else page.day
 first = days_back(last, days)
 anomalies = page.reads.frame("app/anomalies", app_id=app_id)
-registry_facts(facts)
+if facts:
+    registry_facts(facts)
+else:
+    st.caption(
+        "Cost that no rule could give to an app. An app tag or a registry pattern makes it somebody's."
+    )
 over_time(page, app_id, first, last, anomalies)
-objectives_table(page, app_id, facts["has_indicator"])
+if facts:
+    objectives_table(page, app_id, facts["has_indicator"])
 cost_origin(page, app_id, first, last)
 anomaly_table(anomalies)

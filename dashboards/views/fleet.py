@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import ROWS_SHOWN, Page, app_column, linked, open_page, shown_of
+from dashboards.frame import ROWS_SHOWN, Page, app_column, linked, open_page, shown_of, table_height
 
 ORDERS = {
     "cost": "by cost",
@@ -32,7 +30,7 @@ def headline(page: Page, totals: pl.DataFrame) -> None:
     """The figures that say whether the fleet is well."""
     counts = page.reads.frame("fleet/counts").row(0, named=True)
     idle = page.reads.frame("fleet/idle_cost")
-    idle_cost = " + ".join(
+    idle_cost = ", ".join(
         formats.money(row["billed"], row["billing_currency"]) for row in idle.iter_rows(named=True)
     )
     columns = st.columns(5)
@@ -66,7 +64,7 @@ def headline(page: Page, totals: pl.DataFrame) -> None:
     columns[3].metric(
         "Open cost anomalies",
         formats.count(counts["open_anomalies"]),
-        "touch the last three days",
+        "in the last three days",
         delta_color="off",
         delta_arrow="off",
         border=True,
@@ -74,30 +72,38 @@ def headline(page: Page, totals: pl.DataFrame) -> None:
     columns[4].metric(
         "Idle apps",
         formats.count(counts["idle"]),
-        f"{idle_cost} in 30 days" if idle_cost else "no cost",
+        idle_cost or "no cost",
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help="They cost something in the last 30 days, were seen before, and served no request in them.",
+        help="They cost this much in the last 30 days, were seen before, and served no request in them.",
     )
-    for column, row in zip(st.columns(max(2, totals.height)), totals.iter_rows(named=True), strict=False):
+    columns = st.columns(max(4, 2 * totals.height))
+    for place, row in enumerate(totals.iter_rows(named=True)):
         currency = row["billing_currency"]
-        column.metric(
+        columns[2 * place].metric(
             f"Billed in {currency}, 30 days",
             formats.money(row["billed"], currency),
-            f"{formats.change(row['billed'], row['billed_before'])} against the 30 days before",
+            f"{formats.change(row['billed'], row['billed_before'])} vs 30 days before",
             delta_color="inverse" if row["billed_before"] else "off",
             border=True,
             help=f"Exactly {formats.exact(row['billed'])}, for {formats.plural(row['billed_apps'], 'app')}. "
             "Currencies are never added.",
-            delta_description=f"unallocated: {formats.money(row['unallocated'], currency)} "
-            f"({formats.share(row['unallocated'], row['billed'])})",
+        )
+        columns[2 * place + 1].metric(
+            f"Unallocated in {currency}",
+            formats.money(row["unallocated"], currency),
+            f"{formats.share(row['unallocated'], row['billed'])} of what is billed",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help=f"Cost no rule could give to an app, exactly {formats.exact(row['unallocated'])}.",
         )
 
 
 def chosen_rows(page: Page, currencies: list[str]) -> tuple[pl.DataFrame, str]:
     """The rows the controls ask for, and their order in words."""
-    search, flags, order, currency = st.columns([3, 4, 2, 1], vertical_alignment="bottom")
+    search, order, currency = st.columns([4, 2, 1], vertical_alignment="bottom")
     text = search.text_input(
         "Search",
         key="search",
@@ -105,7 +111,7 @@ def chosen_rows(page: Page, currencies: list[str]) -> tuple[pl.DataFrame, str]:
         type="search",
         placeholder="app, title, team or lifecycle",
     )
-    only = flags.pills(
+    only = st.pills(
         "Only",
         list(FILTERS),
         selection_mode="multi",
@@ -152,7 +158,7 @@ def table_of(frame: pl.DataFrame, currencies: list[str]) -> pl.DataFrame:
         pl.col("app_name"),
         "team",
         "lifecycle",
-        pl.col("state").replace_strict(formats.STATES, default=pl.col("state")),
+        pl.concat_list(pl.col("state").replace(formats.STATES)).alias("state"),
         pl.col("flags").list.eval(pl.element().replace_strict(formats.FLAGS, default=pl.element())),
         *(column.alias(name) for name, column in money.items()),
         "requests",
@@ -167,8 +173,17 @@ def columns_of(currencies: list[str]) -> dict[str, object]:
         "app_name": st.column_config.TextColumn("Title"),
         "team": st.column_config.TextColumn("Team"),
         "lifecycle": st.column_config.TextColumn("Lifecycle"),
-        "state": st.column_config.TextColumn("Health", help="The worst of the app's objectives."),
-        "flags": st.column_config.ListColumn("Needs attention"),
+        "state": st.column_config.MultiselectColumn(
+            "Health",
+            options=list(formats.STATES.values()),
+            color=["red", "orange", "green", "gray"],
+            help="The worst of the app's objectives.",
+        ),
+        "flags": st.column_config.MultiselectColumn(
+            "Needs attention",
+            options=list(formats.FLAGS.values()),
+            color=["violet", "gray", "red", "orange"],
+        ),
         "requests": st.column_config.NumberColumn("Requests", format="localized", help="Last 30 days."),
         "errors": st.column_config.NumberColumn(
             "Errors", format="localized", help="Bad requests, last 30 days."
@@ -186,7 +201,9 @@ def columns_of(currencies: list[str]) -> dict[str, object]:
     return config
 
 
-page = open_page("Fleet", "Every app: who owns it, what it costs, whether it works, and what needs attention.")
+page = open_page(
+    "Fleet", "Every app: who owns it, what it costs, whether it works, and what needs attention."
+)
 totals = page.reads.frame("fleet/totals", cost_day=page.day)
 headline(page, totals)
 currencies = totals["billing_currency"].to_list()
@@ -199,7 +216,8 @@ else:
         table_of(rows, currencies),
         column_config=columns_of(currencies),
         hide_index=True,
-        height=min(640, 38 + 35 * rows.height),
+        height=table_height(rows.height),
+        placeholder="",
         alt="Apps with team, health, cost of the last 30 days per currency, requests and errors",
     )
     shown_of(rows.height, rows["matching"][0], "app", order_words)

@@ -1,0 +1,246 @@
+"""Finance: the statement of a billing month, tied to the published bill to the last digit, and its file."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import polars as pl
+import streamlit as st
+
+from dashboards import formats
+from dashboards.frame import ROWS_SHOWN, Page, app_column, linked, open_page, shown_of, table_height
+from models.focus import currencies as minor_units
+from models.statement_csv import statement_csv
+
+MONEY = st.column_config.NumberColumn(format="accounting")
+ROUNDING = "rounding"
+
+
+def chosen_month(page: Page) -> date:
+    """The billing month to show; stops with advice where there is none."""
+    months = page.reads.frame("finance/months")["billing_period"].to_list()
+    if not months:
+        st.info(
+            "No bill of your teams is published. Name one under `sources.billing`, then run `appfleet run`."
+        )
+        st.stop()
+    named = {f"{month:%Y-%m}": month for month in months}
+    return named[
+        st.selectbox("Billing month (UTC)", list(named), key="month", bind="query-params", width=240)
+    ]
+
+
+def headline(statement: pl.DataFrame, month: date) -> None:
+    """Charged, billed and unallocated per currency."""
+    groups = _by_currency(statement)
+    for column, (currency, part) in zip(st.columns(max(2, len(groups))), groups, strict=False):
+        charged, billed, unallocated = (
+            sum(part[name], Decimal(0)) for name in ("amount", "billed_cost", "unallocated")
+        )
+        column.metric(
+            f"Charged in {currency}, {month:%Y-%m}",
+            formats.money(charged, currency, minor_units()[currency]),
+            f"unallocated {formats.money(unallocated, currency)} ({formats.share(unallocated, billed)})",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help=f"Billed exactly {currency} {formats.exact(billed)}; rounded once, to the minor unit.",
+        )
+
+
+def statement_table(statement: pl.DataFrame) -> None:
+    """One row per cost centre, team and currency, with a total per currency."""
+    st.subheader("Statement by cost centre", anchor=False)
+    for currency, part in _by_currency(statement):
+        places = minor_units()[currency]
+        rows = [
+            {
+                "Cost centre": row["cost_center"] or formats.NOTHING,
+                "Team": row["team"] or ROUNDING,
+                "Lead": row["owner"],
+                "Apps": row["apps"],
+                "Lines": row["lines"],
+                f"Billed {currency}": formats.exact(row["billed_cost"]),
+                f"Effective {currency}": formats.exact(row["effective_cost"]),
+                f"Charged {currency}": formats.amount(row["amount"], places),
+            }
+            for row in part.iter_rows(named=True)
+        ]
+        rows.append(
+            {
+                "Cost centre": "",
+                "Team": "Total",
+                "Lead": "",
+                "Apps": part["apps"].sum(),
+                "Lines": part["lines"].sum(),
+                f"Billed {currency}": formats.exact(sum(part["billed_cost"], Decimal(0))),
+                f"Effective {currency}": formats.exact(sum(part["effective_cost"], Decimal(0))),
+                f"Charged {currency}": formats.amount(sum(part["amount"], Decimal(0)), places),
+            }
+        )
+        st.dataframe(
+            pl.DataFrame(rows),
+            column_config={
+                name: st.column_config.TextColumn(alignment="right")
+                for name in (f"Billed {currency}", f"Effective {currency}", f"Charged {currency}")
+            },
+            hide_index=True,
+            placeholder="",
+            height=table_height(len(rows)),
+            alt=f"Statement in {currency} by cost centre and team",
+        )
+
+
+def download(page: Page, month: date) -> None:
+    """The statement as a file, made when asked for and never kept on the server's side."""
+
+    def made_now() -> bytes:
+        lines = page.reads.frame("finance/statement_lines", billing_period=month)
+        return statement_csv(lines, month, minor_units())
+
+    st.download_button(
+        "Download the statement (CSV)",
+        made_now,
+        file_name=f"chargeback-{month:%Y-%m}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        type="primary",
+        help="Your teams' lines; the same bytes as `appfleet chargeback` writes.",
+    )
+
+
+def reconciliation(page: Page, month: date) -> None:
+    """Published against attributed cost, to the last digit."""
+    st.subheader("Does it tie to the bill?", anchor=False)
+    if not page.viewer.sees_whole_bills:
+        st.caption("A bill is of all teams: this part is shown to finance and the platform team.")
+        return
+    frame = page.reads.frame("finance/reconciliation", billing_period=month)
+    apart = frame.filter(pl.col("difference") != 0)
+    if apart.is_empty():
+        st.success(
+            f"Yes: attributed equals published in all {frame.height} sums of source, currency and metric, "
+            "to the last digit."
+        )
+    else:
+        st.error(
+            f"No: {formats.plural(apart.height, 'sum')} of source, currency and metric "
+            f"{'differs' if apart.height == 1 else 'differ'}. Run `appfleet doctor`, then `appfleet run`."
+        )
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Source": frame["source_name"],
+                "Currency": frame["billing_currency"],
+                "Metric": frame["metric"],
+                **{
+                    label: [formats.exact(value) for value in frame[name]]
+                    for label, name in (
+                        ("Published", "published"),
+                        ("Attributed", "attributed"),
+                        ("Difference", "difference"),
+                    )
+                },
+            }
+        ),
+        column_config={
+            name: st.column_config.TextColumn(alignment="right")
+            for name in ("Published", "Attributed", "Difference")
+        },
+        hide_index=True,
+        placeholder="",
+        alt="Published against attributed cost per source, currency and metric",
+    )
+
+
+def lines_table(page: Page, month: date) -> None:
+    """The lines of the statement, as far as the search asks for."""
+    st.subheader("Lines", anchor=False)
+    text = st.text_input(
+        "Search lines",
+        key="lines",
+        bind="query-params",
+        type="search",
+        placeholder="app, title, team, cost centre or service",
+        width=420,
+    )
+    frame = page.reads.frame("finance/lines", billing_period=month, search=text or "", row_limit=ROWS_SHOWN)
+    if frame.is_empty():
+        st.caption("No line matches.")
+        return
+    st.dataframe(
+        linked(frame).select(
+            "app",
+            Team="team",
+            **{"Cost centre": "cost_center"},
+            Service="service_name",
+            Category="charge_category",
+            Type="cost_type",
+            Rule=pl.col("attribution_rule").replace(formats.RULES),
+            Currency="billing_currency",
+            Billed=pl.Series([formats.exact(value) for value in frame["billed_cost"]]),
+            Charged=pl.col("amount").round(2).cast(pl.Decimal(38, 2)),
+        ),
+        column_config={
+            "app": app_column(),
+            "Billed": st.column_config.TextColumn(alignment="right", help="Exact."),
+            "Charged": MONEY,
+        },
+        hide_index=True,
+        placeholder="",
+        height=table_height(frame.height),
+        alt="Lines of the statement",
+    )
+    shown_of(frame.height, frame["matching"][0], "line", "largest amounts first")
+
+
+def deliveries(page: Page, month: date) -> None:
+    """What the month was published from."""
+    if not page.viewer.sees_whole_bills:
+        return
+    st.subheader("Published from", anchor=False)
+    frame = page.reads.frame("finance/deliveries", billing_period=month)
+    if frame.is_empty():
+        st.caption("The ledger names no delivery for this month.")
+        return
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Source": frame["source_name"],
+                "Object": frame["object_name"],
+                "Rows": frame["rows"],
+                "Delivered (UTC)": frame["modified_at"].dt.strftime("%Y-%m-%d %H:%M"),
+                "Published (UTC)": frame["published_at"].dt.strftime("%Y-%m-%d %H:%M"),
+                "Release": frame["seq"],
+                "Batch": frame["batch_id"],
+                "SHA-256": frame["object_sha256"],
+            }
+        ),
+        column_config={"Rows": st.column_config.NumberColumn(format="localized")},
+        hide_index=True,
+        placeholder="",
+        alt="Deliveries the billing month was published from",
+    )
+
+
+def _by_currency(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    return [
+        (currency, frame.filter(pl.col("billing_currency") == currency))
+        for currency in frame["billing_currency"].unique().sort()
+    ]
+
+
+page = open_page("Finance", "What each cost centre is charged, and whether it ties to the bill.")
+month = chosen_month(page)
+statement = page.reads.frame("finance/statement", billing_period=month)
+if statement.is_empty():
+    st.info(f"No statement for {month:%Y-%m} yet. `appfleet run` computes it from the published bills.")
+else:
+    headline(statement, month)
+    download(page, month)
+    statement_table(statement)
+reconciliation(page, month)
+if not statement.is_empty():
+    lines_table(page, month)
+deliveries(page, month)

@@ -1,0 +1,112 @@
+"""On-call: which apps burn their error budget now, worst first, since when, and what is left."""
+
+from __future__ import annotations
+
+import polars as pl
+import streamlit as st
+
+from dashboards import formats
+from dashboards.frame import ROWS_SHOWN, app_column, linked, open_page, shown_of, table_height
+
+WINDOWS = ("5m", "1h", "6h", "1d", "3d")
+
+
+def headline(health: dict[str, int]) -> None:
+    """How many objectives are in which state."""
+    words = (
+        ("page", "Page", "Wake somebody: the budget burns away in hours."),
+        ("ticket", "Ticket", "Somebody's work of the day: the budget burns away in days."),
+        ("breached", "Budget spent", "Nothing is left of the error budget of the window."),
+        ("ok", "OK", "Inside the budget."),
+    )
+    for column, (state, label, meaning) in zip(st.columns(len(words)), words, strict=True):
+        column.metric(label, formats.count(health[state]), border=True, help=meaning)
+
+
+def burning_table(frame: pl.DataFrame, label: str) -> None:
+    """Objectives with their burn, budget and since when."""
+    burns = {f"burn_rate_{window}": f"Burn {formats.WINDOWS[window]}" for window in WINDOWS}
+    st.dataframe(
+        linked(frame).select(
+            "app",
+            Team="team",
+            Objective=pl.col("objective").str.to_titlecase(),
+            State=pl.col("state").replace(formats.STATES),
+            Since=pl.col("since").dt.strftime("%Y-%m-%d %H:%M"),
+            **{"Budget left": pl.col("budget_remaining") * 100},
+            **{new: pl.col(old) for old, new in burns.items()},
+            **{
+                "Target": pl.col("target") * 100,
+                "Measured": pl.col("sli") * 100,
+                "Bad": pl.col("total") - pl.col("good"),
+                "Events": pl.col("total"),
+            },
+        ),
+        column_config={
+            "app": app_column(),
+            "Since": st.column_config.TextColumn(
+                "Since (UTC)", help="First bad slice of the window that fired."
+            ),
+            **{
+                name: st.column_config.NumberColumn(
+                    format="%.1f x", help="1 x spends the budget exactly in its window."
+                )
+                for name in burns.values()
+            },
+            "Budget left": st.column_config.NumberColumn(
+                format="%.1f %%",
+                help="1 - (bad / total) / (1 - target), by occurrences; below zero is overspent.",
+            ),
+            "Target": st.column_config.NumberColumn(format="%.2f %%"),
+            "Measured": st.column_config.NumberColumn(format="%.3f %%"),
+            "Bad": st.column_config.NumberColumn(format="localized"),
+            "Events": st.column_config.NumberColumn(format="localized"),
+        },
+        hide_index=True,
+        placeholder="",
+        height=table_height(frame.height),
+        alt=label,
+    )
+
+
+page = open_page("On-call", "Which apps burn their error budget now, worst first.")
+health = page.reads.frame("team/health").row(0, named=True)
+burning = page.reads.frame("oncall/burning", row_limit=ROWS_SHOWN)
+without = page.reads.frame("oncall/without_indicator", row_limit=ROWS_SHOWN)
+headline(health)
+firing = burning.filter(pl.col("state").is_in(["page", "ticket"]))
+quiet = burning.filter(pl.col("state") == "ok")
+st.subheader("Act now", anchor=False)
+if burning.is_empty():
+    st.info(
+        "No objective has data yet. Apps get one as soon as their SERVER or CONSUMER spans arrive: "
+        "point a collector at `appfleet up`, or name files under `sources.telemetry` and run `appfleet run`."
+    )
+elif firing.is_empty():
+    st.success("Nothing burns fast enough for a page or a ticket.")
+else:
+    burning_table(firing, "Objectives that page or need a ticket, the worst first")
+if quiet.height:
+    st.subheader("The rest, closest to the edge first", anchor=False)
+    burning_table(quiet, "Objectives without an alert, the fastest burn first")
+    shown_of(burning.height, burning["matching"][0], "objective", "the worst first")
+if without.height:
+    st.subheader("No indicator", anchor=False)
+    st.caption(
+        "These apps have no SERVER or CONSUMER span in the window, so nobody can say whether they work: "
+        "jobs, idle apps and apps without telemetry."
+    )
+    st.dataframe(
+        linked(without).select(
+            "app",
+            Title="app_name",
+            Team="team",
+            **{"Last signal (UTC)": pl.col("last_seen").dt.strftime("%Y-%m-%d %H:%M")},
+        ),
+        column_config={"app": app_column()},
+        hide_index=True,
+        placeholder="",
+        height=table_height(without.height),
+        alt="Apps without an indicator",
+    )
+    shown_of(without.height, without["matching"][0], "app", "the last seen first")

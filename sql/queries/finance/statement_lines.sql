@@ -1,0 +1,17 @@
+-- purpose: every line of the statement of a billing month, as a file carries it; the rounding line of a currency is of
+--   no team, so it goes to a viewer who has 'unassigned' (finance, the platform team)
+-- parameters: teams Array(String), billing_period Date
+-- columns: those of mart_chargeback_lines without billing_period
+SELECT
+    line, toString(cost_center) AS cost_center, toString(l.team) AS team, owner, app_id, app_name,
+    toString(source_name) AS source_name, toString(provider) AS provider, toString(service_name) AS service_name,
+    toString(charge_category) AS charge_category, toString(charge_class) AS charge_class,
+    toString(l.cost_type) AS cost_type, toString(attribution_rule) AS attribution_rule,
+    toString(billing_currency) AS billing_currency, billed_cost, effective_cost, amount
+FROM mart_chargeback_lines_current AS l
+WHERE billing_period = {billing_period:Date}
+  AND (
+        l.team IN {teams:Array(String)}
+        OR (l.cost_type = 'rounding' AND has({teams:Array(String)}, 'unassigned'))
+    )
+ORDER BY line
