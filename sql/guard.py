@@ -35,7 +35,7 @@ REFUSED_FUNCTIONS = frozenset(
     hascolumnintable hdfs hdfscluster hive hudi hudicluster
     iceberg icebergazure icebergazurecluster icebergcluster iceberghdfs iceberghdfscluster iceberglocal
     iceberglocalcluster icebergs3 icebergs3cluster
-    input jdbc loop merge mergetreeanalyzeindexes mergetreeanalyzeindexesuuid mergetreecodecblockcounts
+    input jdbc loop mergetreeanalyzeindexes mergetreeanalyzeindexesuuid mergetreecodecblockcounts
     mergetreeindex mergetreeprojection mergetreetextindex meilisearch mongodb mysql odbc oss
     paimon paimonazure paimonazurecluster paimoncluster paimonhdfs paimonhdfscluster paimonlocal paimons3
     paimons3cluster postgresql primes prometheusquery prometheusqueryrange python redis remote remotesecure

@@ -12,8 +12,10 @@ from sql.tokens import Token, tokens
 
 Kind = Literal["stream", "insert", "whole"]
 
-STREAMED_FORMATS = frozenset({"native", "rowbinary", "tabseparated", "tsv", "csv", "jsoneachrow"})
-"""Formats whose blocks are simply appended; any other is one document and is made as a whole."""
+STREAMED_FORMATS = frozenset({"native", "rowbinary", "tabseparated", "tsv", "csv"})
+"""Formats whose blocks are simply appended; any other is one document and is made as a whole.
+
+JSONEachRow is not among them: a setting makes it one JSON array."""
 
 HEAD_BYTES = 1 << 18
 """An INSERT's data must begin before this place (ClickHouse's own max_query_size)."""
@@ -72,6 +74,7 @@ def statement_of(raw: bytes, default_format: str) -> Statement:
     place = _format_place(seen) if returns else 0
     output = seen[place + 1].text if place else default_format
     reads = returns and first is not None and first.is_word("SELECT", "WITH")
+    reads = reads and not any(one.is_word("TOTALS") for one in seen)  # totals follow the last block
     if reads and output.lower() in STREAMED_FORMATS:
         end = seen[place].start if place else seen[-1].end
         return Statement("stream", raw[:end], output)

@@ -117,7 +117,7 @@ def test_get_reads_and_does_not_write(ask, table: str) -> None:
 
 def test_a_late_error_is_never_data(ask) -> None:
     text = "SELECT number, throwIf(number = 3000000) FROM numbers(4000000) SETTINGS max_block_size = 65536 FORMAT {}"
-    for output in ("TSV", "CSV", "Native", "RowBinary", "JSONEachRow"):
+    for output in ("TSV", "CSV", "Native", "RowBinary"):
         answer = ask(text.format(output))
         assert answer.status == -1, f"{output}: the chunks must break off"
         assert b"__exception__" in answer.body[-2000:]

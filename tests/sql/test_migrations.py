@@ -212,19 +212,20 @@ def _header(text: str) -> dict[str, str]:
         if named:
             key = named.group(1)
             found[key] = named.group(2)
-        elif key:
+        elif key and line.startswith("--   "):
             found[key] += " " + line.lstrip("- ")
+        else:
+            key = ""
     return found
 
 
 def _declared(text: str) -> list[str]:
     """Names of the header's columns: ``a, b Type; c``, and ``for each of 1h, 6h: bad_<w>, total_<w>``."""
     columns = EACH.sub(_expanded, _header(text)["columns"])
-    columns = re.sub(r":[^,;]*(?=[;,]|$)", "", columns)
-    depth_free = columns
-    while re.search(r"\([^()]*\)", depth_free):
-        depth_free = re.sub(r"\([^()]*\)", "", depth_free)
-    parts = [one.strip() for one in re.split(r"[,;]", depth_free)]
+    while re.search(r"\([^()]*\)", columns):
+        columns = re.sub(r"\([^()]*\)", "", columns)
+    columns = re.sub(r":[^;]*(?=;|$)", "", columns)  # prose runs to the next semicolon
+    parts = [one.strip() for one in re.split(r"[,;]", columns)]
     return [part.removeprefix("and ").split()[0] for part in parts if part.removeprefix("and ").split()]
 
 
