@@ -14,6 +14,7 @@ ALLOWED_TABLE_FUNCTIONS = frozenset(
     {
         "generate_series",
         "generateseries",
+        "merge",
         "null",
         "numbers",
         "numbers_mt",

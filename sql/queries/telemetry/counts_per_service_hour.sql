@@ -1,7 +1,7 @@
 -- purpose: what counts per signal, service and hour: spans and metric points once each, logs as delivered
 -- parameters: none
 -- columns: signal, service_name, hour, records
-SELECT signal, service_name, hour, records
+SELECT signal, service_name, toDateTime64(hour, 0, 'UTC') AS hour, records
 FROM
 (
     SELECT 'traces' AS signal, toString(ServiceName) AS service_name, toStartOfHour(Timestamp) AS hour, count() AS records
