@@ -13,18 +13,6 @@ from models.errors import MigrationError
 from sql.catalog import split_statements, statement, statements
 from sql.warehouse import Warehouse
 
-_STATES = """
-CREATE TABLE IF NOT EXISTS schema_migrations
-(
-    name        String COMMENT 'file under sql/migrations',
-    checksum    String COMMENT 'sha256 of its text',
-    state       LowCardinality(String) COMMENT 'in_progress or completed',
-    recorded_at DateTime64(9, 'UTC') DEFAULT now64(9) COMMENT 'when the state was reached'
-)
-ENGINE = MergeTree ORDER BY (name, recorded_at)
-COMMENT 'Migrations of this warehouse: one line per state reached'
-"""
-
 
 @dataclass(frozen=True)
 class Migration:
@@ -50,7 +38,7 @@ def migrate(warehouse: Warehouse) -> list[str]:
     Raises:
         MigrationError: an applied file was edited, or the warehouse is newer than this code.
     """
-    warehouse.execute_text(_STATES)
+    warehouse.execute("statements/create_schema_migrations")
     recorded = {
         row["name"]: row for row in warehouse.frame("queries/ledger/migrations").iter_rows(named=True)
     }

@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from models.errors import LeaseHeld
+from models.errors import LeaseHeld, ModelError, WarehouseError
 from sql.warehouse import Warehouse
 
 WHOLE_TABLE = date(1970, 1, 1)
@@ -71,7 +71,16 @@ def publish(
     sums: Mapping[str, Decimal] | None = None,
     residues: Mapping[str, Decimal] | None = None,
 ) -> Release:
-    """Makes ``batches`` current for a scope and period by one insert of one row; the caller holds the lease."""
+    """Makes ``batches`` current for a scope and period by one insert of one row; the caller holds the lease.
+
+    Raises:
+        ModelError: a batch is missing, or ``version`` is not an aware time.
+        WarehouseError: somebody else published the same scope and period meanwhile (without the lease).
+    """
+    if not batches:
+        raise ModelError(f"a release of {scope} names no batch: name one for each table it feeds")
+    if version.tzinfo is None:
+        raise ModelError(f"the version of a release of {scope} has no time zone: give an aware time")
     previous = head(warehouse, scope, period)
     release = Release(
         scope=scope,
@@ -98,7 +107,17 @@ def publish(
         version=release.version.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
         published_at=release.published_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
     )
+    _is_current(warehouse, release)
     return release
+
+
+def _is_current(warehouse: Warehouse, release: Release) -> None:
+    """Reads the release back: two writers of one scope would otherwise hide each other's rows in silence."""
+    current = head(warehouse, release.scope, release.period)
+    if current is None or (current.seq, current.batches) != (release.seq, release.batches):
+        raise WarehouseError(
+            f"{release.scope} {release.period} was published by somebody else at the same time: run it again alone"
+        )
 
 
 def publish_periods(

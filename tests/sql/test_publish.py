@@ -1,0 +1,173 @@
+"""Releases: one row publishes a scope and period in all its tables, and one writer at a time may do so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from models.errors import LeaseHeld, ModelError, WarehouseError
+from sql import publish as publish_module
+from sql.publish import WHOLE_TABLE, head, heads, lease, new_batch_id, publish
+from sql.warehouse import Warehouse
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSION = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def _teams(warehouse: Warehouse, *names: str):  # type: ignore[no-untyped-def]
+    batch = new_batch_id()
+    warehouse.execute_text(
+        "INSERT INTO core_teams (team, batch_id) SELECT arrayJoin({names:Array(String)}), {batch:UUID}",
+        names=list(names),
+        batch=batch,
+    )
+    return batch
+
+
+def _visible(warehouse: Warehouse) -> list[str]:
+    return warehouse.frame_of("SELECT toString(team) AS team FROM core_teams_current ORDER BY team")[
+        "team"
+    ].to_list()
+
+
+def test_rows_appear_with_their_release_and_replace_the_former(warehouse: Warehouse) -> None:
+    first = _teams(warehouse, "a", "b")
+    assert _visible(warehouse) == []
+    publish(
+        warehouse, "registry", WHOLE_TABLE, batches={"core_teams": first}, rows=2, sha256="1", version=VERSION
+    )
+    assert _visible(warehouse) == ["a", "b"]
+    second = _teams(warehouse, "c")
+    assert _visible(warehouse) == ["a", "b"]
+    release = publish(
+        warehouse,
+        "registry",
+        WHOLE_TABLE,
+        batches={"core_teams": second},
+        rows=1,
+        sha256="2",
+        version=VERSION,
+    )
+    assert release.seq == 2
+    assert _visible(warehouse) == ["c"]
+    empty = publish(
+        warehouse,
+        "registry",
+        WHOLE_TABLE,
+        batches={"core_teams": new_batch_id()},
+        rows=0,
+        sha256="3",
+        version=VERSION,
+    )
+    assert (empty.seq, _visible(warehouse)) == (3, []), "a release of no rows empties the table"
+
+
+def test_a_head_comes_back_as_it_was_published(warehouse: Warehouse) -> None:
+    sums = {
+        "USD/BilledCost": Decimal("123456789012345678901234567890.123456789012345678"),
+        "EUR/x": Decimal("-0.1"),
+    }
+    residues = {"USD/BilledCost": Decimal("0.00000000000000000000000000000000000001")}
+    published = publish(
+        warehouse,
+        "billing/it's \\ one",
+        date(2026, 1, 1),
+        batches={"raw_focus_costs": new_batch_id(), "b": new_batch_id()},
+        rows=2**40,
+        sha256="f" * 64,
+        version=VERSION,
+        sums=sums,
+        residues=residues,
+    )
+    found = head(warehouse, "billing/it's \\ one", date(2026, 1, 1))
+    assert found == published
+    assert found is not None
+    assert found.version == VERSION
+    assert (found.sums, found.residues) == (sums, residues)
+    assert head(warehouse, "billing/it's \\ one", date(2026, 2, 1)) is None
+    assert head(warehouse, "billing/it", date(2026, 1, 1)) is None
+
+
+def test_periods_do_not_touch_each_other(warehouse: Warehouse) -> None:
+    for month in (3, 4):
+        for number in range(2):
+            publish(
+                warehouse,
+                "costs",
+                date(2026, month, 1),
+                batches={"t": new_batch_id()},
+                rows=number,
+                sha256=f"{month}{number}",
+                version=VERSION,
+            )
+    assert [(one.period.month, one.seq, one.sha256) for one in heads(warehouse, "costs")] == [
+        (3, 2, "31"),
+        (4, 2, "41"),
+    ]
+
+
+def test_what_a_release_must_have(warehouse: Warehouse) -> None:
+    with pytest.raises(ModelError, match="no batch"):
+        publish(warehouse, "x", WHOLE_TABLE, batches={}, rows=0, sha256="", version=VERSION)
+    with pytest.raises(ModelError, match="time zone"):
+        publish(
+            warehouse,
+            "x",
+            WHOLE_TABLE,
+            batches={"t": new_batch_id()},
+            rows=0,
+            sha256="",
+            version=VERSION.replace(tzinfo=None),
+        )
+
+
+def test_two_writers_without_a_lease_are_noticed(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that saw the head before another one published cannot slip its older release in unnoticed."""
+    first = publish(
+        warehouse, "race", WHOLE_TABLE, batches={"t": new_batch_id()}, rows=0, sha256="a", version=VERSION
+    )
+    publish(
+        warehouse, "race", WHOLE_TABLE, batches={"t": new_batch_id()}, rows=0, sha256="b", version=VERSION
+    )
+    publish(
+        warehouse, "race", WHOLE_TABLE, batches={"t": new_batch_id()}, rows=0, sha256="c", version=VERSION
+    )
+    true_head, answers = publish_module.head, [first]
+    monkeypatch.setattr(publish_module, "head", lambda *args: answers.pop() if answers else true_head(*args))
+    with pytest.raises(WarehouseError, match="somebody else"):
+        publish(
+            warehouse, "race", WHOLE_TABLE, batches={"t": new_batch_id()}, rows=0, sha256="d", version=VERSION
+        )
+
+
+def test_a_lease_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from sql.publish import lease\n"
+        "with lease(Path(sys.argv[1]), 'billing/aws'):\n print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert other.stdout
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(LeaseHeld, match=f"process {other.pid} since"), lease(tmp_path, "billing/aws"):
+        pass
+    with lease(tmp_path, "billing/azure"):
+        pass
+    other.kill()
+    other.wait()
+    begin = time.monotonic()
+    with lease(tmp_path, "billing/aws", wait_seconds=5):
+        assert time.monotonic() - begin < 5
