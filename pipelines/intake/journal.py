@@ -71,7 +71,7 @@ class _Append:
 
 
 class Journal:
-    """Appends from many requests, one sync for all that wait, sealed segments for one loader."""
+    """Appends from many requests, one sync for all that wait, sealed segments for one loader per signal."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
@@ -111,11 +111,15 @@ class Journal:
             self._changed.notify_all()
         return one.done
 
-    def next_sealed(self, timeout: float) -> Segment | None:
-        """The oldest sealed segment, or None after ``timeout`` seconds; it stays until removed."""
+    def next_sealed(self, signal: Signal, timeout: float) -> Segment | None:
+        """The oldest sealed segment of a signal, or None after ``timeout`` seconds; it stays until removed."""
+
+        def oldest() -> Segment | None:
+            return next((one for one in self._sealed if one.signal == signal), None)
+
         with self._changed:
-            self._changed.wait_for(lambda: self._sealed or self._closing, timeout)
-            return self._sealed[0] if self._sealed else None
+            self._changed.wait_for(lambda: oldest() or self._closing, timeout)
+            return oldest()
 
     def remove(self, segment: Segment) -> None:
         """Deletes a segment whose rows are in the warehouse."""

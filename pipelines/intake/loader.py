@@ -52,10 +52,17 @@ class LoadObject(Protocol):
 
 
 class Loader:
-    """A thread that empties a journal into the warehouse."""
+    """A thread that empties one signal of a journal into the warehouse.
 
-    def __init__(self, journal: Journal, open_warehouse: OpenWarehouse, load_object: LoadObject) -> None:
+    Signals have a thread each, because loads of metrics take several times as long as others: no signal's
+    visibility waits for another's.
+    """
+
+    def __init__(
+        self, journal: Journal, signal: Signal, open_warehouse: OpenWarehouse, load_object: LoadObject
+    ) -> None:
         self._journal = journal
+        self._signal = signal
         self._open_warehouse = open_warehouse
         self._load_object = load_object
         self._connection = ExitStack()
@@ -63,7 +70,7 @@ class Loader:
         self._pause = _FIRST_PAUSE
         self._deadline: float | None = None
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="intake-loader", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"intake-loader-{signal}", daemon=True)
         self.loaded = 0
         self.last_problem = ""
 
@@ -71,11 +78,15 @@ class Loader:
         """Begins to load."""
         self._thread.start()
 
-    def stop(self, drain_seconds: float) -> None:
-        """Ends after what is sealed is loaded, at the latest a little after ``drain_seconds``."""
-        self._deadline = time.monotonic() + drain_seconds
+    def end_by(self, deadline: float) -> None:
+        """Asks the thread to end after what is sealed is loaded, or at ``deadline`` (``time.monotonic``)."""
+        self._deadline = deadline
         self._stopped.set()
-        self._thread.join(drain_seconds + 1.0)
+
+    def join(self) -> None:
+        """Waits for the end asked for; a load under way then is given another second."""
+        assert self._deadline is not None
+        self._thread.join(max(0.0, self._deadline - time.monotonic()) + 1.0)
 
     def _run(self) -> None:
         try:
@@ -83,7 +94,7 @@ class Loader:
         except Exception as error:
             self.last_problem = str(error)
         while True:
-            segment = self._journal.next_sealed(0.5)
+            segment = self._journal.next_sealed(self._signal, 0.5)
             if self._deadline is not None and (segment is None or time.monotonic() > self._deadline):
                 break
             if segment is not None and not self._loaded(segment) and self._stopped.is_set():

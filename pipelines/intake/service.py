@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pipelines.intake.journal import Journal
 from pipelines.intake.limits import Limits
 from pipelines.intake.loader import Loader, LoadObject
 from pipelines.intake.receiver import Receiver
+from pipelines.intake.wire import SIGNALS
 from pipelines.settings import Ports, Settings
 from pipelines.telemetry import load_object
 from sql.local_warehouse import open_warehouse
@@ -59,7 +61,10 @@ class Intake:
         self._ports = (grpc_port, http_port)
         self._journal = Journal(workspace / ".appfleet" / "segments", self._limits)
         self._receiver = Receiver(self._journal, self._limits)
-        self._loader = Loader(self._journal, lambda: open_warehouse(workspace), load_object)
+        self._loaders = [
+            Loader(self._journal, signal, lambda: open_warehouse(workspace), load_object)
+            for signal in SIGNALS
+        ]
         self._held = ExitStack()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="intake-loop", daemon=True)
@@ -81,14 +86,19 @@ class Intake:
             self._end_loop()
             self._held.close()
             raise
-        self._loader.start()
+        for loader in self._loaders:
+            loader.start()
         return self.addresses
 
     def stop(self) -> None:
         """Refuses new requests, seals, loads what can be loaded in a moment, and lets go of the workspace."""
         self._call(self._stop_fronts())
         self._journal.close()
-        self._loader.stop(_DRAIN_SECONDS)
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        for loader in self._loaders:
+            loader.end_by(deadline)
+        for loader in self._loaders:
+            loader.join()
         self._end_loop()
         self._held.close()
 
@@ -100,8 +110,8 @@ class Intake:
             "accepted_bytes": counters.accepted_bytes,
             "refused_requests": {str(status): count for status, count in sorted(counters.refused.items())},
             "waiting_bytes": self._journal.waiting_bytes(),
-            "loaded_segments": self._loader.loaded,
-            "last_problem": self._loader.last_problem,
+            "loaded_segments": sum(loader.loaded for loader in self._loaders),
+            "last_problem": next((one.last_problem for one in self._loaders if one.last_problem), ""),
         }
 
     async def _listen(self) -> Addresses:

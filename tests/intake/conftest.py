@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -67,6 +68,15 @@ def _no_warehouse(_: Path) -> nullcontext[Warehouse]:
     from models.errors import WarehouseError
 
     raise WarehouseError("the warehouse is away")
+
+
+VISIBLE_SECONDS = 3.0
+"""Within what time rows sent live must be visible."""
+
+
+def patience(seconds: float) -> float:
+    """A bound in seconds as it applies on this machine now: longer while it is busy with other work."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def eventually(question: Callable[[], bool], seconds: float) -> float:

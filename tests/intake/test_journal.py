@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from pipelines.intake.journal import Journal, Segment
 from pipelines.intake.limits import Limits, Refused
-from pipelines.intake.wire import JSON, PROTOBUF, framed
+from pipelines.intake.wire import JSON, PROTOBUF, SIGNALS, framed
+from pipelines.telemetry.frames import Signal
 
 
 def _started(folder: Path, limits: Limits | None = None) -> Journal:
@@ -20,10 +22,17 @@ def _started(folder: Path, limits: Limits | None = None) -> Journal:
     return journal
 
 
-def _sealed(journal: Journal) -> Segment:
-    segment = journal.next_sealed(5)
+def _sealed(journal: Journal, signal: Signal = "traces") -> Segment:
+    segment = journal.next_sealed(signal, 5)
     assert segment is not None
     return segment
+
+
+def _all_sealed(journal: Journal) -> Iterator[Segment]:
+    """Sealed segments one after the other; each is gone or replaced before the next is asked for."""
+    for signal in SIGNALS:
+        while segment := journal.next_sealed(signal, 0):
+            yield segment
 
 
 def test_appends_are_on_disk_before_they_are_acknowledged(tmp_path: Path) -> None:
@@ -43,7 +52,7 @@ def test_signals_and_encodings_have_segments_of_their_own(tmp_path: Path) -> Non
     journal.append("logs", JSON, b"{}").result(5)
     journal.close()
     found = {}
-    while segment := journal.next_sealed(0):
+    for segment in _all_sealed(journal):
         assert segment.name.startswith(segment.signal)
         found[segment.signal, segment.encoding] = segment.path.read_bytes()
         journal.remove(segment)
@@ -65,7 +74,7 @@ def test_many_senders_share_syncs_and_lose_nothing(tmp_path: Path) -> None:
         one.join()
     journal.close()
     data = b""
-    while segment := journal.next_sealed(0):
+    for segment in _all_sealed(journal):
         data += segment.path.read_bytes()
         journal.remove(segment)
     expected = [framed(b"%d/%d" % (sender, at), PROTOBUF) for sender in range(8) for at in range(50)]
@@ -95,7 +104,7 @@ def test_a_crash_leaves_at_most_a_tail_that_is_cut(tmp_path: Path) -> None:
     (tmp_path / "somebody's notes").write_text("are left alone")
     journal = _started(tmp_path)
     assert journal.waiting_bytes() == len(whole) + 3
-    first = _sealed(journal)
+    first = _sealed(journal, "logs")
     assert (first.name, first.encoding, first.created.year) == (older, JSON, 2025)
     journal.remove(first)
     second = _sealed(journal)
@@ -144,7 +153,7 @@ def test_halves_hold_the_same_frames(tmp_path: Path) -> None:
     journal.close()
     assert journal.split(_sealed(journal))
     parts = []
-    while segment := journal.next_sealed(0):
+    for segment in _all_sealed(journal):
         if not journal.split(segment):
             parts.append(segment.path.read_bytes())
             journal.remove(segment)
