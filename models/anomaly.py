@@ -74,6 +74,9 @@ class RisePolicy(_Section):
     least_score_one_day: float
     days_needed: int
     days_seen: int
+    least_share_lasting: float
+    days_needed_lasting: int
+    days_seen_lasting: int
 
 
 class RecurrencePolicy(_Section):
@@ -381,21 +384,24 @@ def _with_spread(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
 
 
 def _with_rise(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """``is_up``: far above expected for days, or extremely for one, and not as it was a month or two ago."""
+    """``is_up``: far above expected for a few days or extremely for one, and not as it was a month or two ago; or
+    somewhat above it for longer than a monthly charge lasts."""
     rise, again, money = policy.rise, policy.recurrence, policy.money
     is_young = pl.col.age < policy.young_days
-    least_share = (
-        pl.when(is_young)
-        .then(rise.least_share_young)
-        .when("is_intermittent")
-        .then(rise.least_share_intermittent)
-        .otherwise(rise.least_share)
-    )
 
-    def is_far(amount: float, share: pl.Expr, score: float) -> pl.Expr:
+    def least_share(everyday: float) -> pl.Expr:
+        return (
+            pl.when(is_young)
+            .then(max(everyday, rise.least_share_young))
+            .when("is_intermittent")
+            .then(max(everyday, rise.least_share_intermittent))
+            .otherwise(everyday)
+        )
+
+    def is_far(amount: float, share: float, score: float) -> pl.Expr:
         return (
             (pl.col.cost - pl.col.expected > amount * pl.col.dollar)
-            & (pl.col.cost > (1 + share) * pl.col.expected)
+            & (pl.col.cost > (1 + least_share(share)) * pl.col.expected)
             & (pl.col.score > score)
         ).fill_null(False)
 
@@ -405,20 +411,28 @@ def _with_rise(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
             for lag in again.lags
         )
 
-    one_day_share = pl.max_horizontal(least_share, rise.least_share_one_day)
-    days_high = pl.col.is_high.cast(pl.Int8).rolling_sum(rise.days_seen, min_samples=1).over("series")
+    def lasts(days_high: str, needed: int, seen: int) -> pl.Expr:
+        """High today, and on as many of the last days as it takes."""
+        count = pl.col(days_high).cast(pl.Int8).rolling_sum(seen, min_samples=1).over("series")
+        return pl.col(days_high) & (count >= needed)
+
     is_recurring = (pl.col.past_rise > again.least_share_of_rise * pl.col.rise) & (
         (pl.col.cost <= again.cost_ratio * pl.col.past_cost)
         | (pl.col.rise <= pl.col.past_rise + again.score_margin * pl.col.spread)
     )
     return days.with_columns(
-        is_high=is_far(money.least_amount_lasting, least_share, rise.least_score),
-        is_extreme=is_far(money.least_amount, one_day_share, rise.least_score_one_day) & is_young.not_(),
+        is_higher=is_far(money.least_amount_lasting, rise.least_share_lasting, rise.least_score),
+        is_high=is_far(money.least_amount_lasting, rise.least_share, rise.least_score),
+        is_extreme=is_far(money.least_amount, rise.least_share_one_day, rise.least_score_one_day)
+        & is_young.not_(),
         past_rise=month_ago("rise"),
         past_cost=month_ago("spend"),
     ).with_columns(
-        is_up=(pl.col.is_extreme | (pl.col.is_high & (days_high >= rise.days_needed)))
-        & is_recurring.fill_null(False).not_()
+        is_up=(
+            (pl.col.is_extreme | lasts("is_high", rise.days_needed, rise.days_seen))
+            & is_recurring.fill_null(False).not_()
+        )
+        | lasts("is_higher", rise.days_needed_lasting, rise.days_seen_lasting)
     )
 
 

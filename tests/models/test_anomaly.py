@@ -130,6 +130,13 @@ def test_a_step_of_half_a_dollar_a_day_adds_up_but_a_single_such_day_does_not() 
     assert flagged(anomaly.detect(series(costs))) == {day(101): "up"}
 
 
+def test_a_rise_by_two_fifths_is_flagged_once_it_has_lasted_four_days() -> None:
+    costs = [cost * (1.4 if i >= 119 else 1) for i, cost in enumerate(weekly(140))]
+    assert min(flagged(anomaly.detect(series(costs)))) == day(122)
+    costs[122:] = weekly(140)[122:]
+    assert flagged(anomaly.detect(series(costs))) == {}
+
+
 def test_an_app_whose_weeks_wander_is_not_taken_for_a_ramp() -> None:
     """The same growth is a ramp in an app that keeps still."""
     growing = [10.0 * 1.03 ** max(0, i - 200) for i in range(225)]
