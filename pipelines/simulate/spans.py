@@ -19,6 +19,8 @@ from pipelines.simulate.fleet import DAY, HOUR, Incident, profile
 SECOND = 10**9
 KINDS = {"internal": 1, "server": 2, "client": 3, "consumer": 5}
 STATUS_ERROR = 2
+INCIDENT_PHASE = 7.25
+"""Seconds that requests of an incident stay away from the edges of minutes and slices."""
 SCOPE = "appfleet.simulate"
 
 
@@ -107,7 +109,7 @@ def _incident_moments(incident: Incident, day: int) -> tuple[np.ndarray, np.ndar
     turn = np.arange(
         -(-(first - incident.start) // incident.every), -(-(last - incident.start) // incident.every)
     )
-    return turn, incident.start + turn * incident.every + 0.25 - day * DAY
+    return turn, incident.start + turn * incident.every + INCIDENT_PHASE - day * DAY
 
 
 def spans_of(rng: np.random.Generator, sender: Sender, requests: Requests, midnight: int) -> Iterator[Span]:

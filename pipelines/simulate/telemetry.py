@@ -1,7 +1,7 @@
 """Writes the fleet's telemetry, a day at a time, and counts what it wrote.
 
-Traces, metrics and logs as a collector leaves them: JSON lines packed with gzip on most days, one Protobuf
-message per object on the others. Copies at minute edges stand for retries of a sender.
+What an app sends on a day is drawn here; ``spans`` knows its shape, ``exporter`` the files. Copies at minute
+edges stand for retries of a sender.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from google.protobuf.json_format import ParseDict
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pipelines.simulate.files import moment, write_bytes, write_gzip
+from pipelines.simulate.exporter import RECORDS_PER_LINE, Exporter, Signal
+from pipelines.simulate.files import moment
 from pipelines.simulate.fleet import DAY, HOUR, REGIONS, App, Fleet, Incident, profile
 from pipelines.simulate.spans import (
     SCOPE,
@@ -35,8 +35,6 @@ from pipelines.simulate.spans import (
     spans_of,
 )
 
-SPANS_PER_LINE = 400
-SPANS_PER_OBJECT = 5000
 WINDOW_DAYS = 30
 VERSIONS = ("1.4.0", "1.5.0")
 
@@ -116,17 +114,20 @@ class Telemetry:
 
     def write(self, root: Path) -> None:
         """Writes every day under ``root``: folders traces, metrics and logs."""
-        every = profile()["telemetry"]["protobuf_every"]
+        exporters = [
+            Exporter(root, signal, profile()["telemetry"]["days_per_file"][signal.name]) for signal in SIGNALS
+        ]
         for day in range(self.fleet.days):
             today = self.fleet.first_day + timedelta(days=day)
-            as_protobuf = day % every == every // 2
             batches = list(self._batches(day, today))
             self._count(batches, day, today)
             copies = list(self._copies(day, batches))
             self.counts.delivered_spans += sum(len(spans) for _, _, spans in copies)
-            at = moment(today + timedelta(days=1), 0, 10)
-            _write_traces(root / "traces", today, at, batches + copies, as_protobuf)
-            self._write_others(root, day, today, at, batches, as_protobuf)
+            sent = (_pieces(batches + copies), self._metrics(day, today, batches), self._logs(batches))
+            for exporter, resources in zip(exporters, sent, strict=True):
+                exporter.add(day, today, resources)
+        for exporter in exporters:
+            exporter.close()
 
     def _batches(self, day: int, today: date) -> Iterator[Batch]:
         """What every sender sends on a day, the version of an app in an incident changing with it."""
@@ -178,25 +179,18 @@ class Telemetry:
             if again:
                 yield sender, attributes, again
 
-    def _write_others(
-        self, root: Path, day: int, today: date, at: datetime, batches: Sequence[Batch], as_protobuf: bool
-    ) -> None:
-        chatty = [batch for batch in batches if batch[0].app_id in self.chatty]
+    def _metrics(self, day: int, today: date, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         dense = day >= self.fleet.days - profile()["telemetry"]["dense_days"]
+        chatty = [batch for batch in batches if batch[0].app_id in self.chatty]
         metrics = [_resource_metrics(batch, today, dense) for batch in chatty]
-        logs = [
-            found
-            for found in (_resource_logs(batch, batch[0].app_id in self.chatty) for batch in batches)
-            if found
-        ]
         self.counts.metric_points += sum(map(_points, metrics))
-        self.counts.log_records += sum(len(one["scopeLogs"][0]["logRecords"]) for one in logs)
-        for signal, key, message, content in (
-            ("metrics", "resourceMetrics", ExportMetricsServiceRequest, metrics),
-            ("logs", "resourceLogs", ExportLogsServiceRequest, logs),
-        ):
-            if content:
-                _write_messages(root / signal, today, at, {key: content}, message if as_protobuf else None)
+        return metrics
+
+    def _logs(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+        found = (_resource_logs(batch, batch[0].app_id in self.chatty) for batch in batches)
+        logs = [one for one in found if one]
+        self.counts.log_records += sum(map(_records, logs))
+        return logs
 
 
 def _touches(incident: Incident, day: int) -> bool:
@@ -223,54 +217,29 @@ def _by_version(spans: list[Span], changes: int) -> Iterator[tuple[str, list[Spa
             yield version, part
 
 
-def _chunks(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
-    """The batches in order, cut so that one export request holds about ``size`` spans."""
-    chunk: list[Batch] = []
-    held = 0
+def _pieces(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, none longer than a line of a file holds."""
     for sender, attributes, spans in batches:
-        for start in range(0, len(spans), size):
-            part = spans[start : start + size]
-            if chunk and held + len(part) > size:
-                yield chunk
-                chunk, held = [], 0
-            chunk.append((sender, attributes, part))
-            held += len(part)
-    if chunk:
-        yield chunk
+        for start in range(0, len(spans), RECORDS_PER_LINE):
+            yield sender, attributes, spans[start : start + RECORDS_PER_LINE]
 
 
-def _write_traces(root: Path, today: date, at: datetime, batches: Sequence[Batch], as_protobuf: bool) -> None:
-    if not as_protobuf:
-        lines = (
-            (
-                '{"resourceSpans":[' + ",".join(json_resource_spans(a, s) for _, a, s in chunk) + "]}\n"
-            ).encode()
-            for chunk in _chunks(batches, SPANS_PER_LINE)
-        )
-        write_gzip(root / f"{today}.jsonl.gz", at, lines)
-        return
-    for number, chunk in enumerate(_chunks(batches, SPANS_PER_OBJECT), start=1):
-        request = ExportTraceServiceRequest()
-        for _, attributes, spans in chunk:
-            add_resource_spans(request, attributes, spans)
-        write_bytes(root / f"{today}-{number:03d}.binpb", at, request.SerializeToString(deterministic=True))
+def _compact(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"))
 
 
-def _write_messages(
-    root: Path, today: date, at: datetime, content: dict[str, Any], message: type[Message] | None
-) -> None:
-    if message is None:
-        write_gzip(
-            root / f"{today}.jsonl.gz", at, [json.dumps(content, separators=(",", ":")).encode() + b"\n"]
-        )
-        return
-    for one in content.get("resourceLogs", ()):
-        for record in one["scopeLogs"][0]["logRecords"]:
-            for name in ("traceId", "spanId"):  # Protobuf's own JSON writes bytes as base64, OTLP's as hex
-                if name in record:
-                    record[name] = base64.b64encode(bytes.fromhex(record[name])).decode()
-    request = ParseDict(content, message())
-    write_bytes(root / f"{today}-001.binpb", at, request.SerializeToString(deterministic=True))
+def _add_metrics(request: ExportMetricsServiceRequest, resource: dict[str, Any]) -> None:
+    ParseDict(resource, request.resource_metrics.add())
+
+
+def _add_logs(request: ExportLogsServiceRequest, resource: dict[str, Any]) -> None:
+    (scope,) = resource["scopeLogs"]
+    # Protobuf's own JSON has bytes as base64, OTLP's has ids as hex.
+    records = [
+        {**one, **{key: base64.b64encode(bytes.fromhex(one[key])).decode() for key in ("traceId", "spanId")}}
+        for one in scope["logRecords"]
+    ]
+    ParseDict({**resource, "scopeLogs": [{**scope, "logRecords": records}]}, request.resource_logs.add())
 
 
 def _attributes(pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -345,6 +314,10 @@ def _resource_logs(batch: Batch, chatty: bool) -> dict[str, Any] | None:
     }
 
 
+def _records(resource_logs: dict[str, Any]) -> int:
+    return len(resource_logs["scopeLogs"][0]["logRecords"])
+
+
 def _log(span: Span, number: int, severity: str, text: str) -> dict[str, Any]:
     return {
         "timeUnixNano": str(span.start),
@@ -355,3 +328,32 @@ def _log(span: Span, number: int, severity: str, text: str) -> dict[str, Any]:
         "traceId": span.trace_id,
         "spanId": span.span_id,
     }
+
+
+SIGNALS = (
+    Signal(
+        name="traces",
+        key="resourceSpans",
+        message=ExportTraceServiceRequest,
+        as_json=lambda batch: json_resource_spans(*batch[1:]),
+        add_to=lambda request, batch: add_resource_spans(request, *batch[1:]),
+        records=lambda batch: len(batch[2]),
+    ),
+    Signal(
+        name="metrics",
+        key="resourceMetrics",
+        message=ExportMetricsServiceRequest,
+        as_json=_compact,
+        add_to=_add_metrics,
+        records=_points,
+    ),
+    Signal(
+        name="logs",
+        key="resourceLogs",
+        message=ExportLogsServiceRequest,
+        as_json=_compact,
+        add_to=_add_logs,
+        records=_records,
+    ),
+)
+"""What is written, in the order of ``Telemetry.write``."""
