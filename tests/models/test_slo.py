@@ -356,8 +356,3 @@ def test_status_finds_the_outage_and_fits_its_table(warehouse: Warehouse) -> Non
     )
     text = "SELECT * EXCEPT (team) REPLACE (toDateTime64(as_of, 6, 'UTC') AS as_of, toDateTime64(since, 6, 'UTC') AS since, toString(objective) AS objective, toString(state) AS state) FROM mart_slo_status_current ORDER BY app_id, objective"
     assert warehouse.frame_of(text).equals(status)
-
-
-def test_pass_ends_where_the_newest_slice_ends(warehouse: Warehouse) -> None:
-    newest = warehouse.frame("queries/slo/newest_slice").item()
-    assert newest == AS_OF + timedelta(minutes=10)
