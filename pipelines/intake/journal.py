@@ -7,6 +7,7 @@ a segment, which the next start cuts off: nothing in it was ever acknowledged. W
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import threading
@@ -21,6 +22,8 @@ from pathlib import Path
 from pipelines.intake.limits import Limits, busy, exhausted
 from pipelines.intake.wire import ENDINGS, SIGNALS, frame_ends, framed
 from pipelines.telemetry.frames import Encoding, Signal
+
+_log = logging.getLogger(__name__)
 
 _OPEN = ".open"
 _PART = ".part"
@@ -76,7 +79,9 @@ class Journal:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
         self._limits = limits
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)  # something to write
+        self._loadable = threading.Condition(lock)  # something to load
         self._queue: list[_Append] = []
         self._growing: dict[Stream, _Growing] = {}
         self._sealed: list[Segment] = []
@@ -117,8 +122,8 @@ class Journal:
         def oldest() -> Segment | None:
             return next((one for one in self._sealed if one.signal == signal), None)
 
-        with self._changed:
-            self._changed.wait_for(lambda: oldest() or self._closing, timeout)
+        with self._loadable:
+            self._loadable.wait_for(lambda: oldest() or self._closing, timeout)
             return oldest()
 
     def remove(self, segment: Segment) -> None:
@@ -165,13 +170,13 @@ class Journal:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+            self._loadable.notify_all()
         self._thread.join()
 
     def _forget(self, segment: Segment) -> None:
         with self._changed:
             self._sealed.remove(segment)
             self._waiting -= segment.bytes
-            self._changed.notify_all()
 
     def _release(self, appends: Iterable[_Append]) -> None:
         """Bytes that will not be written wait for nothing."""
@@ -270,14 +275,18 @@ class Journal:
                 self._seal(stream, growing)
 
     def _seal(self, stream: Stream, growing: _Growing) -> None:
-        os.close(growing.descriptor)
-        if not growing.synced:
-            growing.path.unlink(missing_ok=True)
+        try:
+            os.close(growing.descriptor)
+            if not growing.synced:
+                growing.path.unlink(missing_ok=True)
+                return
+            path = growing.path.rename(growing.path.with_suffix(""))
+        except OSError as error:
+            _log.error("%s is loaded at the next start: it could not be sealed (%s)", growing.path, error)
             return
-        path = growing.path.rename(growing.path.with_suffix(""))
         with self._changed:
             self._sealed.append(Segment(path, *stream, growing.created, growing.synced))
-            self._changed.notify_all()
+            self._loadable.notify_all()
 
 
 def _name(stream: Stream, created: datetime) -> str:
