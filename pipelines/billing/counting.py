@@ -6,6 +6,7 @@ The count is the control total a loaded batch must meet, so nothing here looks a
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import date
 from decimal import Decimal
@@ -70,10 +71,10 @@ class Counter:
             "currencies": sorted(currencies()),
         }
         try:
-            frame = self._warehouse.frame(PROFILE, **bound)
+            counted = self._warehouse.text(statement(PROFILE), "JSONEachRow", **bound)
         except WarehouseError as error:
             raise self._unreadable(item.name, bound, error) from None
-        months = _months(frame)
+        months = _months(counted)
         if any(month.rejected for month in months.values()):
             faults = self._warehouse.frame(REJECTS, settings=_ONE_THREAD, most=MOST_REJECTS, **bound)
             self._set_aside(item.name, sha256, faults)
@@ -97,7 +98,7 @@ class Counter:
     def _unreadable(self, name: str, bound: dict[str, Any], error: WarehouseError) -> ObjectRefused:
         """Why the engine could not read an object; read again in one thread, as only then rows are counted from 1."""
         try:
-            self._warehouse.frame(PROFILE, settings=_ONE_THREAD, **bound)
+            self._warehouse.text(statement(PROFILE), "TSV", _ONE_THREAD, **bound)
         except WarehouseError as exact:
             error = exact
         text = str(error)
@@ -109,14 +110,16 @@ class Counter:
         return ObjectRefused(name, f"it cannot be read ({text[:200]}): deliver it again", position)
 
 
-def _months(frame: pl.DataFrame) -> dict[date | None, MonthTotals]:
-    """Totals by month, currencies side by side."""
+def _months(counted: bytes) -> dict[date | None, MonthTotals]:
+    """Totals by month from the profile's lines, currencies side by side."""
     months: dict[date | None, MonthTotals] = {}
-    for row in frame.iter_rows(named=True):
-        before = months.get(row["period"], MonthTotals())
-        months[row["period"]] = MonthTotals(
-            before.rows + row["rows"],
-            before.rejected + row["bad_rows"],
+    for line in counted.splitlines():
+        row = json.loads(line)
+        period = date.fromisoformat(row["period"]) if row["period"] else None
+        before = months.get(period, MonthTotals())
+        months[period] = MonthTotals(
+            before.rows + int(row["rows"]),
+            before.rejected + int(row["bad_rows"]),
             {**before.sums, **_metrics(row, "sum")},
             {**before.residues, **_metrics(row, "residue")},
         )

@@ -72,7 +72,8 @@ class DiskStore:
         for name in [*ends[:-1], beside, ends[-1]] if len(parts) > 1 else [beside, *ends]:
             if (self._base / name).is_file():
                 return name
-        return ends[0]
+        there = (name for name in ends[:-1] if (self._base / name).parent.is_dir())
+        return next(there, ends[0])
 
     def _path(self, name: str) -> Path:
         path = self._base / checked_name(name)

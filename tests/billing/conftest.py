@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from pipelines.billing import BillingOutcome, ingest_source
 from pipelines.settings import BillingSource, Settings
@@ -128,3 +131,26 @@ def focus_csv() -> Callable[..., str]:
         return out.getvalue()
 
     return text
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """Endpoint of an S3 of our own on the loopback interface."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of that S3 with an empty bucket ``bills``."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    client = boto3.client("s3", endpoint_url=s3_address, region_name="us-east-1")
+    client.create_bucket(Bucket="bills")
+    yield client
+    for item in client.list_objects_v2(Bucket="bills").get("Contents", []):
+        client.delete_object(Bucket="bills", Key=item["Key"])
+    client.delete_bucket(Bucket="bills")

@@ -5,13 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from models.errors import ConfigurationError, ObjectRefused
 from pipelines.sources import ObjectStore, SpoolLimits, open_store
@@ -120,27 +117,6 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(folder: Path, tmp_pa
     (folder / "in" / "a.csv").write_bytes(b"other")
     with pytest.raises(ObjectRefused, match="changed while it was read"):
         store.fetch(item, tmp_path / "spooled")
-
-
-@pytest.fixture(scope="module")
-def s3_address() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
-    client = boto3.client("s3", endpoint_url=s3_address, region_name="us-east-1")
-    client.create_bucket(Bucket="bills")
-    yield client
-    for item in client.list_objects_v2(Bucket="bills").get("Contents", []):
-        client.delete_object(Bucket="bills", Key=item["Key"])
-    client.delete_bucket(Bucket="bills")
 
 
 def test_s3_prefix_glob_and_single_key(bucket, s3_address: str, tmp_path: Path) -> None:
