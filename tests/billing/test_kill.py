@@ -68,6 +68,8 @@ def test_sigkill_at_random_moments_never_shows_a_mix(tmp_path: Path, focus_csv) 
             process.wait()
             process.stdout.close()
             seen = _sums(warehouse)
-            assert all(seen[period] in (old[period], new[period]) for period in old), time.monotonic() - started
+            assert all(seen[period] in (old[period], new[period]) for period in old), (
+                time.monotonic() - started
+            )
             assert ingest_source(warehouse, settings, source).refusals == ()
             assert _sums(warehouse) == new
