@@ -38,8 +38,8 @@ def main() -> None:
     if not BENCHMARK.is_file():
         print(f"bench-anomaly skipped: the benchmark {BENCHMARK.name} is not beside the project")
         return
-    benchmark = _load(BENCHMARK)
-    rows = [_measured(benchmark, seed, options.noise, options.tailp) for seed in options.seeds]
+    benchmark = loaded(BENCHMARK)
+    rows = [measured(benchmark, seed, options.noise, options.tailp) for seed in options.seeds]
     mean = {"seed": "mean"} | {name: fmean(row[name] for row in rows) for name in rows[0] if name != "seed"}
     with pl.Config(
         tbl_cols=-1, tbl_rows=-1, tbl_hide_column_data_types=True, float_precision=3, tbl_width_chars=160
@@ -60,7 +60,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _load(path: Path) -> ModuleType:
+def loaded(path: Path) -> ModuleType:
+    """The benchmark as a module, from its file."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -68,7 +69,10 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _measured(benchmark: ModuleType, seed: int, noise: float, tailp: float) -> dict[str, Any]:
+def measured(
+    benchmark: ModuleType, seed: int, noise: float = NORMAL["noise"], tailp: float = NORMAL["tailp"]
+) -> dict[str, Any]:
+    """Scores of the detector on one generated fleet, named as in COLUMNS, and the ``seconds`` it took to judge it."""
     data = benchmark.build(seed, noise=noise, tailp=tailp)
     cells = benchmark.to_polars(data)
     costs = cells.select(

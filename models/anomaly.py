@@ -8,7 +8,8 @@ How a day is judged, from that day and earlier ones only:
 - *expected* = robust level of the app x factor of the weekday, both medians over earlier days that had a cost;
 - *score* = log(cost / expected) in units of the app's own spread, which leans on a prior while the app is young;
 - ``up``: well above expected in money, as a share and by score, on several of the last few days or on one extreme
-  day, unless the same rise came a month or two before; a single day of a young app may be its first monthly charge;
+  day, or somewhat above it for longer than a monthly charge lasts; not when the same rise came a month or two
+  before, nor on a single day of a young app, which may be its first monthly charge;
 - ``ramp``: the median week outgrew earlier weeks by far more than the app's weeks ever wandered;
 - ``zero``: an app that always costs something costs nothing.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import date
 from functools import reduce
 from importlib import resources
 from typing import Any
@@ -158,6 +160,8 @@ def detect(costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: Policy 
     null, NaN or infinite cost, is unknown: neither zero nor anomalous. A negative cost is a correction of another
     day and is not judged either. After a gap longer than anything the detector remembers, a series starts anew.
 
+    Where a missing day is known to be a day without cost, as in a complete bill, ``with_silent_days`` says so.
+
     Returns the frame as given plus ``expected`` (Float64, null while the past is too short), ``is_anomaly``
     (Boolean) and ``kind`` (``up``, ``ramp``, ``zero`` or null). Raises ModelError for missing columns, wrong types,
     null keys, rows out of order or given twice.
@@ -167,7 +171,29 @@ def detect(costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: Policy 
         return costs.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in JUDGEMENT.items())
     numbered = _numbered(costs, by, policy)
     judged = _judged(_calendar(numbered).lazy(), policy).filter("is_given").select(*JUDGEMENT)
-    return costs.hstack(judged.collect())
+    return costs.with_columns(judged.collect().get_columns())
+
+
+def with_silent_days(
+    costs: pl.DataFrame, last_day: date, by: Sequence[str] = ("app_id",), policy: Policy = POLICY
+) -> pl.DataFrame:
+    """Add the days without cost, which a bill leaves out, as days that cost zero, so that ``detect`` sees a stop.
+
+    ``costs`` as for ``detect``; ``last_day`` is the last day whose bill is complete, and nothing is added after it.
+    A series is filled from its first day on, and past its last one for as long as the level is remembered: after
+    that, silence is what is expected. Columns: ``by``, ``usage_date``, ``cost``, sorted. Raises ModelError as ``detect``.
+    """
+    _check(costs, by)
+    rows = costs.select(*by, "usage_date", "cost")
+    stop = pl.col.usage_date.max() + pl.duration(days=policy.level.long_days)
+    spans = rows.group_by(*by, maintain_order=True).agg(
+        first=pl.col.usage_date.min(),
+        last=pl.max_horizontal(pl.col.usage_date.max(), pl.min_horizontal(stop, pl.lit(last_day))),
+    )
+    days = spans.select(*by, pl.date_ranges("first", "last").alias("usage_date")).explode("usage_date")
+    silent = days.join(rows, on=[*by, "usage_date"], how="anti")
+    zero = pl.lit(0).cast(costs.schema["cost"]).alias("cost")
+    return pl.concat([rows, silent.with_columns(zero)]).sort(*by, "usage_date")
 
 
 def episodes(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from bench import anomaly as bench_anomaly
 from models import anomaly
 from models.errors import ModelError
 
@@ -182,6 +183,35 @@ def test_a_missing_day_is_not_a_failure_and_keeps_later_days_in_place() -> None:
     assert judged["expected"].tail(7).to_list() == pytest.approx(weekly(200)[-7:])
 
 
+def test_days_that_a_complete_bill_leaves_out_are_a_stop_once_they_are_filled_with_zeros() -> None:
+    bill = series(weekly(120)).filter(~pl.col.usage_date.is_between(day(100), day(103)))
+    filled = anomaly.with_silent_days(bill, last_day=day(121))
+    assert filled["usage_date"].to_list() == [day(i) for i in range(122)]
+    assert filled.filter(pl.col.cost == 0)["usage_date"].to_list() == [
+        day(i) for i in (100, 101, 102, 103, 120, 121)
+    ]
+    found = flagged(anomaly.detect(filled))
+    assert found == {day(i): "zero" for i in (100, 101, 102, 103, 121)}  # the second stop needs two days
+
+
+def test_silence_is_filled_per_series_until_it_is_old_and_never_past_what_is_known() -> None:
+    bill = pl.concat([series([1.0], "ended", first=0), series([2.0, 3.0], "late", first=398)]).with_columns(
+        pl.col.cost.cast(pl.Decimal(38, 18)), team=pl.lit("web")
+    )
+    filled = anomaly.with_silent_days(bill, last_day=day(398))
+    assert filled.columns == ["app_id", "usage_date", "cost"]
+    assert filled.schema["cost"] == pl.Decimal(38, 18)
+    ended = filled.filter(pl.col.app_id == "ended")
+    assert ended["usage_date"].to_list() == [day(i) for i in range(57)]
+    assert filled.filter(pl.col.app_id == "late")["usage_date"].to_list() == [day(398), day(399)]
+    assert filled["cost"].sum() == Decimal(6)
+
+
+def test_judging_what_was_judged_replaces_the_judgement() -> None:
+    judged = anomaly.detect(series(weekly(90)))
+    assert_frame_equal(anomaly.detect(judged), judged)
+
+
 def test_after_a_gap_longer_than_its_memory_an_app_starts_anew() -> None:
     before, after = series(weekly(100)), series(weekly(30, workday=90, weekend=90), first=5000)
     judged = anomaly.detect(pl.concat([before, after]))
@@ -312,6 +342,16 @@ def test_the_last_120_days_give_the_flags_of_the_last_day() -> None:
     tail = anomaly.detect(costs.filter(pl.col.usage_date > day(249 - 120))).filter(last)
     assert whole["is_anomaly"].sum() > 20
     assert whole.select("app_id", "kind").equals(tail.select("app_id", "kind"))
+
+
+@pytest.mark.parametrize(("noise", "tailp", "least_f1"), [(1.0, 0.005, 0.85), (1.5, 0.02, 0.79)])
+def test_the_bars_of_the_benchmark_hold(noise: float, tailp: float, least_f1: float) -> None:
+    if not bench_anomaly.BENCHMARK.is_file():
+        pytest.skip(f"no {bench_anomaly.BENCHMARK.name} beside the project")
+    scores = bench_anomaly.measured(bench_anomaly.loaded(bench_anomaly.BENCHMARK), 20250801, noise, tailp)
+    assert scores["f1"] >= least_f1
+    assert scores["dollar_recall"] >= 0.9
+    assert scores["false_alarms_per_1k_app_months"] <= 2.5
 
 
 def flags_on(days: dict[int, str], length: int, app: str = "shop", team: str = "web") -> pl.DataFrame:
