@@ -24,7 +24,7 @@ def delivered_at(month: date, end: date, hour: int) -> datetime:
     return moment(min(following, end + timedelta(days=1)), hour)
 
 
-def write(path: Path, at: datetime, fill: Callable[[Path], None]) -> Path:
+def write(path: Path, at: datetime, fill: Callable[[Path], object]) -> Path:
     """Lets ``fill`` write ``path`` and dates the file ``at``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fill(path)
@@ -34,7 +34,7 @@ def write(path: Path, at: datetime, fill: Callable[[Path], None]) -> Path:
 
 def write_bytes(path: Path, at: datetime, content: bytes) -> Path:
     """A file with this content, dated ``at``."""
-    return write(path, at, lambda target: _discard(target.write_bytes(content)))
+    return write(path, at, lambda target: target.write_bytes(content))
 
 
 def write_text(path: Path, at: datetime, text: str) -> Path:
@@ -56,7 +56,3 @@ def write_gzip(path: Path, at: datetime, chunks: Iterable[bytes]) -> Path:
                 packed.write(chunk)
 
     return write(path, at, fill)
-
-
-def _discard(_: object) -> None:
-    return None
