@@ -14,9 +14,7 @@ from pipelines.telemetry.frames import Bytes, Frame
 from pipelines.telemetry.policy import load_policy
 from pipelines.telemetry.spool import Spooled, frames_of, mapped
 
-_UNREADABLE_CODES = frozenset(
-    {6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 72, 73, 117, 130, 131, 190, 306, 349, 436, 441, 444, 497, 652}
-)
+_UNREADABLE_CODES = frozenset({6, 25, 26, 27, 32, 33, 72, 117, 128, 130, 131, 190, 306, 349, 436, 444, 467})
 """Codes the engine gives for bytes it cannot parse (ClickHouse, src/Common/ErrorCodes.cpp)."""
 
 

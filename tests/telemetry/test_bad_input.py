@@ -1,0 +1,166 @@
+"""Bad bytes: what is wrong is set aside or refused by name, everything good beside it counts."""
+
+from __future__ import annotations
+
+import gzip
+import os
+
+import pytest
+
+from pipelines.settings import Settings, TelemetrySource
+from pipelines.telemetry import ingest_source
+from sql.warehouse import Warehouse
+from tests.telemetry import otlp_messages as otlp
+from tests.telemetry.conftest import Load
+
+YEAR = 365 * 86_400 * otlp.SECOND
+
+
+def spans(warehouse: Warehouse) -> int:
+    return warehouse.frame_of("SELECT count() FROM otel.otel_traces_current").item()
+
+
+def rejects(warehouse: Warehouse) -> list[tuple[int, str, str]]:
+    return warehouse.frame_of(
+        "SELECT position, toString(reason), first_bytes FROM raw_rejects ORDER BY position, detail"
+    ).rows()
+
+
+def ledger(warehouse: Warehouse) -> list[tuple[str, int, int]]:
+    return warehouse.frame_of(
+        "SELECT toString(state), sum(d.rows), sum(d.rejected) FROM raw_deliveries AS d GROUP BY state"
+    ).rows()
+
+
+def test_garbage_lines_are_set_aside_with_their_position(warehouse: Warehouse, load: Load) -> None:
+    lines = [otlp.as_json(otlp.traces(10, first=1 + 10 * n)) for n in range(6)]
+    lines.insert(2, b"\x00\xff garbage \x01\n")
+    lines.insert(4, lines[0][:300] + b"\n")
+    lines.insert(5, b'{"resourceSpans":[{"scopeSpans":[{"spans":"none"}]}]}\n')
+    for _ in range(2):
+        outcome = load(b"".join(lines))
+        assert (outcome.rows, outcome.rejected) == ({"traces": 60}, 3)
+        assert spans(warehouse) == 60
+        assert [position for position, _, _ in rejects(warehouse)] == [3, 5, 6]
+        assert rejects(warehouse)[0][1:] == ("unreadable message", "\x00\\xff garbage \x01\n")
+        assert ledger(warehouse) == [("loaded", 60, 3)]
+    assert outcome.state == "already"
+
+
+def test_a_broken_frame_is_set_aside(warehouse: Warehouse, load: Load) -> None:
+    frames = [otlp.delimited(otlp.traces(20, first=1 + 20 * n)) for n in range(5)]
+    frames[1] = frames[1][:200] + b"\xff" * 50 + frames[1][250:]
+    outcome = load(b"".join(frames) + b"\xff\x7fcut")
+    assert (outcome.state, outcome.rows, outcome.rejected) == ("loaded", {"traces": 80}, 2)
+    assert spans(warehouse) == 80
+    assert [position for position, _, _ in rejects(warehouse)] == [2, 6]
+
+
+@pytest.mark.parametrize("encode", [otlp.as_json, otlp.delimited])
+def test_times_out_of_range_are_set_aside_and_never_moved(warehouse: Warehouse, load: Load, encode) -> None:
+    request = otlp.traces(5)
+    bad = request.resource_spans[0].scope_spans[0].spans
+    bad[0].start_time_unix_nano = 3  # 1970
+    bad[1].start_time_unix_nano = otlp.NOON + 125 * YEAR  # 2150
+    bad[1].end_time_unix_nano = bad[1].start_time_unix_nano + 1
+    bad[2].events.add(time_unix_nano=2**64 - 1, name="late")
+    bad[3].end_time_unix_nano = 2**63 + 5
+    outcome = load(encode(request))
+    assert (outcome.rows, outcome.rejected) == ({"traces": 1}, 4)
+    assert warehouse.frame_of(
+        "SELECT DISTINCT toYear(Timestamp) FROM otel.otel_traces"
+    ).to_series().to_list() == [2026]
+    assert rejects(warehouse) == [(n, "time out of range", "GET /") for n in (1, 2, 3, 4)]
+
+
+def test_logs_and_points_out_of_range(warehouse: Warehouse, load: Load) -> None:
+    logs, metrics = otlp.rich_logs(), otlp.rich_metrics()
+    records = logs.resource_logs[0].scope_logs[0].log_records
+    records[0].time_unix_nano = otlp.NOON + 125 * YEAR
+    records[2].time_unix_nano = 0
+    points = metrics.resource_metrics[0].scope_metrics[0].metrics
+    points[0].gauge.data_points[1].time_unix_nano = 5
+    points[4].summary.data_points[0].start_time_unix_nano = 5
+    outcome = load(otlp.as_json(logs) + otlp.as_json(metrics))
+    assert (outcome.rows, outcome.rejected) == ({"metrics": 6, "logs": 1}, 4)
+    assert sorted(text for _, _, text in rejects(warehouse)) == ["", "old", "temperature", "text"]
+    assert (
+        warehouse.frame_of("SELECT count() FROM otel.otel_logs WHERE toYear(Timestamp) != 2026").item() == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        ({"trace_id": b""}, "invalid trace id"),
+        ({"trace_id": b"\x00" * 16}, "invalid trace id"),
+        ({"trace_id": b"short"}, "invalid trace id"),
+        ({"span_id": b""}, "invalid span id"),
+        ({"span_id": b"\x00" * 8}, "invalid span id"),
+    ],
+)
+def test_invalid_ids_are_set_aside(
+    warehouse: Warehouse, load: Load, ids: dict[str, bytes], reason: str
+) -> None:
+    good, bad = otlp.traces(2), otlp.traces(1, first=9, **ids)
+    outcome = load(otlp.delimited(good, bad))
+    assert (outcome.rows, outcome.rejected) == ({"traces": 2}, 1)
+    assert [one[:2] for one in rejects(warehouse)] == [(3, reason)]
+
+
+def test_ids_that_are_no_hex_are_set_aside(warehouse: Warehouse, load: Load) -> None:
+    text = otlp.as_json(otlp.traces(1), ids="hex").replace(b'"traceId": "ab', b'"traceId": "zz')
+    assert load(text).rejected == 1
+    assert rejects(warehouse)[0][1] == "invalid trace id"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "empty"),
+        (b"a plain text\nof two lines\n", "neither OTLP/JSON nor OTLP Protobuf"),
+        (os.urandom(5000), "neither OTLP/JSON nor OTLP Protobuf"),
+        (b'{"some": "json"}\n', "not OTLP/JSON"),
+        (gzip.compress(otlp.as_json(otlp.traces(50)))[:-30], "gzip"),
+        (b"\x1f\x8bnot gzip at all", "gzip"),
+        (gzip.compress(b'{"resourceSpans":' + b" " * (64 << 20) + b"[]}"), "gzip bomb"),
+        (b'{"resourceSpans": [{"resource": {}, "scopeSpans": [', "no message in it can be read"),
+        (b'{"resourceSpans":' + b"[" * 100_000, "no message in it can be read"),
+    ],
+)
+def test_an_unreadable_object_is_refused_once(
+    warehouse: Warehouse, load: Load, content: bytes, sentence: str
+) -> None:
+    for _ in range(2):
+        outcome = load(content)
+        assert outcome.state == "refused"
+        assert sentence in outcome.reason
+        assert ledger(warehouse) == [("refused", 0, 0)]
+    assert spans(warehouse) == 0
+
+
+def test_the_good_objects_of_a_source_count(warehouse: Warehouse, tmp_path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(otlp.as_json(otlp.traces(4)))
+    (folder / "b.binpb").write_bytes(otlp.prefixed(otlp.traces(4, first=5)))
+    (folder / "c.jsonl.gz").write_bytes(gzip.compress(otlp.as_json(otlp.traces(9)))[:-9])
+    (folder / "copy of a").write_bytes(otlp.as_json(otlp.traces(4)))
+    settings = Settings(root=tmp_path, catalog=tmp_path, teams=tmp_path)
+    for loaded, already in ((2, 1), (0, 3)):
+        outcome = ingest_source(warehouse, settings, TelemetrySource("files", "otlp", str(folder)))
+        assert (outcome.loaded, outcome.already) == (loaded, already)
+        assert [one.object_name for one in outcome.refusals] == ["c.jsonl.gz"]
+        assert "truncated" in str(outcome.refusals[0])
+    assert spans(warehouse) == 8
+    nowhere = ingest_source(warehouse, settings, TelemetrySource("gone", "otlp", "nowhere"))
+    assert (nowhere.loaded, len(nowhere.refusals)) == (0, 1)
+
+
+def test_an_object_of_many_days_is_loaded_whole(warehouse: Warehouse, load: Load) -> None:
+    requests = [
+        otlp.traces(1, first=day + 1, start=otlp.NOON - day * 86_400 * otlp.SECOND) for day in range(205)
+    ]
+    assert load(otlp.delimited(*requests)).rows == {"traces": 205}
+    days = warehouse.frame("queries/telemetry/days")
+    assert (spans(warehouse), days.height) == (205, 205)
