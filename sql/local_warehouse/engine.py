@@ -123,6 +123,8 @@ def told() -> Iterator[None]:
     """Turns the engine's exceptions into EngineError."""
     try:
         yield
+    except UnicodeDecodeError as error:  # a message that quotes bytes of the input, which chdb takes for text
+        raise EngineError(error.object.decode("utf-8", "backslashreplace")) from error
     except (chdb.ChdbError, RuntimeError) as error:
         raise EngineError(str(error)) from error
 
