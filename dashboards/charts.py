@@ -22,7 +22,7 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION = (
     "#56B4E9",
     "#D55E00",
 )
-CURRENCY_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+_CURRENCY_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 _AXIS_WIDTH = 62
 """Pixels left of every panel, so that panels below each other share one time axis."""
@@ -35,23 +35,22 @@ _TICKS = ",~f"
 class Panel:
     """One row of a stack of panels over the same days.
 
-    ``frame`` has ``usage_date``, ``value`` (float), ``shown`` (text of the tooltip) and ``series``.
+    ``frame`` has ``usage_date``, ``value`` (float) and ``shown`` (text of the tooltip).
     """
 
     title: str
     frame: pl.DataFrame
-    colours: Sequence[str] = CURRENCY_COLOURS
+    colour: str = BLUE
     height: int = 92
     whole: bool = False
     """Values are counts: no tick between two of them."""
 
 
-def panel_frame(frame: pl.DataFrame, value: str, series: pl.Expr, shown: Sequence[str]) -> pl.DataFrame:
-    """A panel's frame from a frame with ``usage_date``: the column to draw, its series and its words."""
+def panel_frame(frame: pl.DataFrame, value: str, shown: Sequence[str]) -> pl.DataFrame:
+    """A panel's frame from a frame with ``usage_date``: the column to draw and its words."""
     return frame.select(
         "usage_date",
         pl.col(value).cast(pl.Float64).alias("value"),
-        series.alias("series"),
         pl.Series("shown", list(shown), dtype=pl.String),
     )
 
@@ -73,7 +72,6 @@ def stacked_panels(
 
 
 def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: bool) -> alt.LayerChart:
-    order = panel.frame["series"].unique(maintain_order=True).sort().to_list()
     x = alt.X(
         "usage_date:T",
         scale=alt.Scale(domain=days, type="utc"),
@@ -106,22 +104,14 @@ def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: boo
             titleBaseline="bottom",
         ),
     )
-    colour = alt.Color(
-        "series:N",
-        scale=alt.Scale(domain=order, range=list(panel.colours[: len(order)])),
-        legend=alt.Legend(title=None, orient="top-right", direction="horizontal", offset=0)
-        if len(order) > 1
-        else None,
-    )
     words = [
         alt.Tooltip("usage_date:T", title="day (UTC)", format="%Y-%m-%d"),
-        alt.Tooltip("series:N", title=" "),
         alt.Tooltip("shown:N", title=panel.title),
     ]
     line = (
         alt.Chart(panel.frame)
-        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
-        .encode(x=x, y=y, color=colour, tooltip=words)
+        .mark_line(color=panel.colour, strokeWidth=1.8, point=alt.OverlayMarkDef(size=14, color=panel.colour))
+        .encode(x=x, y=y, tooltip=words)
     )
     layers: list[alt.Chart] = []
     if episodes.height:
@@ -173,6 +163,11 @@ def ranked_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.L
     bars = base.mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.7})
     words = base.mark_text(align="left", dx=5).encode(text="shown:N")
     return alt.layer(bars, words).properties(height=max(60, 26 * frame.height))
+
+
+def currency_colour(place: int) -> str:
+    """Colour of the currency at a place of a sorted list."""
+    return _CURRENCY_COLOURS[place % len(_CURRENCY_COLOURS)]
 
 
 def exact_words(amounts: pl.Series, currencies: pl.Series) -> list[str]:

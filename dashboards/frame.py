@@ -106,6 +106,14 @@ def days_back(end: date, days: int) -> date:
     return end - timedelta(days=days - 1)
 
 
+def by_currency(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """The frame in parts of one currency each, by code: currencies are never added."""
+    return [
+        (currency, frame.filter(pl.col("billing_currency") == currency))
+        for currency in frame["billing_currency"].unique().sort()
+    ]
+
+
 def table_height(rows: int) -> int | Literal["content"]:
     """Height of a table: all of a short one, a window of a long one."""
     return "content" if rows <= _SHORT else 600

@@ -9,7 +9,16 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import ROWS_SHOWN, Page, app_column, linked, open_page, shown_of, table_height
+from dashboards.frame import (
+    ROWS_SHOWN,
+    Page,
+    app_column,
+    by_currency,
+    linked,
+    open_page,
+    shown_of,
+    table_height,
+)
 from models.focus import currencies as minor_units
 from models.statement_csv import statement_csv
 
@@ -33,7 +42,7 @@ def chosen_month(page: Page) -> date:
 
 def headline(statement: pl.DataFrame, month: date) -> None:
     """Charged, billed and unallocated per currency."""
-    groups = _by_currency(statement)
+    groups = by_currency(statement)
     for column, (currency, part) in zip(st.columns(max(2, len(groups))), groups, strict=False):
         charged, billed, unallocated = (
             sum(part[name], Decimal(0)) for name in ("amount", "billed_cost", "unallocated")
@@ -52,7 +61,7 @@ def headline(statement: pl.DataFrame, month: date) -> None:
 def statement_table(statement: pl.DataFrame) -> None:
     """One row per cost centre, team and currency, with a total per currency."""
     st.subheader("Statement by cost centre", anchor=False)
-    for currency, part in _by_currency(statement):
+    for currency, part in by_currency(statement):
         places = minor_units()[currency]
         rows = [
             {
@@ -222,13 +231,6 @@ def deliveries(page: Page, month: date) -> None:
         placeholder="",
         alt="Deliveries the billing month was published from",
     )
-
-
-def _by_currency(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    return [
-        (currency, frame.filter(pl.col("billing_currency") == currency))
-        for currency in frame["billing_currency"].unique().sort()
-    ]
 
 
 page = open_page("Finance", "What each cost centre is charged, and whether it ties to the bill.")

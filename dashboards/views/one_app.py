@@ -9,9 +9,8 @@ import streamlit as st
 
 from dashboards import charts, formats
 from dashboards.charts import Panel
-from dashboards.frame import Page, days_back, open_page
+from dashboards.frame import Page, by_currency, days_back, open_page
 
-CURRENCY = pl.col("billing_currency")
 WINDOWS = {30: "30 days", 90: "90 days", 395: "13 months"}
 
 
@@ -83,57 +82,41 @@ def _thirds(items: list[tuple[str, object]]) -> list[list[tuple[str, object]]]:
 
 
 def panels_of(costs: pl.DataFrame, activity: pl.DataFrame) -> list[Panel]:
-    """Cost, requests, errors, latency and unit cost, as far as there is data."""
+    """Cost, requests, errors, latency and unit cost, as far as there is data; a currency has its own panels."""
     once = activity.unique("usage_date", keep="first", maintain_order=True)
-    priced = activity.filter(pl.col("cost_per_1000_requests").is_not_null())
-    timed = once.filter(pl.col("duration_p95_ms").is_not_null())
-    panels = []
-    if costs.height:
-        words = charts.exact_words(costs["billed_cost"], costs["billing_currency"])
-        panels.append(
-            Panel(
-                "Billed cost",
-                charts.panel_frame(costs, "billed_cost", CURRENCY, words),
-                height=120,
-            )
-        )
+    panels = money_panels("Billed cost", costs, "billed_cost", height=120)
     if once["requests"].sum():
-        words = [formats.count(value) for value in once["requests"]]
-        panels.append(
-            Panel(
-                "Requests",
-                charts.panel_frame(once, "requests", pl.lit("requests"), words),
-                (charts.SKY,),
-                whole=True,
-            )
-        )
-        words = [formats.count(value) for value in once["errors"]]
-        panels.append(
-            Panel(
-                "Errors",
-                charts.panel_frame(once, "errors", pl.lit("errors"), words),
-                (charts.VERMILLION,),
-                whole=True,
-            )
-        )
+        for title, column, colour in (
+            ("Requests", "requests", charts.SKY),
+            ("Errors", "errors", charts.VERMILLION),
+        ):
+            words = [formats.count(value) for value in once[column]]
+            panels.append(Panel(title, charts.panel_frame(once, column, words), colour, whole=True))
+    timed = once.filter(pl.col("duration_p95_ms").is_not_null())
     if timed.height:
         words = [f"{value:,.0f} ms" for value in timed["duration_p95_ms"]]
         panels.append(
             Panel(
                 "Latency, 95th percentile, ms",
-                charts.panel_frame(timed, "duration_p95_ms", pl.lit("95th percentile"), words),
-                (charts.PURPLE,),
+                charts.panel_frame(timed, "duration_p95_ms", words),
+                charts.PURPLE,
             )
         )
-    if priced.height:
-        words = charts.exact_words(priced["cost_per_1000_requests"], priced["billing_currency"])
-        panels.append(
-            Panel(
-                "Effective cost per 1,000 requests",
-                charts.panel_frame(priced, "cost_per_1000_requests", CURRENCY, words),
-            )
+    priced = activity.filter(pl.col("cost_per_1000_requests").is_not_null())
+    return panels + money_panels("Effective cost per 1,000 requests", priced, "cost_per_1000_requests")
+
+
+def money_panels(title: str, frame: pl.DataFrame, column: str, height: int = 92) -> list[Panel]:
+    """One panel per currency."""
+    return [
+        Panel(
+            f"{title}, {currency}",
+            charts.panel_frame(part, column, charts.exact_words(part[column], part["billing_currency"])),
+            charts.currency_colour(place),
+            height,
         )
-    return panels
+        for place, (currency, part) in enumerate(by_currency(frame))
+    ]
 
 
 def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.DataFrame) -> None:
@@ -260,7 +243,7 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
         st.subheader("Cost by service", anchor=False)
         if services.is_empty():
             st.caption("No cost in these days.")
-        for place, (currency, part) in enumerate(_by_currency(services)):
+        for place, (currency, part) in enumerate(by_currency(services)):
             bars = pl.DataFrame(
                 {
                     "name": part["service_name"],
@@ -268,9 +251,8 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
                     "shown": [formats.money(cost, currency) for cost in part["billed_cost"]],
                 }
             )
-            colour = charts.CURRENCY_COLOURS[place % len(charts.CURRENCY_COLOURS)]
             st.altair_chart(
-                charts.ranked_bars(bars, currency, colour),
+                charts.ranked_bars(bars, currency, charts.currency_colour(place)),
                 width="stretch",
                 alt=f"Billed cost of {app_id} by service in {currency}",
             )
@@ -300,13 +282,6 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
         evidence = page.reads.frame("app/evidence", app_id=app_id)
         if evidence.height:
             st.caption("Evidence: " + "; ".join(f"`{text}`" for text in evidence["evidence"].head(5) if text))
-
-
-def _by_currency(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    return [
-        (currency, frame.filter(pl.col("billing_currency") == currency))
-        for currency in frame["billing_currency"].unique().sort()
-    ]
 
 
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")

@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
-from dashboards.frame import Page, app_column, linked, open_page
+from dashboards.frame import Page, app_column, by_currency, linked, open_page
 from dashboards.queries import TeamReads
 
 ALL = "All my teams"
@@ -61,8 +61,7 @@ def movers(week: pl.DataFrame) -> None:
     changed = week.with_columns(change=pl.col("this_week") - pl.col("last_week")).filter(
         pl.col("change") != 0
     )
-    for currency in sorted(changed["billing_currency"].unique()):
-        part = changed.filter(pl.col("billing_currency") == currency)
+    for currency, part in by_currency(changed):
         up, down = st.columns(2)
         for column, words, rows in (
             (up, f"Up, {currency}", part.filter(pl.col("change") > 0).sort("change", descending=True)),
@@ -102,9 +101,8 @@ def weeks(reads: TeamReads) -> None:
     if frame.is_empty():
         return
     st.subheader("Cost per week", anchor=False)
-    currencies = sorted(frame["billing_currency"].unique())
-    for place, (column, currency) in enumerate(zip(st.columns(len(currencies)), currencies, strict=True)):
-        part = frame.filter(pl.col("billing_currency") == currency)
+    groups = by_currency(frame)
+    for place, (column, (currency, part)) in enumerate(zip(st.columns(len(groups)), groups, strict=True)):
         chart = charts.weekly_bars(
             part.select(
                 "iso_week",
@@ -114,7 +112,7 @@ def weeks(reads: TeamReads) -> None:
                 is_complete=pl.col("days") == 7,
             ),
             currency,
-            charts.CURRENCY_COLOURS[place % len(charts.CURRENCY_COLOURS)],
+            charts.currency_colour(place),
         )
         column.altair_chart(chart, width="stretch", alt=f"Billed cost per ISO week in {currency}")
     st.caption("ISO weeks, UTC. Lighter bars are weeks without all seven days.")

@@ -69,6 +69,9 @@ _APPS: list[tuple[str, str, tuple[str, ...], str, int, str]] = [
     ("hackday-poll", NOBODY, (), "0", 90, "unregistered"),
 ]
 
+_PARTS = {0: (), 1: (Decimal(1),), 2: (Decimal("0.65"), Decimal("0.35"))}
+"""Split of an app's cost over its sources."""
+
 _SCOPES: dict[str, tuple[str, ...]] = {
     "registry": ("core_apps", "core_teams"),
     "identities": ("core_identities",),
@@ -163,7 +166,7 @@ def _wave(app: str, day: date) -> Decimal:
 def _costs() -> list[Row]:
     rows: list[Row] = []
     for app, team, sources, per_day, _, special in _APPS:
-        for source in sources:
+        for source, part in zip(sources, _PARTS[len(sources)], strict=True):
             rule, confidence = ("pattern", 0.6) if special == "unregistered" else ("app_tag", 1.0)
             for day in _days():
                 factor = _wave(app, day)
@@ -173,7 +176,7 @@ def _costs() -> list[Row]:
                     factor *= 3
                 for place, service in enumerate(SERVICES[source][:2]):
                     share = (Decimal("0.7"), Decimal("0.3"))[place]
-                    cost = Decimal(per_day) * factor * share / len(sources)
+                    cost = Decimal(per_day) * factor * share * part
                     rows.append(_cost_row(day, source, app, team, service, cost, rule, confidence))
     for source in SOURCES:
         for day in _days():
@@ -432,6 +435,30 @@ def _lines(costs: list[Row]) -> list[Row]:
                 "billed_cost": sums[key][0],
                 "effective_cost": sums[key][1],
                 "amount": sums[key][0].quantize(Decimal("0.01"), ROUND_HALF_EVEN),
+            }
+        )
+    return rows + _rounding(rows)
+
+
+def _rounding(lines: list[Row]) -> list[Row]:
+    """One line per month and currency: the rounded total minus the rounded lines."""
+    rows = []
+    for month, currency in sorted({(row["billing_period"], row["billing_currency"]) for row in lines}):
+        own = [row for row in lines if (row["billing_period"], row["billing_currency"]) == (month, currency)]
+        total = sum((row["billed_cost"] for row in own), Decimal(0))
+        charged = sum((row["amount"] for row in own), Decimal(0))
+        words = {key: "" for key, value in own[0].items() if isinstance(value, str)}
+        rows.append(
+            {
+                **words,
+                "billing_period": month,
+                "billing_currency": currency,
+                "line": len(lines) + len(rows) + 1,
+                "app_name": "rounding to minor units",
+                "cost_type": "rounding",
+                "billed_cost": Decimal(0),
+                "effective_cost": Decimal(0),
+                "amount": total.quantize(Decimal("0.01"), ROUND_HALF_EVEN) - charged,
             }
         )
     return rows

@@ -1,0 +1,64 @@
+"""How figures read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from dashboards import formats
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [
+        ("1234567.005", 2, "1,234,567.00"),
+        ("1234567.015", 2, "1,234,567.02"),
+        ("-0.001", 2, "0.00"),
+        ("-1234.5", 2, "-1,234.50"),
+        ("1234.5", 0, "1,234"),
+        ("0.0005", 3, "0.000"),
+        ("12345678901234567890.12", 2, "12,345,678,901,234,567,890.12"),
+    ],
+)
+def test_amounts_round_half_to_even_with_separators(value: str, places: int, text: str) -> None:
+    assert formats.amount(Decimal(value), places) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("2.083207438760000000", "2.08320743876"),
+        ("1234.500000000000000000", "1,234.50"),
+        ("0E-18", "0.00"),
+        ("1E-18", "0.000000000000000001"),
+        ("-1000000.1", "-1,000,000.10"),
+        ("5", "5.00"),
+    ],
+)
+def test_exact_amounts_keep_every_digit(value: str, text: str) -> None:
+    assert formats.exact(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "text"),
+    [
+        ("110", "100", "+10.0%"),
+        ("0", "100", "-100.0%"),
+        ("5", "0", "new"),
+        ("0", "0", ""),
+        ("1", "-2", "+150.0%"),
+    ],
+)
+def test_changes_have_a_sign(now: str, before: str, text: str) -> None:
+    assert formats.change(Decimal(now), Decimal(before)) == text
+
+
+def test_times_say_utc() -> None:
+    assert formats.moment(datetime(2026, 3, 1, 4, 5, 59, tzinfo=UTC)) == "2026-03-01 04:05 UTC"
+    assert formats.moment(None) == formats.NOTHING
+
+
+def test_targets_have_no_needless_zeros() -> None:
+    assert [formats.target(value) for value in (0.99, 0.9995, 1.0)] == ["99 %", "99.95 %", "100 %"]

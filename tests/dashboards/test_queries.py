@@ -1,0 +1,116 @@
+"""The reading layer: no read without the viewer's teams, none of another team, and a warehouse that comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+
+from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
+from models.errors import ConfigurationError
+from sql.catalog import statement, statements
+from sql.local_warehouse import WarehouseProcess, open_warehouse
+from tests.dashboards.fleet import ALL_TEAMS, COST_DAY, FIRST_DAY, NOBODY, Fleet, month_of, publish_fleet
+
+FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance")
+NAMES = [name.removeprefix("queries/") for folder in FOLDERS for name in statements(f"queries/{folder}")]
+PARAMETERS: dict[str, Any] = {
+    "cost_day": COST_DAY,
+    "search": "",
+    "only": (),
+    "order_by": "cost",
+    "order_currency": "USD",
+    "row_limit": 1000,
+    "app_id": "checkout",
+    "first_day": FIRST_DAY,
+    "last_day": COST_DAY,
+    "billing_period": month_of(COST_DAY),
+}
+
+
+def needed(name: str) -> dict[str, Any]:
+    """The parameters a statement takes."""
+    text = statement(f"queries/{name}")
+    return {key: value for key, value in PARAMETERS.items() if f"{{{key}:" in text}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_takes_the_teams_and_returns_the_columns_it_declares(
+    full_workspace: Path, empty_workspace: Path, name: str
+) -> None:
+    assert TEAMS_PARAMETER in statement(f"queries/{name}")
+    full = reads_of(full_workspace, ALL_TEAMS).frame(name, **needed(name))
+    empty = reads_of(empty_workspace, ALL_TEAMS).frame(name, **needed(name))
+    assert full.columns == empty.columns
+    declared = statement(f"queries/{name}").split("-- columns:")[1].split("SELECT")[0]
+    if "those of" not in declared:
+        assert all(column in declared for column in full.columns)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_of_another_team_never_leaves_the_warehouse(
+    full_workspace: Path, fleet: Fleet, name: str
+) -> None:
+    frame = reads_of(full_workspace, ("people",)).frame(name, **needed(name))
+    own = {row["app_id"] for row in fleet.tables["mart_app_inventory"] if row["team"] == "people"}
+    if "app_id" in frame.columns:
+        assert set(frame["app_id"]) <= own
+    if "team" in frame.columns:
+        assert set(frame["team"]) <= {"people"}
+    if name.startswith("app/") and name != "app/choices":
+        assert frame.is_empty()  # the app asked for is of another team
+    if name in ("finance/reconciliation", "finance/deliveries"):
+        assert frame.is_empty()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_team_that_owns_nothing_gets_nothing(full_workspace: Path, name: str) -> None:
+    frame = reads_of(full_workspace, ("nobody-of-ours",)).frame(name, **needed(name))
+    if name.startswith("dashboards/"):
+        return
+    figures = [value for row in frame.iter_rows() for value in row]
+    assert not any(figures)
+
+
+def test_a_statement_without_the_teams_is_refused(full_workspace: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not take the viewer's teams"):
+        reads_of(full_workspace, ALL_TEAMS).frame("ledger/heads", scope_prefix="")
+
+
+def test_a_viewer_without_teams_is_refused(full_workspace: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no team"):
+        reads_of(full_workspace, ())
+    with pytest.raises(ConfigurationError, match="no team"):
+        TeamReads(full_workspace, (), "").frame("fleet/counts")
+
+
+def test_narrowing_never_widens(full_workspace: Path) -> None:
+    reads = reads_of(full_workspace, ("people",))
+    assert reads.narrowed(("people", "payments")).teams == ("people",)
+    with pytest.raises(ConfigurationError):
+        reads.narrowed(("payments",)).frame("fleet/counts")
+
+
+def test_two_viewers_never_share_what_is_remembered(full_workspace: Path) -> None:
+    people = reads_of(full_workspace, ("people",)).frame("fleet/counts")
+    nobody = reads_of(full_workspace, (NOBODY,)).frame("fleet/counts")
+    assert people["apps"][0] == 4
+    assert nobody["apps"][0] == 2
+
+
+def test_a_release_is_seen_at_once_and_a_restart_survived(tmp_path: Path, fleet: Fleet) -> None:
+    first = WarehouseProcess(tmp_path)
+    first.start()
+    assert reads_of(tmp_path, ALL_TEAMS).frame("fleet/counts")["apps"][0] == 0
+    with open_warehouse(tmp_path) as warehouse:
+        publish_fleet(warehouse, fleet)
+    assert reads_of(tmp_path, ALL_TEAMS).frame("fleet/counts")["apps"][0] == 24
+    first.stop(at_once=True)
+    second = WarehouseProcess(tmp_path)
+    second.start()
+    st.cache_data.clear()
+    assert reads_of(tmp_path, ALL_TEAMS).frame("fleet/counts")["apps"][0] == 24
+    second.stop(at_once=True)
+    st.cache_resource.clear()
