@@ -5,9 +5,7 @@ The lines are computed and published elsewhere; here they become files, the same
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import os
 import re
@@ -24,45 +22,16 @@ import polars as pl
 from models.errors import ConfigurationError, ControlTotalError
 from models.identity import RULE_VERSION
 from models.money import exact_total
-from models.schemas import MONEY
+from models.statement_csv import COLUMNS, LAYOUT_VERSION, csv_bytes, plain, stamped_lines, statement_id
 from pipelines.settings import Settings
 from sql.publish import Release, heads
 from sql.warehouse import Warehouse
 
 TABLE = "mart_chargeback_lines"
 
-LAYOUT_VERSION = 1
-"""Raised when a column of the CSV is added (at the end); columns are never moved or renamed."""
-
-COLUMNS = (
-    "statement_id",
-    "statement_version",
-    "period",
-    "cost_center",
-    "team",
-    "owner",
-    "app_id",
-    "app_name",
-    "source_name",
-    "provider",
-    "service_name",
-    "charge_category",
-    "charge_class",
-    "cost_type",
-    "attribution_rule",
-    "billing_currency",
-    "billed_cost",
-    "effective_cost",
-    "amount",
-    "description",
-)
-"""Header of the CSV."""
-
 METRICS = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost"}
 """Column of a line -> metric of the published bill it must sum to."""
 
-_BLANK = "[\\s\\ufeff\\u200b]*"
-_FORMULA = re.compile(f"{_BLANK}[=+\\-@\uff1d\uff0b\uff0d\uff20]|[ \\u00a0\\ufeff\\u200b]*[\\t\\r\\n\\x00]")
 _SHARE = Decimal("0.000001")
 
 
@@ -98,7 +67,7 @@ def write_statement(
         raise ConfigurationError(
             f"team {team} has no line in the statement of {billing_period:%Y-%m}; teams in it: {', '.join(teams) or 'none'}"
         )
-    stamped = _stamped(lines, statement, billing_period, team)
+    stamped = stamped_lines(lines, statement.seq, billing_period, team)
     content, escaped = csv_bytes(stamped.select(COLUMNS))
     sums = _sums(stamped)
     stem = f"chargeback-{billing_period:%Y-%m}" + (f"-{_file_part(team)}" if team else "")
@@ -106,7 +75,7 @@ def write_statement(
         "layout_version": LAYOUT_VERSION,
         "csv": f"{stem}.csv",
         "sha256": hashlib.sha256(content).hexdigest(),
-        "statement_id": _statement_id(lines, billing_period, team),
+        "statement_id": statement_id(lines, billing_period, team),
         "statement_version": statement.seq,
         "period": f"{billing_period:%Y-%m}",
         "team": team,
@@ -136,42 +105,6 @@ def write_statement(
     _replace(csv_path, content)
     _replace(sidecar_path, (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode())
     return StatementFiles(csv_path, sidecar_path, lines.height, sums)
-
-
-def csv_bytes(frame: pl.DataFrame) -> tuple[bytes, int]:
-    """A frame as RFC 4180 CSV in UTF-8, and the number of text cells that had to be made safe.
-
-    By column type: amounts are plain decimals, text that a spreadsheet would run as a formula gets a leading ``'``.
-    """
-    escaped = 0
-    columns = []
-    for series in frame:
-        if series.dtype == MONEY:
-            columns.append([plain(value) for value in series])
-        elif series.dtype == pl.String:
-            cells = [safe(text) for text in series]
-            escaped += sum(cell != text for cell, text in zip(cells, series, strict=True))
-            columns.append(cells)
-        else:
-            columns.append([str(value) for value in series])
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(frame.columns)
-    writer.writerows(zip(*columns, strict=True))
-    return buffer.getvalue().encode(), escaped
-
-
-def plain(amount: Decimal) -> str:
-    """Exact decimal text: point, no exponent, no zeros at the end, no minus before zero."""
-    if not amount:
-        return "0"
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def safe(text: str) -> str:
-    """Text no spreadsheet runs: one that starts as a formula, also after blanks, gets a leading ``'``."""
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _published(warehouse: Warehouse, billing_period: date) -> Release:
@@ -213,29 +146,6 @@ def _ties_to_bill(
                     f"has {plain(bill)}: compute it again with `appfleet run`"
                 )
     return published
-
-
-def _stamped(lines: pl.DataFrame, statement: Release, period: date, team: str | None) -> pl.DataFrame:
-    """Lines with what a ledger wants on each of them."""
-    month = f"{period:%Y-%m}"
-    rounding = pl.format("Rounding of {} " + month + " to minor units", "billing_currency")
-    charge = pl.format("{} {} of {}, " + month, "service_name", "charge_category", "app_name")
-    return lines.with_columns(
-        statement_id=pl.lit(_statement_id(lines, period, team)),
-        statement_version=pl.lit(statement.seq),
-        period=pl.lit(month),
-        description=pl.when(pl.col("cost_type") == "rounding")
-        .then(rounding)
-        .otherwise(charge)
-        .str.strip_chars(),
-    )
-
-
-def _statement_id(lines: pl.DataFrame, period: date, team: str | None) -> str:
-    """Fingerprint of what the statement says: the same lines by the same rules have the same id, wherever written."""
-    said = hashlib.sha256(json.dumps([RULE_VERSION, team]).encode())
-    said.update(csv_bytes(lines)[0])
-    return f"{period:%Y-%m}-{said.hexdigest()[:16]}"
 
 
 def _sums(lines: pl.DataFrame) -> dict[str, Decimal]:

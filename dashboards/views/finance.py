@@ -19,8 +19,8 @@ from dashboards.frame import (
     shown_of,
     table_height,
 )
+from dashboards.statement import statement_file
 from models.focus import currencies as minor_units
-from models.statement_csv import statement_csv
 
 MONEY = st.column_config.NumberColumn(format="accounting")
 ROUNDING = "rounding"
@@ -104,13 +104,9 @@ def statement_table(statement: pl.DataFrame) -> None:
 def download(page: Page, month: date) -> None:
     """The statement as a file, made when asked for and never kept on the server's side."""
 
-    def made_now() -> bytes:
-        lines = page.reads.frame("finance/statement_lines", billing_period=month)
-        return statement_csv(lines, month, minor_units())
-
     st.download_button(
         "Download the statement (CSV)",
-        made_now,
+        lambda: statement_file(page.reads, month),
         file_name=f"chargeback-{month:%Y-%m}.csv",
         mime="text/csv",
         on_click="ignore",

@@ -79,9 +79,8 @@ _SCOPES: dict[str, tuple[str, ...]] = {
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
 }
 _MONTHLY_SCOPES = {
-    "costs": ("core_app_costs_daily", "billing_period"),
-    "chargeback": ("mart_chargeback_lines", "billing_period"),
-    "unit_costs": ("mart_app_unit_costs_daily", "usage_date"),
+    "costs": (("core_app_costs_daily", "mart_chargeback_lines"), "billing_period"),
+    "unit_costs": (("mart_app_unit_costs_daily",), "usage_date"),
 }
 _MONEY = pl.Decimal(38, 18)
 _MONEY_BY_CURRENCY = pl.Map(pl.String, _MONEY)
@@ -511,12 +510,13 @@ def publish_fleet(warehouse: Warehouse, fleet: Fleet) -> None:
         for table, batch in batches.items():
             _insert(warehouse, table, fleet.tables[table], batch)
         _publish(warehouse, scope, WHOLE_TABLE, batches)
-    for scope, (table, column) in _MONTHLY_SCOPES.items():
-        for month in sorted({month_of(row[column]) for row in fleet.tables[table]}):
-            batch = new_batch_id()
-            rows = [row for row in fleet.tables[table] if month_of(row[column]) == month]
-            _insert(warehouse, table, rows, batch)
-            _publish(warehouse, scope, month, {table: batch})
+    for scope, (tables, column) in _MONTHLY_SCOPES.items():
+        for month in sorted({month_of(row[column]) for row in fleet.tables[tables[0]]}):
+            batches = {table: new_batch_id() for table in tables}
+            for table, batch in batches.items():
+                rows = [row for row in fleet.tables[table] if month_of(row[column]) == month]
+                _insert(warehouse, table, rows, batch)
+            _publish(warehouse, scope, month, batches)
     signals = new_batch_id()
     _insert(warehouse, "core_app_telemetry_daily", fleet.tables["core_app_telemetry_daily"], signals)
     publish_periods(

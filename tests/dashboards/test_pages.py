@@ -185,7 +185,7 @@ def test_app_shows_what_it_costs_does_and_promises(run: Run, full_workspace: Pat
 
 
 def test_app_has_one_panel_per_currency_on_the_same_days(run: Run, full_workspace: Path) -> None:
-    charts = run(full_workspace, "one_app", app="checkout").get("arrow_vega_lite_chart")
+    charts = run(full_workspace, "one_app", app="checkout").get("vega_lite_chart")
     specs = [chart.proto.spec for chart in charts]
     panels = [spec for spec in specs if '"usage_date"' in spec]
     assert len(panels) == 7  # cost EUR and USD, requests, errors, latency, unit cost EUR and USD

@@ -9,7 +9,9 @@ import pytest
 import streamlit as st
 
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
+from dashboards.statement import statement_file
 from models.errors import ConfigurationError
+from pipelines.statements import write_statement
 from sql.catalog import statement, statements
 from sql.local_warehouse import WarehouseProcess, open_warehouse
 from tests.dashboards.fleet import ALL_TEAMS, COST_DAY, FIRST_DAY, NOBODY, Fleet, month_of, publish_fleet
@@ -114,3 +116,13 @@ def test_a_release_is_seen_at_once_and_a_restart_survived(tmp_path: Path, fleet:
     assert reads_of(tmp_path, ALL_TEAMS).frame("fleet/counts")["apps"][0] == 24
     second.stop(at_once=True)
     st.cache_resource.clear()
+
+
+@pytest.mark.parametrize(("teams", "team"), [(ALL_TEAMS, None), (("people",), "people")])
+def test_the_download_is_the_file_of_the_command(
+    full_workspace: Path, tmp_path: Path, teams: tuple[str, ...], team: str | None
+) -> None:
+    month = month_of(COST_DAY)
+    with open_warehouse(full_workspace, role="reader") as warehouse:
+        written = write_statement(warehouse, None, month, tmp_path, team)
+    assert statement_file(reads_of(full_workspace, teams), month) == written.csv_path.read_bytes()

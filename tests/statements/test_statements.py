@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from models.chargeback import statement_lines
 from models.errors import ConfigurationError, ControlTotalError
 from models.schemas import MONEY
+from models.statement_csv import COLUMNS, csv_bytes, plain, safe
 from pipelines.settings import Settings
-from pipelines.statements import COLUMNS, csv_bytes, plain, safe, write_statement
+from pipelines.statements import write_statement
 from sql.migrate import migrate
 from sql.publish import publish
 from sql.warehouse import Warehouse

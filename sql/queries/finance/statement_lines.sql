@@ -1,13 +1,18 @@
 -- purpose: every line of the statement of a billing month, as a file carries it; the rounding line of a currency is of
 --   no team, so it goes to a viewer who has 'unassigned' (finance, the platform team)
 -- parameters: teams Array(String), billing_period Date
--- columns: those of mart_chargeback_lines without billing_period
+-- columns: those of mart_chargeback_lines, version (release of the statement), is_whole (no line is left out)
 SELECT
-    line, toString(cost_center) AS cost_center, toString(l.team) AS team, owner, app_id, app_name,
+    billing_period, line, toString(cost_center) AS cost_center, toString(l.team) AS team, owner, app_id, app_name,
     toString(source_name) AS source_name, toString(provider) AS provider, toString(service_name) AS service_name,
     toString(charge_category) AS charge_category, toString(charge_class) AS charge_class,
     toString(l.cost_type) AS cost_type, toString(attribution_rule) AS attribution_rule,
-    toString(billing_currency) AS billing_currency, billed_cost, effective_cost, amount
+    toString(billing_currency) AS billing_currency, billed_cost, effective_cost, amount,
+    (SELECT max(seq) FROM period_head WHERE scope = 'costs' AND period = {billing_period:Date}) AS version,
+    CAST(
+        count() OVER () = (SELECT count() FROM mart_chargeback_lines_current WHERE billing_period = {billing_period:Date})
+        AS Bool
+    ) AS is_whole
 FROM mart_chargeback_lines_current AS l
 WHERE billing_period = {billing_period:Date}
   AND (

@@ -1,0 +1,141 @@
+"""The pages in a real browser, served by the real command: they draw, they link, the file downloads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboards.access import NAME_VARIABLE, TEAMS_VARIABLE
+from dashboards.queries import reads_of
+from dashboards.statement import statement_file
+from tests.dashboards.fleet import ALL_TEAMS
+
+pytestmark = pytest.mark.browser
+
+WAIT_MS = 30_000
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def address(full_workspace: Path) -> Iterator[str]:
+    """Address of pages served by ``python -m dashboards.serve``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "dashboards.serve", "--workspace", str(full_workspace), "--port", str(port)],
+        env={**os.environ, TEAMS_VARIABLE: ",".join(ALL_TEAMS), NAME_VARIABLE: "Ada Moreno"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail("the pages did not start")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def view(browser: Browser) -> Iterator[Page]:
+    """A fresh tab; an error on a page's console fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "figures"),
+    [
+        ("", "Fleet", ["Paging now", "Unallocated in EUR"]),
+        ("app?app=checkout", "App", ["Checkout", "Objectives", "Cost by service"]),
+        ("team", "Team", ["What moved", "Idle apps"]),
+        ("oncall", "On-call", ["Act now", "No indicator"]),
+        ("finance", "Finance", ["to the last digit", "Statement by cost centre"]),
+    ],
+)
+def test_a_page_draws(view: Page, address: str, path: str, title: str, figures: list[str]) -> None:
+    view.goto(f"{address}/{path}")
+    expect(view.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=WAIT_MS)
+    for figure in figures:
+        expect(view.get_by_text(figure).first).to_be_visible(timeout=WAIT_MS)
+    expect(view.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_panels_of_an_app_share_one_time_axis(view: Page, address: str) -> None:
+    view.goto(f"{address}/app?app=checkout")
+    plots = "[data-testid=stVegaLiteChart] svg .mark-group.role-frame > g > path.background"
+    view.wait_for_function(f"document.querySelectorAll('{plots}').length >= 7")
+    places = view.eval_on_selector_all(
+        plots,
+        "all => all.slice(0, 7).map(one => one.getBoundingClientRect()).map(box => [box.left, box.width])",
+    )
+    assert len(places) == 7
+    assert {tuple(round(value) for value in place) for place in places} == {
+        tuple(round(value) for value in places[0])
+    }
+
+
+def test_the_statement_downloads_as_the_same_bytes(
+    view: Page, address: str, full_workspace: Path, tmp_path: Path
+) -> None:
+    view.goto(f"{address}/finance")
+    with view.expect_download() as started:
+        view.get_by_role("button", name="Download the statement (CSV)").click()
+    target = tmp_path / "statement.csv"
+    started.value.save_as(target)
+    assert started.value.suggested_filename == "chargeback-2026-03.csv"
+    assert target.read_bytes() == statement_file(reads_of(full_workspace, ALL_TEAMS), date(2026, 3, 1))
+
+
+def test_a_name_that_is_not_this_machine_is_refused(address: str) -> None:
+    port = int(address.rsplit(":", 1)[1])
+    handshake = (
+        "GET /_stcore/stream HTTP/1.1\r\nHost: attacker.example\r\nOrigin: http://attacker.example\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(handshake.encode())
+        answer = connection.recv(200).decode("latin-1")
+    assert " 403 " in answer.splitlines()[0]
