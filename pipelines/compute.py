@@ -1,0 +1,363 @@
+"""From published rows to published answers: reads current views, asks the pure models, publishes batches.
+
+One function per release. Each leaves the warehouse untouched when its inputs are those of what is already
+published; nothing here decides a number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from models import anomaly, chargeback, inventory, slo, team_costs, unit_costs
+from models.errors import ControlTotalError
+from models.focus import minor_units
+from models.identity import Evidence, TagKeys, attribute
+from models.policy import attribution_confidence, burn_windows, slo_defaults
+from pipelines.registry import load_registry
+from pipelines.settings import Settings
+from sql.publish import WHOLE_TABLE, Release, head, heads, lease, new_batch_id, publish, publish_periods
+from sql.warehouse import Warehouse
+
+RULE_VERSION = "1"
+"""Version of the computation; raise it when a model's answer changes, and everything is computed anew."""
+
+LEASE_WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one computation did: releases published (empty when nothing was new), and what a person asks."""
+
+    releases: tuple[Release, ...] = ()
+    unchanged: int = 0
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows published."""
+        return sum(release.rows for release in self.releases)
+
+
+def fingerprint(*parts: Any) -> str:
+    """sha256 over the inputs of a computation and the version of its rules."""
+    text = json.dumps([RULE_VERSION, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def frame_fingerprint(frame: pl.DataFrame) -> str:
+    """sha256 of a frame's cells in their order."""
+    return hashlib.sha256(frame.write_ndjson().encode()).hexdigest()
+
+
+def compute_registry(warehouse: Warehouse, settings: Settings) -> Outcome:
+    """Publishes ``core_apps`` and ``core_teams`` from the catalogue and teams files."""
+    registry = load_registry(settings)
+    print_ = fingerprint(frame_fingerprint(registry.apps), frame_fingerprint(registry.teams))
+    tables = {"core_apps": registry.apps, "core_teams": registry.teams}
+    outcome = _publish_frames(warehouse, settings, "registry", tables, print_, as_of=None)
+    return Outcome(outcome.releases, outcome.unchanged, tuple(registry.problems))
+
+
+def compute_identities(warehouse: Warehouse, settings: Settings) -> Outcome:
+    """Publishes ``core_identities``: every distinct identity of the published bill through the rules."""
+    rows = warehouse.frame("queries/identities/distinct")
+    keys = settings.identity
+    answers = attribute(
+        rows,
+        Evidence(
+            tags=TagKeys(keys.app_keys, keys.team_keys, keys.environment_keys),
+            apps=warehouse.frame("queries/identities/apps"),
+            teams=warehouse.frame("queries/identities/teams"),
+            resources=warehouse.frame("queries/identities/resources"),
+        ),
+        attribution_confidence(),
+    )
+    print_ = fingerprint(frame_fingerprint(answers))
+    return _publish_frames(
+        warehouse, settings, "identities", {"core_identities": answers}, print_, as_of=None
+    )
+
+
+def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[date] | None = None) -> Outcome:
+    """Publishes ``core_app_costs_daily`` and ``mart_chargeback_lines`` of each month whose inputs changed.
+
+    Raises:
+        ControlTotalError: attributed differs from billed in any source, currency or metric.
+    """
+    identities = head(warehouse, "identities", WHOLE_TABLE)
+    registry = head(warehouse, "registry", WHOLE_TABLE)
+    if identities is None:
+        return Outcome(notes=("no identities are published yet",))
+    billed: dict[date, list[Release]] = {}
+    for release in heads(warehouse, "billing/"):
+        billed.setdefault(release.period, []).append(release)
+    current = {release.period: release for release in heads(warehouse, "costs")}
+    published, unchanged = [], 0
+    with lease(settings.root, "costs", LEASE_WAIT_SECONDS):
+        for month in sorted(billed):
+            if months is not None and month not in months:
+                continue
+            print_ = fingerprint(
+                identities.sha256,
+                registry.sha256 if registry else "",
+                sorted((one.scope, str(one.batches)) for one in billed[month]),
+            )
+            if month in current and current[month].sha256 == print_:
+                unchanged += 1
+                continue
+            published.append(_publish_costs(warehouse, month, billed[month], identities, print_))
+    return Outcome(tuple(published), unchanged)
+
+
+def _publish_costs(
+    warehouse: Warehouse, month: date, billed: Sequence[Release], identities: Release, print_: str
+) -> Release:
+    costs_batch, lines_batch = new_batch_id(), new_batch_id()
+    warehouse.execute(
+        "statements/core_app_costs_daily",
+        billing_period=month,
+        batch_id=costs_batch,
+        identities_batch=identities.batches["core_identities"],
+    )
+    sums = _attributed_equals_billed(warehouse, month, billed, costs_batch)
+    costs = warehouse.frame("queries/chargeback/costs", billing_period=month, batch_id=costs_batch)
+    apps = warehouse.frame("queries/identities/apps")
+    lines = chargeback.statement_lines(costs, apps, minor_units())
+    _insert(warehouse, "mart_chargeback_lines", lines.with_columns(billing_period=pl.lit(month)), lines_batch)
+    rows = warehouse.frame("queries/costs/batch_rows", billing_period=month, batch_id=costs_batch)
+    return publish(
+        warehouse,
+        "costs",
+        month,
+        batches={"core_app_costs_daily": costs_batch, "mart_chargeback_lines": lines_batch},
+        rows=int(rows["rows"][0]) + lines.height,
+        sha256=print_,
+        version=max(one.version for one in billed),
+        sums=sums,
+    )
+
+
+def _attributed_equals_billed(
+    warehouse: Warehouse, month: date, billed: Sequence[Release], costs_batch: UUID
+) -> dict[str, Decimal]:
+    """Sums of a batch per currency and metric, after each source's equal its release's."""
+    frame = warehouse.frame("queries/costs/batch_sums", billing_period=month, batch_id=costs_batch)
+    attributed = {
+        (f"billing/{row['source_name']}", f"{row['billing_currency']}/{metric}"): row[column]
+        for row in frame.iter_rows(named=True)
+        for metric, column in (("BilledCost", "billed_cost"), ("EffectiveCost", "effective_cost"))
+    }
+    expected = {
+        (release.scope, key): amount
+        for release in billed
+        for key, amount in release.sums.items()
+        if key.split("/")[1] in ("BilledCost", "EffectiveCost")
+    }
+    for scope, key in sorted(set(attributed) | set(expected)):
+        got, want = attributed.get((scope, key), Decimal(0)), expected.get((scope, key), Decimal(0))
+        if got != want:
+            raise ControlTotalError(
+                f"{scope} {month:%Y-%m}: attributed {key} is {got:f}, billed is {want:f}; the old figures stay"
+            )
+    totals: dict[str, Decimal] = {}
+    for (_, key), amount in attributed.items():
+        totals[key] = totals.get(key, Decimal(0)) + amount
+    return totals
+
+
+def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:
+    """Publishes the slices, daily activity and resources of each day whose telemetry changed.
+
+    All changed days are written by one statement per table and published by one insert.
+    """
+    feeding = warehouse.frame("queries/telemetry/days")
+    current = {release.period: release for release in heads(warehouse, "slices")}
+    prints = {row["day"]: fingerprint(row["fingerprint"]) for row in feeding.iter_rows(named=True)}
+    wanted = {day: print_ for day, print_ in prints.items() if days is None or day in days}
+    changed = [d for d, print_ in sorted(wanted.items()) if d not in current or current[d].sha256 != print_]
+    if not changed:
+        return Outcome(unchanged=len(wanted))
+    tables = ("core_sli_slices", "core_app_telemetry_daily", "core_app_resources")
+    with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
+        batches = {table: new_batch_id() for table in tables}
+        for table in tables:
+            parameters: dict[str, Any] = {
+                "days": [d.isoformat() for d in changed],
+                "batch_id": batches[table],
+            }
+            if table == "core_sli_slices":
+                parameters["latency_threshold_ns"] = slo_defaults().latency_threshold_ns
+            warehouse.execute(f"statements/{table}", **parameters)
+        counted = warehouse.frame(
+            "queries/telemetry/batch_rows", **{f"{t}_batch": b for t, b in batches.items()}
+        )
+        rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
+        releases = publish_periods(warehouse, "slices", batches, {day: wanted[day] for day in changed}, rows)
+    return Outcome(tuple(releases), len(wanted) - len(changed))
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """The moment figures are given for: the end of a slice, and the last day of cost."""
+
+    slice_end: datetime
+    cost_day: date
+
+
+def newest_complete(warehouse: Warehouse) -> AsOf:
+    """End of the newest slice and the newest day of cost in the published data, never the clock."""
+    row = warehouse.frame("queries/freshness/newest").row(0, named=True)
+    none = datetime(1970, 1, 1, tzinfo=UTC)
+    slice_end = row["slice_end"] or none
+    cost_day = row["cost_day"] or none.date()
+    if not row["slice_end"] and row["cost_day"]:
+        slice_end = datetime.combine(cost_day + timedelta(days=1), datetime.min.time(), UTC)
+    return AsOf(slice_end.astimezone(UTC), cost_day)
+
+
+def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
+    """Publishes ``mart_slo_status``: every app's objectives, budgets and burn as of a slice's end."""
+    prints = [(one.period, one.sha256) for one in heads(warehouse, "slices")]
+    print_ = fingerprint(as_of.slice_end, prints, _sha(warehouse, "registry"), _sha(warehouse, "identities"))
+    if _is_current(warehouse, "slo", print_):
+        return Outcome(unchanged=1)
+    windows = warehouse.frame("queries/slo/windows", as_of=_sql_time(as_of.slice_end))
+    apps = warehouse.frame("queries/inventory/apps")
+    status = slo.status(windows, slo_defaults(), burn_windows(), as_of=as_of.slice_end, apps=apps["app_id"])
+    status = status.join(apps.select("app_id", "team"), on="app_id", how="left").with_columns(
+        pl.col("team").fill_null("unassigned")
+    )
+    return _publish_frames(warehouse, settings, "slo", {"mart_slo_status": status}, print_, as_of)
+
+
+def compute_unit_costs(
+    warehouse: Warehouse, settings: Settings, months: Sequence[date] | None = None
+) -> Outcome:
+    """Publishes ``mart_app_unit_costs_daily`` of each month whose cost or telemetry changed."""
+    costs = heads(warehouse, "costs")
+    slices = heads(warehouse, "slices")
+    current = {release.period: release for release in heads(warehouse, "unit_costs")}
+    first_days = {release.period.replace(day=1) for release in slices}
+    wanted = sorted({release.period for release in costs} | first_days)
+    published, unchanged = [], 0
+    with lease(settings.root, "unit_costs", LEASE_WAIT_SECONDS):
+        for month in wanted:
+            if months is not None and month not in months:
+                continue
+            print_ = fingerprint(
+                # A charge of this billing month may fall on a day of the months beside it.
+                [(one.period, one.sha256) for one in costs],
+                [one.sha256 for one in slices if one.period.replace(day=1) == month],
+                _sha(warehouse, "registry"),
+            )
+            if month in current and current[month].sha256 == print_:
+                unchanged += 1
+                continue
+            frame = unit_costs.daily(
+                warehouse.frame("queries/costs/daily", month=month),
+                warehouse.frame("queries/telemetry/daily", month=month),
+            )
+            batch = new_batch_id()
+            _insert(warehouse, "mart_app_unit_costs_daily", frame, batch)
+            published.append(
+                publish(
+                    warehouse,
+                    "unit_costs",
+                    month,
+                    batches={"mart_app_unit_costs_daily": batch},
+                    rows=frame.height,
+                    sha256=print_,
+                    version=datetime.combine(month, datetime.min.time(), UTC),
+                )
+            )
+    return Outcome(tuple(published), unchanged)
+
+
+def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
+    """Publishes ``mart_cost_anomalies``: episodes per app and currency up to the last day of cost."""
+    print_ = fingerprint(as_of.cost_day, [(one.period, one.sha256) for one in heads(warehouse, "costs")])
+    if _is_current(warehouse, "anomalies", print_):
+        return Outcome(unchanged=1)
+    series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day)
+    flags = anomaly.detect(series, by=("app_id", "billing_currency"))
+    found = anomaly.episodes(flags, by=("app_id", "billing_currency"), carry=("team",), as_of=as_of.cost_day)
+    return _publish_frames(warehouse, settings, "anomalies", {"mart_cost_anomalies": found}, print_, as_of)
+
+
+def compute_marts(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
+    """Publishes ``mart_team_costs_weekly`` and ``mart_app_inventory`` as of a moment."""
+    print_ = fingerprint(
+        as_of.cost_day,
+        as_of.slice_end,
+        [
+            (one.scope, one.period, one.sha256)
+            for scope in ("costs", "slices", "registry", "slo")
+            for one in heads(warehouse, scope)
+        ],
+    )
+    if _is_current(warehouse, "marts", print_):
+        return Outcome(unchanged=1)
+    weekly = team_costs.weekly(warehouse.frame("queries/costs/daily_by_team", as_of=as_of.cost_day))
+    apps = inventory.inventory(
+        apps=warehouse.frame("queries/inventory/apps"),
+        costs=warehouse.frame("queries/inventory/costs", as_of=as_of.cost_day),
+        telemetry=warehouse.frame("queries/inventory/telemetry", as_of=as_of.slice_end.date()),
+        slo_status=warehouse.frame("queries/inventory/slo_states"),
+        as_of=as_of.cost_day,
+    )
+    tables = {"mart_team_costs_weekly": weekly, "mart_app_inventory": apps}
+    return _publish_frames(warehouse, settings, "marts", tables, print_, as_of)
+
+
+def _publish_frames(
+    warehouse: Warehouse,
+    settings: Settings,
+    scope: str,
+    tables: Mapping[str, pl.DataFrame],
+    print_: str,
+    as_of: AsOf | None,
+) -> Outcome:
+    """Writes frames under fresh batches and publishes them as one whole-table release, unless current."""
+    with lease(settings.root, scope, LEASE_WAIT_SECONDS):
+        if _is_current(warehouse, scope, print_):
+            return Outcome(unchanged=1)
+        batches = {table: new_batch_id() for table in tables}
+        for table, frame in tables.items():
+            _insert(warehouse, table, frame, batches[table])
+        release = publish(
+            warehouse,
+            scope,
+            WHOLE_TABLE,
+            batches=batches,
+            rows=sum(frame.height for frame in tables.values()),
+            sha256=print_,
+            version=as_of.slice_end if as_of else datetime(1970, 1, 1, tzinfo=UTC),
+        )
+    return Outcome((release,))
+
+
+def _insert(warehouse: Warehouse, table: str, frame: pl.DataFrame, batch: UUID) -> None:
+    warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batch))))
+
+
+def _sha(warehouse: Warehouse, scope: str) -> str:
+    release = head(warehouse, scope, WHOLE_TABLE)
+    return release.sha256 if release else ""
+
+
+def _is_current(warehouse: Warehouse, scope: str, print_: str) -> bool:
+    return _sha(warehouse, scope) == print_
+
+
+def _sql_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,85 @@
+"""The files `appfleet init` writes: commented, valid as they are, and safe to edit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.errors import ConfigurationError
+
+SETTINGS = """\
+# appfleet: what to read, and how a cost row names its app. Paths are relative to this file.
+# Secrets never go here: cloud credentials come from the environment or the provider's own profile.
+
+warehouse: embedded            # ClickHouse in a small local process under .appfleet/
+
+identity:                      # tag keys, tried in this order; case and blanks do not matter
+  app_keys: [app_id, application, app]
+  team_keys: [team, owner]
+  environment_keys: [environment, env]
+
+sources:
+  billing: []
+  # - name: aws                              # appears in every figure
+  #   format: focus                          # FOCUS 1.0, 1.2, 1.3 or 1.4; CSV, CSV.gz or Parquet
+  #   location: bills/aws                    # file, folder, glob, or s3://bucket/prefix
+  #   profile: billing-reader                # s3 only, with region and endpoint_url
+  telemetry: []
+  # - name: collector
+  #   format: otlp                           # what a collector's file or awss3 exporter writes
+  #   location: telemetry
+
+catalog: catalog               # Backstage catalog-info.yaml files
+teams: teams.yaml
+
+viewer:                        # the person at this machine, until sign-in exists
+  name: you
+  teams: [unassigned]          # rows of these teams are shown on the pages
+
+# ports: {dashboards: 8501, dagster: 3000, warehouse: 8123, otlp_grpc: 4317, otlp_http: 4318}
+"""
+
+CATALOG = """\
+# One document per app, as Backstage has it: https://backstage.io/docs/features/software-catalog/descriptor-format
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: example-app
+  title: Example app
+  annotations: {}
+    # appfleet.io/resource-ids: arn:aws:lambda:eu-west-1:123456789012:function:example-app
+    # appfleet.io/resource-group: rg-example
+spec:
+  type: service
+  lifecycle: production
+  owner: group:default/example-team
+"""
+
+TEAMS = """\
+# Who leads a team and which cost centre pays. Quote cost centres: leading zeros count.
+teams:
+  - team: example-team
+    lead: Example Person
+    cost_center: "0001"
+    members: [Example Person]
+"""
+
+
+def write_workspace(directory: Path) -> list[Path]:
+    """Writes the files of a new workspace and returns them.
+
+    Raises:
+        ConfigurationError: the folder already is a workspace.
+    """
+    files = {"appfleet.yaml": SETTINGS, "catalog/example-app.yaml": CATALOG, "teams.yaml": TEAMS}
+    taken = [name for name in files if (directory / name).exists()]
+    if taken:
+        raise ConfigurationError(
+            f"{directory / taken[0]} exists already: `init` never overwrites; choose another folder"
+        )
+    written = []
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
