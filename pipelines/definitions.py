@@ -15,6 +15,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from pipelines.assets import computed, ingest  # noqa: E402
 from pipelines.resources import Workspace  # noqa: E402
+from pipelines.schedules import schedules_of  # noqa: E402
 
 STEPS: Mapping[str, tuple[str, ...]] = {
     "billing": ("raw_focus_costs",),
@@ -39,34 +40,11 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         )
         for step, assets in STEPS.items()
     ]
-    by_name = {job.name: job for job in jobs}
-    # Hours in UTC: bills land over night; telemetry is looked at every five minutes.
-    schedules = [
-        dg.ScheduleDefinition(
-            name=f"{step}_schedule", job=by_name[step], cron_schedule=cron, execution_timezone="UTC"
-        )
-        for step, cron in {
-            "telemetry": "*/5 * * * *",
-            "registry": "10 * * * *",
-            "identities": "20 * * * *",
-            "slo": "*/5 * * * *",
-            "anomalies": "40 * * * *",
-            "marts": "45 * * * *",
-        }.items()
-    ]
-    partitioned = [
-        dg.build_schedule_from_partitioned_job(
-            by_name["billing"], name="billing_schedule", hour_of_day=5, minute_of_hour=0
-        ),
-        dg.build_schedule_from_partitioned_job(
-            by_name["costs"], name="costs_schedule", hour_of_day=5, minute_of_hour=30
-        ),
-    ]
     return dg.Definitions(
         assets=[ingest.raw_focus_costs, ingest.otel_signals, *computed.COMPUTED],
         asset_checks=[ingest.published_rows_equal_their_control_totals, *computed.CHECKS],
         jobs=jobs,
-        schedules=[*schedules, *partitioned],
+        schedules=schedules_of(jobs),
         resources={"workspace": Workspace(), **(resources or {})},
         executor=dg.in_process_executor,
     )

@@ -1,0 +1,75 @@
+# Two commands: `make run` shows appfleet on a simulated fleet, `make test` proves it. Everything is installed
+# into .venv from a lock with hashes; nothing else on the machine is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+DEMO ?= demo
+APPS ?= 120
+DAYS ?= 90
+SEED ?= 7
+export DAGSTER_DISABLE_TELEMETRY := yes
+export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
+
+.PHONY: run test test-slow lint bench bench-anomaly screenshots lock clean
+
+run: $(VENV)/.run-installed ## simulate a fleet, run the pipeline, start everything (ONCE=1: end after the summary)
+	@test -f $(DEMO)/appfleet.yaml || $(BIN)/appfleet simulate $(DEMO) --apps $(APPS) --days $(DAYS) --seed $(SEED)
+	@$(BIN)/appfleet run -w $(DEMO)
+ifndef ONCE
+	@$(BIN)/appfleet up -w $(DEMO)
+endif
+
+test: $(VENV)/.test-installed lint ## lint, types, import rules and all tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.test-installed ## what takes long: twenty kills, the large fleet
+	$(BIN)/python -m pytest -m slow --timeout=3600
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test-installed ## speed as ratios, in under three minutes
+	$(BIN)/python -m bench.bench
+
+bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
+	$(BIN)/python -m bench.anomaly --seeds $(SEEDS) $(if $(NOISE),--noise $(NOISE)) $(if $(TAILP),--tailp $(TAILP))
+
+screenshots: $(VENV)/.test-installed ## pictures of the five pages of the running demo
+	$(BIN)/python -m bench.screenshots
+
+lock: $(VENV)/.uv ## compile both locks again
+	$(BIN)/uv pip compile -q pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-strip-extras --no-header -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-strip-extras --no-header -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) $(DEMO)
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "appfleet needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+# uv is many times faster than pip; where it cannot reach an index that pip can, pip does the same from the same lock.
+define install
+	@echo "installing $(1) ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) || \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+endef
+
+$(VENV)/.run-installed: $(VENV)/.uv requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.uv requirements-dev.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $@ $(VENV)/.run-installed
