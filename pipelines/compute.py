@@ -225,15 +225,27 @@ def newest_complete(warehouse: Warehouse) -> AsOf:
     return AsOf(slice_end.astimezone(UTC), cost_day)
 
 
+def as_of_moment(warehouse: Warehouse, moment: datetime) -> AsOf:
+    """A named moment, cut to the slice and the cost day that were complete then."""
+    newest = newest_complete(warehouse)
+    slice_end = moment.astimezone(UTC)
+    slice_end -= timedelta(
+        minutes=slice_end.minute % 5, seconds=slice_end.second, microseconds=slice_end.microsecond
+    )
+    last_whole_day = slice_end.date() - timedelta(days=1)
+    return AsOf(slice_end, min(last_whole_day, newest.cost_day))
+
+
 def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
     """Publishes ``mart_slo_status``: every app's objectives, budgets and burn as of a slice's end."""
     prints = [(one.period, one.sha256) for one in heads(warehouse, "slices")]
     print_ = fingerprint(as_of.slice_end, prints, _sha(warehouse, "registry"), _sha(warehouse, "identities"))
     if _is_current(warehouse, "slo", print_):
         return Outcome(unchanged=1)
-    windows = warehouse.frame("queries/slo/windows", as_of=_sql_time(as_of.slice_end))
+    objectives = slo_defaults()
+    windows = warehouse.frame("queries/slo/windows", **slo.window_parameters(objectives, as_of.slice_end))
     apps = warehouse.frame("queries/inventory/apps")
-    status = slo.status(windows, slo_defaults(), burn_windows(), as_of=as_of.slice_end, apps=apps["app_id"])
+    status = slo.status(windows, objectives, burn_windows(), as_of.slice_end, apps["app_id"])
     status = status.join(apps.select("app_id", "team"), on="app_id", how="left").with_columns(
         pl.col("team").fill_null("unassigned")
     )
@@ -357,7 +369,3 @@ def _sha(warehouse: Warehouse, scope: str) -> str:
 
 def _is_current(warehouse: Warehouse, scope: str, print_: str) -> bool:
     return _sha(warehouse, scope) == print_
-
-
-def _sql_time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

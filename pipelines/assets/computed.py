@@ -74,7 +74,7 @@ def moment(context: dg.AssetExecutionContext, warehouse: Warehouse) -> AsOf:
     tag = context.run.tags.get(AS_OF_TAG)
     if tag is None:
         return compute.newest_complete(warehouse)
-    return compute.as_of(warehouse, datetime.fromisoformat(tag))
+    return compute.as_of_moment(warehouse, datetime.fromisoformat(tag))
 
 
 def _months(context: dg.AssetExecutionContext) -> Sequence[date] | None:

@@ -12,5 +12,5 @@ SELECT
     (SELECT countIf(state = 'ticket') FROM mart_slo_status_current) AS tickets,
     (SELECT count() FROM mart_cost_anomalies_current) AS anomalies,
     (SELECT countIf(state = 'open') FROM mart_cost_anomalies_current) AS open_anomalies,
-    (SELECT maxOrNull(as_of) FROM mart_slo_status_current) AS as_of,
+    toDateTime64((SELECT maxOrNull(as_of) FROM mart_slo_status_current), 3, 'UTC') AS as_of,
     (SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current) AS cost_day
