@@ -5,6 +5,7 @@ Looks only; it changes nothing. Each check reads one named query.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,7 @@ from datetime import timedelta
 from pipelines import billing
 from pipelines.compute import newest_complete
 from pipelines.settings import Settings
+from pipelines.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse
@@ -36,7 +38,14 @@ def findings(settings: Settings) -> list[Finding]:
     """Everything found in a workspace, check by check; a check without findings says so."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         found: list[Finding] = []
-        for check in (_control_totals, _refusals, _rejects, _spans_without_resource, _stale_sources):
+        for check in (
+            _control_totals,
+            _refusals,
+            _rejects,
+            _spans_without_resource,
+            _stale_sources,
+            _silent_projects,
+        ):
             lines = list(check(warehouse, settings))
             found += lines or [Finding(check.__name__.strip("_").replace("_", " "), "nothing found")]
         return found
@@ -108,3 +117,20 @@ def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding
                 f"{row['source_name']}: newest cost is of {row['newest_day']}, others reach {newest.cost_day}",
                 "look whether its export still runs",
             )
+
+
+def _silent_projects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    for source in settings.billing:
+        if not source.google_billing_account:
+            continue
+        client = cloud_billing_client(os.environ.get("CLOUD_BILLING_EMULATOR_HOST"))
+        billed = set(
+            warehouse.frame("queries/doctor/sub_accounts", source_name=source.name)["sub_account_id"]
+        )
+        for project in linked_projects(client, source.google_billing_account):
+            if project not in billed:
+                yield Finding(
+                    "silent projects",
+                    f"{source.name}: project {project} is paid by {source.google_billing_account} but has no cost row",
+                    "check that the export covers it; a project without any use has none",
+                )

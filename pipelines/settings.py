@@ -40,10 +40,14 @@ class Source:
     profile: str | None = None
 
 
+@dataclass(frozen=True)
 class BillingSource(Source):
-    """A bill in FOCUS columns."""
+    """A bill in FOCUS columns; with its Google billing account, `doctor` finds projects it is silent about."""
+
+    google_billing_account: str | None = None
 
 
+@dataclass(frozen=True)
 class TelemetrySource(Source):
     """OTLP objects."""
 
@@ -140,7 +144,10 @@ class _Reader:
             else {}
         )
         billing = tuple(
-            BillingSource(**one) for one in self.sources(sources.get("billing"), "sources.billing", {"focus"})
+            BillingSource(**one)
+            for one in self.sources(
+                sources.get("billing"), "sources.billing", {"focus"}, {"google_billing_account"}
+            )
         )
         telemetry = tuple(
             TelemetrySource(**one)
@@ -157,12 +164,18 @@ class _Reader:
             ports=self.ports(fields.get("ports")),
         )
 
-    def sources(self, node: yaml.Node | None, key: str, formats: set[str]) -> Iterable[dict[str, Any]]:
+    def sources(
+        self,
+        node: yaml.Node | None,
+        key: str,
+        formats: set[str],
+        own: frozenset[str] | set[str] = frozenset(),
+    ) -> Iterable[dict[str, Any]]:
         names: set[str] = set()
         for index, item in enumerate(self.sequence(node, key)):
             here = f"{key}[{index}]"
             fields = self.mapping(
-                item, here, {"name", "format", "location", "endpoint_url", "region", "profile"}
+                item, here, {"name", "format", "location", "endpoint_url", "region", "profile", *own}
             )
             for needed in ("name", "format", "location"):
                 if needed not in fields:

@@ -1,0 +1,69 @@
+"""The structure promised: layers hold, definitions load as the code server loads them, the asset graph is known."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+GRAPH = Path(__file__).with_name("asset_graph.yaml")
+
+
+def test_import_rules_hold() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_definitions_load_without_a_workspace(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DAGSTER_HOME": "",
+        "APPFLEET_WORKSPACE": str(tmp_path / "absent"),
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(ROOT / "workspace.yaml")],
+        cwd=ROOT,
+        env={key: value for key, value in environment.items() if value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_asset_graph_is_the_one_on_record() -> None:
+    """A change of the graph shows in review; ``python -m tests.test_structure`` writes the file anew."""
+    assert asset_graph() == yaml.safe_load(GRAPH.read_text())
+
+
+def asset_graph() -> dict[str, dict[str, object]]:
+    """Every asset with what it reads, its group, kinds, owners, partitions and checks."""
+    from pipelines.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    return {
+        node.key.to_user_string(): {
+            "deps": sorted(key.to_user_string() for key in node.parent_keys),
+            "group": node.group_name,
+            "kinds": sorted(node.kinds),
+            "owners": sorted(node.owners),
+            "partitions": type(node.partitions_def).__name__ if node.partitions_def else None,
+            "checks": sorted(key.name for key in node.check_keys),
+        }
+        for node in sorted(graph.asset_nodes, key=lambda node: node.key.to_user_string())
+    }
+
+
+if __name__ == "__main__":
+    GRAPH.write_text(yaml.safe_dump(asset_graph(), sort_keys=True))
