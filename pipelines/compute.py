@@ -18,6 +18,7 @@ from uuid import UUID
 import polars as pl
 
 from models import anomaly, chargeback, inventory, slo, team_costs, unit_costs
+from models.cost_series import every_day
 from models.errors import ControlTotalError
 from models.focus import minor_units
 from models.identity import Evidence, TagKeys, attribute
@@ -131,8 +132,12 @@ def _publish_costs(
     )
     sums = _attributed_equals_billed(warehouse, month, billed, costs_batch)
     costs = warehouse.frame("queries/chargeback/costs", billing_period=month, batch_id=costs_batch)
-    apps = warehouse.frame("queries/identities/apps")
-    lines = chargeback.statement_lines(costs, apps, minor_units())
+    lines = chargeback.statement_lines(
+        costs,
+        warehouse.frame("queries/identities/apps"),
+        warehouse.frame("queries/identities/teams"),
+        minor_units(),
+    )
     _insert(warehouse, "mart_chargeback_lines", lines.with_columns(billing_period=pl.lit(month)), lines_batch)
     rows = warehouse.frame("queries/costs/batch_rows", billing_period=month, batch_id=costs_batch)
     return publish(
@@ -278,6 +283,7 @@ def compute_unit_costs(
             frame = unit_costs.daily(
                 warehouse.frame("queries/costs/daily", month=month),
                 warehouse.frame("queries/telemetry/daily", month=month),
+                warehouse.frame("queries/inventory/apps"),
             )
             batch = new_batch_id()
             _insert(warehouse, "mart_app_unit_costs_daily", frame, batch)
@@ -301,8 +307,9 @@ def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
     if _is_current(warehouse, "anomalies", print_):
         return Outcome(unchanged=1)
     series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day)
-    flags = anomaly.detect(series, by=("app_id", "billing_currency"))
-    found = anomaly.episodes(flags, by=("app_id", "billing_currency"), carry=("team",), as_of=as_of.cost_day)
+    by = ("app_id", "billing_currency")
+    flags = anomaly.detect(every_day(series, as_of.cost_day, by, ["team"]), by)
+    found = anomaly.episodes(flags, by, carry=["team"])
     return _publish_frames(warehouse, settings, "anomalies", {"mart_cost_anomalies": found}, print_, as_of)
 
 
@@ -325,7 +332,6 @@ def compute_marts(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outc
         costs=warehouse.frame("queries/inventory/costs", as_of=as_of.cost_day),
         telemetry=warehouse.frame("queries/inventory/telemetry", as_of=as_of.slice_end.date()),
         slo_status=warehouse.frame("queries/inventory/slo_states"),
-        as_of=as_of.cost_day,
     )
     tables = {"mart_team_costs_weekly": weekly, "mart_app_inventory": apps}
     return _publish_frames(warehouse, settings, "marts", tables, print_, as_of)
