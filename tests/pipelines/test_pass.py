@@ -1,0 +1,248 @@
+"""One pass over a simulated fleet, as a user runs it, against what was planted; again; and killed at random."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.simulate import simulate
+from sql.local_warehouse import open_warehouse
+from sql.publish import heads
+
+Truth = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+APPS, DAYS, SEED, END = 40, 75, 11, date(2026, 10, 31)
+
+
+def appfleet(workspace: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, as a user has it."""
+    run = subprocess.run(
+        command(*arguments),
+        env=environment(workspace),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert not check or run.returncode == 0, run.stdout + run.stderr
+    return run
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pipelines.cli", *arguments]
+
+
+def environment(workspace: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "APPFLEET_WORKSPACE": str(workspace), "TZ": "Asia/Kolkata"}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = tmp_path_factory.mktemp("fleet") / "workspace"
+    simulate(workspace, apps=APPS, days=DAYS, seed=SEED, end=END)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def done(fleet: Path) -> Iterator[Path]:
+    appfleet(fleet, "run")
+    yield fleet
+
+
+@pytest.fixture(scope="module")
+def truth(fleet: Path) -> Truth:
+    return json.loads((fleet / "truth.json").read_text(), parse_float=Decimal)
+
+
+def figures(workspace: Path) -> dict[str, str]:
+    """Everything published, as text: what reruns and kills must not change."""
+    with open_warehouse(workspace, role="writer") as warehouse:
+        tables = (
+            "raw_focus_costs",
+            "core_apps",
+            "core_identities",
+            "core_app_costs_daily",
+            "core_sli_slices",
+            "mart_slo_status",
+            "mart_cost_anomalies",
+            "mart_app_unit_costs_daily",
+            "mart_team_costs_weekly",
+            "mart_chargeback_lines",
+            "mart_app_inventory",
+        )
+        found = {}
+        for table in tables:
+            columns = "* EXCEPT (x_BatchId)" if table == "raw_focus_costs" else "*"
+            text = warehouse.text(
+                f"SELECT count(), sum(cityHash64(tuple(*))) FROM (SELECT {columns} FROM {table}_current)",
+                "TSV",
+            )
+            found[table] = text.decode()
+        found["spans"] = warehouse.text("SELECT count() FROM otel.otel_traces_current", "TSV").decode()
+        return found
+
+
+def test_published_sums_are_those_of_the_bill(done: Path, truth: Truth) -> None:
+    with open_warehouse(done, role="reader") as warehouse:
+        published = {
+            (release.scope.split("/")[1], release.period.isoformat()): release
+            for release in heads(warehouse, "billing/")
+        }
+    assert set(published) == {(line["source"], line["period"]) for line in truth["billing"]}
+    for line in truth["billing"]:
+        release = published[line["source"], line["period"]]
+        assert release.rows == line["rows"]
+        assert release.sums[f"{line['currency']}/BilledCost"] == Decimal(line["billed"])
+        assert release.sums[f"{line['currency']}/EffectiveCost"] == Decimal(line["effective"])
+
+
+def test_every_app_has_the_cost_that_was_planted(done: Path, truth: Truth) -> None:
+    expected: dict[tuple[str, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for line in truth["app_costs"]:
+        key = (line["source"], line["period"], line["currency"], line["app_id"], line["rule"])
+        expected[key][0] += Decimal(line["billed"])
+        expected[key][1] += Decimal(line["effective"])
+    with open_warehouse(done, role="reader") as warehouse:
+        frame = warehouse.frame_of(
+            "SELECT toString(source_name), billing_period, toString(billing_currency), app_id, toString(attribution_rule),"
+            " CAST(sum(billed_cost), 'Decimal(38, 18)'), CAST(sum(effective_cost), 'Decimal(38, 18)')"
+            " FROM core_app_costs_daily_current GROUP BY ALL"
+        )
+    got = {
+        (source, period.isoformat(), *rest): [billed, effective]
+        for source, period, *rest, billed, effective in frame.iter_rows()
+    }
+    assert got == dict(expected)
+
+
+def test_a_second_pass_publishes_nothing(done: Path) -> None:
+    before = figures(done)
+    with open_warehouse(done, role="reader") as warehouse:
+        releases = [(one.scope, one.period, one.seq) for one in heads(warehouse)]
+    again = appfleet(done, "run")
+    assert again.stdout.count("nothing new") == 10, again.stdout
+    assert figures(done) == before
+    with open_warehouse(done, role="reader") as warehouse:
+        assert [(one.scope, one.period, one.seq) for one in heads(warehouse)] == releases
+
+
+def test_two_passes_at_once_do_not_meet(done: Path) -> None:
+    first = subprocess.Popen(command("run"), env=environment(done), stdout=subprocess.DEVNULL)
+    try:
+        lock = done / ".appfleet" / "leases" / "pass.lock"
+        deadline = time.monotonic() + 60
+        while not (lock.exists() and lock.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        second = appfleet(done, "run", "--wait", "0", check=False)
+        assert second.returncode == 1
+        assert f"process {first.pid} since" in second.stderr
+    finally:
+        assert first.wait(120) == 0
+
+
+def test_an_incident_pages_and_the_quiet_do_not(done: Path, truth: Truth) -> None:
+    with open_warehouse(done, role="reader") as warehouse:
+        status = warehouse.frame_of(
+            "SELECT app_id, toString(objective) AS objective, toString(state) AS state FROM mart_slo_status_current"
+        )
+    states = {(row["app_id"], row["objective"]): row["state"] for row in status.iter_rows(named=True)}
+    for incident in truth["incidents"]:
+        assert states[incident["app_id"], incident["objective"]] == incident["state"], incident
+    troubled = {one["app_id"] for one in truth["incidents"]}
+    paged = {app_id for (app_id, _), state in states.items() if state == "page"}
+    assert paged <= troubled
+
+
+def test_requests_and_bad_requests_are_those_that_were_planted(done: Path, truth: Truth) -> None:
+    with open_warehouse(done, role="reader") as warehouse:
+        frame = warehouse.frame_of(
+            "SELECT app_id, sum(requests) AS requests, sum(errors) AS errors, sum(spans) AS spans"
+            " FROM core_app_telemetry_daily_current GROUP BY app_id HAVING spans > 0"
+        )
+    got = {
+        row["app_id"]: (row["spans"], row["requests"], row["errors"]) for row in frame.iter_rows(named=True)
+    }
+    assert got == {
+        one["app_id"]: (one["spans"], one["requests"], one["bad"]) for one in truth["telemetry_by_app"]
+    }
+
+
+def test_idle_and_unregistered_apps_are_named(done: Path, truth: Truth) -> None:
+    with open_warehouse(done, role="reader") as warehouse:
+        inventory = warehouse.frame_of(
+            "SELECT app_id, is_registered, is_idle FROM mart_app_inventory_current"
+        )
+    unregistered = set(inventory.filter(~pl.col("is_registered"))["app_id"])
+    assert unregistered == {*truth["unregistered"]["bill"], *truth["unregistered"]["telemetry"]}
+    idle = set(inventory.filter(pl.col("is_idle"))["app_id"])
+    month_before = (END - timedelta(days=30)).isoformat()
+    assert idle >= {one["app_id"] for one in truth["idle"] if one["no_request_since"] <= month_before}
+
+
+def kills(fleet: Path, tmp_path: Path, times: int, seed: int) -> None:
+    """Kills a pass at random moments (command, warehouse, both), reruns it, and compares every figure."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for workspace in (whole, killed):
+        simulate(workspace, apps=12, days=40, seed=SEED, end=END)
+    started = time.monotonic()
+    appfleet(whole, "run")
+    lasted = time.monotonic() - started
+    expected = figures(whole)
+    draw = random.Random(seed)
+    for attempt in range(times):
+        target = ("command", "warehouse", "both")[attempt % 3]
+        process = subprocess.Popen(
+            command("run"), env=environment(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(draw.uniform(0.1, lasted))
+        owner = killed / ".appfleet" / "owner.json"
+        if target != "command" and owner.exists():
+            try:
+                os.kill(json.loads(owner.read_text())["pid"], signal.SIGKILL)
+            except (ProcessLookupError, ValueError):
+                pass  # it ended, or was just being written
+        if target != "warehouse":
+            process.kill()
+        process.wait(120)
+    appfleet(killed, "run")
+    assert figures(killed) == expected
+
+
+def test_five_kills_change_nothing(fleet: Path, tmp_path: Path) -> None:
+    kills(fleet, tmp_path, times=5, seed=1)
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(fleet: Path, tmp_path: Path) -> None:
+    kills(fleet, tmp_path, times=20, seed=2)
+
+
+def test_anomalies_planted_late_are_found(done: Path, truth: Truth) -> None:
+    """Material anomalies that were planted are among the episodes, by app and overlapping days."""
+    with open_warehouse(done, role="reader") as warehouse:
+        found = warehouse.frame_of("SELECT app_id, start_date, end_date FROM mart_cost_anomalies_current")
+    planted = [one for one in truth["anomalies"] if one.get("material", True)]
+    hits = [
+        one
+        for one in planted
+        if found.filter(
+            (pl.col("app_id") == one["app_id"])
+            & (pl.col("start_date") <= date.fromisoformat(one["end"]))
+            & (pl.col("end_date") >= date.fromisoformat(one["start"]))
+        ).height
+    ]
+    assert len(hits) >= 0.8 * len(planted), (hits, planted)
