@@ -20,7 +20,7 @@ import polars as pl
 from models import anomaly, chargeback, inventory, slo, team_costs, unit_costs
 from models.cost_series import every_day
 from models.errors import ControlTotalError
-from models.focus import minor_units
+from models.focus import currencies
 from models.identity import Evidence, TagKeys, attribute
 from models.policy import attribution_confidence, burn_windows, slo_defaults
 from pipelines.registry import load_registry
@@ -72,6 +72,10 @@ def compute_registry(warehouse: Warehouse, settings: Settings) -> Outcome:
 def compute_identities(warehouse: Warehouse, settings: Settings) -> Outcome:
     """Publishes ``core_identities``: every distinct identity of the published bill through the rules."""
     rows = warehouse.frame("queries/identities/distinct")
+    if rows["variants"].max() not in (None, 1):
+        raise ControlTotalError(
+            "two identities of the bill share one hash: attribution would mix their costs"
+        )
     keys = settings.identity
     answers = attribute(
         rows,
@@ -136,7 +140,7 @@ def _publish_costs(
         costs,
         warehouse.frame("queries/identities/apps"),
         warehouse.frame("queries/identities/teams"),
-        minor_units(),
+        currencies(),
     )
     _insert(warehouse, "mart_chargeback_lines", lines.with_columns(billing_period=pl.lit(month)), lines_batch)
     rows = warehouse.frame("queries/costs/batch_rows", billing_period=month, batch_id=costs_batch)
@@ -178,6 +182,16 @@ def _attributed_equals_billed(
     for (_, key), amount in attributed.items():
         totals[key] = totals.get(key, Decimal(0)) + amount
     return totals
+
+
+def damaged_totals(warehouse: Warehouse) -> list[str]:
+    """Sentences on months whose rows in the table are no longer those of their release."""
+    totals = warehouse.frame("queries/billing/control_totals")
+    return [
+        f"{row['source_name']} {row['billing_period']:%Y-%m}: {row['metric']} was published as "
+        f"{row['billing_currency']} {row['published']:f}, the table holds {row['held']:f}"
+        for row in totals.filter(pl.col("damage") != 0).iter_rows(named=True)
+    ]
 
 
 def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines import billing
-from pipelines.compute import newest_complete
+from pipelines.compute import damaged_totals, newest_complete
 from pipelines.settings import Settings
 from pipelines.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.local_warehouse import open_warehouse
@@ -52,7 +51,7 @@ def findings(settings: Settings) -> list[Finding]:
 
 
 def _control_totals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
-    for sentence in billing.control_total_differences(warehouse):
+    for sentence in damaged_totals(warehouse):
         yield Finding(
             "control totals",
             sentence,

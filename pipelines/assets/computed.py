@@ -2,8 +2,6 @@
 function of ``pipelines.compute`` and reports; the graph between the tables is written here and nowhere else.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta

@@ -2,15 +2,13 @@
 not stop the others; what was refused is metadata of the run. Nothing is computed here.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
 
-from pipelines import billing, telemetry
+from pipelines import billing, compute, telemetry
 from pipelines.assets.reports import OWNERS, result, total
 from pipelines.partitions import billing_months, wanted_periods
 from pipelines.resources import Workspace
@@ -49,11 +47,16 @@ def raw_focus_costs(context: dg.AssetExecutionContext, workspace: Workspace) -> 
         "raw_focus_costs",
         rows=sum(one.rows for one in outcomes),
         seconds=time.monotonic() - started,
-        published=sum(one.published for one in outcomes),
-        unchanged=sum(one.unchanged for one in outcomes),
+        published=sum(len(one.published) for one in outcomes),
+        unchanged=sum(len(one.periods) - len(one.published) for one in outcomes),
         sums=total(one.sums for one in outcomes),
         refused=[str(refusal) for one in outcomes for refusal in one.refusals],
-        notes=[note for one in outcomes for note in one.notes],
+        notes=[
+            f"{one.source} {period.period:%Y-%m}: {period.reason}"
+            for one in outcomes
+            for period in one.periods
+            if period.state in ("superseded", "vanished")
+        ],
     )
 
 
@@ -62,7 +65,7 @@ def published_rows_equal_their_control_totals(workspace: Workspace) -> dg.AssetC
     """Rows and sums in the table are those of the releases: a part lost on disk is found here."""
     settings = workspace.settings()
     with workspace.warehouse(settings) as warehouse:
-        differences = billing.control_total_differences(warehouse)
+        differences = compute.damaged_totals(warehouse)
     return dg.AssetCheckResult(
         passed=not differences, metadata={"differences": dg.MetadataValue.json(differences)}
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -34,9 +34,13 @@ TABLE = "raw_focus_costs"
 
 
 def ingest_source(
-    warehouse: Warehouse, settings: Settings, source: BillingSource, wait_seconds: float = 60.0
+    warehouse: Warehouse,
+    settings: Settings,
+    source: BillingSource,
+    months: Collection[date] | None = None,
+    wait_seconds: float = 60.0,
 ) -> BillingOutcome:
-    """Publishes what is new in a billing source and reports every month it knows of.
+    """Publishes what is new in a billing source, of all months or of those named, and reports each.
 
     Bad input is part of the outcome. A location that does not exist is too: its source fails alone.
 
@@ -49,7 +53,7 @@ def ingest_source(
     ledger = Ledger(warehouse, source.name)
     with lease(settings.root, ledger.scope, wait_seconds):
         shutil.rmtree(folder / "objects", ignore_errors=True)
-        run = _Run(warehouse, ledger, source.name)
+        run = _Run(warehouse, ledger, source.name, months)
         try:
             store = open_store(source, settings.root)
             with Spool(store, folder) as spool:
@@ -74,6 +78,7 @@ class _Run:
     warehouse: Warehouse
     ledger: Ledger
     source_name: str
+    months: Collection[date] | None
     periods: list[PeriodOutcome] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
@@ -89,6 +94,8 @@ class _Run:
         }
         incomplete = str(delivery.refused[0]) if delivery.refused else ""
         plans = plan(candidates, published, refused, incomplete)
+        if self.months is not None:
+            plans = [one for one in plans if one.period in self.months]
         self._report_rejects(candidates)
         self.ledger.record(_quiet_lines(plans))
         for one in plans:
