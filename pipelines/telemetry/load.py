@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -45,7 +45,9 @@ class ObjectLoad:
 
 
 @dataclass(frozen=True)
-class _Object:
+class DeliveredObject:
+    """An object as delivered; ``bytes`` and ``sha256`` are those of the source, packed or not."""
+
     source_name: str
     object_name: str
     bytes: int
@@ -55,8 +57,9 @@ class _Object:
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of the ledger: records of a signal on a day; what was set aside has no day."""
+    """One line of the ledger: an object's records of a signal on a day; what was set aside has no day."""
 
+    delivered: DeliveredObject
     signal: str
     day: date
     rows: int
@@ -92,10 +95,10 @@ def load_object(
         ControlTotalError: the rows written are not those counted in the bytes; nothing became visible.
     """
     size = path.stat().st_size if object_bytes is None else object_bytes
-    delivered = _Object(source_name, object_name, size, sha256, modified_at)
-    earlier = _recorded(warehouse, sha256)
-    if earlier:
-        return earlier
+    delivered = DeliveredObject(source_name, object_name, size, sha256, modified_at)
+    earlier = recorded(warehouse, [sha256])
+    if sha256 in earlier:
+        return earlier[sha256]
     with tempfile.TemporaryDirectory(prefix="appfleet-otlp-") as folder:
         try:
             spooled = spool(path, Path(folder), object_name, signal, encoding)
@@ -104,7 +107,7 @@ def load_object(
             return _refused(warehouse, delivered, refusal.reason)
 
 
-def _load(warehouse: Warehouse, delivered: _Object, spooled: Spooled, folder: Path) -> ObjectLoad:
+def _load(warehouse: Warehouse, delivered: DeliveredObject, spooled: Spooled, folder: Path) -> ObjectLoad:
     broken: list[BrokenMessage] = []
     try:
         batch_id, counted = _attempt(warehouse, spooled)
@@ -129,12 +132,63 @@ def _load(warehouse: Warehouse, delivered: _Object, spooled: Spooled, folder: Pa
             **_binding(spooled),
         )
     _set_aside(warehouse, delivered, broken)
-    lines = [
-        *(_Line(row["signal"], row["day"], row["records"]) for row in _sums(good, "signal", "day")),
-        *(_Line(row["signal"], _NO_DAY, 0, row["records"]) for row in _sums(bad, "signal")),
-        *([_Line(spooled.signals[0], _NO_DAY, 0, len(broken))] if broken else []),
+    lines = _lines(delivered, good, bad)
+    if broken:
+        lines.append(_Line(delivered, spooled.signals[0], _NO_DAY, 0, len(broken)))
+    _record(warehouse, lines or [_Line(delivered, spooled.signals[0], _NO_DAY, 0)], batch_id, "loaded", "")
+    return _load_of(spooled, good, lines)
+
+
+def load_group(
+    warehouse: Warehouse, folder: Path, delivered: Mapping[str, DeliveredObject], spooled: Sequence[Spooled]
+) -> dict[str, ObjectLoad] | None:
+    """Loads many small objects of one shape as one batch, all of them or none: planning a statement costs more than
+    reading a small object.
+
+    Args:
+        folder: holds the bytes of all objects and nothing else, one file each.
+        delivered: file name -> the object in it; none of them is in the ledger, no two have the same bytes.
+        spooled: the same objects, of one encoding and the same signals.
+
+    Returns:
+        File name -> what became of the object; None, and nothing is visible, when any object holds something to be
+        set aside: each must then be loaded by itself.
+    """
+    whole = replace(spooled[0], path=folder / "*")
+    try:
+        batch_id, counted = _attempt(warehouse, whole, abandon_on_fault=True)
+    except WarehouseError as error:
+        if is_unreadable(error):
+            return None
+        raise
+    survey = pl.concat(counted.values())
+    if not survey.filter(pl.col("fault") != "").is_empty():
+        return None
+    lines: list[_Line] = []
+    loads: dict[str, ObjectLoad] = {}
+    for one in spooled:
+        name = one.path.name
+        good = survey.filter(pl.col("file_name") == name)
+        own = _lines(delivered[name], good, good.clear()) or [
+            _Line(delivered[name], one.signals[0], _NO_DAY, 0)
+        ]
+        lines += own
+        loads[name] = _load_of(one, good, own)
+    _record(warehouse, lines, batch_id, "loaded", "")
+    return loads
+
+
+def _lines(delivered: DeliveredObject, good: pl.DataFrame, bad: pl.DataFrame) -> list[_Line]:
+    return [
+        *(
+            _Line(delivered, row["signal"], row["day"], row["records"])
+            for row in _sums(good, "signal", "day")
+        ),
+        *(_Line(delivered, row["signal"], _NO_DAY, 0, row["records"]) for row in _sums(bad, "signal")),
     ]
-    _record(warehouse, delivered, batch_id, lines or [_Line(spooled.signals[0], _NO_DAY, 0)], "loaded", "")
+
+
+def _load_of(spooled: Spooled, good: pl.DataFrame, lines: Sequence[_Line]) -> ObjectLoad:
     return ObjectLoad(
         "loaded",
         dict.fromkeys(spooled.signals, 0) | {row["signal"]: row["records"] for row in _sums(good, "signal")},
@@ -147,8 +201,13 @@ def _sums(survey: pl.DataFrame, *by: str) -> list[dict[str, Any]]:
     return survey.group_by(by, maintain_order=True).agg(pl.col("records").sum()).to_dicts()
 
 
-def _attempt(warehouse: Warehouse, spooled: Spooled) -> tuple[uuid.UUID, dict[str, pl.DataFrame]]:
-    """Writes all records under a fresh batch id; returns it and what the survey counted per signal."""
+def _attempt(
+    warehouse: Warehouse, spooled: Spooled, abandon_on_fault: bool = False
+) -> tuple[uuid.UUID, dict[str, pl.DataFrame]]:
+    """Writes all records under a fresh batch id; returns it and what the survey counted per signal.
+
+    With ``abandon_on_fault`` nothing is written any more once the survey found a record to set aside.
+    """
     batch_id = new_batch_id()
     counted = {}
     for name in spooled.signals:
@@ -158,6 +217,8 @@ def _attempt(warehouse: Warehouse, spooled: Spooled) -> tuple[uuid.UUID, dict[st
             reader.survey, settings=settings, structure=reader.survey_structure, **_binding(spooled)
         ).with_columns(signal=pl.lit(name))
         counted[name] = survey
+        if abandon_on_fault and not survey.filter(pl.col("fault") != "").is_empty():
+            break
         for target in reader.targets:
             good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
             for first_day, last_day in _day_ranges(good["day"].unique().sort().to_list()):
@@ -244,38 +305,37 @@ def _day_ranges(days: list[date]) -> Iterator[tuple[date, date]]:
         yield part[0], part[-1]
 
 
-def _recorded(warehouse: Warehouse, sha256: str) -> ObjectLoad | None:
-    """The outcome the ledger already has for these bytes, if any."""
-    lines = warehouse.frame("queries/telemetry/recorded", sha256=sha256)
-    if lines.is_empty():
-        return None
-    loaded = lines.filter(pl.col("state") == "loaded")
-    if loaded.is_empty():
-        return ObjectLoad("refused", reason=lines["reason"][0])
-    rows = dict(loaded.select("signal", "rows").iter_rows())
-    return ObjectLoad("already", rows, loaded["rejected"].sum())
+def recorded(warehouse: Warehouse, sha256s: Sequence[str]) -> dict[str, ObjectLoad]:
+    """The outcome the ledger already has for bytes, by their sha256."""
+    found: dict[str, ObjectLoad] = {}
+    frame = warehouse.frame("queries/telemetry/recorded", sha256s=list(sha256s))
+    for (sha256,), lines in frame.group_by(["sha256"], maintain_order=True):
+        loaded = lines.filter(pl.col("state") == "loaded")
+        if loaded.is_empty():
+            found[str(sha256)] = ObjectLoad("refused", reason=lines["reason"][0])
+        else:
+            rows = dict(loaded.select("signal", "rows").iter_rows())
+            found[str(sha256)] = ObjectLoad("already", rows, loaded["rejected"].sum())
+    return found
 
 
-def _refused(warehouse: Warehouse, delivered: _Object, reason: str) -> ObjectLoad:
-    _record(warehouse, delivered, new_batch_id(), [_Line("", _NO_DAY, 0)], "refused", reason)
+def _refused(warehouse: Warehouse, delivered: DeliveredObject, reason: str) -> ObjectLoad:
+    _record(warehouse, [_Line(delivered, "", _NO_DAY, 0)], new_batch_id(), "refused", reason)
     return ObjectLoad("refused", reason=reason)
 
 
 def _record(
-    warehouse: Warehouse,
-    delivered: _Object,
-    batch_id: uuid.UUID,
-    lines: list[_Line],
-    state: State,
-    reason: str,
+    warehouse: Warehouse, lines: Sequence[_Line], batch_id: uuid.UUID, state: State, reason: str
 ) -> None:
     warehouse.execute(
         "statements/telemetry_delivery",
-        source_name=delivered.source_name,
-        object_name=delivered.object_name,
-        sha256=delivered.sha256,
-        object_bytes=delivered.bytes,
-        modified_at=delivered.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        source_name=lines[0].delivered.source_name,
+        object_names=[line.delivered.object_name for line in lines],
+        sha256s=[line.delivered.sha256 for line in lines],
+        object_bytes=[line.delivered.bytes for line in lines],
+        modified=[
+            line.delivered.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for line in lines
+        ],
         batch_id=batch_id,
         signals=[line.signal for line in lines],
         days=[line.day.isoformat() for line in lines],
@@ -286,7 +346,7 @@ def _record(
     )
 
 
-def _set_aside(warehouse: Warehouse, delivered: _Object, broken: list[BrokenMessage]) -> None:
+def _set_aside(warehouse: Warehouse, delivered: DeliveredObject, broken: list[BrokenMessage]) -> None:
     if not broken:
         return
     now = datetime.now(UTC)

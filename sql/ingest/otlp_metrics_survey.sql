@@ -1,7 +1,8 @@
--- purpose: what an object holds, counted apart from its load: metric points per table, day and fault
+-- purpose: what objects hold, counted apart from their load: metric points per file, table, day and fault
 -- parameters: path, format, structure, encoding String; time_from, time_to UInt64
--- columns: table_name, day, fault (empty: it counts), records
+-- columns: file_name, table_name, day, fault (empty: it counts), records
 SELECT
+    file_name,
     table_name,
     if(fault = '', toDate(otlp_time(moment)), toDate(0)) AS day,
     fault,
@@ -9,12 +10,14 @@ SELECT
 FROM
 (
     SELECT
+        file_name,
         point.1 AS table_name,
         point.2 AS moment,
         otlp_point_fault(point.2, point.3, point.4, {time_from:UInt64}, {time_to:UInt64}) AS fault
     FROM
     (
         SELECT
+                file_name,
                 metric.name AS metric_name,
                 arrayJoin(arrayConcat(
                     arrayMap(p -> ('otel_metrics_gauge', p.timeUnixNano, p.startTimeUnixNano, p.exemplars.timeUnixNano), metric.gauge.dataPoints),
@@ -24,10 +27,10 @@ FROM
                     arrayMap(p -> ('otel_metrics_summary', p.timeUnixNano, p.startTimeUnixNano, CAST([], 'Array(UInt64)')), metric.summary.dataPoints))) AS point
         FROM
         (
-                SELECT arrayJoin(arrayFlatten(resourceMetrics.scopeMetrics.metrics)) AS metric
+                SELECT toString(_file) AS file_name, arrayJoin(arrayFlatten(resourceMetrics.scopeMetrics.metrics)) AS metric
                 FROM file({path:String}, {format:String}, {structure:String})
         )
     )
 )
-GROUP BY table_name, day, fault
-ORDER BY table_name, day, fault
+GROUP BY file_name, table_name, day, fault
+ORDER BY file_name, table_name, day, fault

@@ -1,8 +1,9 @@
--- purpose: what an object holds, counted apart from its load: records per table, day and fault
+-- purpose: what objects hold, counted apart from their load: records per file, table, day and fault
 -- parameters: path, format, structure, encoding String; time_from, time_to UInt64
--- columns: table_name, day, fault (empty: it counts), records
+-- columns: file_name, table_name, day, fault (empty: it counts), records
 WITH {encoding:String} = 'json' AS json
 SELECT
+    file_name,
     'otel_traces' AS table_name,
     if(fault = '', toDate(otlp_time(span.startTimeUnixNano)), toDate(0)) AS day,
     otlp_span_fault(otlp_trace_id(span.traceId, json), otlp_span_id(span.spanId, json),
@@ -11,8 +12,8 @@ SELECT
     count() AS records
 FROM
 (
-    SELECT arrayJoin(arrayFlatten(resourceSpans.scopeSpans.spans)) AS span
+    SELECT toString(_file) AS file_name, arrayJoin(arrayFlatten(resourceSpans.scopeSpans.spans)) AS span
     FROM file({path:String}, {format:String}, {structure:String})
 )
-GROUP BY day, fault
-ORDER BY day, fault
+GROUP BY file_name, day, fault
+ORDER BY file_name, day, fault

@@ -1,6 +1,7 @@
--- purpose: the ledger lines of one telemetry object, one per signal and day, in one insert: they make its batch visible
--- parameters: source_name, object_name, sha256, modified_at, state, reason String; object_bytes UInt64; batch_id UUID;
---   signals Array(String), days Array(Date), rows Array(UInt64), rejected Array(UInt64)
+-- purpose: the ledger lines of telemetry objects that share a batch, one per object, signal and day, in one insert: they
+--   make the batch visible, all of it or nothing
+-- parameters: source_name, state, reason String; batch_id UUID; and one entry per line in: object_names, sha256s,
+--   modified, signals Array(String); object_bytes, rows, rejected Array(UInt64); days Array(Date)
 -- columns: none
 INSERT INTO raw_deliveries
     (kind, source_name, object_name, object_sha256, object_bytes, modified_at, signal, period, batch_id, rows,
@@ -8,16 +9,21 @@ INSERT INTO raw_deliveries
 SELECT
     'telemetry',
     {source_name:String},
-    {object_name:String},
-    {sha256:String},
-    {object_bytes:UInt64},
-    toDateTime64({modified_at:String}, 9, 'UTC'),
     line.1,
-    line.4,
-    {batch_id:UUID},
     line.2,
     line.3,
+    toDateTime64(line.4, 9, 'UTC'),
+    line.5,
+    line.6,
+    {batch_id:UUID},
+    line.7,
+    line.8,
     {state:String},
     {reason:String},
     now64(9)
-FROM (SELECT arrayJoin(arrayZip({signals:Array(String)}, {rows:Array(UInt64)}, {rejected:Array(UInt64)}, {days:Array(Date)})) AS line)
+FROM
+(
+    SELECT arrayJoin(arrayZip(
+        {object_names:Array(String)}, {sha256s:Array(String)}, {object_bytes:Array(UInt64)}, {modified:Array(String)},
+        {signals:Array(String)}, {days:Array(Date)}, {rows:Array(UInt64)}, {rejected:Array(UInt64)})) AS line
+)
