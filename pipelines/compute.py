@@ -18,18 +18,15 @@ from uuid import UUID
 import polars as pl
 
 from models import anomaly, chargeback, inventory, slo, team_costs, unit_costs
-from models.cost_series import every_day
 from models.errors import ControlTotalError
 from models.focus import currencies
-from models.identity import Evidence, TagKeys, attribute
+from models.identity import RULE_VERSION, Evidence, TagKeys, attribute
+from models.money import exact_total
 from models.policy import attribution_confidence, burn_windows, slo_defaults
 from pipelines.registry import load_registry
 from pipelines.settings import Settings
 from sql.publish import WHOLE_TABLE, Release, head, heads, lease, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
-
-RULE_VERSION = "1"
-"""Version of the computation; raise it when a model's answer changes, and everything is computed anew."""
 
 LEASE_WAIT_SECONDS = 30.0
 
@@ -178,10 +175,10 @@ def _attributed_equals_billed(
             raise ControlTotalError(
                 f"{scope} {month:%Y-%m}: attributed {key} is {got:f}, billed is {want:f}; the old figures stay"
             )
-    totals: dict[str, Decimal] = {}
-    for (_, key), amount in attributed.items():
-        totals[key] = totals.get(key, Decimal(0)) + amount
-    return totals
+    return {
+        key: exact_total(amount for (_, other), amount in attributed.items() if other == key)
+        for key in {key for _, key in attributed}
+    }
 
 
 def damaged_totals(warehouse: Warehouse) -> list[str]:
@@ -231,6 +228,11 @@ class AsOf:
 
     slice_end: datetime
     cost_day: date
+
+    @property
+    def telemetry_day(self) -> date:
+        """Day of the last slice: at midnight, the day that ended."""
+        return (self.slice_end - timedelta(microseconds=1)).date()
 
 
 def newest_complete(warehouse: Warehouse) -> AsOf:
@@ -322,7 +324,9 @@ def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
         return Outcome(unchanged=1)
     series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day)
     by = ("app_id", "billing_currency")
-    flags = anomaly.detect(every_day(series, as_of.cost_day, by, ["team"]), by)
+    days = anomaly.with_silent_days(series.select(*by, "usage_date", "cost"), as_of.cost_day, by)
+    owners = series.unique(by, keep="last", maintain_order=True).select(*by, "team")
+    flags = anomaly.detect(days, by).join(owners, on=by, how="left", maintain_order="left")
     found = anomaly.episodes(flags, by, carry=["team"])
     return _publish_frames(warehouse, settings, "anomalies", {"mart_cost_anomalies": found}, print_, as_of)
 
@@ -344,7 +348,7 @@ def compute_marts(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outc
     apps = inventory.inventory(
         apps=warehouse.frame("queries/inventory/apps"),
         costs=warehouse.frame("queries/inventory/costs", as_of=as_of.cost_day),
-        telemetry=warehouse.frame("queries/inventory/telemetry", as_of=as_of.slice_end.date()),
+        telemetry=warehouse.frame("queries/inventory/telemetry", as_of=as_of.telemetry_day),
         slo_status=warehouse.frame("queries/inventory/slo_states"),
     )
     tables = {"mart_team_costs_weekly": weekly, "mart_app_inventory": apps}
