@@ -120,7 +120,7 @@ def _load(warehouse: Warehouse, delivered: DeliveredObject, spooled: Spooled, fo
         batch_id, counted = _attempt(warehouse, spooled)
     survey = pl.concat(counted.values())
     good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
-    for name in bad["signal"].unique(maintain_order=True):
+    for name in bad["signal"].unique(maintain_order=True).to_list():
         warehouse.execute(
             READERS[name].rejects,
             settings={**engine_settings(spooled, READERS[name]), "max_threads": 1},
@@ -237,15 +237,17 @@ def _attempt(
 
 
 def _verify(warehouse: Warehouse, table: str, batch_id: uuid.UUID, good: pl.DataFrame) -> None:
+    days = good["day"].unique().sort().to_list()
+    expected = sum(good["records"].to_list())
     written = warehouse.frame(
         f"queries/telemetry/batch_rows_{table}",
         batch_id=batch_id,
-        first_day=good["day"].min().isoformat(),
-        last_day=good["day"].max().isoformat(),
+        first_day=days[0].isoformat(),
+        last_day=days[-1].isoformat(),
     ).item()
-    if written != good["records"].sum():
+    if written != expected:
         raise ControlTotalError(
-            f"otel.{table}: {written} rows written where the object holds {good['records'].sum()}; nothing was published"
+            f"otel.{table}: {written} rows written where the object holds {expected}; nothing was published"
         )
 
 
@@ -315,7 +317,7 @@ def recorded(warehouse: Warehouse, sha256s: Sequence[str]) -> dict[str, ObjectLo
             found[str(sha256)] = ObjectLoad("refused", reason=lines["reason"][0])
         else:
             rows = dict(loaded.select("signal", "rows").iter_rows())
-            found[str(sha256)] = ObjectLoad("already", rows, loaded["rejected"].sum())
+            found[str(sha256)] = ObjectLoad("already", rows, sum(loaded["rejected"].to_list()))
     return found
 
 
