@@ -153,16 +153,20 @@ def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.C
     )
 
 
-def ranked_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.LayerChart:
-    """Horizontal bars with their amounts written beside them, largest first. ``frame`` has ``name, value, shown``."""
-    base = alt.Chart(frame).encode(
-        x=alt.X("value:Q", title=None, axis=None),
-        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False)),
-        tooltip=[alt.Tooltip("name:N", title=currency), alt.Tooltip("shown:N", title="billed")],
+def ranked_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.Chart:
+    """Horizontal bars, names and amounts beside them, largest first. ``frame`` has ``name, value, shown``."""
+    return (
+        alt.Chart(frame.with_columns(label=pl.format("{}   {}", "name", "shown")))
+        .mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.7})
+        .encode(
+            x=alt.X("value:Q", title=None, axis=None),
+            y=alt.Y(
+                "label:N", sort=None, title=None, axis=alt.Axis(labelLimit=340, ticks=False, domain=False)
+            ),
+            tooltip=[alt.Tooltip("name:N", title=currency), alt.Tooltip("shown:N", title="billed")],
+        )
+        .properties(height=max(60, 28 * frame.height))
     )
-    bars = base.mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.7})
-    words = base.mark_text(align="left", dx=5).encode(text="shown:N")
-    return alt.layer(bars, words).properties(height=max(60, 26 * frame.height))
 
 
 def currency_colour(place: int) -> str:

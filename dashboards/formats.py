@@ -13,10 +13,10 @@ NOTHING = "–"
 
 RULES = {
     "app_tag": "app tag",
-    "resource_id": "resource seen in telemetry or registry",
+    "resource_id": "resource id",
     "pattern": "registry pattern",
     "shared": "shared cost rule",
-    "unallocated": "nobody: unallocated",
+    "unallocated": "none",
 }
 STATES = {"page": "Page", "ticket": "Ticket", "ok": "OK", "no_data": "No indicator"}
 FLAGS = {

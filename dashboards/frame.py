@@ -35,7 +35,6 @@ class Page:
     viewer: Viewer
     reads: TeamReads
     cost_day: date | None
-    first_cost_day: date | None
     telemetry_end: datetime | None
 
     @property
@@ -58,7 +57,7 @@ def open_page(title: str, question: str) -> Page:
         st.info(EMPTY)
         st.stop()
     row = found.row(0, named=True)
-    page = Page(viewer, reads, row["cost_day"], row["first_cost_day"], row["telemetry_end"])
+    page = Page(viewer, reads, row["cost_day"], row["telemetry_end"])
     st.caption(f"{question}  \n{_as_of(page, row['published_at'])}")
     return page
 
@@ -85,9 +84,12 @@ def app_column(label: str = "App") -> dict[str, object]:
 
 
 def linked(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with a column ``app`` that links to each app's page, first."""
+    """The frame with a column ``app`` that links to each app's page, first; empty where a line is of no app."""
     return frame.select(
-        pl.col("app_id").map_elements(app_link, return_dtype=pl.String).alias("app"), pl.exclude("app_id")
+        pl.when(pl.col("app_id") != "")
+        .then(pl.col("app_id").map_elements(app_link, return_dtype=pl.String))
+        .alias("app"),
+        pl.exclude("app_id"),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 
 import polars as pl
 import streamlit as st
@@ -21,8 +20,8 @@ from dashboards.frame import (
 )
 from dashboards.statement import statement_file
 from models.focus import currencies as minor_units
+from models.money import exact_total
 
-MONEY = st.column_config.NumberColumn(format="accounting")
 ROUNDING = "rounding"
 
 
@@ -45,7 +44,7 @@ def headline(statement: pl.DataFrame, month: date) -> None:
     groups = by_currency(statement)
     for column, (currency, part) in zip(st.columns(max(2, len(groups))), groups, strict=False):
         charged, billed, unallocated = (
-            sum(part[name], Decimal(0)) for name in ("amount", "billed_cost", "unallocated")
+            exact_total(part[name]) for name in ("amount", "billed_cost", "unallocated")
         )
         column.metric(
             f"Charged in {currency}, {month:%Y-%m}",
@@ -83,9 +82,9 @@ def statement_table(statement: pl.DataFrame) -> None:
                 "Lead": "",
                 "Apps": part["apps"].sum(),
                 "Lines": part["lines"].sum(),
-                f"Billed {currency}": formats.exact(sum(part["billed_cost"], Decimal(0))),
-                f"Effective {currency}": formats.exact(sum(part["effective_cost"], Decimal(0))),
-                f"Charged {currency}": formats.amount(sum(part["amount"], Decimal(0)), places),
+                f"Billed {currency}": formats.exact(exact_total(part["billed_cost"])),
+                f"Effective {currency}": formats.exact(exact_total(part["effective_cost"])),
+                f"Charged {currency}": formats.amount(exact_total(part["amount"]), places),
             }
         )
         st.dataframe(
@@ -185,12 +184,17 @@ def lines_table(page: Page, month: date) -> None:
             Rule=pl.col("attribution_rule").replace(formats.RULES),
             Currency="billing_currency",
             Billed=pl.Series([formats.exact(value) for value in frame["billed_cost"]]),
-            Charged=pl.col("amount").round(2).cast(pl.Decimal(38, 2)),
+            Charged=pl.Series(
+                [
+                    formats.amount(row["amount"], minor_units()[row["billing_currency"]])
+                    for row in frame.iter_rows(named=True)
+                ]
+            ),
         ),
         column_config={
             "app": app_column(),
             "Billed": st.column_config.TextColumn(alignment="right", help="Exact."),
-            "Charged": MONEY,
+            "Charged": st.column_config.TextColumn(alignment="right", help="In minor units of the currency."),
         },
         hide_index=True,
         placeholder="",

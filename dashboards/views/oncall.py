@@ -17,7 +17,11 @@ def headline(health: dict[str, int]) -> None:
         ("page", "Page", "Wake somebody: the budget burns away in hours."),
         ("ticket", "Ticket", "Somebody's work of the day: the budget burns away in days."),
         ("breached", "Budget spent", "Nothing is left of the error budget of the window."),
-        ("ok", "OK", "Inside the budget."),
+        (
+            "ok",
+            "No alert",
+            "Not burning fast enough for a page or a ticket; the budget may be spent all the same.",
+        ),
     )
     for column, (state, label, meaning) in zip(st.columns(len(words)), words, strict=True):
         column.metric(label, formats.count(health[state]), border=True, help=meaning)
@@ -87,8 +91,8 @@ elif firing.is_empty():
 else:
     burning_table(firing, "Objectives that page or need a ticket, the worst first")
 if quiet.height:
-    st.subheader("The rest, closest to the edge first", anchor=False)
-    burning_table(quiet, "Objectives without an alert, the fastest burn first")
+    st.subheader("No alert, least budget first", anchor=False)
+    burning_table(quiet, "Objectives without an alert, the least budget first")
     shown_of(burning.height, burning["matching"][0], "objective", "the worst first")
 if without.height:
     st.subheader("No indicator", anchor=False)

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import charts, formats
 from dashboards.charts import Panel
 from dashboards.frame import Page, by_currency, days_back, open_page
+from models.money import exact_total
 
 WINDOWS = {30: "30 days", 90: "90 days", 395: "13 months"}
 
@@ -130,11 +131,14 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
             "Nothing happened in these days: no cost and no request. Choose a longer window, or see when it was last seen above."
         )
         return
-    totals = costs.group_by("billing_currency").agg(pl.col("billed_cost").sum()).sort("billing_currency")
-    words = [f"billed {formats.money(cost, currency)}" for currency, cost in totals.iter_rows()]
+    words = [
+        f"billed {formats.money(exact_total(part['billed_cost']), currency)}"
+        for currency, part in by_currency(costs)
+    ]
     daily = activity.unique("usage_date")  # a day in two currencies is two rows with the same requests
     words.append(formats.plural(daily["requests"].sum(), "request"))
-    words.append(formats.plural(daily["errors"].sum(), "error"))
+    if daily["requests"].sum():
+        words.append(formats.plural(daily["errors"].sum(), "error"))
     st.markdown(f"{formats.day(first)} to {formats.day(last)}: **{' · '.join(words)}**")
     episodes = anomalies.filter(pl.col("end_date") >= first).select(
         pl.col("start_date").clip(lower_bound=first),

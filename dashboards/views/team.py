@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 
 import polars as pl
 import streamlit as st
@@ -25,20 +24,19 @@ def chosen_reads(page: Page) -> TeamReads:
     return page.reads if team == ALL else page.reads.narrowed((team,))
 
 
-def this_week(page: Page, week: pl.DataFrame, month: pl.DataFrame) -> None:
+def this_week(page: Page, so_far: pl.DataFrame) -> None:
     """Week and month so far, per currency."""
     day = page.day
     monday = day - timedelta(days=day.weekday())
     label = f"{monday:%a}" if monday == day else f"{monday:%a} to {day:%a}"
-    columns = st.columns(max(2, 2 * len(month)))
-    for place, row in enumerate(month.iter_rows(named=True)):
+    columns = st.columns(max(4, 2 * so_far.height))
+    for place, row in enumerate(so_far.iter_rows(named=True)):
         currency = row["billing_currency"]
-        part = week.filter(pl.col("billing_currency") == currency)
-        now, before = (sum(part[name], Decimal(0)) for name in ("this_week", "last_week"))
+        now, before = row["this_week"], row["last_week"]
         columns[2 * place].metric(
             f"This week in {currency} ({label})",
             formats.money(now, currency),
-            f"{formats.change(now, before)} against the same days last week" if before or now else None,
+            f"{formats.change(now, before)} vs same days last week" if before or now else None,
             delta_color="inverse" if before else "off",
             border=True,
             help=f"Exactly {formats.exact(now)}; the same days of last week {formats.exact(before)}. ISO week, UTC.",
@@ -46,7 +44,7 @@ def this_week(page: Page, week: pl.DataFrame, month: pl.DataFrame) -> None:
         columns[2 * place + 1].metric(
             f"Month so far in {currency}",
             formats.money(row["month_so_far"], currency),
-            f"{formats.money(row['month_before'], currency)} in the whole month before",
+            f"{formats.money(row['month_before'], currency)} all of last month",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -54,20 +52,16 @@ def this_week(page: Page, week: pl.DataFrame, month: pl.DataFrame) -> None:
         )
 
 
-def movers(week: pl.DataFrame) -> None:
+def movers(changed: pl.DataFrame) -> None:
     """The apps whose cost changed most, up and down, per currency."""
     st.subheader("What moved", anchor=False)
     st.caption("This week so far against the same days of last week.")
-    changed = week.with_columns(change=pl.col("this_week") - pl.col("last_week")).filter(
-        pl.col("change") != 0
-    )
     for currency, part in by_currency(changed):
         up, down = st.columns(2)
         for column, words, rows in (
             (up, f"Up, {currency}", part.filter(pl.col("change") > 0).sort("change", descending=True)),
             (down, f"Down, {currency}", part.filter(pl.col("change") < 0).sort("change")),
         ):
-            rows = rows.head(MOVERS)
             with column:
                 st.markdown(f"**{words}**")
                 if rows.is_empty():
@@ -146,7 +140,7 @@ def idle_and_health(reads: TeamReads) -> None:
                 alt="Idle apps with their cost of the last 30 days",
             )
     with right:
-        st.subheader("SLO health", anchor=False)
+        st.subheader("Health of objectives", anchor=False)
         health = reads.frame("team/health").row(0, named=True)
         if not sum(health.values()):
             st.caption("No objective yet: no app of the team sends request spans.")
@@ -158,7 +152,7 @@ def idle_and_health(reads: TeamReads) -> None:
                         ("page", "burn fast enough to page"),
                         ("ticket", "burn slowly: a ticket"),
                         ("breached", "have spent their error budget"),
-                        ("ok", "are well"),
+                        ("ok", "raise no alert"),
                         ("no_data", "have no indicator"),
                     )
                 )
@@ -168,12 +162,11 @@ def idle_and_health(reads: TeamReads) -> None:
 
 page = open_page("Team", "This week against last, what moved, and what to clean up.")
 reads = chosen_reads(page)
-week = reads.frame("team/week", cost_day=page.day)
-month = reads.frame("team/month", cost_day=page.day)
-if month.is_empty():
+so_far = reads.frame("team/so_far", cost_day=page.day)
+if so_far.is_empty():
     st.info("No cost of this team in this month or the one before.")
 else:
-    this_week(page, week, month)
-    movers(week)
+    this_week(page, so_far)
+    movers(reads.frame("team/movers", cost_day=page.day, row_limit=MOVERS))
     weeks(reads)
 idle_and_health(reads)

@@ -261,12 +261,12 @@ def test_team_compares_the_same_days_of_two_weeks(run: Run, full_workspace: Path
     )
     assert metric(app, "This week in EUR (Mon to Wed)") == (
         shown("EUR", now),
-        f"{float((now - before) / before):+.1%} against the same days last week",
+        f"{float((now - before) / before):+.1%} vs same days last week",
     )
     february = added([row for row in own if row["billing_period"] == date(2026, 2, 1)])
     assert metric(app, "Month so far in EUR") == (
         shown("EUR", added([row for row in own if row["billing_period"] == MARCH])),
-        f"{shown('EUR', february)} in the whole month before",
+        f"{shown('EUR', february)} all of last month",
     )
     assert app.dataframe[0].value["app"][0] == "/app?app=depot-map"
 

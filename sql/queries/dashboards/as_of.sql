@@ -1,9 +1,17 @@
--- purpose: how far the published data goes, and a mark that changes with every release
+-- purpose: how far the published data goes
 -- parameters: teams Array(String), the viewer's; without one there is no row
--- columns: cost_day Date, first_cost_day Date, telemetry_end DateTime64(0), published_at DateTime64(3), releases UInt64
+-- columns: cost_day Date, telemetry_end DateTime64(0), published_at DateTime64(3), releases UInt64
+WITH newest AS
+(
+    SELECT max(period) AS billing_period
+    FROM (SELECT period, argMax(rows, seq) AS held FROM period_head WHERE scope = 'costs' GROUP BY period)
+    WHERE held > 0
+)
 SELECT
-    (SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current) AS cost_day,
-    (SELECT minOrNull(usage_date) FROM core_app_costs_daily_current) AS first_cost_day,
+    (
+        SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current
+        WHERE billing_period = (SELECT billing_period FROM newest)
+    ) AS cost_day,
     (SELECT toDateTime64(maxOrNull(as_of), 0, 'UTC') FROM mart_slo_status_current) AS telemetry_end,
     maxOrNull(toDateTime64(published_at, 3, 'UTC')) AS published_at,
     count() AS releases

@@ -1,16 +1,21 @@
--- purpose: lines of the statement of a billing month, largest amounts first
+-- purpose: lines of the statement of a billing month, largest amounts first; the rounding line of a currency is of no
+--   team, so it goes to a viewer who has 'unassigned' (finance, the platform team)
 -- parameters: teams Array(String), billing_period Date, search String, row_limit UInt32
 -- columns: line, cost_center, team, app_id, app_name, source_name, service_name, charge_category, charge_class,
 --   cost_type, attribution_rule, billing_currency, billed_cost, effective_cost, amount, matching (lines before the limit)
 SELECT
-    line, toString(cost_center) AS cost_center, toString(team) AS team, app_id, app_name,
+    line, toString(cost_center) AS cost_center, toString(l.team) AS team, app_id, app_name,
     toString(source_name) AS source_name, toString(service_name) AS service_name,
     toString(charge_category) AS charge_category, toString(charge_class) AS charge_class,
-    toString(cost_type) AS cost_type, toString(attribution_rule) AS attribution_rule,
+    toString(l.cost_type) AS cost_type, toString(attribution_rule) AS attribution_rule,
     toString(billing_currency) AS billing_currency, billed_cost, effective_cost, amount,
     count() OVER () AS matching
-FROM mart_chargeback_lines_current
-WHERE billing_period = {billing_period:Date} AND team IN {teams:Array(String)}
+FROM mart_chargeback_lines_current AS l
+WHERE billing_period = {billing_period:Date}
+  AND (
+        l.team IN {teams:Array(String)}
+        OR (l.cost_type = 'rounding' AND has({teams:Array(String)}, 'unassigned'))
+    )
   AND (
         empty({search:String})
         OR positionCaseInsensitiveUTF8(
