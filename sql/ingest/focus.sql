@@ -106,7 +106,7 @@ SELECT
     {source_name:String},
     period,
     {batch_id:UUID},
-    sipHash64(
+    cityHash64(
         tag_map, ifNull(text(ResourceId), ''), ifNull(text(ResourceName), ''), ifNull(text(SubAccountId), ''),
         ifNull(text(BillingAccountId), ''), ifNull(resource_group, '')
     ),

@@ -7,15 +7,23 @@
 WITH
     x -> (toTypeName(x) IN ('String', 'Nullable(String)')) AS is_text,
     x -> nullIf(nullIf(x, ''), 'NULL') AS text,
+    x -> (toUInt8OrZero(extract(toTypeName(x), 'Decimal.*, ([0-9]+)')) <= 18) AS is_short,
     x -> if(is_text(x), toDecimal256OrNull(toString(x), 38), CAST(x, 'Nullable(Decimal(76, 38))')) AS decimal,
     x -> (length(extract(x, '[.]([0-9]*)')) - toInt16OrZero(extract(x, '[eE]([+-]?[0-9]+)$'))) AS places,
     x -> (
-        match(x, '^[+-]?([0-9]+([.][0-9]{0,38})?|[.][0-9]{1,38})([eE][+-]?[0-9]{1,2})?$')
-        AND (positionCaseInsensitive(x, 'e') = 0 OR places(x) <= 38)
+        match(x, '^[+-]?(0*[0-9]{1,15}([.][0-9]{0,38})?|[.][0-9]{1,38})$')
+        OR (
+            match(x, '^[+-]?([0-9]+([.][0-9]{0,38})?|[.][0-9]{1,38})[eE][+-]?[0-9]{1,2}$')
+            AND places(x) <= 38 AND ifNull(abs(toDecimal256OrNull(x, 38)) < toDecimal256('1000000000000000', 38), false)
+        )
     ) AS is_number_text,
-    x -> (
-        ifNull(abs(decimal(x)) < toDecimal256('1000000000000000', 38), false)
-        AND if(is_text(x), is_number_text(ifNull(toString(x), '')), true)
+    x -> ifNull(
+        multiIf(
+            is_text(x), is_number_text(ifNull(toString(x), '')),
+            is_short(x), abs(CAST(x, 'Nullable(Decimal(38, 18))')) < toDecimal128('1000000000000000', 18),
+            abs(decimal(x)) < toDecimal256('1000000000000000', 38)
+        ),
+        false
     ) AS is_cost,
     x -> if(is_text(x), text(toString(x)) IS NULL OR is_cost(toString(x)), true) AS is_quantity,
     x -> if(
@@ -29,7 +37,16 @@ WITH
     ) AS moment,
     x -> ifNull(toYear(moment(x)) BETWEEN 2000 AND 2099, false) AS is_moment,
     x -> if(is_text(x), toString(x) IN ('', 'NULL') OR JSONType(toString(x)) = 'Object', true) AS is_tags,
-    x -> toDecimal256(CAST(ifNull(decimal(x), 0), 'Decimal(38, 18)'), 38) AS kept,
+    x -> if(is_text(x), toDecimal128OrNull(toString(x), 18), CAST(x, 'Nullable(Decimal(38, 18))')) AS kept,
+    x -> (positionCaseInsensitive(x, 'e') > 0 OR match(x, '[.][0-9]{19}')) AS is_long_text,
+    x -> ifNull(
+        multiIf(
+            is_text(x), if(is_long_text(ifNull(toString(x), '')), decimal(x) - toDecimal256(kept(x), 38), toDecimal256(0, 38)),
+            is_short(x), toDecimal256(0, 38),
+            decimal(x) - toDecimal256(kept(x), 38)
+        ),
+        toDecimal256(0, 38)
+    ) AS residue,
     moment(BillingPeriodStart) AS billing_start,
     (
         is_cost(BilledCost)
@@ -58,14 +75,14 @@ SELECT
     ifNull(BillingCurrency, '') AS currency,
     count() AS rows,
     countIf(NOT is_good) AS bad_rows,
-    toString(sumIf(kept(BilledCost), is_good)) AS sum_BilledCost,
-    toString(sumIf(ifNull(decimal(BilledCost), 0) - kept(BilledCost), is_good)) AS residue_BilledCost,
-    toString(sumIf(kept(EffectiveCost), is_good)) AS sum_EffectiveCost,
-    toString(sumIf(ifNull(decimal(EffectiveCost), 0) - kept(EffectiveCost), is_good)) AS residue_EffectiveCost,
-    toString(sumIf(kept(ListCost), is_good)) AS sum_ListCost,
-    toString(sumIf(ifNull(decimal(ListCost), 0) - kept(ListCost), is_good)) AS residue_ListCost,
-    toString(sumIf(kept(ContractedCost), is_good)) AS sum_ContractedCost,
-    toString(sumIf(ifNull(decimal(ContractedCost), 0) - kept(ContractedCost), is_good)) AS residue_ContractedCost
+    toString(sumIf(ifNull(toDecimal256(kept(BilledCost), 18), 0), is_good)) AS sum_BilledCost,
+    toString(sumIf(residue(BilledCost), is_good)) AS residue_BilledCost,
+    toString(sumIf(ifNull(toDecimal256(kept(EffectiveCost), 18), 0), is_good)) AS sum_EffectiveCost,
+    toString(sumIf(residue(EffectiveCost), is_good)) AS residue_EffectiveCost,
+    toString(sumIf(ifNull(toDecimal256(kept(ListCost), 18), 0), is_good)) AS sum_ListCost,
+    toString(sumIf(residue(ListCost), is_good)) AS residue_ListCost,
+    toString(sumIf(ifNull(toDecimal256(kept(ContractedCost), 18), 0), is_good)) AS sum_ContractedCost,
+    toString(sumIf(residue(ContractedCost), is_good)) AS residue_ContractedCost
 FROM file({path:String}, {format:String}, {structure:String})
 GROUP BY period, currency
 ORDER BY period, currency

@@ -5,15 +5,23 @@
 WITH
     x -> (toTypeName(x) IN ('String', 'Nullable(String)')) AS is_text,
     x -> nullIf(nullIf(x, ''), 'NULL') AS text,
+    x -> (toUInt8OrZero(extract(toTypeName(x), 'Decimal.*, ([0-9]+)')) <= 18) AS is_short,
     x -> if(is_text(x), toDecimal256OrNull(toString(x), 38), CAST(x, 'Nullable(Decimal(76, 38))')) AS decimal,
     x -> (length(extract(x, '[.]([0-9]*)')) - toInt16OrZero(extract(x, '[eE]([+-]?[0-9]+)$'))) AS places,
     x -> (
-        match(x, '^[+-]?([0-9]+([.][0-9]{0,38})?|[.][0-9]{1,38})([eE][+-]?[0-9]{1,2})?$')
-        AND (positionCaseInsensitive(x, 'e') = 0 OR places(x) <= 38)
+        match(x, '^[+-]?(0*[0-9]{1,15}([.][0-9]{0,38})?|[.][0-9]{1,38})$')
+        OR (
+            match(x, '^[+-]?([0-9]+([.][0-9]{0,38})?|[.][0-9]{1,38})[eE][+-]?[0-9]{1,2}$')
+            AND places(x) <= 38 AND ifNull(abs(toDecimal256OrNull(x, 38)) < toDecimal256('1000000000000000', 38), false)
+        )
     ) AS is_number_text,
-    x -> (
-        ifNull(abs(decimal(x)) < toDecimal256('1000000000000000', 38), false)
-        AND if(is_text(x), is_number_text(ifNull(toString(x), '')), true)
+    x -> ifNull(
+        multiIf(
+            is_text(x), is_number_text(ifNull(toString(x), '')),
+            is_short(x), abs(CAST(x, 'Nullable(Decimal(38, 18))')) < toDecimal128('1000000000000000', 18),
+            abs(decimal(x)) < toDecimal256('1000000000000000', 38)
+        ),
+        false
     ) AS is_cost,
     x -> if(is_text(x), text(toString(x)) IS NULL OR is_cost(toString(x)), true) AS is_quantity,
     x -> if(
@@ -40,8 +48,8 @@ WITH
         if(is_quantity(PricingCurrencyEffectiveCost), [], [('PricingCurrencyEffectiveCost', 'is no plain decimal of at most 38 places and 15 digits before the point', substring(ifNull(toString(PricingCurrencyEffectiveCost), 'NULL'), 1, 80))]),
         if(is_quantity(PricingCurrencyListUnitPrice), [], [('PricingCurrencyListUnitPrice', 'is no plain decimal of at most 38 places and 15 digits before the point', substring(ifNull(toString(PricingCurrencyListUnitPrice), 'NULL'), 1, 80))]),
         if(is_quantity(PricingQuantity), [], [('PricingQuantity', 'is no plain decimal of at most 38 places and 15 digits before the point', substring(ifNull(toString(PricingQuantity), 'NULL'), 1, 80))]),
-        if(is_moment(BillingPeriodEnd), [], [('BillingPeriodEnd', 'is no time between 2000 and 2100', substring(ifNull(toString(BillingPeriodEnd), 'NULL'), 1, 80))]),
         if(is_moment(BillingPeriodStart), [], [('BillingPeriodStart', 'is no time between 2000 and 2100', substring(ifNull(toString(BillingPeriodStart), 'NULL'), 1, 80))]),
+        if(is_moment(BillingPeriodEnd), [], [('BillingPeriodEnd', 'is no time between 2000 and 2100', substring(ifNull(toString(BillingPeriodEnd), 'NULL'), 1, 80))]),
         if(is_moment(ChargePeriodEnd), [], [('ChargePeriodEnd', 'is no time between 2000 and 2100', substring(ifNull(toString(ChargePeriodEnd), 'NULL'), 1, 80))]),
         if(is_moment(ChargePeriodStart), [], [('ChargePeriodStart', 'is no time between 2000 and 2100', substring(ifNull(toString(ChargePeriodStart), 'NULL'), 1, 80))]),
         if(ifNull(moment(BillingPeriodEnd) > moment(BillingPeriodStart), false), [], [('BillingPeriodEnd', 'is not after BillingPeriodStart', substring(ifNull(toString(BillingPeriodEnd), 'NULL'), 1, 80))]),

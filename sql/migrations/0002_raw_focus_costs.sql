@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS raw_focus_costs
 )
 ENGINE = MergeTree
 PARTITION BY x_BillingPeriod
-ORDER BY (x_SourceName, x_BillingPeriod, x_BatchId, x_IdentityHash)
+ORDER BY (x_SourceName, x_BillingPeriod, x_BatchId)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'The bill, row by row, exact';
 

@@ -10,7 +10,7 @@ SELECT
     toString(any(ifNull(costs.SubAccountId, ''))) AS sub_account_id,
     toString(any(costs.BillingAccountId)) AS billing_account_id,
     toString(any(ifNull(costs.x_ResourceGroupName, ''))) AS resource_group,
-    uniqExact(cityHash64(
+    uniqExact(sipHash64(
         costs.Tags, ifNull(costs.ResourceId, ''), ifNull(costs.ResourceName, ''), ifNull(costs.SubAccountId, ''),
         costs.BillingAccountId, ifNull(costs.x_ResourceGroupName, '')
     )) AS variants
