@@ -32,7 +32,7 @@ def computed(
     """An asset definition that publishes ``tables`` (name -> description) together, from ``deps``."""
 
     @dg.multi_asset(
-        name=name,
+        name=f"publish_{name}",
         specs=[
             dg.AssetSpec(
                 table,
