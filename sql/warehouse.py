@@ -21,6 +21,7 @@ import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
+from clickhouse_connect.driver.httputil import default_pool_manager
 from urllib3.exceptions import HTTPError
 
 from models.errors import StatementRefused, WarehouseError
@@ -32,6 +33,7 @@ STATEMENT_SECONDS = 3600
 """How long a statement may take before the client gives up."""
 
 _ROWS_A_BATCH = 65_536
+_THIS_MACHINE = ("127.0.0.1", "localhost")
 _READONLY = 164
 _ENGINE_PREFIX = re.compile(r"^.*?DB::(?:\w*)Exception: ", re.DOTALL)
 
@@ -66,6 +68,7 @@ class Warehouse:
                 show_clickhouse_errors="scrub",
                 tz_mode="aware",
                 query_retries=0,
+                pool_mgr=default_pool_manager() if host in _THIS_MACHINE else None,  # never by a proxy
             )
         return cls(client)
 

@@ -49,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--reader-seconds", type=int, default=300, help="the same, of a reader")
     parser.add_argument("--memory-share", type=float, default=0.8, help="share of memory the engine may use")
     parser.add_argument("--at-once", type=int, default=32, help="statements run at once")
+    parser.add_argument("--queue-seconds", type=float, default=30.0, help="how long another one waits")
     parser.add_argument("--connections", type=int, default=256, help="connections open at once")
     parser.add_argument("--stay", action="store_true", help="do not end with standard input")
     return parser.parse_args()
@@ -77,7 +78,14 @@ def _own(place: Place, options: argparse.Namespace) -> int:
     except EngineError as error:
         raise WarehouseError(f"{place.data}: the engine cannot open it: {error.message[:300]}") from None
     try:
-        server = Server(engine, credentials, options.port, options.at_once, options.connections)
+        server = Server(
+            engine,
+            credentials,
+            options.port,
+            at_once=options.at_once,
+            queue_seconds=options.queue_seconds,
+            connections=options.connections,
+        )
     except OSError:
         raise WarehouseError(
             f"port {options.port} of 127.0.0.1 is taken: stop what listens there or choose another port"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
@@ -33,29 +33,51 @@ class OwnedElsewhere(WarehouseError):
 class WarehouseProcess:
     """The owner process of a workspace, started by us and ending with us."""
 
-    def __init__(self, workspace: Path, port: int = 0) -> None:
+    def __init__(self, workspace: Path, port: int = 0, limits: Sequence[str] = ()) -> None:
+        """``limits`` are further options of ``python -m sql.local_warehouse``."""
         self.place = Place(workspace)
         self.port = port
+        self._limits = tuple(limits)
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self) -> int:
+    def start(self, wait_seconds: float = 5.0) -> int:
         """Starts the process, waits until it answers and returns its port.
+
+        An owner that is just ending is waited for, at most ``wait_seconds``.
 
         Raises:
             OwnedElsewhere: another process owns the warehouse.
             WarehouseError: it cannot start; the message says why.
         """
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            word, _, rest = self._launched().partition(" ")
+            if word == "ready":
+                self.port = int(rest)
+                return self.port
+            self.stop()
+            if word != "owned":
+                raise WarehouseError(rest or f"the warehouse did not start: {self.place.log} may say why")
+            if time.monotonic() >= deadline:
+                raise OwnedElsewhere(
+                    f"the warehouse of {self.place.workspace} is owned by {rest}: stop it first"
+                )
+            time.sleep(RETRY_SECONDS)
+
+    def _launched(self) -> str:
+        """What a new process says first."""
         self.place.prepare()
+        command = [sys.executable, "-m", "sql.local_warehouse"]
+        command += [
+            "--workspace",
+            str(self.place.workspace.resolve()),
+            "--port",
+            str(self.port),
+            *self._limits,
+        ]
         with self.place.log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "sql.local_warehouse",
-                    "--workspace",
-                    str(self.place.workspace.resolve()),
-                ]
-                + ["--port", str(self.port)],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -63,14 +85,7 @@ class WarehouseProcess:
                 start_new_session=True,  # Ctrl-C reaches the command, which ends us in order
                 cwd=Path(__file__).resolve().parents[2],
             )
-        word, _, rest = self._line(START_SECONDS).partition(" ")
-        if word == "ready":
-            self.port = int(rest)
-            return self.port
-        self.stop()
-        if word == "owned":
-            raise OwnedElsewhere(f"the warehouse of {self.place.workspace} is owned by {rest}: stop it first")
-        raise WarehouseError(rest or f"the warehouse did not start: {self.place.log} may say why")
+        return _read_line(self._process, START_SECONDS)
 
     def alive(self) -> bool:
         """Whether the process runs and answers a ping."""
@@ -99,10 +114,6 @@ class WarehouseProcess:
                 process.kill()
                 process.wait()
         process.stdout.close()
-
-    def _line(self, seconds: float) -> str:
-        assert self._process
-        return _read_line(self._process, seconds)
 
 
 def _read_line(process: subprocess.Popen[str], seconds: float) -> str:
@@ -183,6 +194,6 @@ def _owned(place: Place) -> bool:
 def _start(process: WarehouseProcess) -> int | None:
     """Port of the process started, or None when somebody else was first."""
     try:
-        return process.start()
+        return process.start(wait_seconds=0)
     except OwnedElsewhere:
         return None

@@ -46,7 +46,6 @@ IDLE_SECONDS = 120
 """How long a connection may be silent: between requests, inside a header, inside a body."""
 
 MAX_STATEMENT_BYTES = 256 << 20
-QUEUE_SECONDS = 30
 WATCH_SECONDS = 0.25
 
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -130,12 +129,20 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, engine: Engine, credentials: Credentials, port: int, at_once: int, connections: int
+        self,
+        engine: Engine,
+        credentials: Credentials,
+        port: int,
+        *,
+        at_once: int,
+        queue_seconds: float,
+        connections: int,
     ) -> None:
         self.engine = engine
         self.credentials = credentials
         self.slots = threading.BoundedSemaphore(at_once)
-        self.waiting = threading.BoundedSemaphore(connections)
+        self.places = threading.BoundedSemaphore(connections)
+        self.queue_seconds = queue_seconds
         self.running: dict[str, socket.socket] = {}
         self.guard = threading.Lock()
         self.stopping = threading.Event()
@@ -149,7 +156,7 @@ class Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Takes a connection, or closes it at once when too many are open."""
-        if not self.waiting.acquire(blocking=False):
+        if not self.places.acquire(blocking=False):
             request.close()
             return
         super().process_request(request, client_address)
@@ -159,7 +166,7 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.waiting.release()
+            self.places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of ours."""
@@ -243,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
             if address.path not in ("", "/"):
                 raise Refused(404, 0, f"There is nothing at {address.path[:100]}")
             role = self._role()
-            if not self.server.slots.acquire(timeout=QUEUE_SECONDS):
+            if not self.server.slots.acquire(timeout=self.server.queue_seconds):
                 raise Refused(503, 202, "Too many simultaneous queries, try again")
             try:
                 self._run(role, dict(parse_qsl(address.query, keep_blank_values=True)))

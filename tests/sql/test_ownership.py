@@ -144,7 +144,7 @@ def test_a_supervisor_s_process_says_who_owns_and_starts_again(tmp_path: Path) -
     port = process.start()
     assert process.alive()
     with pytest.raises(WarehouseError, match=f"owned by process {_pid(tmp_path)} on port {port}"):
-        WarehouseProcess(tmp_path).start()
+        WarehouseProcess(tmp_path).start(wait_seconds=0)
     os.kill(_pid(tmp_path), signal.SIGKILL)
     assert _ended(_pid(tmp_path))
     assert not process.alive()
@@ -210,3 +210,32 @@ def test_a_kill_during_inserts_loses_nothing_acknowledged(tmp_path: Path, second
         assert found.pop(batch) == [1, 10, 1000][batch % 3]
     assert len(found) <= 1, "at most the one in flight, never twice"
     assert all(rows == [1, 10, 1000][batch % 3] for batch, rows in found.items())
+
+
+def test_more_statements_than_places_are_told_to_come_back(tmp_path: Path) -> None:
+    process = WarehouseProcess(tmp_path, limits=["--at-once", "1", "--queue-seconds", "0.2"])
+    process.start()
+    try:
+        with open_warehouse(tmp_path) as first, open_warehouse(tmp_path) as second:
+            with ThreadPoolExecutor(1) as pool:
+                long = pool.submit(first.frame_of, "SELECT sleep(2) AS slept")
+                time.sleep(0.5)
+                with pytest.raises(WarehouseError, match="Too many simultaneous queries"):
+                    second.frame_of("SELECT 1")
+                assert long.result().height == 1
+            assert second.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
+    finally:
+        process.stop()
+
+
+def test_a_reader_has_limits_of_its_own(tmp_path: Path) -> None:
+    process = WarehouseProcess(tmp_path, limits=["--reader-seconds", "1", "--reader-memory", "50000000"])
+    process.start()
+    try:
+        with open_warehouse(tmp_path, "reader") as reader:
+            with pytest.raises(WarehouseError, match="TIMEOUT_EXCEEDED"):
+                reader.frame_of("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)")
+            with pytest.raises(WarehouseError, match="MEMORY_LIMIT_EXCEEDED"):
+                reader.frame_of("SELECT length(groupArray(number)) FROM numbers(100000000)")
+    finally:
+        process.stop()
