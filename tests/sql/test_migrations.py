@@ -160,6 +160,7 @@ def _polars_type(kind: str) -> pl.DataType:
 
 
 PLACEHOLDER = re.compile(r"\{(\w+)\s*:\s*([^{}]+?)\}")
+OF_TABLE = re.compile(r"those of (\w+)(?: without batch_id)?")
 EACH = re.compile(r"for each of ([^:]+): ([^;]+)")
 
 
@@ -220,8 +221,9 @@ def _header(text: str) -> dict[str, str]:
 
 
 def _declared(text: str) -> list[str]:
-    """Names of the header's columns: ``a, b Type; c``, and ``for each of 1h, 6h: bad_<w>, total_<w>``."""
+    """Names of the header's columns: ``a, b Type; c``, ``those of <table>``, ``for each of 1h, 6h: bad_<w>``."""
     columns = EACH.sub(_expanded, _header(text)["columns"])
+    columns = OF_TABLE.sub(lambda match: ", ".join(SCHEMAS[match.group(1)].names()), columns)
     while re.search(r"\([^()]*\)", columns):
         columns = re.sub(r"\([^()]*\)", "", columns)
     columns = re.sub(r":[^;]*(?=;|$)", "", columns)  # prose runs to the next semicolon

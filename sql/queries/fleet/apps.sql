@@ -2,7 +2,7 @@
 -- parameters: teams Array(String), cost_day Date, search String (part of id, title, team or lifecycle, any case),
 --   only Array(String) (flags of which one must hold: unregistered, idle, breached, page, ticket, no_data, anomaly),
 --   order_by String (cost, change, requests, errors, name), order_currency String, row_limit UInt32
--- columns: app_id, app_name, team, lifecycle, cost and cost_before Map(currency, Decimal), requests, errors,
+-- columns: app_id, app_name, team, lifecycle, cost, cost_before Map(currency, Decimal), requests, errors,
 --   state, flags Array(String), matching (apps before the limit)
 WITH
     {cost_day:Date} - 29 AS first_day,
