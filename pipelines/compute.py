@@ -25,7 +25,17 @@ from models.money import exact_total
 from models.policy import attribution_confidence, burn_windows, slo_defaults
 from pipelines.registry import load_registry
 from pipelines.settings import Settings
-from sql.publish import WHOLE_TABLE, Release, head, heads, lease, new_batch_id, publish, publish_periods
+from sql.publish import (
+    WHOLE_TABLE,
+    Release,
+    collect,
+    head,
+    heads,
+    lease,
+    new_batch_id,
+    publish,
+    publish_periods,
+)
 from sql.warehouse import Warehouse
 
 LEASE_WAIT_SECONDS = 30.0
@@ -118,6 +128,7 @@ def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[dat
                 unchanged += 1
                 continue
             published.append(_publish_costs(warehouse, month, billed[month], identities, print_))
+        collect(warehouse, published)
     return Outcome(tuple(published), unchanged)
 
 
@@ -219,6 +230,7 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         )
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
         releases = publish_periods(warehouse, "slices", batches, {day: wanted[day] for day in changed}, rows)
+        collect(warehouse, releases)
     return Outcome(tuple(releases), len(wanted) - len(changed))
 
 
@@ -277,19 +289,19 @@ def compute_unit_costs(
     warehouse: Warehouse, settings: Settings, months: Sequence[date] | None = None
 ) -> Outcome:
     """Publishes ``mart_app_unit_costs_daily`` of each month whose cost or telemetry changed."""
-    costs = heads(warehouse, "costs")
+    charged = {release.period: release.sha256 for release in heads(warehouse, "costs")}
+    # A charge of one billing month may fall on a day of another.
+    charging = warehouse.frame("queries/costs/months").rows()
     slices = heads(warehouse, "slices")
     current = {release.period: release for release in heads(warehouse, "unit_costs")}
-    first_days = {release.period.replace(day=1) for release in slices}
-    wanted = sorted({release.period for release in costs} | first_days)
+    usage_months = {usage for _, usage in charging} | {release.period.replace(day=1) for release in slices}
     published, unchanged = [], 0
     with lease(settings.root, "unit_costs", LEASE_WAIT_SECONDS):
-        for month in wanted:
+        for month in sorted(usage_months):
             if months is not None and month not in months:
                 continue
             print_ = fingerprint(
-                # A charge of this billing month may fall on a day of the months beside it.
-                [(one.period, one.sha256) for one in costs],
+                sorted((period, charged.get(period, "")) for period, usage in charging if usage == month),
                 [one.sha256 for one in slices if one.period.replace(day=1) == month],
                 _sha(warehouse, "registry"),
             )
@@ -314,6 +326,7 @@ def compute_unit_costs(
                     version=datetime.combine(month, datetime.min.time(), UTC),
                 )
             )
+        collect(warehouse, published)
     return Outcome(tuple(published), unchanged)
 
 
@@ -379,6 +392,7 @@ def _publish_frames(
             sha256=print_,
             version=as_of.slice_end if as_of else datetime(1970, 1, 1, tzinfo=UTC),
         )
+        collect(warehouse, [release])
     return Outcome((release,))
 
 

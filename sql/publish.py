@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -21,6 +21,9 @@ from typing import Any
 
 from models.errors import LeaseHeld, ModelError, WarehouseError
 from sql.warehouse import Warehouse
+
+KEPT_RELEASES = 2
+"""Releases of a period whose rows are kept: the current one, and the one readers may still be in."""
 
 WHOLE_TABLE = date(1970, 1, 1)
 """Period of a release that holds a table as a whole."""
@@ -160,6 +163,19 @@ def publish_periods(
             published_at=releases[0].published_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
         )
     return releases
+
+
+def collect(warehouse: Warehouse, releases: Sequence[Release]) -> None:
+    """Removes what no reader can see from computed tables these releases of one scope fed: rows of failed attempts
+    and of batches older than the last two releases. The caller holds the scope's lease and has published.
+
+    First and second releases have nothing old; leftovers of attempts that failed before them go with the third.
+    """
+    old = [one for one in releases if one.seq > KEPT_RELEASES]
+    for table in sorted({table for one in old for table in one.batches}):
+        warehouse.execute(
+            "statements/collect", table_name=table, table=table, scope=old[0].scope, kept=KEPT_RELEASES
+        )
 
 
 @contextmanager
