@@ -25,7 +25,7 @@ from sqlalchemy import Engine, event
 from models.errors import AppfleetError, ConfigurationError
 from pipelines.assets import reports
 from pipelines.definitions import STEPS, build_defs
-from pipelines.partitions import AS_OF_TAG, EVERYTHING_TAG
+from pipelines.partitions import AS_OF_TAG, EVERYTHING_TAG, billing_months, telemetry_days
 from pipelines.resources import Workspace
 from pipelines.settings import Settings
 from sql.local_warehouse import open_warehouse
@@ -206,15 +206,23 @@ def _sentences(events: Sequence[dict[str, Any]], key: str) -> tuple[str, ...]:
 
 
 def _range_tags(step: str, warehouse: Warehouse) -> dict[str, str]:
-    """Partition range a partitioned step covers: the periods there are."""
+    """Partition range a partitioned step is recorded under: the newest unbroken span of periods there are.
+
+    A pass looks at every period whatever the range says. Dagster writes an event per table and partition of the
+    range, so one old object must not stretch it over years without data; and it knows no partition before its
+    first one or in the future, where a bill or a clock ahead of ours may well have one.
+    """
     periods = _periods(step, warehouse)
     if periods is None:
         return {}
-    first, last = (min(periods), max(periods)) if periods else (date(2020, 1, 1), date(2020, 1, 1))
-    return {
-        ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
-        ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
-    }
+    partitions = telemetry_days if step == "slices" else billing_months
+    known = partitions.get_partition_keys()
+    there = {period.isoformat() for period in periods}
+    last = next((place for place in reversed(range(len(known))) if known[place] in there), len(known) - 1)
+    first = last
+    while first and known[first - 1] in there:
+        first -= 1
+    return {ASSET_PARTITION_RANGE_START_TAG: known[first], ASSET_PARTITION_RANGE_END_TAG: known[last]}
 
 
 def _periods(step: str, warehouse: Warehouse) -> list[date] | None:
