@@ -11,6 +11,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 NOTHING = "–"
 """What stands where there is no value: not zero, not unknown text."""
 
+ROWS_SHOWN = 200
+"""Rows of a long table that leave the warehouse; search narrows, the count says how many there are."""
+
 RULES = {
     "app_tag": "app tag",
     "resource_id": "resource id",

@@ -21,9 +21,6 @@ EMPTY = (
     "Nothing is published yet. Name your bills and telemetry in `appfleet.yaml`, then run `appfleet run`; "
     "or make a fleet to look at with `appfleet simulate`."
 )
-ROWS_SHOWN = 200
-"""Rows of a long table that leave the warehouse; search narrows, the count says how many there are."""
-
 _SHORT = 16
 """Rows of a table that is shown whole."""
 

@@ -9,7 +9,6 @@ import streamlit as st
 
 from dashboards import formats
 from dashboards.frame import (
-    ROWS_SHOWN,
     Page,
     app_column,
     by_currency,
@@ -169,7 +168,9 @@ def lines_table(page: Page, month: date) -> None:
         placeholder="app, title, team, cost centre or service",
         width=420,
     )
-    frame = page.reads.frame("finance/lines", billing_period=month, search=text or "", row_limit=ROWS_SHOWN)
+    frame = page.reads.frame(
+        "finance/lines", billing_period=month, search=text or "", row_limit=formats.ROWS_SHOWN
+    )
     if frame.is_empty():
         st.caption("No line matches.")
         return

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import ROWS_SHOWN, Page, app_column, linked, open_page, shown_of, table_height
+from dashboards.frame import Page, app_column, linked, open_page, shown_of, table_height
 
 ORDERS = {
     "cost": "by cost",
@@ -134,7 +134,7 @@ def chosen_rows(page: Page, currencies: list[str]) -> tuple[pl.DataFrame, str]:
         only=tuple(only or ()),
         order_by=by or "cost",
         order_currency=of or "",
-        row_limit=ROWS_SHOWN,
+        row_limit=formats.ROWS_SHOWN,
     )
     words = ORDERS[by or "cost"]
     return frame, f"{words} in {of}" if by in ("cost", "change") and of else words

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import ROWS_SHOWN, app_column, linked, open_page, shown_of, table_height
+from dashboards.frame import app_column, linked, open_page, shown_of, table_height
 
 WINDOWS = ("5m", "1h", "6h", "1d", "3d")
 
@@ -75,8 +75,8 @@ def burning_table(frame: pl.DataFrame, label: str) -> None:
 
 page = open_page("On-call", "Which apps burn their error budget now, worst first.")
 health = page.reads.frame("team/health").row(0, named=True)
-burning = page.reads.frame("oncall/burning", row_limit=ROWS_SHOWN)
-without = page.reads.frame("oncall/without_indicator", row_limit=ROWS_SHOWN)
+burning = page.reads.frame("oncall/burning", row_limit=formats.ROWS_SHOWN)
+without = page.reads.frame("oncall/without_indicator", row_limit=formats.ROWS_SHOWN)
 headline(health)
 firing = burning.filter(pl.col("state").is_in(["page", "ticket"]))
 quiet = burning.filter(pl.col("state") == "ok")
