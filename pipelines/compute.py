@@ -247,13 +247,26 @@ class AsOf:
         return (self.slice_end - timedelta(microseconds=1)).date()
 
 
+STALE_DAYS = 3
+"""A billing source this many days behind the newest one is stale: it no longer holds back what is complete."""
+
+
+def cost_days(warehouse: Warehouse) -> dict[str, date]:
+    """Newest complete day of cost of every billing source."""
+    return dict(warehouse.frame("queries/freshness/cost_days").rows())
+
+
 def newest_complete(warehouse: Warehouse) -> AsOf:
-    """End of the newest slice and the newest day of cost in the published data, never the clock."""
-    row = warehouse.frame("queries/freshness/newest").row(0, named=True)
-    none = datetime(1970, 1, 1, tzinfo=UTC)
-    slice_end = row["slice_end"] or none
-    cost_day = row["cost_day"] or none.date()
-    if not row["slice_end"] and row["cost_day"]:
+    """End of the newest slice and the newest day of cost that every source still delivered holds whole.
+
+    From the published data, never the clock; 1970 where there is none.
+    """
+    days = cost_days(warehouse).values()
+    cost_day = min(
+        (day for day in days if max(days) - day <= timedelta(STALE_DAYS)), default=date(1970, 1, 1)
+    )
+    slice_end = warehouse.frame("queries/freshness/newest_slice").item()
+    if slice_end is None:
         slice_end = datetime.combine(cost_day + timedelta(days=1), datetime.min.time(), UTC)
     return AsOf(slice_end.astimezone(UTC), cost_day)
 
@@ -335,9 +348,20 @@ def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
     print_ = fingerprint(as_of.cost_day, [(one.period, one.sha256) for one in heads(warehouse, "costs")])
     if _is_current(warehouse, "anomalies", print_):
         return Outcome(unchanged=1)
-    series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day)
+    newest = cost_days(warehouse)
+    series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day, newest=newest)
     by = ("app_id", "billing_currency")
-    days = anomaly.with_silent_days(series.select(*by, "usage_date", "cost"), as_of.cost_day, by)
+    # The series of an app end with the newest day of its own sources: silence of a late bill is no fall to zero.
+    by_end = series.with_columns(pl.col("source_newest").max().over(by)).partition_by(
+        "source_newest", as_dict=True, include_key=False
+    )
+    days = pl.concat(
+        [
+            anomaly.with_silent_days(part.select(*by, "usage_date", "cost"), last_day, by)
+            for (last_day,), part in by_end.items()
+        ]
+        or [series.select(*by, "usage_date", "cost")]
+    ).sort(*by, "usage_date")
     owners = series.unique(by, keep="last", maintain_order=True).select(*by, "team")
     flags = anomaly.detect(days, by).join(owners, on=by, how="left", maintain_order="left")
     found = anomaly.episodes(flags, by, carry=["team"])

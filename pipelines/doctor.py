@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines.compute import damaged_totals, newest_complete
+from pipelines.compute import STALE_DAYS, cost_days, damaged_totals
 from pipelines.settings import Settings
 from pipelines.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse
-
-STALE_DAYS = 3
-"""A source whose newest data is this much older than the newest of all sources is called stale."""
 
 SHOWN = 10
 
@@ -100,7 +97,6 @@ def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterato
 
 
 def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
-    newest = newest_complete(warehouse)
     known = {release.scope for release in heads(warehouse, "billing/")}
     for source in settings.billing:
         if f"billing/{source.name}" not in known:
@@ -109,11 +105,12 @@ def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding
                 f"{source.name}: nothing of it is published",
                 f"check its location {source.location}, then `appfleet run --only billing`",
             )
-    for row in warehouse.frame("queries/freshness/sources").iter_rows(named=True):
-        if row["newest_day"] and newest.cost_day - row["newest_day"] > timedelta(days=STALE_DAYS):
+    days = cost_days(warehouse)
+    for source_name, newest_day in days.items():
+        if max(days.values()) - newest_day > timedelta(days=STALE_DAYS):
             yield Finding(
                 "stale sources",
-                f"{row['source_name']}: newest cost is of {row['newest_day']}, others reach {newest.cost_day}",
+                f"{source_name}: newest complete day of cost is {newest_day}, others reach {max(days.values())}",
                 "look whether its export still runs",
             )
 
