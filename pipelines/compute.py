@@ -202,18 +202,23 @@ def damaged_totals(warehouse: Warehouse) -> list[str]:
     ]
 
 
+def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
+    """Day -> fingerprint of what feeds it: of all days with telemetry, and of those not published as they are now."""
+    feeding = warehouse.frame("queries/telemetry/days").iter_rows(named=True)
+    prints = {row["day"]: fingerprint(row["fingerprint"]) for row in feeding}
+    published = {release.period: release.sha256 for release in heads(warehouse, "slices")}
+    return prints, {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
+
+
 def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:
     """Publishes the slices, daily activity and resources of each day whose telemetry changed.
 
     All changed days are written by one statement per table and published by one insert.
     """
-    feeding = warehouse.frame("queries/telemetry/days")
-    current = {release.period: release for release in heads(warehouse, "slices")}
-    prints = {row["day"]: fingerprint(row["fingerprint"]) for row in feeding.iter_rows(named=True)}
-    wanted = {day: print_ for day, print_ in prints.items() if days is None or day in days}
-    changed = [d for d, print_ in sorted(wanted.items()) if d not in current or current[d].sha256 != print_]
+    known, new = telemetry_days(warehouse)
+    changed = {day: print_ for day, print_ in sorted(new.items()) if days is None or day in days}
     if not changed:
-        return Outcome(unchanged=len(wanted))
+        return Outcome(unchanged=len(known))
     tables = ("core_sli_slices", "core_app_telemetry_daily", "core_app_resources")
     with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
         batches = {table: new_batch_id() for table in tables}
@@ -229,9 +234,9 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
             "queries/telemetry/batch_rows", **{f"{t}_batch": b for t, b in batches.items()}
         )
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
-        releases = publish_periods(warehouse, "slices", batches, {day: wanted[day] for day in changed}, rows)
+        releases = publish_periods(warehouse, "slices", batches, changed, rows)
         collect(warehouse, releases)
-    return Outcome(tuple(releases), len(wanted) - len(changed))
+    return Outcome(tuple(releases), len(known) - len(changed))
 
 
 @dataclass(frozen=True)

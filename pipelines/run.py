@@ -23,6 +23,7 @@ from dagster._core.storage.tags import (
 from sqlalchemy import Engine, event
 
 from models.errors import AppfleetError, ConfigurationError
+from pipelines import compute
 from pipelines.assets import reports
 from pipelines.definitions import STEPS, build_defs
 from pipelines.partitions import AS_OF_TAG, EVERYTHING_TAG, billing_months, telemetry_days
@@ -229,7 +230,8 @@ def _periods(step: str, warehouse: Warehouse) -> list[date] | None:
     if step == "billing" or step == "costs":
         return [release.period for release in heads(warehouse, "billing/")]
     if step == "slices":
-        return list(warehouse.frame("queries/telemetry/days")["day"])
+        known, new = compute.telemetry_days(warehouse)
+        return sorted(new) or sorted(known)[-1:]
     if step == "unit_costs":
         days = [release.period for scope in ("costs", "slices") for release in heads(warehouse, scope)]
         return [day.replace(day=1) for day in days]
