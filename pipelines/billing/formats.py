@@ -82,9 +82,7 @@ def _csv(name: str, path: Path, start: bytes) -> ReadableObject:
     renamed = {given: column for column, given in header.delivered.items() if given != column}
     if renamed:
         path = _with_header(path, start, [renamed.get(cell, cell) for cell in line])
-    structure = {
-        name: "String" if one.type == "tags" else "Nullable(String)" for name, one in columns().items()
-    }
+    structure = {one.name: _text_type(one, one.name in header.delivered) for one in columns().values()}
     return ReadableObject(path, "CSVWithNames", _structure(structure), header)
 
 
@@ -148,10 +146,10 @@ def _parquet_type(name: str, column: FocusColumn, given: pa.DataType | None) -> 
         if given is not None and pa.types.is_map(given):
             return "Map(String, String)"
         if given is None or _is_text(given):
-            return "String"
+            return _text_type(column, delivered=given is not None)
         raise ObjectRefused(name, f"its column Tags is {given}: export it as a map or as JSON text")
     if given is None:
-        return "Nullable(String)"
+        return _text_type(column, delivered=False)
     if column.type == "decimal" and pa.types.is_decimal(given):
         return f"Nullable(Decimal({given.precision}, {given.scale}))"
     if column.type == "time" and pa.types.is_timestamp(given):
@@ -163,7 +161,18 @@ def _parquet_type(name: str, column: FocusColumn, given: pa.DataType | None) -> 
         return "Map(String, String)"
     if pa.types.is_nested(given):
         raise ObjectRefused(name, f"its column {column.name} is {given}: export it as text")
-    return "Nullable(String)"
+    return _text_type(column, delivered=True)
+
+
+def _text_type(column: FocusColumn, delivered: bool) -> str:
+    """The engine's type for a column read as text; one nobody delivered has only NULLs, which cost nothing to map."""
+    if column.type == "tags":
+        return "String"
+    if not delivered and column.type != "time":
+        return "Nullable(Nothing)"
+    # Few distinct texts: NULL tokens are then looked for once per text and not once per row.
+    few = column.low_cardinality and column.type == "string"
+    return "LowCardinality(Nullable(String))" if few else "Nullable(String)"
 
 
 def _is_text(given: pa.DataType) -> bool:

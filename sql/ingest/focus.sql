@@ -30,7 +30,7 @@ WITH
     x -> if(is_text(x), JSONExtract(if(toString(x) = 'NULL', '', toString(x)), 'Map(String, String)'), CAST(x, 'Map(String, String)')) AS tags,
     coalesce(
         text(x_ResourceGroupName),
-        if(startsWith(ifNull(ResourceId, ''), '/'), nullIf(extract(assumeNotNull(ResourceId), '(?i)/resourcegroups/([^/]+)'), ''), NULL)
+        if(startsWith(ifNull(ResourceId, ''), '/'), nullIf(extract(ifNull(ResourceId, ''), '(?i)/resourcegroups/([^/]+)'), ''), NULL)
     ) AS resource_group,
     toStartOfMonth(toDate(moment(BillingPeriodStart))) AS period,
     tags(Tags) AS tag_map
