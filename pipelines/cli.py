@@ -25,6 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+UNCUT_WIDTH = 200
+"""Columns of a line that no terminal cuts."""
+
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
@@ -90,7 +93,7 @@ def run(
 
     settings = load_settings(workspace_from_environment(workspace))
     steps = steps_named(only)
-    console = Console(highlight=False)
+    console = _console()
     done = run_pass(
         settings,
         steps=steps,
@@ -109,7 +112,7 @@ def up(workspace: WorkspaceOption = None) -> None:
     from pipelines.settings import load_settings, workspace_from_environment
     from pipelines.supervise import serve
 
-    serve(load_settings(workspace_from_environment(workspace)), Console(highlight=False))
+    serve(load_settings(workspace_from_environment(workspace)), _console())
 
 
 @app.command()
@@ -158,7 +161,7 @@ def slo(
     from pipelines.settings import load_settings, workspace_from_environment
     from pipelines.summary import print_slo
 
-    print_slo(Console(highlight=False), load_settings(workspace_from_environment(workspace)), app_id)
+    print_slo(_console(), load_settings(workspace_from_environment(workspace)), app_id)
 
 
 @app.command()
@@ -167,7 +170,7 @@ def status(workspace: WorkspaceOption = None) -> None:
     from pipelines.settings import load_settings, workspace_from_environment
     from pipelines.summary import print_status
 
-    print_status(Console(highlight=False), load_settings(workspace_from_environment(workspace)))
+    print_status(_console(), load_settings(workspace_from_environment(workspace)))
 
 
 @app.command()
@@ -181,9 +184,14 @@ def doctor(workspace: WorkspaceOption = None) -> None:
     table = Table("check", "finding", "what to do")
     for one in found:
         table.add_row(one.check, one.sentence, one.advice)
-    Console(highlight=False).print(table)
+    _console().print(table)
     if any(one.is_failure for one in found):
         raise typer.Exit(1)
+
+
+def _console() -> Console:
+    """Where people read: as wide as their terminal; whole lines where a file or a pipe reads instead."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else UNCUT_WIDTH)
 
 
 def _moment(text: str | None) -> datetime | None:

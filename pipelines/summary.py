@@ -101,6 +101,8 @@ def print_slo(console: Console, settings: Settings, app_id: str | None) -> None:
         "state",
         "since (UTC)",
     )
+    for column in table.columns:
+        column.no_wrap = True
     for row in frame.iter_rows(named=True):
         table.add_row(
             row["app_id"],
