@@ -190,8 +190,12 @@ def doctor(workspace: WorkspaceOption = None) -> None:
 
 
 def _console() -> Console:
-    """Where people read: as wide as their terminal; whole lines where a file or a pipe reads instead."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else UNCUT_WIDTH)
+    """Where people read: tables as wide as their terminal, whole lines where a file or a pipe reads instead.
+
+    Names of files and apps are printed as they are, never as markup, and a sentence is never broken into lines.
+    """
+    width = None if sys.stdout.isatty() else UNCUT_WIDTH
+    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -16,7 +16,7 @@ from sql.local_warehouse import open_warehouse
 from sql.publish import heads
 
 TEAMS_SHOWN = 12
-SENTENCES_SHOWN = 10
+SENTENCES_SHOWN = 50
 
 
 def print_step(console: Console, step: StepReport) -> None:
@@ -38,9 +38,9 @@ def print_summary(console: Console, settings: Settings, done: PassReport) -> Non
         unallocated = warehouse.frame("queries/summary/unallocated")
     console.print()
     console.print(
-        f"[bold]{counts['apps']:,} apps[/bold]: {counts['registered']:,} registered, {counts['billed']:,} billed, "
+        f"{counts['apps']:,} apps: {counts['registered']:,} registered, {counts['billed']:,} billed, "
         f"{counts['observed']:,} observed, {counts['idle']:,} idle. "
-        f"Cost to {counts['cost_day'] or 'no day yet'}, telemetry to {_moment(counts['as_of'])}."
+        f"Cost to {counts['cost_day'] or 'no day yet'}, telemetry to {_moment(counts['telemetry_until'])}."
     )
     if teams.height:
         table = Table("team", "currency", "billed, 30 days", "effective", "apps", title="Cost by team")
@@ -137,7 +137,7 @@ def print_status(console: Console, settings: Settings) -> None:
         )
     console.print(table)
     console.print(
-        f"{counts['apps']:,} apps; cost to {counts['cost_day'] or 'no day yet'}; telemetry to {_moment(counts['as_of'])}; "
+        f"{counts['apps']:,} apps; cost to {counts['cost_day'] or 'no day yet'}; telemetry to {_moment(counts['telemetry_until'])}; "
         f"{counts['pages']} page, {counts['tickets']} ticket; {counts['open_anomalies']} open cost anomalies."
     )
 

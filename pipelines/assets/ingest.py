@@ -88,7 +88,7 @@ def otel_signals(workspace: Workspace) -> Iterator[dg.MaterializeResult]:
     settings = workspace.settings()
     with workspace.warehouse(settings) as warehouse:
         outcomes = [telemetry.ingest_source(warehouse, settings, source) for source in settings.telemetry]
-    refused = [str(refusal) for one in outcomes for refusal in one.refusals]
+    refused = [str(refusal) for one in outcomes for refusal in (*one.refusals, *one.set_aside)]
     for table in TELEMETRY_TABLES:
         first = table == TELEMETRY_TABLES[0]
         yield result(

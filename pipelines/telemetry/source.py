@@ -49,7 +49,8 @@ class TelemetryOutcome:
     """One pass over a source.
 
     ``loaded`` and ``already`` count objects; ``records`` what was loaded now per signal, ``rows`` the same per
-    table of ``otel``; ``rejected`` records and messages set aside now.
+    table of ``otel``; ``rejected`` records and messages set aside now, ``set_aside`` the same in sentences, one
+    per object and reason.
     """
 
     source: str
@@ -59,6 +60,7 @@ class TelemetryOutcome:
     rows: dict[str, int]
     rejected: int
     refusals: tuple[Refusal, ...]
+    set_aside: tuple[Refusal, ...]
     seconds: float
 
 
@@ -82,8 +84,10 @@ def ingest_source(
         except (ConfigurationError, InputRefused) as error:
             refusals.append(Refusal(source.location, str(error)))
             items = []
-        loads, refused = _Groups(warehouse, source, store, Path(folder)).load(items) if items else ([], [])
+        read = _Groups(warehouse, source, store, Path(folder)) if items else None
+        loads, refused = read.load(items) if read else ([], [])
         refusals += refused
+        set_aside = _set_aside(warehouse, read.damaged) if read else ()
     now = [load for load in loads if load.state == "loaded"]
     return TelemetryOutcome(
         source=source.name,
@@ -93,6 +97,7 @@ def ingest_source(
         rows=_total(load.tables for load in now),
         rejected=sum(load.rejected for load in now),
         refusals=tuple(refusals),
+        set_aside=set_aside,
         seconds=time.monotonic() - started,
     )
 
@@ -110,6 +115,8 @@ class _Groups:
         self.count = 0
         self.loads: list[ObjectLoad] = []
         self.refusals: list[Refusal] = []
+        self.damaged: list[str] = []
+        """sha256 of the objects some of whose records were set aside now."""
         self.open: dict[tuple[str, tuple[str, ...]], list[_Fetched]] = {}
 
     def load(self, items: Sequence[SourceObject]) -> tuple[list[ObjectLoad], list[Refusal]]:
@@ -201,6 +208,8 @@ class _Groups:
             modified_at=one.delivered.modified_at,
             object_bytes=one.delivered.bytes,
         )
+        if load.state == "loaded" and load.rejected:
+            self.damaged.append(one.delivered.sha256)
         self._done(one.delivered.object_name, load)
 
     def _done(self, object_name: str, load: ObjectLoad) -> None:
@@ -221,6 +230,19 @@ class _Fetched:
     def file_name(self) -> str:
         """Name of its file in a group."""
         return self.delivered.sha256
+
+
+def _set_aside(warehouse: Warehouse, sha256s: Sequence[str]) -> tuple[Refusal, ...]:
+    """What of these objects does not count, and why: one sentence per object and reason."""
+    if not sha256s:
+        return ()
+    return tuple(
+        Refusal(
+            row["object_name"],
+            f"{row['records']} record(s) set aside, {row['reason']}, the first is number {row['position']}; the rest counts",
+        )
+        for row in warehouse.frame("queries/telemetry/set_aside", sha256s=list(sha256s)).iter_rows(named=True)
+    )
 
 
 def _micros(moment: datetime) -> int:

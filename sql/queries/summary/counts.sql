@@ -1,6 +1,7 @@
 -- purpose: the headline counts of what is published
 -- parameters: none
--- columns: apps, registered, billed, observed, idle, objectives, pages, tickets, anomalies, open_anomalies, as_of, cost_day
+-- columns: apps, registered, billed, observed, idle, objectives, pages, tickets, anomalies, open_anomalies,
+--   telemetry_until DateTime64(3), cost_day
 SELECT
     (SELECT count() FROM mart_app_inventory_current) AS apps,
     (SELECT countIf(is_registered) FROM mart_app_inventory_current) AS registered,
@@ -12,5 +13,5 @@ SELECT
     (SELECT countIf(state = 'ticket') FROM mart_slo_status_current) AS tickets,
     (SELECT count() FROM mart_cost_anomalies_current) AS anomalies,
     (SELECT countIf(state = 'open') FROM mart_cost_anomalies_current) AS open_anomalies,
-    toDateTime64((SELECT maxOrNull(as_of) FROM mart_slo_status_current), 3, 'UTC') AS as_of,
+    (SELECT toDateTime64(maxOrNull(slice_start) + INTERVAL 5 MINUTE, 3, 'UTC') FROM core_sli_slices_current) AS telemetry_until,
     (SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current) AS cost_day

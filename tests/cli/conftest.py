@@ -1,0 +1,87 @@
+"""The command as a user has it: a process of its own, its exit code, and what it said."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sql.local_warehouse import open_warehouse
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-m", "pipelines.cli")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left: exit code and its two streams."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """Everything it said."""
+        return self.out + self.err
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours without what would reach a real cloud, with the project importable."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "APPFLEET_"))}
+    return {**own, "PYTHONPATH": str(ROOT), **more}
+
+
+def appfleet(workspace: Path | None, *arguments: str, code: int | None = 0, **variables: str) -> Answer:
+    """Runs ``appfleet``; fails unless it ends with ``code`` and without a traceback."""
+    named = ["-w", str(workspace)] if workspace else []
+    done = subprocess.run(
+        [*COMMAND, *arguments, *named],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    answer = Answer(done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in answer.said, answer.said
+    assert code is None or answer.code == code, f"{answer.code}: {answer.said}"
+    return answer
+
+
+def rows(workspace: Path, statement: str) -> list[dict[str, Any]]:
+    """Rows of ``appfleet sql --format json``; decimals are text, exact."""
+    return json.loads(appfleet(workspace, "sql", statement, "--format", "json").out)
+
+
+def make_workspace(folder: Path, **settings: Any) -> Path:
+    """A workspace whose ``appfleet.yaml`` holds ``settings``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "appfleet.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    return folder
+
+
+def csv_text(header: list[str], lines: list[dict[str, str]]) -> str:
+    """A CSV file of these rows."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+@contextmanager
+def owned(workspace: Path) -> Iterator[Path]:
+    """Keeps one owner of the warehouse running, so that each command need not start its own."""
+    with open_warehouse(workspace, role="reader"):
+        yield workspace
