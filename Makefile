@@ -40,7 +40,7 @@ bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
 	$(BIN)/python -m bench.anomaly --seeds $(SEEDS) $(if $(NOISE),--noise $(NOISE)) $(if $(TAILP),--tailp $(TAILP))
 
 screenshots: $(VENV)/.test-installed ## pictures of the five pages of the running demo
-	$(BIN)/python -m bench.screenshots
+	$(BIN)/python -m bench.screenshots --app claim-checker
 
 lock: $(VENV)/.uv ## compile both locks again
 	$(BIN)/uv pip compile -q pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \

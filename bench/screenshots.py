@@ -1,6 +1,6 @@
 """Pictures of the five pages of a running dashboard, for the README.
 
-Needs a Chromium; run it as ``python bench/screenshots.py http://127.0.0.1:8501 docs/screenshots --app checkout``.
+Needs a Chromium, and `make run` in another terminal: ``python -m bench.screenshots --app claim-checker``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-PAGES = {"fleet": "", "app": "app", "team": "team", "oncall": "oncall", "finance": "finance"}
+PAGES = {"fleet": "", "app": "app", "team": "team", "on-call": "oncall", "finance": "finance"}
 """Name of the picture and address of the page; the first page is the root."""
 WIDTH, HEIGHT = 1280, 900
 LONGEST = 2200
@@ -47,8 +47,8 @@ def take(browser: Browser, address: str, page: str, target: Path, dark: bool, he
 def main() -> None:
     """Takes all pictures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("address")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("address", nargs="?", default="http://127.0.0.1:8501")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("docs/screenshots"))
     parser.add_argument("--app", default="", help="app of the App page; the first one without")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--height", type=int, default=LONGEST)
