@@ -72,12 +72,6 @@ class Warehouse:
             )
         return cls(client)
 
-    @classmethod
-    def in_process(cls, directory: Path) -> Warehouse:
-        """Opens the engine inside this process: for unit tests only, one directory per process."""
-        with _named_errors():
-            return cls(clickhouse_connect.get_client(dsn=f"chdb://{directory}"))
-
     def frame(self, name: str, /, settings: Settings | None = None, **parameters: Any) -> pl.DataFrame:
         """Result of the read statement ``sql/<name>.sql`` with its parameters bound."""
         return self.frame_of(statement(name), settings, **parameters)

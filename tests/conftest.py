@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from sql.local_warehouse import open_warehouse
+from sql.warehouse import Warehouse
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -15,3 +19,10 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real input beside the project ({SHARED_DATA.name}/ of shared/ is absent)")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="module")
+def fresh_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """An empty warehouse in a process of its own, migrated, as its writer; one per module."""
+    with open_warehouse(tmp_path_factory.mktemp("fresh")) as warehouse:
+        yield warehouse

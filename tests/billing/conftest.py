@@ -17,16 +17,14 @@ from moto.server import ThreadedMotoServer
 
 from pipelines.billing import BillingOutcome, ingest_source
 from pipelines.settings import BillingSource, Settings
-from sql.migrate import migrate
+from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 
 
 @pytest.fixture(scope="session")
 def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    warehouse = Warehouse.in_process(tmp_path_factory.mktemp("warehouse"))
-    migrate(warehouse)
-    yield warehouse
-    warehouse.close()
+    with open_warehouse(tmp_path_factory.mktemp("warehouse")) as warehouse:
+        yield warehouse
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 
 from models.inventory import COLUMNS, inventory
 from models.schemas import MONEY
-from sql.migrate import migrate
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 
@@ -59,9 +58,8 @@ TELEMETRY = [  # day, app, spans, logs, requests
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    store = Warehouse.in_process(tmp_path_factory.mktemp("inventory"))
-    migrate(store)
+def warehouse(fresh_warehouse: Warehouse) -> Iterator[Warehouse]:
+    store = fresh_warehouse
     now = datetime(2026, 4, 1, tzinfo=UTC)
     batch = uuid.uuid4()
     stamp = pl.lit(str(batch)).alias("batch_id")
@@ -106,7 +104,6 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     store.insert("mart_slo_status", status.with_columns(stamp))
     publish(store, "slo", WHOLE_TABLE, batches={"mart_slo_status": batch}, rows=3, sha256="", version=now)
     yield store
-    store.close()
 
 
 @pytest.fixture(scope="module")

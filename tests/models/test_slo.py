@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from models import slo
 from models.errors import ModelError
 from models.policy import BurnPair, Objective, Objectives, burn_windows, duration, slo_defaults
-from sql.migrate import migrate
 from sql.publish import publish
 from sql.warehouse import Warehouse
 
@@ -290,9 +289,8 @@ def slices() -> list[Slice]:
 
 
 @pytest.fixture(scope="module")
-def warehouse(slices: list[Slice], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    store = Warehouse.in_process(tmp_path_factory.mktemp("slo"))
-    migrate(store)
+def warehouse(slices: list[Slice], fresh_warehouse: Warehouse) -> Iterator[Warehouse]:
+    store = fresh_warehouse
     days: dict[object, list[Slice]] = {}
     for one in slices:
         days.setdefault(one[0].date(), []).append(one)
@@ -319,7 +317,6 @@ def warehouse(slices: list[Slice], tmp_path_factory: pytest.TempPathFactory) -> 
             version=AS_OF,
         )
     yield store
-    store.close()
 
 
 def test_engine_counts_what_an_independent_loop_counts(warehouse: Warehouse, slices: list[Slice]) -> None:

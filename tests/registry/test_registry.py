@@ -14,7 +14,6 @@ from models.errors import ConfigurationError
 from models.schemas import SCHEMAS
 from pipelines.registry import Registry, load_registry
 from pipelines.settings import Settings
-from sql.migrate import migrate
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 
@@ -281,7 +280,7 @@ def test_teams_may_be_empty(tmp_path: Path, teams: str) -> None:
     assert load(tmp_path, SHOP, teams).teams.is_empty()
 
 
-def test_a_fleet_loads_in_time_and_fits_its_tables(tmp_path: Path) -> None:
+def test_a_fleet_loads_in_time_and_fits_its_tables(tmp_path: Path, fresh_warehouse: Warehouse) -> None:
     annotations = (
         "  annotations:\n    appfleet.io/resource-ids: arn:{0}, arn:{0}:b\n    appfleet.io/project: p-{0}\n"
     )
@@ -297,8 +296,7 @@ def test_a_fleet_loads_in_time_and_fits_its_tables(tmp_path: Path) -> None:
     assert time.monotonic() - started < 10  # 1.5 s alone on two cores; this machine may be busy
     assert registry.apps.height == 4_200
 
-    warehouse = Warehouse.in_process(tmp_path / "warehouse")
-    migrate(warehouse)
+    warehouse = fresh_warehouse
     batch = uuid.uuid4()
     tables = {"core_apps": registry.apps, "core_teams": registry.teams}
     for table, frame in tables.items():
@@ -317,4 +315,3 @@ def test_a_fleet_loads_in_time_and_fits_its_tables(tmp_path: Path) -> None:
     assert (
         warehouse.frame_of("SELECT * FROM core_teams_current ORDER BY team").rows() == registry.teams.rows()
     )
-    warehouse.close()

@@ -11,15 +11,12 @@ import pytest
 from pipelines import billing, telemetry
 from pipelines.registry import load_registry
 from pipelines.settings import load_settings
-from sql.migrate import migrate
 from sql.warehouse import Warehouse
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    opened = Warehouse.in_process(tmp_path_factory.mktemp("warehouse"))
-    migrate(opened)
-    return opened
+def warehouse(fresh_warehouse: Warehouse) -> Warehouse:
+    return fresh_warehouse
 
 
 def test_published_rows_and_sums_are_those_of_the_truth(

@@ -23,7 +23,6 @@ from models.schemas import MONEY
 from models.statement_csv import COLUMNS, csv_bytes, plain, safe
 from pipelines.settings import Settings
 from pipelines.statements import write_statement
-from sql.migrate import migrate
 from sql.publish import publish
 from sql.warehouse import Warehouse
 
@@ -96,9 +95,8 @@ def publish_bill(store: Warehouse, month: date, source: str, sums: dict[str, Dec
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    store = Warehouse.in_process(tmp_path_factory.mktemp("statements"))
-    migrate(store)
+def store(fresh_warehouse: Warehouse) -> Iterator[Warehouse]:
+    store = fresh_warehouse
     for source, share in (("aws", Decimal("34.118456789012345679")), ("azure", Decimal("12345678901300"))):
         publish_bill(
             store,
@@ -118,7 +116,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     publish_month(store, MAY, lines())
     publish_bill(store, MAY, "aws", {"USD/BilledCost": Decimal(1)})
     yield store
-    store.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ SELECT
     app_id,
     toString(billing_currency) AS billing_currency,
     usage_date,
-    toString(any(team)) AS team,
+    max(toString(team)) AS team,
     CAST(sum(toDecimal256(costs.effective_cost, 18)), 'Decimal(38, 18)') AS cost,
     max(newest) AS source_newest
 FROM core_app_costs_daily_current AS costs

@@ -4,7 +4,7 @@
 SELECT
     usage_date,
     app_id,
-    toString(any(team)) AS team,
+    if(app_id = 'unallocated', 'unassigned', max(toString(team))) AS team,
     toString(billing_currency) AS billing_currency,
     CAST(sum(toDecimal256(costs.billed_cost, 18)), 'Decimal(38, 18)') AS billed_cost,
     CAST(sum(toDecimal256(costs.effective_cost, 18)), 'Decimal(38, 18)') AS effective_cost
