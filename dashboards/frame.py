@@ -37,7 +37,12 @@ class Page:
     @property
     def day(self) -> date:
         """The newest day with cost; without cost the last day of telemetry."""
-        return self.cost_day or (self.telemetry_end.date() if self.telemetry_end else date(1970, 1, 1))
+        return self.cost_day or self.telemetry_day or date(1970, 1, 1)
+
+    @property
+    def telemetry_day(self) -> date | None:
+        """The day of the last telemetry counted: at midnight, the day that ended."""
+        return (self.telemetry_end - timedelta(microseconds=1)).date() if self.telemetry_end else None
 
 
 def open_page(title: str, question: str) -> Page:

@@ -1,7 +1,7 @@
 """The warehouse as the rest of appfleet sees it: named statements in, Polars frames out.
 
-One class over clickhouse-connect, the same for the local warehouse process, a ClickHouse server and (unit
-tests only) the engine in this process. What is published, and by whom, lives in ``sql.publish``.
+One class over clickhouse-connect, the same for the local warehouse process and a ClickHouse server. What is
+published, and by whom, lives in ``sql.publish``.
 """
 
 from __future__ import annotations

@@ -291,7 +291,7 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")
 app_id, days = chosen_app(page)
 facts = next(page.reads.frame("app/facts", app_id=app_id).iter_rows(named=True), None)
-last = max(page.day, page.telemetry_end.date()) if page.telemetry_end else page.day
+last = max(page.day, page.telemetry_day or page.day)
 first = days_back(last, days)
 anomalies = page.reads.frame("app/anomalies", app_id=app_id)
 if facts:
