@@ -49,6 +49,7 @@ def init(directory: Annotated[Path, typer.Argument(help="Folder to make.")]) -> 
     """Write a commented appfleet.yaml, catalog/ and teams.yaml, ready to edit."""
     from pipelines.templates import write_workspace
 
+    _make(directory)
     for path in write_workspace(directory):
         typer.echo(f"wrote {path}")
     typer.echo(
@@ -69,6 +70,7 @@ def simulate(
     """Write a fleet with known truth: bills, telemetry, catalogue, teams, truth.json."""
     from pipelines.simulate import simulate as write_fleet
 
+    _make(directory)
     write_fleet(directory, apps=apps, days=days, seed=seed, end=_day(end))
     typer.echo(
         f"wrote a fleet of {apps} apps over {days} days to {directory}; truth.json says what was planted"
@@ -145,6 +147,7 @@ def chargeback(
 
     settings = load_settings(workspace_from_environment(workspace))
     period = _month(month)
+    _make(out)
     with open_warehouse(settings.root, role="reader") as warehouse:
         files = write_statement(warehouse, settings, period, out, team=team)
     typer.echo(f"wrote {files.csv_path} ({files.rows} lines) and {files.sidecar_path}")
@@ -198,6 +201,15 @@ def _console() -> Console:
     return Console(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder}: cannot be made ({error.strerror}): choose a folder you may write to"
+        ) from None
+
+
 def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -232,6 +244,11 @@ def main() -> None:
     except AppfleetError as error:
         sys.stderr.write(f"appfleet: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"appfleet: {error.filename}: {error.strerror}\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("appfleet: stopped\n")
         sys.exit(130)

@@ -59,6 +59,7 @@ class StepReport:
     refused: tuple[str, ...]
     notes: tuple[str, ...]
     failed: str | None = None
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class PassReport:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 a step failed, 3 input was refused."""
-        return 1 if self.failed else 3 if self.refused else 0
+        """0 done, 3 input was refused; the error's own where a step failed, 1 or 2."""
+        return max((step.exit_code for step in self.steps), default=0) or (3 if self.refused else 0)
 
 
 def steps_named(only: str | None) -> list[str]:
@@ -90,9 +91,11 @@ def steps_named(only: str | None) -> list[str]:
     Raises:
         ConfigurationError: a name is not a step.
     """
-    if not only:
+    if only is None:
         return list(STEPS)
     names = {name.strip() for name in only.split(",") if name.strip()}
+    if not names:
+        raise ConfigurationError(f"--only: names no step; the steps are {', '.join(STEPS)}")
     unknown = sorted(names - set(STEPS))
     if unknown:
         raise ConfigurationError(f"--only: {unknown[0]} is not a step; the steps are {', '.join(STEPS)}")
@@ -167,7 +170,7 @@ def _run_step(
 ) -> StepReport:
     started = time.monotonic()
     job = definitions.resolve_job_def(step)
-    failed = None
+    failed, exit_code = None, 0
     events: list[dict[str, Any]] = []
     try:
         outcome = job.execute_in_process(instance=instance, tags=tags, run_config=QUIET, raise_on_error=True)
@@ -177,14 +180,15 @@ def _run_step(
             )
         bad = [one.check_name for one in outcome.get_asset_check_evaluations() if not one.passed]
         if bad:
+            exit_code = 1
             failed = f"the check {bad[0]} is red; what follows was not computed (`appfleet doctor` says more)"
     except AppfleetError as error:
-        failed = str(error)
+        failed, exit_code = str(error), error.exit_code
     except dg.DagsterExecutionStepExecutionError as error:
         cause = error.user_exception
         if not isinstance(cause, AppfleetError):
             raise
-        failed = str(cause)
+        failed, exit_code = str(cause), cause.exit_code
     return StepReport(
         step=step,
         seconds=time.monotonic() - started,
@@ -194,6 +198,7 @@ def _run_step(
         refused=_sentences(events, reports.REFUSED),
         notes=_sentences(events, reports.NOTES),
         failed=failed,
+        exit_code=exit_code,
     )
 
 

@@ -108,8 +108,14 @@ def load_settings(workspace: Path) -> Settings:
         raise ConfigurationError(
             f"there is no {FILE_NAME} in {workspace}: make one with `appfleet init {workspace}`, or name a workspace with -w"
         ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}, byte {error.start}: this is not UTF-8 text") from None
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise ConfigurationError(f"{path} is nested too deeply to be read") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -156,7 +162,7 @@ class _Reader:
         return Settings(
             root=self.root,
             catalog=self.existing(fields.get("catalog"), "catalog", "catalog"),
-            teams=self.existing(fields.get("teams"), "teams", "teams.yaml"),
+            teams=self.file(fields.get("teams"), "teams", "teams.yaml"),
             identity=self.identity(fields.get("identity")),
             billing=billing,
             telemetry=telemetry,
@@ -232,12 +238,18 @@ class _Reader:
             self.fail(node, key, f"names {value}, which does not exist")
         return path
 
+    def file(self, node: yaml.Node | None, key: str, default: str) -> Path:
+        path = self.existing(node, key, default)
+        if node is not None and not path.is_file():
+            self.fail(node, key, f"names {path.name}, which is not a file")
+        return path
+
     def mapping(self, node: yaml.Node, key: str, known: set[str]) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
             self.fail(node, key or "the file", "must be a mapping of keys to values")
         fields: dict[str, yaml.Node] = {}
         for name_node, value in node.value:
-            name = str(name_node.value)
+            name = self.text(name_node, f"a key of {key or 'the file'}")
             full = f"{key}.{name}" if key else name
             if name not in known:
                 self.fail(name_node, full, f"is not a known key; known here: {', '.join(sorted(known))}")
@@ -260,14 +272,17 @@ class _Reader:
 
     def text(self, node: yaml.Node, key: str) -> str:
         value = self.scalar(node, key)
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not value.strip() or "\0" in value:
             self.fail(node, key, "must be text")
         return str(value)
 
     def scalar(self, node: yaml.Node, key: str) -> Any:
         if not isinstance(node, yaml.ScalarNode):
             self.fail(node, key, "must be a single value")
-        return yaml.SafeLoader("").construct_object(node)
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            self.fail(node, key, f"cannot be read: {node.value[:60]!r} is no such value")
 
     def fail(self, node: yaml.Node, key: str, problem: str) -> NoReturn:
         raise ConfigurationError(f"{self.path}, line {node.start_mark.line + 1}: {key} {problem}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from models.errors import StatementRefused
 from sql.guard import admit
 from sql.local_warehouse import open_warehouse
 from sql.tokens import tokens
@@ -47,9 +48,16 @@ def read_only(workspace: Path, text: str, output_format: OutputFormat = "table")
         WarehouseError: the engine refused it, or the warehouse cannot be reached.
     """
     admit(text)
+    _refuse_format(text)
     name, settings = _FORMATS[output_format]
     with open_warehouse(workspace, "reader") as warehouse:
         return warehouse.text(_bare(text), name, settings).decode("utf-8", "replace")
+
+
+def _refuse_format(text: str) -> None:
+    seen = [one for one in tokens(text) if one.text != ";"]
+    if len(seen) > 2 and seen[-2].is_word("FORMAT") and seen[-1].kind == "word":
+        raise StatementRefused("a FORMAT clause is not taken here: use --format table, csv or json")
 
 
 def _bare(text: str) -> str:
