@@ -37,7 +37,7 @@ bench: $(VENV)/.test-installed ## speed as ratios, in under three minutes
 	$(BIN)/python -m bench.bench
 
 bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
-	$(BIN)/python -m bench.anomaly --seeds $(SEEDS) $(if $(NOISE),--noise $(NOISE)) $(if $(TAILP),--tailp $(TAILP))
+	$(BIN)/python -m bench.anomaly $(if $(SEEDS),--seeds $(SEEDS)) $(if $(NOISE),--noise $(NOISE)) $(if $(TAILP),--tailp $(TAILP))
 
 screenshots: $(VENV)/.test-installed ## pictures of the five pages of the running demo
 	$(BIN)/python -m bench.screenshots --app claim-checker

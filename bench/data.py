@@ -18,13 +18,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 ROWS_PER_CHUNK = 250_000
 SPANS_PER_REQUEST = 500
+SPANS_PER_OBJECT = 100_000
 DAY = datetime(2026, 10, 1, tzinfo=UTC)
 SECONDS_PER_DAY = 86_400
 
 
-def write_costs(path: Path, rows: int, apps: int, month: date = date(2026, 10, 1)) -> None:
+def write_costs(path: Path, rows: int, apps: int, month: date = date(2026, 10, 1), seed: int = 1) -> None:
     """A FOCUS 1.2 month of ``rows`` rows in 25 columns, costs as Parquet decimals, tags as a Map."""
-    draw = np.random.default_rng(1)
+    draw = np.random.default_rng(seed)
     following = (month.replace(day=28) + timedelta(days=4)).replace(day=1)
     start, end = _micros(month), _micros(following)
     writer = None
@@ -85,18 +86,21 @@ def _cost_chunk(draw: np.random.Generator, n: int, apps: int, start: int, end: i
     )
 
 
-def write_spans(folder: Path, spans: int, apps: int) -> tuple[Path, Path]:
-    """The same server spans as OTLP/JSON lines and as one Protobuf message: paths of both."""
+def write_spans(folder: Path, spans: int, apps: int) -> dict[str, list[Path]]:
+    """The same server spans as OTLP/JSON lines and as Protobuf, in objects of ``SPANS_PER_OBJECT``: paths by encoding."""
     draw = random.Random(2)
-    lines, whole = folder / "spans.jsonl", folder / "spans.binpb"
-    with lines.open("w", encoding="utf-8") as text, whole.open("wb") as binary:
-        for first in range(0, spans, SPANS_PER_REQUEST):
-            request = span_request(
-                draw, min(SPANS_PER_REQUEST, spans - first), f"app-{first // SPANS_PER_REQUEST % apps:05d}"
-            )
-            text.write(json.dumps(_json(request), separators=(",", ":")) + "\n")
-            binary.write(request.SerializeToString())
-    return lines, whole
+    paths: dict[str, list[Path]] = {"json": [], "protobuf": []}
+    for number, first in enumerate(range(0, spans, SPANS_PER_OBJECT)):
+        lines, whole = folder / f"{number}.jsonl", folder / f"{number}.binpb"
+        with lines.open("w", encoding="utf-8") as text, whole.open("wb") as binary:
+            for start in range(first, min(first + SPANS_PER_OBJECT, spans), SPANS_PER_REQUEST):
+                app_id = f"app-{start // SPANS_PER_REQUEST % apps:05d}"
+                request = span_request(draw, min(SPANS_PER_REQUEST, spans - start), app_id)
+                text.write(json.dumps(_json(request), separators=(",", ":")) + "\n")
+                binary.write(request.SerializeToString())
+        paths["json"].append(lines)
+        paths["protobuf"].append(whole)
+    return paths
 
 
 def span_request(draw: random.Random, spans: int, app_id: str) -> ExportTraceServiceRequest:

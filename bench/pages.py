@@ -1,60 +1,87 @@
-"""Milliseconds the warehouse needs for what each page reads, on whatever a workspace has published.
+"""Queries of the five pages: each page is run once and what it reads is written down, then the same reads are timed.
 
-The statements of a page are those under ``sql/queries/<page>``, and those every page's head reads.
+Server time only: the statement, its way over HTTP and its frame. How a page draws is not measured.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from dashboards.access import UNASSIGNED
-from dashboards.formats import ROWS_SHOWN
-from sql.catalog import statement, statements
+import polars as pl
+import streamlit as st
+from streamlit import config
+from streamlit.testing.v1 import AppTest
+
+from dashboards import access, queries
+from dashboards.frame import EMPTY
 from sql.warehouse import Warehouse
 
-PAGES = ("fleet", "app", "team", "oncall", "finance")
-HEAD = "dashboards"
-LOADS = 20
-"""Loads of a page measured; those of the App page are of different apps."""
-LONGEST_DAYS = 395
-"""The App page's longest window."""
+APP = Path(access.__file__).with_name("app.py")
+PAGES = ("fleet", "one_app", "team", "oncall", "finance")
+PAGE_SECONDS = 120.0
+
+Read = tuple[str, dict[str, Any]]
 
 
-def page_queries(
-    warehouse: Warehouse, teams: Sequence[str] = (), loads: int = LOADS
-) -> dict[str, list[float]]:
-    """Milliseconds of all statements of a page, per page and load, for a viewer of ``teams`` (default: every team)."""
-    viewer = [*(teams or warehouse.frame("queries/identities/teams")["team"]), UNASSIGNED]
-    day = warehouse.frame(f"queries/{HEAD}/as_of", teams=viewer)["cost_day"].item()
-    apps = warehouse.frame("queries/app/choices", teams=viewer)["app_id"].to_list()
-    months = warehouse.frame("queries/finance/months", teams=viewer)["billing_period"].to_list()
-    found: dict[str, list[float]] = {page: [] for page in PAGES}
-    for load in range(loads):
-        parameters = {
-            "teams": viewer,
-            "cost_day": day,
-            "first_day": day - timedelta(days=LONGEST_DAYS - 1),
-            "last_day": day,
-            "billing_period": months[load % len(months)],
-            "app_id": apps[load * len(apps) // loads],
-            "search": "",
-            "only": [],
-            "order_by": "cost",
-            "order_currency": "USD",
-            "row_limit": ROWS_SHOWN,
-        }
-        for page in PAGES:
-            names = statements(f"queries/{HEAD}") + statements(f"queries/{page}")
-            found[page].append(sum(_milliseconds(warehouse, name, parameters) for name in names))
+def reads_of_pages(workspace: Path, teams: tuple[str, ...]) -> dict[str, list[Read]]:
+    """Statements and parameters each page reads for a viewer, in their order, by name of the page.
+
+    Raises:
+        RuntimeError: a page failed, or had nothing to show: its reads would say nothing about a full one.
+    """
+    config.set_option("server.address", "127.0.0.1")
+    sys.argv = sys.argv[:1]  # a page takes its first argument for the workspace
+    os.environ[access.WORKSPACE_VARIABLE] = str(workspace)
+    os.environ[access.TEAMS_VARIABLE] = ",".join(teams)
+    found = {}
+    for page in PAGES:
+        st.cache_data.clear()
+        with _recorded() as reads:
+            app = AppTest.from_file(str(APP), default_timeout=PAGE_SECONDS).run()
+            if page != PAGES[0]:
+                reads.clear()
+                st.cache_data.clear()
+                app.switch_page(f"views/{page}.py").run()
+        if app.exception or app.error:
+            raise RuntimeError(f"page {page} failed: {[one.value for one in (*app.exception, *app.error)]}")
+        if not app.dataframe or any(one.value == EMPTY for one in app.info):
+            raise RuntimeError(f"page {page} shows no data: there is nothing to measure")
+        found[page] = reads
+    st.cache_resource.clear()
     return found
 
 
-def _milliseconds(warehouse: Warehouse, name: str, parameters: dict[str, Any]) -> float:
-    text = statement(name)
-    bound = {key: value for key, value in parameters.items() if f"{{{key}:" in text}
-    started = time.perf_counter()
-    warehouse.frame(name, **bound)
-    return (time.perf_counter() - started) * 1000
+def page_seconds(warehouse: Warehouse, reads: list[Read], rounds: int) -> list[float]:
+    """Seconds all reads of a page take together, one figure per round after one to warm up."""
+    seconds = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        for name, parameters in reads:
+            warehouse.frame(f"queries/{name}", **parameters)
+        seconds.append(time.perf_counter() - started)
+    return seconds[1:]
+
+
+@contextmanager
+def _recorded() -> Iterator[list[Read]]:
+    """Every read of a page while the context is open."""
+    reads: list[Read] = []
+    original = queries._Connection.frame
+
+    def frame(
+        self: queries._Connection, name: str, teams: tuple[str, ...], parameters: dict[str, Any]
+    ) -> pl.DataFrame:
+        reads.append((name, {**parameters, "teams": list(teams)}))
+        return original(self, name, teams, parameters)
+
+    queries._Connection.frame = frame  # type: ignore[method-assign]
+    try:
+        yield reads
+    finally:
+        queries._Connection.frame = original  # type: ignore[method-assign]
