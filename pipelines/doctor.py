@@ -70,10 +70,15 @@ def _refusals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
     for row in warehouse.frame("queries/doctor/refused", shown=SHOWN).iter_rows(named=True):
         yield Finding(
             "refusals",
-            f"{row['source_name']}: {row['object_name']}: {row['reason']}",
+            f"{row['source_name']}: {_named(row['object_name'], row['reason'])}",
             "mend the export and deliver it again; the figures before it stay until then",
             is_failure=True,
         )
+
+
+def _named(object_name: str, reason: str) -> str:
+    """A refusal with the object it is about, named once: most reasons begin with it."""
+    return reason if reason.startswith(object_name) else f"{object_name}: {reason}"
 
 
 def _rejects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
