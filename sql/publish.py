@@ -25,6 +25,9 @@ from sql.warehouse import Warehouse
 KEPT_RELEASES = 2
 """Releases of a period whose rows are kept: the current one, and the one readers may still be in."""
 
+IN_THE_BACKGROUND = {"lightweight_deletes_sync": 0}
+"""Settings of a deletion nobody waits for: no reader sees those rows, and waiting took longer than the load."""
+
 WHOLE_TABLE = date(1970, 1, 1)
 """Period of a release that holds a table as a whole."""
 
@@ -174,7 +177,12 @@ def collect(warehouse: Warehouse, releases: Sequence[Release]) -> None:
     old = [one for one in releases if one.seq > KEPT_RELEASES]
     for table in sorted({table for one in old for table in one.batches}):
         warehouse.execute(
-            "statements/collect", table_name=table, table=table, scope=old[0].scope, kept=KEPT_RELEASES
+            "statements/collect",
+            settings=IN_THE_BACKGROUND,
+            table_name=table,
+            table=table,
+            scope=old[0].scope,
+            kept=KEPT_RELEASES,
         )
 
 

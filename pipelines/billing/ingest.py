@@ -25,7 +25,7 @@ from pipelines.billing.plan import Candidate, MonthPlan, Published, plan
 from pipelines.billing.spooling import Spool
 from pipelines.settings import BillingSource, Settings
 from pipelines.sources import ObjectStore, SourceObject, open_store
-from sql.publish import Release, lease, new_batch_id, publish
+from sql.publish import IN_THE_BACKGROUND, Release, lease, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 _LOG = logging.getLogger(__name__)
@@ -219,6 +219,7 @@ class _Run:
         for row in frame.iter_rows(named=True):
             self.warehouse.execute(
                 "statements/collect_billing",
+                settings=IN_THE_BACKGROUND,
                 source_name=self.source_name,
                 period=row["period"],
                 batch_id=row["batch_id"],

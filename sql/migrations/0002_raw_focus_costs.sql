@@ -81,7 +81,8 @@ CREATE TABLE IF NOT EXISTS raw_focus_costs
 ENGINE = MergeTree
 PARTITION BY x_BillingPeriod
 ORDER BY (x_SourceName, x_BillingPeriod, x_BatchId)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+-- Parts as inserted are compact: two files instead of some two hundred, a fifth of an insert (measured); merges widen them.
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 1073741824, min_rows_for_wide_part = 0
 COMMENT 'The bill, row by row, exact';
 
 -- statement
