@@ -114,6 +114,8 @@ def serve(settings: Settings, console: Console) -> None:
     for name, ports in wanted.items():
         for port in ports:
             refuse_taken_port(name, port)
+    # A shell that started us in the background has Ctrl-C ignored for us.
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     logs = settings.state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
