@@ -1,0 +1,1 @@
+"""Measures the parts against the engine's own bare work; nothing the pipeline needs lives here."""
