@@ -102,6 +102,7 @@ def run(
         as_of=_moment(as_of),
         report=lambda step: print_step(console, step),
         wait_seconds=wait,
+        waiting=lambda who: console.print(f"{who}: waiting for its end, at most {wait:.0f} s", markup=False),
     )
     print_summary(console, settings, done)
     if done.exit_code:

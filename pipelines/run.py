@@ -136,6 +136,7 @@ def run_pass(
     as_of: datetime | None = None,
     report: Callable[[StepReport], None] = lambda _: None,
     wait_seconds: float = 600.0,
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> PassReport:
     """Runs ``steps`` in their order; a failed step ends the pass, refused input does not.
 
@@ -147,7 +148,7 @@ def run_pass(
     definitions = build_defs(resources={"workspace": Workspace(directory=str(settings.root))})
     done: list[StepReport] = []
     with (
-        lease(settings.root, "pass", wait_seconds),
+        lease(settings.root, "pass", wait_seconds, waiting),
         unsynced_history(),
         open_warehouse(settings.root, role="writer") as warehouse,
         dg.DagsterInstance.get() as instance,

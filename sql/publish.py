@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -187,8 +187,12 @@ def collect(warehouse: Warehouse, releases: Sequence[Release]) -> None:
 
 
 @contextmanager
-def lease(workspace: Path, scope: str, wait_seconds: float = 0.0) -> Iterator[None]:
+def lease(
+    workspace: Path, scope: str, wait_seconds: float = 0.0, waiting: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """Holds the one writer's lease of ``scope`` in a workspace; the kernel frees it when the holder dies.
+
+    ``waiting`` is told once who holds it, when we have to wait.
 
     Raises:
         LeaseHeld: another process still holds it after ``wait_seconds``; the message names it.
@@ -198,16 +202,19 @@ def lease(workspace: Path, scope: str, wait_seconds: float = 0.0) -> Iterator[No
     path = folder / (scope.replace("/", "__") + ".lock")
     with path.open("a+", encoding="utf-8") as file:
         deadline = time.monotonic() + wait_seconds
+        told = False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                file.seek(0)
+                held = f"{scope} is being written by {_holder(file.read())}"
                 if time.monotonic() >= deadline:
-                    file.seek(0)
-                    raise LeaseHeld(
-                        f"{scope} is being written by {_holder(file.read())}; wait for it to end, or stop it"
-                    ) from None
+                    raise LeaseHeld(f"{held}; wait for it to end, or stop it") from None
+                if not told:
+                    waiting(held)
+                    told = True
                 time.sleep(0.1)
         file.seek(0)
         file.truncate()

@@ -171,3 +171,15 @@ def test_a_lease_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
     begin = time.monotonic()
     with lease(tmp_path, "billing/aws", wait_seconds=5):
         assert time.monotonic() - begin < 5
+
+
+def test_who_holds_a_lease_is_told_to_whom_waits(tmp_path: Path) -> None:
+    told: list[str] = []
+    with (
+        lease(tmp_path, "pass"),
+        pytest.raises(LeaseHeld, match=f"process {os.getpid()} since"),
+        lease(tmp_path, "pass", wait_seconds=0.3, waiting=told.append),
+    ):
+        pass
+    assert len(told) == 1
+    assert told[0].startswith(f"pass is being written by process {os.getpid()} since ")
