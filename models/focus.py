@@ -25,9 +25,6 @@ METRICS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
 PROVIDER_COLUMNS = ("ServiceProviderName", "ProviderName")
 """One of them must be there: 1.3 renamed the second to the first."""
 
-NULL_TOKENS = ("", "NULL")
-"""Texts that mean NULL in real exports."""
-
 
 @dataclass(frozen=True)
 class FocusColumn:

@@ -77,9 +77,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", ADMITTED)
-def test_plain_reads_are_admitted_and_run(reader: Warehouse, text: str) -> None:
+def test_plain_reads_are_admitted_and_run(reader: Warehouse, warehouse: Warehouse, text: str) -> None:
     admit(text)
-    reader.text(text.split("--")[0].rstrip("; "), "TSV")
+    plain = text.split("--")[0].rstrip("; ")
+    assert reader.text(plain, "TSV") == warehouse.text(plain, "TSV"), "a reader sees what the writer sees"
 
 
 @pytest.mark.parametrize("text", REFUSED)
