@@ -6,6 +6,7 @@ belongs to the model that uses it.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -106,6 +107,16 @@ def burn_windows() -> BurnWindows:
 def attribution_confidence() -> dict[str, float]:
     """How sure each attribution rule is, 0 to 1 (``attribution.yaml``)."""
     return dict(_document("attribution")["confidence"])
+
+
+@cache
+def policy_sha256() -> str:
+    """Digest of every policy file: an answer computed under other numbers is not current."""
+    digest = hashlib.sha256()
+    for file in sorted((resources.files("models") / "policy").iterdir(), key=lambda one: one.name):
+        if file.is_file():
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _document(name: str) -> Any:

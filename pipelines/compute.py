@@ -22,7 +22,7 @@ from models.errors import ControlTotalError
 from models.focus import currencies
 from models.identity import RULE_VERSION, Evidence, TagKeys, attribute
 from models.money import exact_total
-from models.policy import attribution_confidence, burn_windows, slo_defaults
+from models.policy import attribution_confidence, burn_windows, policy_sha256, slo_defaults
 from pipelines.registry import load_registry
 from pipelines.settings import Settings
 from sql.publish import (
@@ -57,8 +57,8 @@ class Outcome:
 
 
 def fingerprint(*parts: Any) -> str:
-    """sha256 over the inputs of a computation and the version of its rules."""
-    text = json.dumps([RULE_VERSION, *parts], sort_keys=True, default=str)
+    """sha256 over the inputs of a computation, the version of its rules and the numbers of its policies."""
+    text = json.dumps([RULE_VERSION, policy_sha256(), *parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
