@@ -29,7 +29,6 @@ from bench.live import live_seconds
 from bench.measure import MIB, Cost, Costs, Line, PeakMemory, compared, lengthened, measured, print_lines
 from bench.pages import page_seconds, reads_of_pages
 from models import anomaly
-from pipelines import billing, telemetry
 from pipelines.compute import (
     compute_costs,
     compute_identities,
@@ -37,10 +36,11 @@ from pipelines.compute import (
     compute_slo,
     newest_complete,
 )
+from pipelines.ingest import billing, telemetry
+from pipelines.ingest.telemetry.load import engine_settings
+from pipelines.ingest.telemetry.signals import READERS
+from pipelines.ingest.telemetry.spool import spool
 from pipelines.settings import BillingSource, Settings
-from pipelines.telemetry.load import engine_settings
-from pipelines.telemetry.signals import READERS
-from pipelines.telemetry.spool import spool
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id, publish_periods
 from sql.warehouse import Warehouse
@@ -306,7 +306,7 @@ def bench_pass(bench: Bench) -> None:
 def appfleet(*arguments: str) -> str:
     """Output of the command, in a process of its own."""
     run = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments],
+        [sys.executable, "-m", "pipelines.commands.cli", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -76,7 +76,7 @@ def _write_settings(workspace: Path) -> None:
 @contextlib.contextmanager
 def _intake(workspace: Path) -> Iterator[str]:
     """Host and port of a running intake's gRPC."""
-    with _process("pipelines.intake", "-w", str(workspace), "--until-stdin-closes") as intake:
+    with _process("pipelines.ingest.intake", "-w", str(workspace), "--until-stdin-closes") as intake:
         assert intake.stdout
         yield intake.stdout.readline().split()[2].removeprefix("http://")
 

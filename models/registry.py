@@ -1,7 +1,7 @@
 """The registry: apps of Backstage ``catalog-info.yaml`` documents and teams of ``teams.yaml``, as frames.
 
 Takes composed YAML nodes, which know their lines, so that each mistake is one sentence with file, line and key.
-Finding and reading files is the business of ``pipelines.registry``.
+Finding and reading files is the business of ``pipelines.ingest.registry``.
 """
 
 from __future__ import annotations

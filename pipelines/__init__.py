@@ -1,5 +1,4 @@
-"""Dagster assets, sources, the intake and the command line of appfleet.
+"""The moving of bytes and frames: ingest, compute, reports, orchestration, commands, and a fleet with known truth.
 
-What knows ClickHouse lives in ``sql``, what decides lives in ``models``; here is only the moving of bytes
-and frames between them.
+What knows ClickHouse lives in ``sql``, what decides lives in ``models``.
 """

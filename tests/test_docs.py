@@ -12,9 +12,9 @@ import typer
 
 from models.schemas import SCHEMAS
 from models.statement_csv import COLUMNS
-from pipelines import doctor
-from pipelines.cli import app
-from pipelines.definitions import STEPS
+from pipelines.commands import doctor
+from pipelines.commands.cli import app
+from pipelines.orchestration.definitions import STEPS
 from pipelines.settings import BillingSource, IdentityKeys, Ports, Settings, Viewer
 from sql.catalog import statement, statements
 

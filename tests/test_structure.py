@@ -49,7 +49,7 @@ def test_the_asset_graph_is_the_one_on_record() -> None:
 
 def asset_graph() -> dict[str, dict[str, object]]:
     """Every asset with what it reads, its group, kinds, owners, partitions and checks."""
-    from pipelines.definitions import defs
+    from pipelines.orchestration.definitions import defs
 
     graph = defs.resolve_asset_graph()
     return {

@@ -1,6 +1,6 @@
 -- purpose: the bare parse and insert of OTLP spans, one row per span with every member ingest reads, nothing mapped: what
 --   telemetry ingest is compared with. JSON and Protobuf alike, by the format and its settings
--- parameters: path String, format String, structure String (those of pipelines.telemetry)
+-- parameters: path String, format String, structure String (those of pipelines.ingest.telemetry)
 -- columns: none
 CREATE OR REPLACE TABLE bench_bare_spans ENGINE = MergeTree ORDER BY tuple()
 AS SELECT resource, scope, span

@@ -65,6 +65,36 @@ ORDER BY (kind, source_name, object_sha256, object_name, position, reason, detai
 COMMENT 'Records set aside, once each: the rest of their object counts';
 
 -- statement
+CREATE TABLE IF NOT EXISTS raw_repairs
+(
+    kind          LowCardinality(String) COMMENT 'billing or telemetry',
+    source_name   LowCardinality(String) COMMENT 'name of the source in appfleet.yaml',
+    object_name   String                 COMMENT 'path or key below the source location',
+    object_sha256 String                 COMMENT 'sha256 of the bytes as delivered',
+    period        Date                   COMMENT 'billing month or day of telemetry; 1970-01-01 where it cannot be told',
+    subject       LowCardinality(String) COMMENT 'the column or attribute whose value was changed, emptied or hidden',
+    reason        LowCardinality(String) COMMENT 'what was done and why, in a few words',
+    records       UInt64                 COMMENT 'records it happened to',
+    amounts       Map(String, Decimal(76, 18)) COMMENT 'money those records carry, key <currency>/<metric>; empty for telemetry',
+    example       String                 COMMENT 'one value as it was delivered, shortened; never of a hidden attribute',
+    recorded_at   DateTime64(9, 'UTC')   COMMENT 'when this line was written'
+)
+ENGINE = ReplacingMergeTree(recorded_at)
+ORDER BY (kind, source_name, object_sha256, object_name, period, subject, reason)
+COMMENT 'What was repaired, emptied, guessed or hidden in records that count: one line per object, period, subject and reason'
+
+-- statement
+CREATE TABLE IF NOT EXISTS raw_intake_heartbeats
+(
+    intake         String               COMMENT 'the intake that speaks, by name',
+    loaded_through DateTime64(9, 'UTC') COMMENT 'everything this intake acknowledged before this moment is loaded',
+    recorded_at    DateTime64(9, 'UTC') COMMENT 'when this line was written'
+)
+ENGINE = ReplacingMergeTree(recorded_at)
+ORDER BY intake
+COMMENT 'How far live telemetry is loaded: the clock that moves the moment figures are given for, whatever events claim'
+
+-- statement
 CREATE OR REPLACE VIEW current_batches AS
 SELECT scope, period, table_name, batch_id
 FROM (SELECT scope, period, argMax(batches, seq) AS latest FROM period_head GROUP BY scope, period)

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipelines.billing import BillingOutcome, ingest_source
+from pipelines.ingest.billing import BillingOutcome, ingest_source
 from pipelines.settings import BillingSource, Settings
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse

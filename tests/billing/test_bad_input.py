@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.billing import BillingOutcome
+from pipelines.ingest.billing import BillingOutcome
 from tests.billing.conftest import OCTOBER, ROW, Bills
 
 SEPTEMBER, OCTOBER_1 = date(2024, 9, 1), date(2024, 10, 1)

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.focus import columns
-from pipelines.billing import BillingOutcome
-from pipelines.sources.disk import DiskStore
+from pipelines.ingest.billing import BillingOutcome
+from pipelines.ingest.sources.disk import DiskStore
 from tests.billing.conftest import OCTOBER, ROW, Bills
 
 SEPTEMBER, OCTOBER_1 = date(2024, 9, 1), date(2024, 10, 1)

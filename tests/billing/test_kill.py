@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from pipelines.billing import ingest_source
+from pipelines.ingest.billing import ingest_source
 from pipelines.settings import BillingSource, Settings
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
@@ -23,7 +23,7 @@ ROWS = 40_000
 _INGEST = """
 import sys
 from pathlib import Path
-from pipelines.billing import ingest_source
+from pipelines.ingest.billing import ingest_source
 from pipelines.settings import BillingSource, Settings
 from sql.local_warehouse import open_warehouse
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ConfigurationError, ObjectRefused
-from pipelines.sources import ObjectStore, SpoolLimits, open_store
+from pipelines.ingest.sources import ObjectStore, SpoolLimits, open_store
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import yaml
 from sql.local_warehouse import open_warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-m", "pipelines.cli")
+COMMAND = (sys.executable, "-m", "pipelines.commands.cli")
 
 
 @dataclass(frozen=True)

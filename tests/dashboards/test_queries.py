@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
-from pipelines.statements import write_statement
+from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
 from sql.local_warehouse import WarehouseProcess, open_warehouse
 from tests.dashboards.fleet import ALL_TEAMS, COST_DAY, FIRST_DAY, NOBODY, Fleet, month_of, publish_fleet

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.intake import Intake, Limits
-from pipelines.telemetry import ObjectLoad
+from pipelines.ingest.intake import Intake, Limits
+from pipelines.ingest.telemetry import ObjectLoad
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 

@@ -20,7 +20,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from models.errors import ConfigurationError, LeaseHeld
-from pipelines.intake import Intake, Limits
+from pipelines.ingest.intake import Intake, Limits
 from tests.intake.conftest import patience
 from tests.intake.otlp import METHODS, export, post, spans
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.intake.journal import Journal, Segment
-from pipelines.intake.limits import Limits, Refused
-from pipelines.intake.wire import JSON, PROTOBUF, SIGNALS, framed
-from pipelines.telemetry.frames import Signal
+from pipelines.ingest.intake.journal import Journal, Segment
+from pipelines.ingest.intake.limits import Limits, Refused
+from pipelines.ingest.intake.wire import JSON, PROTOBUF, SIGNALS, framed
+from pipelines.ingest.telemetry.frames import Signal
 
 
 def _started(folder: Path, limits: Limits | None = None) -> Journal:

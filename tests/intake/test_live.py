@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from models.errors import WarehouseError
-from pipelines.intake import Intake
-from pipelines.telemetry import load_object
+from pipelines.ingest.intake import Intake
+from pipelines.ingest.telemetry import load_object
 from sql.warehouse import Warehouse
 from tests.intake.conftest import VISIBLE_SECONDS, eventually, patience
 from tests.intake.otlp import export, from_json_line, post, span_ids, spans

@@ -44,11 +44,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 class Process:
-    """``python -m pipelines.intake`` and its gRPC address."""
+    """``python -m pipelines.ingest.intake`` and its gRPC address."""
 
     def __init__(self, workspace: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.intake", "-w", str(workspace), "--until-stdin-closes"],
+            [sys.executable, "-m", "pipelines.ingest.intake", "-w", str(workspace), "--until-stdin-closes"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

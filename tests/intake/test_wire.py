@@ -12,8 +12,8 @@ from google.protobuf.internal.encoder import _VarintBytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.intake.limits import Refused
-from pipelines.intake.wire import (
+from pipelines.ingest.intake.limits import Refused
+from pipelines.ingest.intake.wire import (
     JSON,
     PROTOBUF,
     check_protobuf,

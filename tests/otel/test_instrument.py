@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.intake import Intake
+from pipelines.ingest.intake import Intake
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 from tests.intake.conftest import VISIBLE_SECONDS, eventually, patience

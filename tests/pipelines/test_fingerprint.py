@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines import compute
+from pipelines.compute import publishing
 
 
 def test_other_inputs_rules_or_policy_numbers_are_not_current(monkeypatch: pytest.MonkeyPatch) -> None:
-    current = compute.fingerprint("a", 1)
-    assert compute.fingerprint("a", 1) == current
-    assert compute.fingerprint("a", 2) != current
+    current = publishing.fingerprint("a", 1)
+    assert publishing.fingerprint("a", 1) == current
+    assert publishing.fingerprint("a", 2) != current
     with monkeypatch.context() as patched:
-        patched.setattr(compute, "policy_sha256", lambda: "other numbers")
-        assert compute.fingerprint("a", 1) != current
+        patched.setattr(publishing, "policy_sha256", lambda: "other numbers")
+        assert publishing.fingerprint("a", 1) != current
     with monkeypatch.context() as patched:
-        patched.setattr(compute, "RULE_VERSION", "other rules")
-        assert compute.fingerprint("a", 1) != current
+        patched.setattr(publishing, "RULE_VERSION", "other rules")
+        assert publishing.fingerprint("a", 1) != current

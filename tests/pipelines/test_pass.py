@@ -43,7 +43,7 @@ def appfleet(workspace: Path, *arguments: str, check: bool = True) -> subprocess
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pipelines.cli", *arguments]
+    return [sys.executable, "-m", "pipelines.commands.cli", *arguments]
 
 
 def environment(workspace: Path) -> dict[str, str]:

@@ -68,7 +68,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (root / "appfleet.yaml").open("a") as settings:
         settings.write("\nports:\n" + "\n".join(lines) + "\n")
     run = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "run"],
+        [sys.executable, "-m", "pipelines.commands.cli", "run"],
         env=environment(root),
         capture_output=True,
         text=True,
@@ -89,7 +89,7 @@ def up(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[su
     log = tmp_path_factory.mktemp("log") / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", "up"],
+            [sys.executable, "-m", "pipelines.commands.cli", "up"],
             env=environment(workspace),
             stdout=output,
             stderr=output,
@@ -129,7 +129,7 @@ def test_everything_answers(up: subprocess.Popen[bytes], workspace: Path) -> Non
 def test_a_taken_port_is_one_sentence(up: subprocess.Popen[bytes], workspace: Path, tmp_path: Path) -> None:
     (tmp_path / "appfleet.yaml").write_text(f"ports: {{otlp_http: {ports_of(workspace).otlp_http}}}\n")
     second = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "up"],
+        [sys.executable, "-m", "pipelines.commands.cli", "up"],
         env=environment(tmp_path),
         capture_output=True,
         text=True,

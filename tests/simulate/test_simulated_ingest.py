@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import billing, telemetry
-from pipelines.registry import load_registry
+from pipelines.ingest import billing, telemetry
+from pipelines.ingest.registry import load_registry
 from pipelines.settings import load_settings
 from sql.warehouse import Warehouse
 

@@ -10,7 +10,7 @@ import pytest
 from google.cloud import billing_v1
 
 from models.errors import ConfigurationError
-from pipelines.sources.google_accounts import cloud_billing_client, linked_projects
+from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 
 ACCOUNT = "billingAccounts/012345-567890-ABCDEF"
 METHOD = "/google.cloud.billing.v1.CloudBilling/ListProjectBillingInfo"

@@ -21,8 +21,8 @@ from models.chargeback import statement_lines
 from models.errors import ConfigurationError, ControlTotalError
 from models.schemas import MONEY
 from models.statement_csv import COLUMNS, csv_bytes, plain, safe
+from pipelines.reports.statements import write_statement
 from pipelines.settings import Settings
-from pipelines.statements import write_statement
 from sql.publish import publish
 from sql.warehouse import Warehouse
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.telemetry import ObjectLoad, load_object
+from pipelines.ingest.telemetry import ObjectLoad, load_object
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 

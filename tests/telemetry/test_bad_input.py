@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+from pipelines.ingest.telemetry import ingest_source
 from pipelines.settings import Settings, TelemetrySource
-from pipelines.telemetry import ingest_source
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import Load

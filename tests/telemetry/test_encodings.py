@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.telemetry.frames import sniffed_signal
+from pipelines.ingest.telemetry.frames import sniffed_signal
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import TABLES, Load

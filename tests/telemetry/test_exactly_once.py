@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ControlTotalError
-from pipelines.telemetry import load as load_module
+from pipelines.ingest.telemetry import load as load_module
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
@@ -25,7 +25,7 @@ LOAD = """
 import sys, hashlib
 from datetime import UTC, datetime
 from pathlib import Path
-from pipelines.telemetry import load_object
+from pipelines.ingest.telemetry import load_object
 from sql.local_warehouse import open_warehouse
 path = Path(sys.argv[2])
 with open_warehouse(Path(sys.argv[1])) as warehouse:

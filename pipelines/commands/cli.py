@@ -1,0 +1,259 @@
+"""The command line. Each command is a few lines over a function elsewhere; here live only words for people,
+exit codes and the promise that no traceback reaches a user.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import AppfleetError, ConfigurationError
+
+app = typer.Typer(
+    name="appfleet",
+    help="What every small app costs, who pays, whether it works, and what changed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+UNCUT_WIDTH = 200
+"""Columns of a line that no terminal cuts."""
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace", "-w", envvar="APPFLEET_WORKSPACE", help="Folder with appfleet.yaml.", show_default="."
+    ),
+]
+
+
+class OutputFormat(StrEnum):
+    """Formats of `appfleet sql`."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
+    """Write a commented appfleet.yaml, catalog/ and teams.yaml, ready to edit."""
+    from pipelines.commands.templates import write_workspace
+
+    _make(directory)
+    for path in write_workspace(directory):
+        typer.echo(f"wrote {path}")
+    typer.echo(
+        f"Next: name your bill under sources.billing in {directory / 'appfleet.yaml'}, then `appfleet run -w {directory}`."
+    )
+
+
+@app.command()
+def simulate(
+    directory: Annotated[Path, typer.Argument(help="Folder to fill.")],
+    apps: Annotated[int, typer.Option(min=1, help="How many apps.")] = 120,
+    days: Annotated[int, typer.Option(min=1, help="How many days of bill and telemetry.")] = 90,
+    seed: Annotated[int, typer.Option(help="Same seed and end, same bytes.")] = 7,
+    end: Annotated[
+        str, typer.Option(help="Last day (UTC), fixed by default: same command, same fleet.")
+    ] = "2026-10-31",
+) -> None:
+    """Write a fleet with known truth: bills, telemetry, catalogue, teams, truth.json."""
+    from pipelines.simulate import simulate as write_fleet
+
+    _make(directory)
+    write_fleet(directory, apps=apps, days=days, seed=seed, end=_day(end))
+    typer.echo(
+        f"wrote a fleet of {apps} apps over {days} days to {directory}; truth.json says what was planted"
+    )
+
+
+@app.command()
+def run(
+    workspace: WorkspaceOption = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="ISO moment; default: the newest complete data.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Steps, comma separated: billing,telemetry,slices,...")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another run in this workspace.")] = 600.0,
+) -> None:
+    """One pass of everything: ingest, attribute, compute, publish."""
+    from pipelines.commands.run import run_pass, steps_named
+    from pipelines.commands.summary import print_step, print_summary
+    from pipelines.settings import load_settings, workspace_from_environment
+
+    settings = load_settings(workspace_from_environment(workspace))
+    steps = steps_named(only)
+    console = _console()
+    done = run_pass(
+        settings,
+        steps=steps,
+        as_of=_moment(as_of),
+        report=lambda step: print_step(console, step),
+        wait_seconds=wait,
+        waiting=lambda who: console.print(f"{who}: waiting for its end, at most {wait:.0f} s", markup=False),
+    )
+    print_summary(console, settings, done)
+    if done.exit_code:
+        raise typer.Exit(done.exit_code)
+
+
+@app.command()
+def up(workspace: WorkspaceOption = None) -> None:
+    """Warehouse, intake, Dagster and dashboards together, until Ctrl-C."""
+    from pipelines.commands.supervise import serve
+    from pipelines.settings import load_settings, workspace_from_environment
+
+    serve(load_settings(workspace_from_environment(workspace)), _console())
+
+
+@app.command()
+def sql(
+    text: Annotated[str, typer.Argument(metavar="SELECT", help="One reading statement.")],
+    workspace: WorkspaceOption = None,
+    output_format: Annotated[
+        OutputFormat, typer.Option("--format", help="How to print.")
+    ] = OutputFormat.table,
+) -> None:
+    """Run one reading statement; values are printed exactly, decimals whole."""
+    from pipelines.settings import load_settings, workspace_from_environment
+    from sql.reading import read_only
+
+    settings = load_settings(workspace_from_environment(workspace))
+    sys.stdout.write(read_only(settings.root, text, output_format.value))
+
+
+@app.command()
+def chargeback(
+    month: Annotated[str, typer.Option(help="Billing period, YYYY-MM.")],
+    workspace: WorkspaceOption = None,
+    team: Annotated[str | None, typer.Option(help="Only this team.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+) -> None:
+    """Write the chargeback statement of a month: CSV and a sidecar with its exact sums."""
+    from pipelines.reports.statements import write_statement
+    from pipelines.settings import load_settings, workspace_from_environment
+    from sql.local_warehouse import open_warehouse
+
+    settings = load_settings(workspace_from_environment(workspace))
+    period = _month(month)
+    _make(out)
+    with open_warehouse(settings.root, role="reader") as warehouse:
+        files = write_statement(warehouse, settings, period, out, team=team)
+    typer.echo(f"wrote {files.csv_path} ({files.rows} lines) and {files.sidecar_path}")
+    for key, amount in sorted(files.sums.items()):
+        typer.echo(f"  {key}: {amount:f}")
+
+
+@app.command()
+def slo(
+    workspace: WorkspaceOption = None,
+    app_id: Annotated[str | None, typer.Option("--app", help="Only this app.")] = None,
+) -> None:
+    """Objectives, error budgets and burn, worst first."""
+    from pipelines.commands.summary import print_slo
+    from pipelines.settings import load_settings, workspace_from_environment
+
+    print_slo(_console(), load_settings(workspace_from_environment(workspace)), app_id)
+
+
+@app.command()
+def status(workspace: WorkspaceOption = None) -> None:
+    """What is published: releases, freshness, the headline figures."""
+    from pipelines.commands.summary import print_status
+    from pipelines.settings import load_settings, workspace_from_environment
+
+    print_status(_console(), load_settings(workspace_from_environment(workspace)))
+
+
+@app.command()
+def doctor(workspace: WorkspaceOption = None) -> None:
+    """Check control totals, rejects, spans without a resource and stale sources; say what to do."""
+    from pipelines.commands.doctor import findings
+    from pipelines.settings import load_settings, workspace_from_environment
+
+    settings = load_settings(workspace_from_environment(workspace))
+    found = findings(settings)
+    table = Table("check", "finding", "what to do")
+    for one in found:
+        table.add_row(one.check, one.sentence, one.advice)
+    _console().print(table)
+    if any(one.is_failure for one in found):
+        raise typer.Exit(1)
+
+
+def _console() -> Console:
+    """Where people read: tables as wide as their terminal, whole lines where a file or a pipe reads instead.
+
+    Names of files and apps are printed as they are, never as markup, and a sentence is never broken into lines.
+    """
+    width = None if sys.stdout.isatty() else UNCUT_WIDTH
+    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder}: cannot be made ({error.strerror}): choose a folder you may write to"
+        ) from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"--as-of: {text!r} is not an ISO 8601 moment such as 2026-10-31T12:00:00Z"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"--end: {text!r} is not a day such as 2026-10-31") from None
+
+
+def _month(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise ConfigurationError(f"--month: {text!r} is not a month such as 2026-10") from None
+
+
+def main() -> None:
+    """Entry point: one sentence on stderr and the error's own exit code, never a traceback for a known error."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app(standalone_mode=True)
+    except AppfleetError as error:
+        sys.stderr.write(f"appfleet: {error}\n")
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"appfleet: {error.filename}: {error.strerror}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("appfleet: stopped\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

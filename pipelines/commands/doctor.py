@@ -1,0 +1,137 @@
+"""`appfleet doctor`: what is wrong or getting old in a workspace, and what to do about it.
+
+Looks only; it changes nothing. Each check reads one named query.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipelines.compute import STALE_DAYS, cost_days, damaged_totals
+from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
+from pipelines.settings import Settings
+from sql.local_warehouse import open_warehouse
+from sql.publish import heads
+from sql.warehouse import Warehouse
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; a failure makes the command end with 1."""
+
+    check: str
+    sentence: str
+    advice: str = ""
+    is_failure: bool = False
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """Everything found in a workspace, check by check; a check without findings says so."""
+    with open_warehouse(settings.root, role="reader") as warehouse:
+        found: list[Finding] = []
+        for check in (
+            _control_totals,
+            _refusals,
+            _rejects,
+            _spans_without_resource,
+            _stale_sources,
+            _silent_projects,
+        ):
+            lines = list(check(warehouse, settings))
+            found += lines or [Finding(check.__name__.strip("_").replace("_", " "), "nothing found")]
+        return found
+
+
+def _control_totals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    for sentence in damaged_totals(warehouse):
+        yield Finding(
+            "control totals",
+            sentence,
+            "restore .appfleet/warehouse from a backup, or remove the workspace's .appfleet and run again",
+            is_failure=True,
+        )
+    totals = warehouse.frame("queries/billing/control_totals")
+    for row in totals.filter(totals["difference"] != 0).iter_rows(named=True):
+        yield Finding(
+            "control totals",
+            f"{row['source_name']} {row['billing_period']:%Y-%m}: attributed {row['metric']} differs from billed by "
+            f"{row['billing_currency']} {row['difference']:f}",
+            "run `appfleet run --only identities,costs`",
+            is_failure=True,
+        )
+
+
+def _refusals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    for row in warehouse.frame("queries/doctor/refused", shown=SHOWN).iter_rows(named=True):
+        yield Finding(
+            "refusals",
+            f"{row['source_name']}: {_named(row['object_name'], row['reason'])}",
+            "mend the export and deliver it again; the figures before it stay until then",
+            is_failure=True,
+        )
+
+
+def _named(object_name: str, reason: str) -> str:
+    """A refusal with the object it is about, named once: most reasons begin with it."""
+    return reason if reason.startswith(object_name) else f"{object_name}: {reason}"
+
+
+def _rejects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    for row in warehouse.frame("queries/doctor/rejects", shown=SHOWN).iter_rows(named=True):
+        yield Finding(
+            "rejects",
+            f"{row['source_name']}: {row['records']:,} record(s) set aside, {row['reason']} "
+            f"(first: {row['object_name']}, position {row['position']})",
+            'read them with `appfleet sql "SELECT * FROM raw_rejects"`; mend the sender',
+        )
+
+
+def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    spans = warehouse.frame("queries/telemetry/unassigned_resources")
+    for row in spans.head(SHOWN).iter_rows(named=True):
+        yield Finding(
+            "spans without resource",
+            f"{row['spans']:,} span(s) of {row['day']} name neither app_id nor service.name",
+            "set both as resource attributes: `otel.instrument(app_id=..., owner=...)` does",
+        )
+
+
+def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    known = {release.scope for release in heads(warehouse, "billing/")}
+    for source in settings.billing:
+        if f"billing/{source.name}" not in known:
+            yield Finding(
+                "stale sources",
+                f"{source.name}: nothing of it is published",
+                f"check its location {source.location}, then `appfleet run --only billing`",
+            )
+    days = cost_days(warehouse)
+    for source_name, newest_day in days.items():
+        if max(days.values()) - newest_day > timedelta(days=STALE_DAYS):
+            yield Finding(
+                "stale sources",
+                f"{source_name}: newest complete day of cost is {newest_day}, others reach {max(days.values())}",
+                "look whether its export still runs",
+            )
+
+
+def _silent_projects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    for source in settings.billing:
+        if not source.google_billing_account:
+            continue
+        client = cloud_billing_client(os.environ.get("CLOUD_BILLING_EMULATOR_HOST"))
+        billed = set(
+            warehouse.frame("queries/doctor/sub_accounts", source_name=source.name)["sub_account_id"]
+        )
+        for project in linked_projects(client, source.google_billing_account):
+            if project not in billed:
+                yield Finding(
+                    "silent projects",
+                    f"{source.name}: project {project} is paid by {source.google_billing_account} but has no cost row",
+                    "check that the export covers it; a project without any use has none",
+                )

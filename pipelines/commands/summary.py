@@ -1,0 +1,166 @@
+"""What a person reads in the terminal: progress, the summary of a pass, objectives and status.
+
+Figures come from named queries; money is printed from Decimal.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.commands.run import PassReport, StepReport
+from pipelines.settings import Settings
+from sql.local_warehouse import open_warehouse
+from sql.publish import heads
+
+TEAMS_SHOWN = 12
+SENTENCES_SHOWN = 50
+
+
+def print_step(console: Console, step: StepReport) -> None:
+    """One line of progress."""
+    if step.failed:
+        console.print(f"  {step.step:<11} failed after {step.seconds:.1f} s: {step.failed}", style="red")
+        return
+    what = f"{step.rows:,} rows in {step.published} release(s)" if step.published else "nothing new"
+    console.print(f"  {step.step:<11} {step.seconds:6.1f} s  {what}")
+    _print_sentences(console, "refused", step.refused)
+    _print_sentences(console, "note", step.notes)
+
+
+def print_summary(console: Console, settings: Settings, done: PassReport) -> None:
+    """Apps, cost by team and currency, unallocated share, objectives breached, anomalies, seconds."""
+    with open_warehouse(settings.root, role="reader") as warehouse:
+        counts = warehouse.frame("queries/summary/counts").row(0, named=True)
+        teams = warehouse.frame("queries/summary/teams")
+        unallocated = warehouse.frame("queries/summary/unallocated")
+    console.print()
+    console.print(
+        f"{counts['apps']:,} apps: {counts['registered']:,} registered, {counts['billed']:,} billed, "
+        f"{counts['observed']:,} observed, {counts['idle']:,} idle. "
+        f"Cost to {counts['cost_day'] or 'no day yet'}, telemetry to {_moment(counts['telemetry_until'])}."
+    )
+    if teams.height:
+        table = Table("team", "currency", "billed, 30 days", "effective", "apps", title="Cost by team")
+        for column in (2, 3, 4):
+            table.columns[column].justify = "right"
+        for currency in teams["billing_currency"].unique(maintain_order=True):
+            rows = teams.filter(teams["billing_currency"] == currency)
+            for row in rows.head(TEAMS_SHOWN).iter_rows(named=True):
+                table.add_row(
+                    row["team"],
+                    currency,
+                    money(row["billed_cost"]),
+                    money(row["effective_cost"]),
+                    str(row["apps"]),
+                )
+            if rows.height > TEAMS_SHOWN:
+                table.add_row(f"and {rows.height - TEAMS_SHOWN} more", currency, "", "", "")
+        console.print(table)
+    for row in unallocated.iter_rows(named=True):
+        share = (
+            "no cost" if row["unallocated_share"] is None else f"{row['unallocated_share']:.1%} of the bill"
+        )
+        console.print(f"Unallocated: {row['billing_currency']} {money(row['unallocated_cost'])}, {share}.")
+    console.print(
+        f"Objectives: {counts['pages']} burning fast enough to page, {counts['tickets']} to ticket, of {counts['objectives']} with data. "
+        f"Cost anomalies: {counts['open_anomalies']} open, {counts['anomalies']} in all."
+    )
+    steps = ", ".join(f"{step.step} {step.seconds:.1f}" for step in done.steps)
+    console.print(f"{done.seconds:.1f} s in all ({steps}).")
+    if done.refused:
+        console.print(
+            f"{len(done.refused)} refused; `appfleet doctor` lists them and says what to do.", style="yellow"
+        )
+    for sentence in done.failed:
+        console.print(f"Failed: {sentence}", style="red")
+
+
+def print_slo(console: Console, settings: Settings, app_id: str | None) -> None:
+    """Objectives with budget and burn, worst first."""
+    with open_warehouse(settings.root, role="reader") as warehouse:
+        frame = warehouse.frame("queries/slo/status", app_id=(app_id or "").strip().lower())
+    if frame.is_empty():
+        console.print(
+            "No objective is published"
+            + (f" for app {app_id}." if app_id else "; `appfleet run` computes them.")
+        )
+        return
+    table = Table(
+        "app",
+        "objective",
+        "target",
+        "sli",
+        "budget left",
+        "burn 5m",
+        "1h",
+        "6h",
+        "3d",
+        "state",
+        "since (UTC)",
+    )
+    for column in table.columns:
+        column.no_wrap = True
+    for row in frame.iter_rows(named=True):
+        table.add_row(
+            row["app_id"],
+            row["objective"],
+            f"{row['target']:.2%}",
+            _share(row["sli"]),
+            _share(row["budget_remaining"]),
+            *(_burn(row[f"burn_rate_{window}"]) for window in ("5m", "1h", "6h", "3d")),
+            row["state"],
+            _moment(row["since"]),
+        )
+    console.print(table)
+
+
+def print_status(console: Console, settings: Settings) -> None:
+    """Releases per scope and the headline counts."""
+    with open_warehouse(settings.root, role="reader") as warehouse:
+        releases = heads(warehouse)
+        counts = warehouse.frame("queries/summary/counts").row(0, named=True)
+    table = Table("scope", "periods", "first", "last", "rows", "newest release (UTC)", title="Published")
+    for scope in dict.fromkeys(release.scope for release in releases):
+        of_scope = [release for release in releases if release.scope == scope]
+        first, last = of_scope[0].period, of_scope[-1].period
+        whole = first.year == 1970
+        table.add_row(
+            scope,
+            str(len(of_scope)),
+            "whole" if whole else str(first),
+            "" if whole else str(last),
+            f"{sum(release.rows for release in of_scope):,}",
+            _moment(max(release.published_at for release in of_scope)),
+        )
+    console.print(table)
+    console.print(
+        f"{counts['apps']:,} apps; cost to {counts['cost_day'] or 'no day yet'}; telemetry to {_moment(counts['telemetry_until'])}; "
+        f"{counts['pages']} page, {counts['tickets']} ticket; {counts['open_anomalies']} open cost anomalies."
+    )
+
+
+def money(amount: Decimal) -> str:
+    """An amount for people: two places, thousands apart."""
+    return f"{amount:,.2f}"
+
+
+def _moment(value: object) -> str:
+    return "-" if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
+
+
+def _burn(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _print_sentences(console: Console, word: str, sentences: tuple[str, ...]) -> None:
+    for sentence in sentences[:SENTENCES_SHOWN]:
+        console.print(f"      {word}: {sentence}", style="yellow")
+    if len(sentences) > SENTENCES_SHOWN:
+        console.print(f"      and {len(sentences) - SENTENCES_SHOWN} more", style="yellow")

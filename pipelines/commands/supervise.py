@@ -1,0 +1,217 @@
+"""`appfleet up`: warehouse, intake, Dagster and dashboards, started together, watched, and ended together.
+
+Knows commands, ports and lifetimes; what a service does is its own package's business.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from models.errors import AppfleetError, ConfigurationError
+from pipelines.commands.run import dagster_home
+from pipelines.settings import WORKSPACE_VARIABLE, Settings
+from sql.local_warehouse import WarehouseProcess
+
+PROJECT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90.0
+STOP_SECONDS = 15.0
+RESTARTS_ALLOWED = 3
+"""A service that ends more often than this ends everything: something is wrong that a restart does not mend."""
+
+
+@dataclass
+class Service:
+    """One process of ours under a keeper, and the ports it answers on."""
+
+    name: str
+    command: list[str]
+    ports: tuple[int, ...]
+    process: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+
+    def start(self, environment: Mapping[str, str], log: Path) -> None:
+        """Starts the command under a keeper; its output goes to ``log``."""
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.commands.keeper", *self.command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd=PROJECT,
+                env=dict(environment),
+                # Ctrl-C reaches us only; we end the services in our order.
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """Asks the keeper to end the command; returns at once."""
+        if self.process and self.process.stdin:
+            self.process.stdin.close()
+
+    def wait(self, deadline: float) -> None:
+        """Waits for the end, and forces it at the deadline."""
+        if not self.process:
+            return
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def ended(self) -> bool:
+        """The keeper is gone, and so is the command."""
+        return self.process is not None and self.process.poll() is not None
+
+
+def services(settings: Settings) -> list[Service]:
+    """Everything beside the warehouse, in the order it is started."""
+    ports, root = settings.ports, str(settings.root)
+    python = sys.executable
+    return [
+        Service(
+            "intake",
+            [python, "-m", "pipelines.ingest.intake", "-w", root],
+            (ports.otlp_grpc, ports.otlp_http),
+        ),
+        Service(
+            "dagster",
+            [
+                python,
+                "-m",
+                "dagster",
+                "dev",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(ports.dagster),
+                "-w",
+                "workspace.yaml",
+            ],
+            (ports.dagster,),
+        ),
+        Service(
+            "dashboards",
+            [python, "-m", "dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)],
+            (ports.dashboards,),
+        ),
+    ]
+
+
+def serve(settings: Settings, console: Console) -> None:
+    """Starts everything, prints the addresses, and returns after Ctrl-C or SIGTERM ended it all.
+
+    Raises:
+        ConfigurationError: a port is taken.
+        AppfleetError: a service does not come up or keeps ending.
+    """
+    wanted = {"warehouse": (settings.ports.warehouse,)} | {one.name: one.ports for one in services(settings)}
+    for name, ports in wanted.items():
+        for port in ports:
+            refuse_taken_port(name, port)
+    # A shell that started us in the background has Ctrl-C ignored for us.
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    logs = settings.state / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        WORKSPACE_VARIABLE: str(settings.root),
+        "DAGSTER_HOME": str(dagster_home(settings)),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "APPFLEET_VIEWER_NAME": settings.viewer.name,
+        "APPFLEET_VIEWER_TEAMS": ",".join(settings.viewer.teams),
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+    }
+    warehouse = WarehouseProcess(settings.root, port=settings.ports.warehouse)
+    running = services(settings)
+    try:
+        warehouse.start()
+        for one in running:
+            one.start(environment, logs / f"{one.name}.log")
+        for one in running:
+            _wait_until_up(one, logs)
+        _print_addresses(settings, console)
+        _watch(warehouse, running, environment, logs)
+    except KeyboardInterrupt:
+        console.print("ending ...")
+    finally:
+        # A second Ctrl-C must not leave half of them behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for one in running:
+            one.stop()
+        deadline = time.monotonic() + STOP_SECONDS
+        for one in running:
+            one.wait(deadline)
+        warehouse.stop()
+
+
+def refuse_taken_port(name: str, port: int) -> None:
+    """Does nothing when ``port`` of loopback is free.
+
+    Raises:
+        ConfigurationError: somebody listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise ConfigurationError(
+                f"port {port} for {name} is taken: stop what listens there, or set another under `ports` in appfleet.yaml"
+            ) from None
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait_until_up(service: Service, logs: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not all(_answers(port) for port in service.ports):
+        if service.ended() or time.monotonic() > deadline:
+            raise AppfleetError(f"{service.name} did not come up: read {logs / (service.name + '.log')}")
+        time.sleep(0.2)
+
+
+def _watch(
+    warehouse: WarehouseProcess, running: list[Service], environment: Mapping[str, str], logs: Path
+) -> None:
+    """Restarts what ended, until interrupted."""
+    while True:
+        time.sleep(0.5)
+        if not warehouse.alive():
+            warehouse.start()
+        for one in running:
+            if one.ended():
+                one.restarts += 1
+                if one.restarts > RESTARTS_ALLOWED:
+                    raise AppfleetError(f"{one.name} keeps ending: read {logs / (one.name + '.log')}")
+                one.start(environment, logs / f"{one.name}.log")
+
+
+def _print_addresses(settings: Settings, console: Console) -> None:
+    ports = settings.ports
+    console.print()
+    console.print(f"  dashboards  http://127.0.0.1:{ports.dashboards}")
+    console.print(f"  Dagster     http://127.0.0.1:{ports.dagster}")
+    console.print(
+        f"  warehouse   http://127.0.0.1:{ports.warehouse}   (credentials in {settings.state / 'credentials'})"
+    )
+    console.print(f"  OTLP        grpc 127.0.0.1:{ports.otlp_grpc}, http://127.0.0.1:{ports.otlp_http}")
+    console.print("  Ctrl-C ends all of it.")

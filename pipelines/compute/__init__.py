@@ -1,0 +1,36 @@
+"""From published rows to published answers: reads current views, asks the pure models, publishes batches.
+
+One module per release, one function each, which leaves the warehouse untouched when its inputs are those of what is
+already published; nothing here decides a number.
+"""
+
+from pipelines.compute.anomalies import compute_anomalies
+from pipelines.compute.as_of import STALE_DAYS, AsOf, as_of_moment, cost_days, newest_complete
+from pipelines.compute.costs import compute_costs, damaged_totals
+from pipelines.compute.identities import compute_identities
+from pipelines.compute.marts import compute_marts
+from pipelines.compute.publishing import Outcome, fingerprint
+from pipelines.compute.registry import compute_registry
+from pipelines.compute.slices import compute_slices, telemetry_days
+from pipelines.compute.slo import compute_slo
+from pipelines.compute.unit_costs import compute_unit_costs
+
+__all__ = [
+    "STALE_DAYS",
+    "AsOf",
+    "Outcome",
+    "as_of_moment",
+    "compute_anomalies",
+    "compute_costs",
+    "compute_identities",
+    "compute_marts",
+    "compute_registry",
+    "compute_slices",
+    "compute_slo",
+    "compute_unit_costs",
+    "cost_days",
+    "damaged_totals",
+    "fingerprint",
+    "newest_complete",
+    "telemetry_days",
+]

@@ -1,0 +1,39 @@
+"""Publishes cost anomalies; the detector is ``models.anomaly``."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from models import anomaly
+from pipelines.compute.as_of import AsOf, cost_days
+from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
+from pipelines.settings import Settings
+from sql.publish import (
+    heads,
+)
+from sql.warehouse import Warehouse
+
+
+def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
+    """Publishes ``mart_cost_anomalies``: episodes per app and currency up to the last day of cost."""
+    print_ = fingerprint(as_of.cost_day, [(one.period, one.sha256) for one in heads(warehouse, "costs")])
+    if is_current(warehouse, "anomalies", print_):
+        return Outcome(unchanged=1)
+    newest = cost_days(warehouse)
+    series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day, newest=newest)
+    by = ("app_id", "billing_currency")
+    # The series of an app end with the newest day of its own sources: silence of a late bill is no fall to zero.
+    by_end = series.with_columns(pl.col("source_newest").max().over(by)).partition_by(
+        "source_newest", as_dict=True, include_key=False
+    )
+    days = pl.concat(
+        [
+            anomaly.with_silent_days(part.select(*by, "usage_date", "cost"), last_day, by)
+            for (last_day,), part in by_end.items()
+        ]
+        or [series.select(*by, "usage_date", "cost")]
+    ).sort(*by, "usage_date")
+    owners = series.unique(by, keep="last", maintain_order=True).select(*by, "team")
+    flags = anomaly.detect(days, by).join(owners, on=by, how="left", maintain_order="left")
+    found = anomaly.episodes(flags, by, carry=["team"])
+    return publish_frames(warehouse, settings, "anomalies", {"mart_cost_anomalies": found}, print_, as_of)

@@ -1,0 +1,130 @@
+"""Publishes cost per app and day and the statement lines of a month, once attributed equals billed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import polars as pl
+
+from models import chargeback
+from models.errors import ControlTotalError
+from models.focus import currencies
+from models.money import exact_total
+from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert
+from pipelines.settings import Settings
+from sql.publish import (
+    WHOLE_TABLE,
+    Release,
+    collect,
+    head,
+    heads,
+    lease,
+    new_batch_id,
+    publish,
+)
+from sql.warehouse import Warehouse
+
+
+def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[date] | None = None) -> Outcome:
+    """Publishes ``core_app_costs_daily`` and ``mart_chargeback_lines`` of each month whose inputs changed.
+
+    Raises:
+        ControlTotalError: attributed differs from billed in any source, currency or metric.
+    """
+    identities = head(warehouse, "identities", WHOLE_TABLE)
+    registry = head(warehouse, "registry", WHOLE_TABLE)
+    if identities is None:
+        return Outcome(notes=("no identities are published yet",))
+    billed: dict[date, list[Release]] = {}
+    for release in heads(warehouse, "billing/"):
+        billed.setdefault(release.period, []).append(release)
+    current = {release.period: release for release in heads(warehouse, "costs")}
+    published, unchanged = [], 0
+    with lease(settings.root, "costs", LEASE_WAIT_SECONDS):
+        for month in sorted(billed):
+            if months is not None and month not in months:
+                continue
+            print_ = fingerprint(
+                identities.sha256,
+                registry.sha256 if registry else "",
+                sorted((one.scope, str(one.batches)) for one in billed[month]),
+            )
+            if month in current and current[month].sha256 == print_:
+                unchanged += 1
+                continue
+            published.append(_publish_costs(warehouse, month, billed[month], identities, print_))
+        collect(warehouse, published)
+    return Outcome(tuple(published), unchanged)
+
+
+def _publish_costs(
+    warehouse: Warehouse, month: date, billed: Sequence[Release], identities: Release, print_: str
+) -> Release:
+    costs_batch, lines_batch = new_batch_id(), new_batch_id()
+    warehouse.execute(
+        "statements/core_app_costs_daily",
+        billing_period=month,
+        batch_id=costs_batch,
+        identities_batch=identities.batches["core_identities"],
+    )
+    sums = _attributed_equals_billed(warehouse, month, billed, costs_batch)
+    costs = warehouse.frame("queries/chargeback/costs", billing_period=month, batch_id=costs_batch)
+    lines = chargeback.statement_lines(
+        costs,
+        warehouse.frame("queries/identities/apps"),
+        warehouse.frame("queries/identities/teams"),
+        currencies(),
+    )
+    insert(warehouse, "mart_chargeback_lines", lines.with_columns(billing_period=pl.lit(month)), lines_batch)
+    rows = warehouse.frame("queries/costs/batch_rows", billing_period=month, batch_id=costs_batch)
+    return publish(
+        warehouse,
+        "costs",
+        month,
+        batches={"core_app_costs_daily": costs_batch, "mart_chargeback_lines": lines_batch},
+        rows=int(rows["rows"][0]) + lines.height,
+        sha256=print_,
+        version=max(one.version for one in billed),
+        sums=sums,
+    )
+
+
+def _attributed_equals_billed(
+    warehouse: Warehouse, month: date, billed: Sequence[Release], costs_batch: UUID
+) -> dict[str, Decimal]:
+    """Sums of a batch per currency and metric, after each source's equal its release's."""
+    frame = warehouse.frame("queries/costs/batch_sums", billing_period=month, batch_id=costs_batch)
+    attributed = {
+        (f"billing/{row['source_name']}", f"{row['billing_currency']}/{metric}"): row[column]
+        for row in frame.iter_rows(named=True)
+        for metric, column in (("BilledCost", "billed_cost"), ("EffectiveCost", "effective_cost"))
+    }
+    expected = {
+        (release.scope, key): amount
+        for release in billed
+        for key, amount in release.sums.items()
+        if key.split("/")[1] in ("BilledCost", "EffectiveCost")
+    }
+    for scope, key in sorted(set(attributed) | set(expected)):
+        got, want = attributed.get((scope, key), Decimal(0)), expected.get((scope, key), Decimal(0))
+        if got != want:
+            raise ControlTotalError(
+                f"{scope} {month:%Y-%m}: attributed {key} is {got:f}, billed is {want:f}; the old figures stay"
+            )
+    return {
+        key: exact_total(amount for (_, other), amount in attributed.items() if other == key)
+        for key in {key for _, key in attributed}
+    }
+
+
+def damaged_totals(warehouse: Warehouse) -> list[str]:
+    """Sentences on months whose rows in the table are no longer those of their release."""
+    totals = warehouse.frame("queries/billing/control_totals")
+    return [
+        f"{row['source_name']} {row['billing_period']:%Y-%m}: {row['metric']} was published as "
+        f"{row['billing_currency']} {row['published']:f}, the table holds {row['held']:f}"
+        for row in totals.filter(pl.col("damage") != 0).iter_rows(named=True)
+    ]

@@ -1,0 +1,56 @@
+"""Publishes what is reduced from telemetry by day: slices, daily activity, resources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from models.policy import slo_defaults
+from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
+from pipelines.settings import Settings
+from sql.publish import (
+    collect,
+    heads,
+    lease,
+    new_batch_id,
+    publish_periods,
+)
+from sql.warehouse import Warehouse
+
+
+def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
+    """Day -> fingerprint of what feeds it: of all days with telemetry, and of those not published as they are now."""
+    feeding = warehouse.frame("queries/telemetry/days").iter_rows(named=True)
+    prints = {row["day"]: fingerprint(row["fingerprint"]) for row in feeding}
+    published = {release.period: release.sha256 for release in heads(warehouse, "slices")}
+    return prints, {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
+
+
+def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:
+    """Publishes the slices, daily activity and resources of each day whose telemetry changed.
+
+    All changed days are written by one statement per table and published by one insert.
+    """
+    known, new = telemetry_days(warehouse)
+    changed = {day: print_ for day, print_ in sorted(new.items()) if days is None or day in days}
+    if not changed:
+        return Outcome(unchanged=len(known))
+    tables = ("core_sli_slices", "core_app_telemetry_daily", "core_app_resources")
+    with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
+        batches = {table: new_batch_id() for table in tables}
+        for table in tables:
+            parameters: dict[str, Any] = {
+                "days": [d.isoformat() for d in changed],
+                "batch_id": batches[table],
+            }
+            if table == "core_sli_slices":
+                parameters["latency_threshold_ns"] = slo_defaults().latency_threshold_ns
+            warehouse.execute(f"statements/{table}", **parameters)
+        counted = warehouse.frame(
+            "queries/telemetry/batch_rows", **{f"{t}_batch": b for t, b in batches.items()}
+        )
+        rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
+        releases = publish_periods(warehouse, "slices", batches, changed, rows)
+        collect(warehouse, releases)
+    return Outcome(tuple(releases), len(known) - len(changed))

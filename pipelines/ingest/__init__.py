@@ -1,0 +1,4 @@
+"""From the world's bytes to rows: sources, bills, telemetry, the live intake, the registry's files.
+
+Bytes are moved, framed and counted here; what they mean to an app is computed later.
+"""

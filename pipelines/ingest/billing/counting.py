@@ -1,0 +1,130 @@
+"""Counts what an object's bytes hold, by a SELECT of its own over the spooled bytes, once per content.
+
+The count is the control total a loaded batch must meet, so nothing here looks at the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from models.errors import ObjectRefused, WarehouseError
+from models.focus import METRICS, columns, currencies
+from pipelines.ingest.billing.delivery import DeliveredObject
+from pipelines.ingest.billing.ledger import Ledger, MonthTotals, Profile
+from pipelines.ingest.billing.plan import Candidate
+from pipelines.ingest.billing.spooling import Spool
+from sql.catalog import statement
+from sql.warehouse import Warehouse
+
+PROFILE, REJECTS = "ingest/focus_profile", "ingest/focus_rejects"
+MOST_REJECTS = 1000
+"""Rows at fault that are written down per object; the count of all is in the ledger."""
+
+_ROW = re.compile(r"\(at row (\d+)\)")
+_RAGGED = {
+    "expected ',' before": "it has fewer fields than the header",
+    "Expected end of line": "it has more fields than the header",
+}
+_ONE_THREAD = {"max_threads": 1, "input_format_parallel_parsing": 0}
+
+
+def rules() -> str:
+    """Fingerprint of the rules rows are counted by; a profile counted by others is not used."""
+    parts = [statement(PROFILE), repr(columns()), repr(currencies())]
+    return "rules " + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+class Counter:
+    """Profiles of a delivery's objects, remembered by the ledger under their sha256."""
+
+    def __init__(self, warehouse: Warehouse, ledger: Ledger, spool: Spool) -> None:
+        self._warehouse, self._ledger, self._spool = warehouse, ledger, spool
+        self._rules = rules()
+        self._known = ledger.profiles(self._rules)
+
+    def candidate(self, item: DeliveredObject) -> Candidate:
+        """An object with its profile.
+
+        Raises:
+            ObjectRefused: it cannot be read as a whole, with the row where that is known.
+        """
+        sha256 = self._spool.sha256(item)
+        if sha256 not in self._known:
+            profile = self._count(item, sha256)
+            self._ledger.remember(item, profile, self._rules)
+            self._known[sha256] = profile
+        return Candidate(item, self._known[sha256])
+
+    def _count(self, item: DeliveredObject, sha256: str) -> Profile:
+        readable = self._spool.readable(item)
+        bound: dict[str, Any] = {
+            "path": readable.path,
+            "format": readable.format,
+            "structure": readable.structure,
+            "currencies": sorted(currencies()),
+        }
+        try:
+            counted = self._warehouse.text(statement(PROFILE), "JSONEachRow", **bound)
+        except WarehouseError as error:
+            raise self._unreadable(item.name, bound, error) from None
+        months = _months(counted)
+        if any(month.rejected for month in months.values()):
+            faults = self._warehouse.frame(REJECTS, settings=_ONE_THREAD, most=MOST_REJECTS, **bound)
+            self._set_aside(item.name, sha256, faults)
+            if None in months:
+                first = faults.filter(pl.col("period").is_null()).row(0, named=True)
+                raise ObjectRefused(
+                    item.name,
+                    f"{first['column']} {first['value']!r} {first['reason']}, so its month is unknown",
+                    first["position"],
+                )
+        return Profile(
+            sha256,
+            {period: month for period, month in months.items() if period is not None},
+            readable.header.ignored,
+        )
+
+    def _set_aside(self, name: str, sha256: str, faults: pl.DataFrame) -> None:
+        detail = pl.format("{} {}", "column", pl.col("value").str.slice(0, 80))
+        self._ledger.set_aside(name, sha256, faults.with_columns(detail=detail, first_bytes=pl.col("value")))
+
+    def _unreadable(self, name: str, bound: dict[str, Any], error: WarehouseError) -> ObjectRefused:
+        """Why the engine could not read an object; read again in one thread, as only then rows are counted from 1."""
+        try:
+            self._warehouse.text(statement(PROFILE), "TSV", _ONE_THREAD, **bound)
+        except WarehouseError as exact:
+            error = exact
+        text = str(error)
+        row = _ROW.search(text)
+        position = int(row.group(1)) if row else 0
+        for sign, sentence in _RAGGED.items():
+            if sign in text:
+                return ObjectRefused(name, f"{sentence}: correct it and deliver again", position)
+        return ObjectRefused(name, f"it cannot be read ({text[:200]}): deliver it again", position)
+
+
+def _months(counted: bytes) -> dict[date | None, MonthTotals]:
+    """Totals by month from the profile's lines, currencies side by side."""
+    months: dict[date | None, MonthTotals] = {}
+    for line in counted.splitlines():
+        row = json.loads(line)
+        period = date.fromisoformat(row["period"]) if row["period"] else None
+        before = months.get(period, MonthTotals())
+        months[period] = MonthTotals(
+            before.rows + int(row["rows"]),
+            before.rejected + int(row["bad_rows"]),
+            {**before.sums, **_metrics(row, "sum")},
+            {**before.residues, **_metrics(row, "residue")},
+        )
+    return months
+
+
+def _metrics(row: dict[str, Any], kind: str) -> dict[str, Decimal]:
+    return {f"{row['currency']}/{metric}": Decimal(row[f"{kind}_{metric}"]) for metric in METRICS}

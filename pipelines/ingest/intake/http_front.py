@@ -1,0 +1,241 @@
+"""OTLP over HTTP/1.1: POST /v1/traces, /v1/metrics and /v1/logs, Protobuf or JSON; GET /healthz.
+
+h11 speaks the protocol; this module keeps time and size, and words the answers. Errors are a
+``google.rpc.Status`` in the encoding of the request, as the OTLP specification asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from google.rpc.status_pb2 import Status
+
+from models.errors import ConfigurationError
+from pipelines.ingest.intake.limits import Refused, busy, malformed, too_large, unsupported
+from pipelines.ingest.intake.receiver import Hold, Receiver
+from pipelines.ingest.intake.wire import JSON, PROTOBUF, SIGNALS
+from pipelines.ingest.telemetry.frames import Encoding
+
+_ENCODINGS = {"application/x-protobuf": PROTOBUF, "application/json": JSON}
+_CONTENT_TYPES = {encoding: content_type for content_type, encoding in _ENCODINGS.items()}
+_SIGNAL_OF_PATH = {f"/v1/{signal}": signal for signal in SIGNALS}
+_HEALTH_PATH = "/healthz"
+_HEADER_BYTES = 16 << 10
+_READ_BYTES = 1 << 18
+_DRAIN_BYTES = 64 << 20
+_DRAIN_SECONDS = 1.0
+
+Health = Callable[[], Mapping[str, Any]]
+
+
+@dataclass
+class _Answer:
+    status: int
+    content_type: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class HttpFront:
+    """An HTTP server for one receiver."""
+
+    def __init__(self, receiver: Receiver, health: Health) -> None:
+        self._receiver = receiver
+        self._health = health
+        self._connections: dict[asyncio.Task[None], _Connection] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listens and returns the port it got (``port`` 0 takes a free one).
+
+        Raises:
+            ConfigurationError: the port is taken.
+        """
+        try:
+            self._server = await asyncio.start_server(self._connected, host, port, backlog=1024)
+        except OSError:
+            raise ConfigurationError(
+                f"port {port} is taken, so OTLP over HTTP cannot listen: end what uses it, or set ports.otlp_http in appfleet.yaml"
+            ) from None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self, grace: float) -> None:
+        """Stops listening; requests under way get ``grace`` seconds, idle connections none."""
+        if self._server is not None:
+            self._server.close()
+        for task, connection in list(self._connections.items()):
+            if connection.stop():
+                task.cancel()
+        if self._connections:
+            await asyncio.wait(list(self._connections), timeout=grace)
+        for task in list(self._connections):
+            task.cancel()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        crowded = len(self._connections) >= self._receiver.limits.connections
+        connection = _Connection(self._receiver, self._health, reader, writer, crowded)
+        self._connections[task] = connection
+        try:
+            await connection.run()
+        except (TimeoutError, OSError, h11.RemoteProtocolError, asyncio.CancelledError):
+            pass  # the sender is gone, too slow, or we are stopping: nobody is left to answer
+        finally:
+            del self._connections[task]
+            writer.close()
+
+
+class _Connection:
+    """One connection: requests one after the other."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        health: Health,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        crowded: bool,
+    ) -> None:
+        self._receiver = receiver
+        self._health = health
+        self._reader = reader
+        self._writer = writer
+        self._crowded = crowded
+        self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEADER_BYTES)
+        self._busy = False
+        self._stopping = False
+
+    def stop(self) -> bool:
+        """Asks the connection to end after its request; true where it is idle."""
+        self._stopping = True
+        return not self._busy
+
+    async def run(self) -> None:
+        """Answers requests until either side is done."""
+        limits = self._receiver.limits
+        patience = limits.header_seconds
+        while True:
+            try:
+                async with asyncio.timeout(patience):
+                    event = await self._event()
+            except h11.RemoteProtocolError as error:
+                await self._send(
+                    _Answer(error.error_status_hint, "text/plain", f"{error}\n".encode()), last=True
+                )
+                return
+            if not isinstance(event, h11.Request):
+                return
+            self._busy = True
+            answer = await self._answered(event)
+            # What is left of a refused body is not read as a request: the connection ends.
+            whole = self._protocol.their_state in (h11.DONE, h11.MUST_CLOSE)
+            await self._send(answer, last=self._stopping or not whole)
+            if not whole:
+                await self._drain()
+            if self._protocol.our_state is not h11.DONE:
+                return
+            self._protocol.start_next_cycle()
+            self._busy = False
+            patience = limits.idle_seconds
+
+    async def _answered(self, request: h11.Request) -> _Answer:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+        content_type = headers.get("content-type", "").split(";")[0].strip().lower()
+        encoding = _ENCODINGS.get(content_type, PROTOBUF)
+        path = request.target.decode("latin-1").split("?")[0]
+        if path == _HEALTH_PATH and request.method == b"GET":
+            await self._event()
+            return _Answer(200, "application/json", json.dumps(self._health()).encode())
+        signal = _SIGNAL_OF_PATH.get(path)
+        if signal is None:
+            known = ", ".join(_SIGNAL_OF_PATH)
+            return _refusal_text(404, encoding, f"there is nothing at this path: post to {known}")
+        if request.method != b"POST":
+            return _refusal_text(405, encoding, "send telemetry with POST", (("Allow", "POST"),))
+        try:
+            with self._receiver.admitted(), self._receiver.held() as hold:
+                if self._crowded:
+                    raise busy("there are as many connections as may be", 1)
+                if content_type not in _ENCODINGS:
+                    known = " or ".join(_ENCODINGS)
+                    raise unsupported(f"content type {content_type[:80]!r} is not read here: send {known}")
+                coding = headers.get("content-encoding", "identity").strip().lower() or "identity"
+                async with asyncio.timeout(self._receiver.limits.body_seconds):
+                    body = await self._body(headers, hold)
+                await self._receiver.take(signal, encoding, coding, body, hold)
+        except Refused as refused:
+            retry = (("Retry-After", str(refused.retry_after)),) if refused.retry_after else ()
+            return _refusal_text(refused.status, encoding, refused.message, retry)
+        except TimeoutError:
+            return _refusal_text(408, encoding, "the body did not arrive in time")
+        return _Answer(200, _CONTENT_TYPES[encoding], b"{}" if encoding == JSON else b"")
+
+    async def _body(self, headers: Mapping[str, str], hold: Hold) -> bytes:
+        limit = self._receiver.limits.request_bytes
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > limit:
+            raise too_large(limit)
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            if self._protocol.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                self._writer.write(self._protocol.send(go_on) or b"")
+            try:
+                event = await self._event()
+            except h11.RemoteProtocolError:
+                raise malformed("the body is not framed as its headers say") from None
+            if isinstance(event, h11.EndOfMessage):
+                return b"".join(parts)
+            if not isinstance(event, h11.Data):
+                raise malformed("the body breaks off")
+            size += len(event.data)
+            if size > limit:
+                raise too_large(limit)
+            hold.add(len(event.data))
+            parts.append(bytes(event.data))
+
+    async def _event(self) -> Any:
+        while True:
+            event = self._protocol.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            self._protocol.receive_data(await self._reader.read(_READ_BYTES))
+
+    async def _send(self, answer: _Answer, last: bool) -> None:
+        headers = [
+            ("Content-Type", answer.content_type),
+            ("Content-Length", str(len(answer.body))),
+            *answer.headers,
+        ]
+        if last:
+            headers.append(("Connection", "close"))
+        protocol = self._protocol
+        data = protocol.send(h11.Response(status_code=answer.status, headers=headers)) or b""
+        data += protocol.send(h11.Data(data=answer.body)) or b""
+        data += protocol.send(h11.EndOfMessage()) or b""
+        self._writer.write(data)
+        async with asyncio.timeout(self._receiver.limits.body_seconds):
+            await self._writer.drain()
+
+    async def _drain(self) -> None:
+        """Reads on for a moment, so that a sender still writing sees the answer and not a reset."""
+        self._writer.write_eof()
+        left = _DRAIN_BYTES
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while left > 0 and (data := await self._reader.read(_READ_BYTES)):
+                left -= len(data)
+
+
+def _refusal_text(
+    status: int, encoding: Encoding, message: str, headers: tuple[tuple[str, str], ...] = ()
+) -> _Answer:
+    if encoding == JSON:
+        return _Answer(status, _CONTENT_TYPES[JSON], json.dumps({"message": message}).encode(), headers)
+    return _Answer(status, _CONTENT_TYPES[PROTOBUF], Status(message=message).SerializeToString(), headers)

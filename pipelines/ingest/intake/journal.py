@@ -1,0 +1,328 @@
+"""Segments on disk: requests are appended, synced together, sealed, and removed once they are loaded.
+
+A request is answered only after the sync that covers it. A crash leaves at most one partial frame at the end of
+a segment, which the next start cuts off: nothing in it was ever acknowledged. What a frame means is unknown here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.ingest.intake.limits import Limits, busy, exhausted
+from pipelines.ingest.intake.wire import ENDINGS, SIGNALS, frame_ends, framed
+from pipelines.ingest.telemetry.frames import Encoding, Signal
+
+_log = logging.getLogger(__name__)
+
+_OPEN = ".open"
+_PART = ".part"
+_CREATED = "%Y%m%dT%H%M%S.%fZ"
+_NAME = re.compile(
+    rf"({'|'.join(SIGNALS)})-([0-9TZ.]+)-[0-9a-f-]{{36}}({'|'.join(map(re.escape, ENDINGS.values()))})"
+)
+
+Stream = tuple[Signal, Encoding]
+"""Signal and encoding: each has its own segments."""
+
+_STREAMS: tuple[Stream, ...] = tuple((signal, encoding) for signal in SIGNALS for encoding in ENDINGS)
+
+
+@dataclass
+class Segment:
+    """A sealed segment: whole frames of one signal and encoding, complete on disk."""
+
+    path: Path
+    signal: Signal
+    encoding: Encoding
+    created: datetime
+    bytes: int
+    failures: int = 0
+
+    @property
+    def name(self) -> str:
+        """File name, unique for ever; the object's name in the ledger."""
+        return self.path.name
+
+
+@dataclass
+class _Growing:
+    """The segment a stream is being appended to."""
+
+    path: Path
+    descriptor: int
+    created: datetime
+    opened: float
+    synced: int = 0
+
+
+@dataclass
+class _Append:
+    stream: Stream
+    frame: bytes
+    done: Future[None] = field(default_factory=Future)
+
+
+class Journal:
+    """Appends from many requests, one sync for all that wait, sealed segments for one loader per signal."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)  # something to write
+        self._loadable = threading.Condition(lock)  # something to load
+        self._queue: list[_Append] = []
+        self._growing: dict[Stream, _Growing] = {}
+        self._sealed: list[Segment] = []
+        self._waiting = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="intake-journal", daemon=True)
+
+    def start(self) -> None:
+        """Takes over what an earlier process left behind, then accepts appends."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sealed = list(_left_behind(self._folder))
+        self._waiting += sum(one.bytes for one in self._sealed)
+        self._thread.start()
+
+    def append(self, signal: Signal, encoding: Encoding, payload: bytes) -> Future[None]:
+        """Queues a payload; the future is done once it is on disk, or fails with ``Refused``.
+
+        Raises:
+            Refused: too much waits to be loaded, or the journal is closing.
+        """
+        one = _Append((signal, encoding), framed(payload, encoding))
+        with self._changed:
+            if self._closing:
+                raise busy("the intake is stopping", self._limits.retry_seconds)
+            if self._waiting + len(one.frame) > self._limits.waiting_bytes:
+                raise exhausted(
+                    f"{self._waiting} bytes wait for the warehouse, which is as much as may",
+                    self._limits.retry_seconds,
+                )
+            self._waiting += len(one.frame)
+            self._queue.append(one)
+            self._changed.notify_all()
+        return one.done
+
+    def next_sealed(self, signal: Signal, timeout: float) -> Segment | None:
+        """The oldest sealed segment of a signal, or None after ``timeout`` seconds; it stays until removed."""
+
+        def oldest() -> Segment | None:
+            return next((one for one in self._sealed if one.signal == signal), None)
+
+        with self._loadable:
+            self._loadable.wait_for(lambda: oldest() or self._closing, timeout)
+            return oldest()
+
+    def remove(self, segment: Segment) -> None:
+        """Deletes a segment whose rows are in the warehouse."""
+        segment.path.unlink(missing_ok=True)
+        self._forget(segment)
+
+    def set_aside(self, segment: Segment) -> Path:
+        """Moves a segment that cannot be loaded out of the way and returns where it is kept."""
+        refused = self._folder / "refused"
+        refused.mkdir(exist_ok=True)
+        target = segment.path.rename(refused / segment.name)
+        self._forget(segment)
+        return target
+
+    def split(self, segment: Segment) -> bool:
+        """Replaces a segment by its two halves; false where it is a single frame."""
+        ends = frame_ends(segment.path, segment.encoding)
+        if len(ends) < 2:
+            return False
+        middle = ends[len(ends) // 2 - 1]
+        data = segment.path.read_bytes()
+        halves = [self._written(segment, part) for part in (data[:middle], data[middle:])]
+        _sync_folder(self._folder)
+        segment.path.unlink()
+        with self._changed:
+            at = self._sealed.index(segment)
+            self._sealed[at : at + 1] = halves
+        return True
+
+    def postpone(self, segment: Segment) -> None:
+        """Puts a segment behind the others."""
+        with self._changed:
+            self._sealed.remove(segment)
+            self._sealed.append(segment)
+
+    def waiting_bytes(self) -> int:
+        """Bytes accepted that are not yet in the warehouse."""
+        with self._changed:
+            return self._waiting
+
+    def close(self) -> None:
+        """Syncs and seals everything; appends are refused from now on."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            self._loadable.notify_all()
+        self._thread.join()
+
+    def _forget(self, segment: Segment) -> None:
+        with self._changed:
+            self._sealed.remove(segment)
+            self._waiting -= segment.bytes
+
+    def _release(self, appends: Iterable[_Append]) -> None:
+        """Bytes that will not be written wait for nothing."""
+        with self._changed:
+            self._waiting -= sum(len(one.frame) for one in appends)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closing, self._pause())
+                queued, self._queue = self._queue, []
+                closing = self._closing
+            batch = [one for one in queued if one.done.set_running_or_notify_cancel()]
+            self._release(one for one in queued if one.done.cancelled())
+            if batch:
+                self._commit(batch)
+            self._seal_due(everything=closing)
+            if closing:
+                return
+            if batch:
+                # Whoever arrives now shares the next sync.
+                time.sleep(self._limits.commit_seconds)
+
+    def _pause(self) -> float | None:
+        """Seconds until a growing segment may be due; None where nothing grows."""
+        return self._limits.seal_seconds / 10 if self._growing else None
+
+    def _commit(self, batch: list[_Append]) -> None:
+        by_stream: dict[Stream, list[_Append]] = {}
+        for one in batch:
+            by_stream.setdefault(one.stream, []).append(one)
+        for stream, appends in by_stream.items():
+            try:
+                self._write(stream, b"".join(one.frame for one in appends))
+            except OSError as error:
+                self._give_up(stream, appends, error)
+            else:
+                for one in appends:
+                    one.done.set_result(None)
+
+    def _write(self, stream: Stream, data: bytes) -> None:
+        growing = self._growing.get(stream)
+        if growing is None:
+            growing = self._growing[stream] = self._opened(stream)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(growing.descriptor, rest) :]
+        os.fdatasync(growing.descriptor)
+        growing.synced += len(data)
+
+    def _written(self, whole: Segment, part: bytes) -> Segment:
+        """A part of a segment as a segment of its own, on disk under its final name."""
+        path = self._folder / _name((whole.signal, whole.encoding), whole.created)
+        growing = path.with_name(path.name + _PART)
+        with growing.open("wb") as file:
+            file.write(part)
+            file.flush()
+            os.fdatasync(file.fileno())
+        return Segment(growing.rename(path), whole.signal, whole.encoding, whole.created, len(part))
+
+    def _opened(self, stream: Stream) -> _Growing:
+        created = datetime.now(UTC)
+        path = self._folder / (_name(stream, created) + _OPEN)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            _sync_folder(self._folder)
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        return _Growing(path, descriptor, created, time.monotonic())
+
+    def _give_up(self, stream: Stream, appends: list[_Append], error: OSError) -> None:
+        """After a failed write or sync nothing of it is kept: the senders still have the bytes."""
+        growing = self._growing.pop(stream, None)
+        if growing is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(growing.descriptor, growing.synced)
+            self._seal(stream, growing)
+        self._release(appends)
+        refusal = exhausted(
+            f"the bytes could not be written to disk ({error.strerror})", self._limits.retry_seconds
+        )
+        for one in appends:
+            one.done.set_exception(refusal)
+
+    def _seal_due(self, everything: bool) -> None:
+        now = time.monotonic()
+        with self._changed:
+            queued = {(one.signal, one.encoding) for one in self._sealed}
+        for stream, growing in list(self._growing.items()):
+            # While one waits to be loaded the next grows: after an outage a few large loads catch up.
+            aged = now - growing.opened >= self._limits.seal_seconds and stream not in queued
+            if everything or aged or growing.synced >= self._limits.segment_bytes:
+                del self._growing[stream]
+                self._seal(stream, growing)
+
+    def _seal(self, stream: Stream, growing: _Growing) -> None:
+        try:
+            os.close(growing.descriptor)
+            if not growing.synced:
+                growing.path.unlink(missing_ok=True)
+                return
+            path = growing.path.rename(growing.path.with_suffix(""))
+        except OSError as error:
+            _log.error("%s is loaded at the next start: it could not be sealed (%s)", growing.path, error)
+            return
+        with self._changed:
+            self._sealed.append(Segment(path, *stream, growing.created, growing.synced))
+            self._loadable.notify_all()
+
+
+def _name(stream: Stream, created: datetime) -> str:
+    """A file name of its own: signal, when, and something unique."""
+    signal, encoding = stream
+    return f"{signal}-{created.strftime(_CREATED)}-{uuid.uuid4()}{ENDINGS[encoding]}"
+
+
+def _left_behind(folder: Path) -> Iterable[Segment]:
+    """Segments an earlier process did not get loaded, oldest first, cut to their last whole frame."""
+    found = []
+    for path in folder.iterdir():
+        final = path.with_suffix("") if path.suffix == _OPEN else path
+        named = _NAME.fullmatch(final.name)
+        if path.suffix == _PART:
+            path.unlink()
+        if named is None:
+            continue
+        signal, created, ending = named.groups()
+        stream = next(one for one in _STREAMS if one[0] == signal and ENDINGS[one[1]] == ending)
+        if path.suffix == _OPEN:
+            os.truncate(path, max(frame_ends(path, stream[1]), default=0))
+            path.rename(final)
+        size = final.stat().st_size
+        if not size:
+            final.unlink()
+            continue
+        when = datetime.strptime(created, _CREATED).replace(tzinfo=UTC)
+        found.append(Segment(final, *stream, when, size))
+    return sorted(found, key=lambda one: one.created)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name in a folder survives a power cut only after this."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

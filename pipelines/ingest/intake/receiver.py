@@ -1,0 +1,125 @@
+"""The one way a request takes, whichever protocol brought it: count, unpack, check, append, wait for the disk.
+
+Runs on the intake's event loop. Nothing here knows gRPC or HTTP; those modules turn ``Refused`` into an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pipelines.ingest.intake.journal import Journal
+from pipelines.ingest.intake.limits import Limits, Refused, busy
+from pipelines.ingest.intake.wire import JSON, check_protobuf, json_line, unpacked
+from pipelines.ingest.telemetry.frames import Encoding, Signal
+
+_INLINE_BYTES = 16 << 10
+"""Packed bodies up to this size are unpacked on the event loop: handing them to a thread costs more."""
+
+
+@dataclass
+class Counters:
+    """What an intake has answered since it started."""
+
+    accepted: int = 0
+    accepted_bytes: int = 0
+    refused: dict[int, int] = field(default_factory=dict)
+
+
+class Receiver:
+    """Takes requests into the journal, within the limits."""
+
+    def __init__(self, journal: Journal, limits: Limits) -> None:
+        self.limits = limits
+        self.counters = Counters()
+        self._journal = journal
+        self._requests = 0
+        self._held = 0
+        self._unpackers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="intake-unpack")
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Counts a request among the concurrent ones, and how it ends.
+
+        Raises:
+            Refused: there are as many as may be, or the request ended so.
+        """
+        try:
+            if self._requests >= self.limits.concurrent_requests:
+                raise busy(f"{self._requests} requests are being answered, which is as many as may", 1)
+            self._requests += 1
+            try:
+                yield
+            finally:
+                self._requests -= 1
+        except Refused as refused:
+            counts = self.counters.refused
+            counts[refused.status] = counts.get(refused.status, 0) + 1
+            raise
+
+    @contextmanager
+    def held(self) -> Iterator[Hold]:
+        """Memory accounted to one request until it ends."""
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            self._held -= hold.bytes
+
+    async def take(self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold) -> None:
+        """Returns when the request's bytes are on disk; an empty request is taken as nothing.
+
+        Raises:
+            Refused: malformed, too large, unreadable encoding, or no room for it now.
+        """
+        payload = await self._checked(signal, encoding, coding, body, hold)
+        if payload:
+            await asyncio.wrap_future(self._journal.append(signal, encoding, payload))
+        self.counters.accepted += 1
+        self.counters.accepted_bytes += len(payload)
+
+    async def _checked(
+        self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold
+    ) -> bytes:
+        limit = self.limits.request_bytes
+        if coding == "identity" or len(body) <= _INLINE_BYTES:
+            payload = unpacked(body, coding, limit)
+        else:
+            loop = asyncio.get_running_loop()
+            payload = await loop.run_in_executor(self._unpackers, unpacked, body, coding, limit)
+        if coding != "identity":
+            hold.add(len(payload))
+        if encoding == JSON:
+            return json_line(payload, signal)
+        check_protobuf(payload)
+        return payload
+
+    def reserve(self, size: int) -> None:
+        """Accounts ``size`` bytes of memory.
+
+        Raises:
+            Refused: requests under way hold as many bytes as they may.
+        """
+        if self._held + size > self.limits.held_bytes:
+            raise busy(f"requests under way hold {self._held} bytes, which is as much as may", 1)
+        self._held += size
+
+
+class Hold:
+    """Bytes of memory one request holds."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.bytes = 0
+        self._receiver = receiver
+
+    def add(self, size: int) -> None:
+        """Accounts more bytes to the request.
+
+        Raises:
+            Refused: there is no room for them now.
+        """
+        self._receiver.reserve(size)
+        self.bytes += size

@@ -1,0 +1,105 @@
+"""Objects on the local disk: one file, a folder with all below it, or a glob."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.errors import ConfigurationError, ObjectRefused
+from pipelines.ingest.sources.objects import (
+    SourceObject,
+    SpooledObject,
+    checked_name,
+    name_pattern,
+    split_pattern,
+)
+from pipelines.ingest.sources.spool import CHUNK_BYTES, SpoolLimits, spool
+
+
+class DiskStore:
+    """Files below ``base`` whose relative name matches ``glob`` (all of them without one)."""
+
+    def __init__(self, base: Path, glob: str | None = None) -> None:
+        self._base = base
+        self._pattern = name_pattern(glob) if glob else None
+
+    @classmethod
+    def at(cls, location: str, root: Path) -> DiskStore:
+        """The store of a location, relative to ``root``.
+
+        Raises:
+            ConfigurationError: there is no such file or folder.
+        """
+        folder, glob = split_pattern(location)
+        base = (root / folder) if folder or glob else root
+        if glob is None and base.is_file():
+            return cls(base.parent, _literal(base.name))
+        if not base.is_dir():
+            raise ConfigurationError(
+                f"{location}: there is no such file or folder; create it or correct the path"
+            )
+        return cls(base, glob)
+
+    def objects(self) -> list[SourceObject]:
+        """Regular files, sorted by name."""
+        found = []
+        for folder, _, files in os.walk(self._base):
+            for file in files:
+                path = Path(folder, file)
+                name = path.relative_to(self._base).as_posix()
+                if (self._pattern is None or self._pattern.match(name)) and path.is_file():
+                    found.append(_listed(name, path))
+        return sorted(found, key=lambda item: item.name)
+
+    def fetch(self, item: SourceObject, target: Path, limits: SpoolLimits | None = None) -> SpooledObject:
+        """Copies a file to ``target``, unpacked; it must be the file that was listed, before and after."""
+        path = self._path(item.name)
+        try:
+            before = _listed(item.name, path)
+            with path.open("rb") as file:
+                done = spool(item.name, _chunks(file.fileno()), target, limits or SpoolLimits())
+            after = _listed(item.name, path)
+        except FileNotFoundError:
+            raise ObjectRefused(item.name, "it is gone since it was listed: deliver it again") from None
+        except OSError as error:
+            raise ObjectRefused(item.name, f"it cannot be read ({error.strerror})") from None
+        if not item.etag == before.etag == after.etag:
+            raise ObjectRefused(item.name, "it changed while it was read: run again")
+        return SpooledObject(target, done.sha256, done.bytes, done.unpacked_bytes)
+
+    def name_of(self, reference: str, manifest: str) -> str:
+        """A copy of an export lies anywhere: the file a reference names beside the manifest, else by its end."""
+        parts = checked_name(reference.removeprefix("s3://")).split("/")
+        folder = manifest.rpartition("/")[0]
+        beside = f"{folder}/{parts[-1]}" if folder else parts[-1]
+        ends = ["/".join(parts[start:]) for start in range(len(parts))]
+        for name in [*ends[:-1], beside, ends[-1]] if len(parts) > 1 else [beside, *ends]:
+            if (self._base / name).is_file():
+                return name
+        there = (name for name in ends[:-1] if (self._base / name).parent.is_dir())
+        return next(there, ends[0])
+
+    def _path(self, name: str) -> Path:
+        path = self._base / checked_name(name)
+        if not path.resolve().is_relative_to(self._base.resolve()):
+            raise ObjectRefused(name, "it is a link that leaves its folder: deliver the file itself")
+        return path
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _listed(name: str, path: Path) -> SourceObject:
+    stat = path.stat()
+    modified_at = datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1_000_000, UTC)
+    return SourceObject(
+        name, stat.st_size, modified_at, f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
+    )
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, CHUNK_BYTES):
+        yield chunk

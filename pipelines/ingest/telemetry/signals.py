@@ -1,0 +1,64 @@
+"""What each OTLP signal is read with: its message, its statements and the tables it feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.ingest.telemetry import structures
+
+
+@dataclass(frozen=True)
+class Target:
+    """One table of a signal: the statement that fills it and the structure that statement reads."""
+
+    table: str
+    statement: str
+    structure: str
+
+
+@dataclass(frozen=True)
+class SignalReader:
+    """How one signal is surveyed, loaded and its rejected records listed."""
+
+    name: str
+    key: bytes
+    message: str
+    survey: str
+    rejects: str
+    survey_structure: str
+    targets: tuple[Target, ...]
+
+
+READERS = {
+    "traces": SignalReader(
+        name="traces",
+        key=b"resourceSpans",
+        message="Traces",
+        survey="ingest/otlp_traces_survey",
+        rejects="ingest/otlp_traces_rejects",
+        survey_structure=structures.TRACES_SURVEY,
+        targets=(Target("otel_traces", "ingest/otlp_traces", structures.TRACES),),
+    ),
+    "metrics": SignalReader(
+        name="metrics",
+        key=b"resourceMetrics",
+        message="Metrics",
+        survey="ingest/otlp_metrics_survey",
+        rejects="ingest/otlp_metrics_rejects",
+        survey_structure=structures.METRICS_SURVEY,
+        targets=tuple(
+            Target(f"otel_metrics_{kind}", f"ingest/otlp_metrics_{kind}", structure)
+            for kind, structure in structures.METRICS.items()
+        ),
+    ),
+    "logs": SignalReader(
+        name="logs",
+        key=b"resourceLogs",
+        message="Logs",
+        survey="ingest/otlp_logs_survey",
+        rejects="ingest/otlp_logs_rejects",
+        survey_structure=structures.LOGS_SURVEY,
+        targets=(Target("otel_logs", "ingest/otlp_logs", structures.LOGS),),
+    ),
+}
+"""By name of the signal."""

@@ -1,0 +1,256 @@
+"""Brings the objects of one configured source into ``otel``: lists, spools, hands over to ``load_object``.
+
+Bad input is part of the outcome, never an exception; what an object holds is not known here.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from models.errors import ConfigurationError, InputRefused, ObjectRefused
+from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
+from pipelines.ingest.telemetry.load import DeliveredObject, ObjectLoad, load_group, load_object, recorded
+from pipelines.ingest.telemetry.policy import spool_limits
+from pipelines.ingest.telemetry.spool import Spooled, spool
+from pipelines.settings import Settings, TelemetrySource
+from sql.publish import lease
+from sql.warehouse import Warehouse
+
+SMALL_BYTES = 4 * 2**20
+"""An unpacked object up to this size is loaded together with others of its shape."""
+
+GROUP_OBJECTS = 64
+"""How many objects are loaded together at most."""
+
+LEASE = "telemetry"
+"""Scope of the one reader of objects: two at once could load the same bytes twice."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An object, or a whole location, that could not be used, and why."""
+
+    object_name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.object_name}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class TelemetryOutcome:
+    """One pass over a source.
+
+    ``loaded`` and ``already`` count objects; ``records`` what was loaded now per signal, ``rows`` the same per
+    table of ``otel``; ``rejected`` records and messages set aside now, ``set_aside`` the same in sentences, one
+    per object and reason.
+    """
+
+    source: str
+    loaded: int
+    already: int
+    records: dict[str, int]
+    rows: dict[str, int]
+    rejected: int
+    refusals: tuple[Refusal, ...]
+    set_aside: tuple[Refusal, ...]
+    seconds: float
+
+
+def ingest_source(
+    warehouse: Warehouse, settings: Settings, source: TelemetrySource, wait_seconds: float = 60.0
+) -> TelemetryOutcome:
+    """Loads what is new in a telemetry source, each object once for its bytes.
+
+    Raises:
+        LeaseHeld: another process still reads telemetry objects of this workspace after ``wait_seconds``.
+        WarehouseError: the warehouse cannot be reached or failed; objects loaded before stay.
+    """
+    started = time.monotonic()
+    spool = settings.state / "spool" / "telemetry"
+    spool.mkdir(parents=True, exist_ok=True)
+    refusals: list[Refusal] = []
+    with lease(settings.root, LEASE, wait_seconds), tempfile.TemporaryDirectory(dir=spool) as folder:
+        try:
+            store = open_store(source, settings.root)
+            items = store.objects()
+        except (ConfigurationError, InputRefused) as error:
+            refusals.append(Refusal(source.location, str(error)))
+            items = []
+        read = _Groups(warehouse, source, store, Path(folder)) if items else None
+        loads, refused = read.load(items) if read else ([], [])
+        refusals += refused
+        set_aside = _set_aside(warehouse, read.damaged) if read else ()
+    now = [load for load in loads if load.state == "loaded"]
+    return TelemetryOutcome(
+        source=source.name,
+        loaded=len(now),
+        already=sum(load.state == "already" for load in loads),
+        records=_total(load.rows for load in now),
+        rows=_total(load.tables for load in now),
+        rejected=sum(load.rejected for load in now),
+        refusals=tuple(refusals),
+        set_aside=set_aside,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Groups:
+    """Objects of a scan on their way: small ones of one shape are gathered and loaded as one batch."""
+
+    def __init__(
+        self, warehouse: Warehouse, source: TelemetrySource, store: ObjectStore, folder: Path
+    ) -> None:
+        self.warehouse = warehouse
+        self.source = source
+        self.store = store
+        self.folder = folder
+        self.count = 0
+        self.loads: list[ObjectLoad] = []
+        self.refusals: list[Refusal] = []
+        self.damaged: list[str] = []
+        """sha256 of the objects some of whose records were set aside now."""
+        self.open: dict[tuple[str, tuple[str, ...]], list[_Fetched]] = {}
+
+    def load(self, items: Sequence[SourceObject]) -> tuple[list[ObjectLoad], list[Refusal]]:
+        """What became of every object of a listing; those the ledger knows as listed are not fetched."""
+        known = self._known()
+        for item in items:
+            answer = known.get((item.name, item.size, _micros(item.modified_at)))
+            if answer:
+                self._done(item.name, answer)
+                continue
+            try:
+                self._add(item)
+            except ObjectRefused as refusal:
+                self._done(item.name, ObjectLoad("refused", reason=refusal.reason))
+        for group in self.open.values():
+            self._flush(group)
+        return self.loads, self.refusals
+
+    def _known(self) -> dict[tuple[str, int, int], ObjectLoad]:
+        frame = self.warehouse.frame("queries/telemetry/recorded_objects", source_name=self.source.name)
+        return {
+            (row["object_name"], row["object_bytes"], _micros(row["modified_at"])): ObjectLoad("already")
+            if row["state"] == "loaded"
+            else ObjectLoad("refused", reason=row["reason"])
+            for row in frame.iter_rows(named=True)
+        }
+
+    def _add(self, item: SourceObject) -> None:
+        self.count += 1
+        fetched = self.store.fetch(item, self.folder / f"{self.count:08d}", spool_limits())
+        delivered = DeliveredObject(
+            self.source.name, item.name, fetched.bytes, fetched.sha256, item.modified_at
+        )
+        own = self.folder / f"{self.count:08d}.spool"
+        own.mkdir()
+        try:
+            spooled = spool(fetched.path, own, item.name)
+        except ObjectRefused:
+            # Loaded by itself, so that the refusal reaches the ledger.
+            self._load_alone(_Fetched(delivered, fetched.path, None))
+            return
+        one = _Fetched(delivered, fetched.path, spooled)
+        if spooled.path.stat().st_size > SMALL_BYTES:
+            self._load_alone(one)
+            return
+        group = self.open.setdefault((spooled.encoding, spooled.signals), [])
+        group.append(one)
+        if len(group) >= GROUP_OBJECTS:
+            self._flush(group)
+
+    def _flush(self, group: list[_Fetched]) -> None:
+        """Loads a group; what the ledger has by its bytes, or comes twice in the group, counts once."""
+        members, group[:] = list(group), []
+        earlier = recorded(self.warehouse, [one.delivered.sha256 for one in members])
+        fresh: dict[str, _Fetched] = {}
+        for one in members:
+            if one.delivered.sha256 in earlier or one.delivered.sha256 in fresh:
+                self._done(
+                    one.delivered.object_name, earlier.get(one.delivered.sha256, ObjectLoad("already"))
+                )
+            else:
+                fresh[one.delivered.sha256] = one
+        loads = self._load_together(list(fresh.values())) if len(fresh) > 1 else None
+        for one in fresh.values():
+            if loads is None:
+                self._load_alone(one)
+            else:
+                self._done(one.delivered.object_name, loads[one.file_name])
+
+    def _load_together(self, members: list[_Fetched]) -> dict[str, ObjectLoad] | None:
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            together = Path(name)
+            spooled = []
+            for one in members:
+                assert one.spooled is not None
+                path = together / one.file_name
+                os.link(one.spooled.path, path)
+                spooled.append(replace(one.spooled, path=path))
+            delivered = {one.file_name: one.delivered for one in members}
+            return load_group(self.warehouse, together, delivered, spooled)
+
+    def _load_alone(self, one: _Fetched) -> None:
+        load = load_object(
+            self.warehouse,
+            source_name=one.delivered.source_name,
+            object_name=one.delivered.object_name,
+            path=one.path,
+            sha256=one.delivered.sha256,
+            modified_at=one.delivered.modified_at,
+            object_bytes=one.delivered.bytes,
+        )
+        if load.state == "loaded" and load.rejected:
+            self.damaged.append(one.delivered.sha256)
+        self._done(one.delivered.object_name, load)
+
+    def _done(self, object_name: str, load: ObjectLoad) -> None:
+        self.loads.append(load)
+        if load.state == "refused":
+            self.refusals.append(Refusal(object_name, load.reason))
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """An object on this machine: its bytes as delivered, and as the engine reads them."""
+
+    delivered: DeliveredObject
+    path: Path
+    spooled: Spooled | None
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file in a group."""
+        return self.delivered.sha256
+
+
+def _set_aside(warehouse: Warehouse, sha256s: Sequence[str]) -> tuple[Refusal, ...]:
+    """What of these objects does not count, and why: one sentence per object and reason."""
+    if not sha256s:
+        return ()
+    return tuple(
+        Refusal(
+            row["object_name"],
+            f"{row['records']} record(s) set aside, {row['reason']}, the first is number {row['position']}; the rest counts",
+        )
+        for row in warehouse.frame("queries/telemetry/set_aside", sha256s=list(sha256s)).iter_rows(named=True)
+    )
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)

@@ -1,9 +1,0 @@
-"""Telemetry: OTLP objects to rows of the ``otel`` database, each object once.
-
-The live intake and the scan of configured sources share ``load_object``; no other way leads into the tables.
-"""
-
-from pipelines.telemetry.load import ObjectLoad, load_object
-from pipelines.telemetry.source import Refusal, TelemetryOutcome, ingest_source
-
-__all__ = ["ObjectLoad", "Refusal", "TelemetryOutcome", "ingest_source", "load_object"]
