@@ -22,7 +22,7 @@ ifndef ONCE
 endif
 
 test: $(VENV)/.test-installed lint ## lint, types, import rules and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.test-installed ## what takes long: twenty kills, the large fleet
 	$(BIN)/python -m pytest -m slow --timeout=3600
