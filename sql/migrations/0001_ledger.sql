@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS period_head
     state        LowCardinality(String) COMMENT 'open; later: closed',
     published_at DateTime64(9, 'UTC')   COMMENT 'when the release was published'
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 ORDER BY (scope, period, seq)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Releases: one row publishes a scope and period in all its tables at once';
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS raw_deliveries
     reason        String                 COMMENT 'why, in one sentence',
     recorded_at   DateTime64(9, 'UTC')   COMMENT 'when this line was written'
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 ORDER BY (kind, source_name, period, object_name, recorded_at)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Ledger of deliveries: one line per object, period and attempt that ended';
@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS raw_rejects
     first_bytes   String                 COMMENT 'beginning of the record, at most 200 bytes',
     rejected_at   DateTime64(9, 'UTC')   COMMENT 'when it was set aside'
 )
-ENGINE = ReplacingMergeTree(rejected_at)
+ENGINE = {{replacing_merge_tree}}(rejected_at)
 ORDER BY (kind, source_name, object_sha256, object_name, position, reason, detail)
 COMMENT 'Records set aside, once each: the rest of their object counts';
 
@@ -79,7 +79,7 @@ CREATE TABLE IF NOT EXISTS raw_repairs
     example       String                 COMMENT 'one value as it was delivered, shortened; never of a hidden attribute',
     recorded_at   DateTime64(9, 'UTC')   COMMENT 'when this line was written'
 )
-ENGINE = ReplacingMergeTree(recorded_at)
+ENGINE = {{replacing_merge_tree}}(recorded_at)
 ORDER BY (kind, source_name, object_sha256, object_name, period, subject, reason)
 COMMENT 'What was repaired, emptied, guessed or hidden in records that count: one line per object, period, subject and reason'
 
@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS raw_intake_heartbeats
     loaded_through DateTime64(9, 'UTC') COMMENT 'everything this intake acknowledged before this moment is loaded',
     recorded_at    DateTime64(9, 'UTC') COMMENT 'when this line was written'
 )
-ENGINE = ReplacingMergeTree(recorded_at)
+ENGINE = {{replacing_merge_tree}}(recorded_at)
 ORDER BY intake
 COMMENT 'How far live telemetry is loaded: the clock that moves the moment figures are given for, whatever events claim'
 

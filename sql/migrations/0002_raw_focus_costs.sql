@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS raw_focus_costs
     x_IdentityHash                      UInt64 COMMENT 'hash over Tags, ResourceId, ResourceName, SubAccountId, BillingAccountId and x_ResourceGroupName',
     x_ObjectName                        LowCardinality(String) COMMENT 'object the row was delivered in'
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY x_BillingPeriod
 ORDER BY (x_SourceName, x_BillingPeriod, x_BatchId)
 -- Parts as inserted are compact: two files instead of some two hundred, a fifth of an insert (measured); merges widen them.

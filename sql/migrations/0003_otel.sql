@@ -3,7 +3,7 @@
 -- what begins with a small letter or x_. The functions turn OTLP values into columns; every load shares them.
 
 -- statement
-CREATE DATABASE IF NOT EXISTS otel COMMENT 'OpenTelemetry traces, logs and metrics'
+CREATE DATABASE IF NOT EXISTS {{otel}} COMMENT 'OpenTelemetry traces, logs and metrics'
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_identity AS (text) -> lowerUTF8(trimBoth(text, ' \t\n\r\f\v'))
@@ -181,7 +181,7 @@ CREATE OR REPLACE FUNCTION otlp_point_fault AS (moment, started, exemplars, time
     'time out of range')
 
 -- statement
-CREATE TABLE IF NOT EXISTS otel.otel_traces
+CREATE TABLE IF NOT EXISTS {{otel}}.otel_traces
 (
     Timestamp           DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'start of the span',
     TraceId             String CODEC(ZSTD(1)) COMMENT 'trace, 32 hex digits, lower case',
@@ -217,14 +217,14 @@ CREATE TABLE IF NOT EXISTS otel.otel_traces
     INDEX idx_duration Duration TYPE minmax GRANULARITY 1,
     INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY (toDate(Timestamp), retention_days)
 ORDER BY (app_id, toStartOfFiveMinutes(Timestamp), SpanName, Timestamp)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
 COMMENT 'Spans as delivered; read otel_traces_current'
 
 -- statement
-CREATE TABLE IF NOT EXISTS otel.otel_logs
+CREATE TABLE IF NOT EXISTS {{otel}}.otel_logs
 (
     Timestamp          DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time of the record, else the time it was observed',
     TimestampTime      DateTime('UTC') DEFAULT toDateTime(Timestamp) CODEC(Delta(4), ZSTD(1)) COMMENT 'the same in whole seconds',
@@ -257,14 +257,14 @@ CREATE TABLE IF NOT EXISTS otel.otel_logs
     INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8,
     INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY (toDate(Timestamp), retention_days)
 ORDER BY (app_id, toStartOfFiveMinutes(Timestamp), Timestamp)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
 COMMENT 'Log records as delivered; read otel_logs_current'
 
 -- statement
-CREATE TABLE IF NOT EXISTS otel.otel_metrics_gauge
+CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_gauge
 (
     ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
     ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
@@ -299,14 +299,14 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_gauge
     INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY (toDate(TimeUnix), retention_days)
 ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
 COMMENT 'Points of gauges as delivered; read otel_metrics_gauge_current'
 
 -- statement
-CREATE TABLE IF NOT EXISTS otel.otel_metrics_sum
+CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_sum
 (
     ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
     ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
@@ -343,14 +343,14 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_sum
     INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY (toDate(TimeUnix), retention_days)
 ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
 COMMENT 'Points of sums as delivered; read otel_metrics_sum_current'
 
 -- statement
-CREATE TABLE IF NOT EXISTS otel.otel_metrics_histogram
+CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_histogram
 (
     ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
     ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
@@ -391,14 +391,14 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_histogram
     INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY (toDate(TimeUnix), retention_days)
 ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
 COMMENT 'Points of histograms as delivered; read otel_metrics_histogram_current'
 
 -- statement
-CREATE TABLE IF NOT EXISTS otel.otel_metrics_exponential_histogram
+CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_exponential_histogram
 (
     ResourceAttributes             Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
     ResourceSchemaUrl              String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
@@ -443,14 +443,14 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_exponential_histogram
     INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY (toDate(TimeUnix), retention_days)
 ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
 COMMENT 'Points of exponential histograms as delivered; read otel_metrics_exponential_histogram_current'
 
 -- statement
-CREATE TABLE IF NOT EXISTS otel.otel_metrics_summary
+CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_summary
 (
     ResourceAttributes          Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the resource as text',
     ResourceSchemaUrl           String CODEC(ZSTD(1)) COMMENT 'schema of the resource attributes',
@@ -483,56 +483,56 @@ CREATE TABLE IF NOT EXISTS otel.otel_metrics_summary
     INDEX idx_attr_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_batch x_BatchId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 PARTITION BY (toDate(TimeUnix), retention_days)
 ORDER BY (app_id, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
 COMMENT 'Points of summaries as delivered; read otel_metrics_summary_current'
 
 -- statement
-CREATE OR REPLACE VIEW otel.loaded_batches AS
+CREATE OR REPLACE VIEW {{otel}}.loaded_batches AS
 SELECT DISTINCT batch_id FROM raw_deliveries WHERE kind = 'telemetry' AND state = 'loaded'
 UNION ALL
 SELECT toUUID('00000000-0000-0000-0000-000000000000')
 
 -- statement
-CREATE OR REPLACE VIEW otel.otel_traces_current AS
-SELECT *, app_id, environment FROM otel.otel_traces
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+CREATE OR REPLACE VIEW {{otel}}.otel_traces_current AS
+SELECT *, app_id, environment FROM {{otel}}.otel_traces
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 LIMIT 1 BY TraceId, SpanId
 
 -- statement
-CREATE OR REPLACE VIEW otel.otel_logs_current AS
-SELECT *, app_id, environment FROM otel.otel_logs
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+CREATE OR REPLACE VIEW {{otel}}.otel_logs_current AS
+SELECT *, app_id, environment FROM {{otel}}.otel_logs
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 
 -- statement
-CREATE OR REPLACE VIEW otel.otel_metrics_gauge_current AS
-SELECT *, app_id, environment FROM otel.otel_metrics_gauge
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+CREATE OR REPLACE VIEW {{otel}}.otel_metrics_gauge_current AS
+SELECT *, app_id, environment FROM {{otel}}.otel_metrics_gauge
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
 
 -- statement
-CREATE OR REPLACE VIEW otel.otel_metrics_sum_current AS
-SELECT *, app_id, environment FROM otel.otel_metrics_sum
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+CREATE OR REPLACE VIEW {{otel}}.otel_metrics_sum_current AS
+SELECT *, app_id, environment FROM {{otel}}.otel_metrics_sum
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
 
 -- statement
-CREATE OR REPLACE VIEW otel.otel_metrics_histogram_current AS
-SELECT *, app_id, environment FROM otel.otel_metrics_histogram
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+CREATE OR REPLACE VIEW {{otel}}.otel_metrics_histogram_current AS
+SELECT *, app_id, environment FROM {{otel}}.otel_metrics_histogram
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
 
 -- statement
-CREATE OR REPLACE VIEW otel.otel_metrics_exponential_histogram_current AS
-SELECT *, app_id, environment FROM otel.otel_metrics_exponential_histogram
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+CREATE OR REPLACE VIEW {{otel}}.otel_metrics_exponential_histogram_current AS
+SELECT *, app_id, environment FROM {{otel}}.otel_metrics_exponential_histogram
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
 
 -- statement
-CREATE OR REPLACE VIEW otel.otel_metrics_summary_current AS
-SELECT *, app_id, environment FROM otel.otel_metrics_summary
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+CREATE OR REPLACE VIEW {{otel}}.otel_metrics_summary_current AS
+SELECT *, app_id, environment FROM {{otel}}.otel_metrics_summary
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
 

@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS core_apps
     source       String                 COMMENT 'file and document that says so',
     batch_id     UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree ORDER BY (batch_id, app_id, valid_from)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, valid_from)
 COMMENT 'The registry: apps, effective-dated, from catalog-info.yaml and teams.yaml';
 
 -- statement
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS core_teams
     members      Array(String)          COMMENT 'people of the team',
     batch_id     UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree ORDER BY (batch_id, team)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, team)
 COMMENT 'Teams, from teams.yaml';
 
 -- statement
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS core_identities
     evidence         String                 COMMENT 'the tag, resource or pattern that decided',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree ORDER BY (batch_id, x_IdentityHash, valid_from)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, x_IdentityHash, valid_from)
 COMMENT 'Which app every distinct identity of the bill belongs to, and why';
 
 -- statement
@@ -68,9 +68,11 @@ CREATE TABLE IF NOT EXISTS core_app_costs_daily
     effective_cost   Decimal(38, 18)        COMMENT 'exact sum of EffectiveCost',
     attribution_rule LowCardinality(String) COMMENT 'rule that gave the app',
     confidence       Float64                COMMENT 'confidence of that rule',
-    batch_id         UUID                   COMMENT 'batch that wrote the row'
+    batch_id         UUID                   COMMENT 'batch that wrote the row',
+    -- A charge may be billed in another month than the one it was used in: only the days say which parts can be left out.
+    INDEX usage_days usage_date TYPE minmax GRANULARITY 1
 )
-ENGINE = MergeTree PARTITION BY billing_period ORDER BY (billing_period, batch_id, app_id, usage_date)
+ENGINE = {{merge_tree}} PARTITION BY billing_period ORDER BY (billing_period, batch_id, app_id, usage_date)
 COMMENT 'Cost per app and day: attributed equals billed per source, period, currency and metric';
 
 -- statement
@@ -84,7 +86,7 @@ CREATE TABLE IF NOT EXISTS core_sli_slices
     total        UInt64                 COMMENT 'all events, each span once',
     batch_id     UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree PARTITION BY toYYYYMM(slice_start) ORDER BY (batch_id, app_id, objective, slice_start)
+ENGINE = {{merge_tree}} PARTITION BY toYYYYMM(slice_start) ORDER BY (batch_id, app_id, objective, slice_start)
 COMMENT 'Five-minute service level slices from SERVER and CONSUMER spans';
 
 -- statement
@@ -103,7 +105,7 @@ CREATE TABLE IF NOT EXISTS core_app_telemetry_daily
     last_seen       DateTime64(9, 'UTC')   COMMENT 'time of the last signal',
     batch_id        UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, app_id, usage_date)
+ENGINE = {{merge_tree}} PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, app_id, usage_date)
 COMMENT 'Daily activity per app';
 
 -- statement
@@ -115,7 +117,7 @@ CREATE TABLE IF NOT EXISTS core_app_resources
     spans        UInt64                 COMMENT 'spans that name it',
     batch_id     UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, resource_id, app_id)
+ENGINE = {{merge_tree}} PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, resource_id, app_id)
 COMMENT 'Cloud resources seen in telemetry: evidence for attribution rule 2';
 
 -- statement
@@ -142,7 +144,7 @@ CREATE TABLE IF NOT EXISTS mart_slo_status
     since            Nullable(DateTime('UTC')) COMMENT 'first bad slice of the window that fired',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree ORDER BY (batch_id, app_id, objective)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, objective)
 COMMENT 'Objectives, budgets and burn per app';
 
 -- statement
@@ -160,7 +162,7 @@ CREATE TABLE IF NOT EXISTS mart_cost_anomalies
     state            LowCardinality(String) COMMENT 'open (touches the last three days) or ended',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree ORDER BY (batch_id, app_id, start_date)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, start_date)
 COMMENT 'Cost anomalies as episodes: flagged days with gaps of at most three days';
 
 -- statement
@@ -178,7 +180,7 @@ CREATE TABLE IF NOT EXISTS mart_app_unit_costs_daily
     cost_per_1000_requests Nullable(Decimal(38, 18)) COMMENT 'effective cost per 1,000 requests; NULL without requests',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, app_id, usage_date)
+ENGINE = {{merge_tree}} PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, app_id, usage_date)
 COMMENT 'The join: cost and requests of an app on one day';
 
 -- statement
@@ -194,7 +196,7 @@ CREATE TABLE IF NOT EXISTS mart_team_costs_weekly
     effective_cost   Decimal(38, 18)        COMMENT 'effective in the week',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree ORDER BY (batch_id, team, week_start, app_id)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, team, week_start, app_id)
 COMMENT 'Weekly cost per team and app, ISO weeks in UTC';
 
 -- statement
@@ -220,7 +222,7 @@ CREATE TABLE IF NOT EXISTS mart_chargeback_lines
     amount           Decimal(38, 18)        COMMENT 'charged: billed cost in the minor unit of the currency',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree PARTITION BY billing_period ORDER BY (billing_period, batch_id, line)
+ENGINE = {{merge_tree}} PARTITION BY billing_period ORDER BY (billing_period, batch_id, line)
 COMMENT 'Statement lines: exact costs and the amount in minor units, with a rounding line per currency';
 
 -- statement
@@ -244,7 +246,7 @@ CREATE TABLE IF NOT EXISTS mart_app_inventory
     worst_state      LowCardinality(String) COMMENT 'worst objective: page, ticket, ok, no_data',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = MergeTree ORDER BY (batch_id, app_id)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id)
 COMMENT 'Every app known from the registry, a bill or telemetry';
 
 -- statement
@@ -298,4 +300,14 @@ WHERE (billing_period, batch_id) IN (SELECT period, batch_id FROM current_batche
 -- statement
 CREATE OR REPLACE VIEW mart_app_inventory_current AS
 SELECT * EXCEPT batch_id FROM mart_app_inventory
-WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_app_inventory')
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_app_inventory');
+-- statement
+-- The bill as people read it: published rows with the app of their identity, as it held on the day of the charge.
+CREATE OR REPLACE VIEW raw_focus_costs_current AS
+SELECT costs.*, if(identity.app_id = '', 'unallocated', identity.app_id) AS x_AppId
+FROM raw_focus_costs_published AS costs
+ASOF LEFT JOIN
+(
+    SELECT x_IdentityHash AS identity_hash, valid_from, app_id FROM core_identities_current
+) AS identity
+ON identity.identity_hash = costs.x_IdentityHash AND toDate(costs.ChargePeriodStart) >= identity.valid_from

@@ -8,5 +8,5 @@ CREATE TABLE IF NOT EXISTS schema_migrations
     state       LowCardinality(String) COMMENT 'in_progress or completed',
     recorded_at DateTime64(9, 'UTC') DEFAULT now64(9) COMMENT 'when the state was reached'
 )
-ENGINE = MergeTree ORDER BY (name, recorded_at)
+ENGINE = {{merge_tree}} ORDER BY (name, recorded_at)
 COMMENT 'Migrations of this warehouse: one line per state reached'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from sql import migrate as migrate_module
 from sql.catalog import split_statements, statement, statements
 from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
-from sql.migrate import Migration, migrate, migrations
+from sql.migrate import SINGLE_NODE, Migration, filled, migrate, migrations
 from sql.warehouse import Warehouse
 
 
@@ -111,7 +112,7 @@ def test_every_column_and_table_has_a_comment(warehouse: Warehouse) -> None:
 
 def _our_tables(warehouse: Warehouse) -> list[str]:
     """Tables the migrations make (tests of this session make others)."""
-    text = "\n".join(one.text for one in migrations())
+    text = filled("\n".join(one.text for one in migrations()), SINGLE_NODE)
     names = re.findall(r"CREATE TABLE IF NOT EXISTS (?:otel\.)?(\w+)", text)
     assert len(names) > 10
     return [*names, "schema_migrations"]
@@ -256,6 +257,32 @@ def _neutral(kind: str) -> Any:
     if kind == "UUID":
         return "00000000-0000-0000-0000-000000000000"
     return ""
+
+
+def test_engines_and_the_telemetry_database_are_words() -> None:
+    """Another kind of warehouse fills them; what is written out by name would stay a single node's."""
+    texts = [one.text for one in migrations()] + [statement("statements/create_schema_migrations")]
+    words = {word: f"of_a_cluster_{word}" for word in SINGLE_NODE}
+    for text in texts:
+        elsewhere = "\n".join(
+            line for line in filled(text, words).splitlines() if not line.strip().startswith("--")
+        )
+        elsewhere = re.sub(r"'(?:[^']|'')*'", "''", elsewhere)  # comments of columns
+        assert not re.search(r"\w*MergeTree|\botel\s*\.|\{\{|\}\}", elsewhere)
+        assert set(re.findall(r"ENGINE\s*=\s*(\w+)", elsewhere)) <= set(words.values())
+
+
+def test_a_word_outside_the_table_is_refused() -> None:
+    with pytest.raises(MigrationError, match=r"\{\{shard\}\}, which is none of"):
+        filled("ENGINE = {{shard}}", SINGLE_NODE)
+
+
+def test_a_checksum_is_of_the_file_as_written(warehouse: Warehouse) -> None:
+    recorded = dict(warehouse.frame("queries/ledger/migrations").select("name", "checksum").iter_rows())
+    folder = Path(migrate_module.__file__).with_name("migrations")
+    for name, checksum in recorded.items():
+        written = (folder / f"{name}.sql").read_text(encoding="utf-8").strip().rstrip(";")
+        assert checksum == hashlib.sha256(written.encode()).hexdigest(), name
 
 
 def test_a_migration_file_holds_statements() -> None:
