@@ -29,6 +29,7 @@ from bench.live import live_seconds
 from bench.measure import MIB, Cost, Costs, Line, PeakMemory, compared, lengthened, measured, print_lines
 from bench.pages import page_seconds, reads_of_pages
 from models import anomaly
+from models.settings import BillingSource, Settings
 from pipelines.compute import (
     compute_costs,
     compute_identities,
@@ -40,7 +41,6 @@ from pipelines.ingest import billing, telemetry
 from pipelines.ingest.telemetry.load import engine_settings
 from pipelines.ingest.telemetry.signals import READERS
 from pipelines.ingest.telemetry.spool import spool
-from pipelines.settings import BillingSource, Settings
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id, publish_periods
 from sql.warehouse import Warehouse
@@ -288,8 +288,7 @@ def bench_pass(bench: Bench) -> None:
         cost, text = measured(lambda: appfleet("run", "-w", str(root)))
         bench.add(Line(f"run, {name}: {apps} apps x {days} days", cost, _steps(text)))
     with open_warehouse(root, role="reader") as warehouse:
-        teams = tuple(warehouse.frame_of(statement("teams"))["team"])
-        for page, reads in reads_of_pages(root, teams).items():
+        for page, reads in reads_of_pages(root).items():
             seconds = sorted(page_seconds(warehouse, reads, PAGE_ROUNDS))
             high = Cost(seconds[int(len(seconds) * 0.95) - 1])
             note = f"{len(reads)} reads, median {seconds[len(seconds) // 2] * 1000:.0f} ms"

@@ -6,7 +6,6 @@ Server time only: the statement, its way over HTTP and its frame. How a page dra
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import access, queries
 from dashboards.frame import EMPTY
 from sql.warehouse import Warehouse
+from sql.workspace import WORKSPACE_VARIABLE
 
 APP = Path(access.__file__).with_name("app.py")
 PAGES = ("fleet", "one_app", "team", "oncall", "finance")
@@ -29,16 +29,14 @@ PAGE_SECONDS = 120.0
 Read = tuple[str, dict[str, Any]]
 
 
-def reads_of_pages(workspace: Path, teams: tuple[str, ...]) -> dict[str, list[Read]]:
-    """Statements and parameters each page reads for a viewer, in their order, by name of the page.
+def reads_of_pages(workspace: Path) -> dict[str, list[Read]]:
+    """Statements and parameters each page reads for the workspace's viewer, in their order, by name of the page.
 
     Raises:
         RuntimeError: a page failed, or had nothing to show: its reads would say nothing about a full one.
     """
     config.set_option("server.address", "127.0.0.1")
-    sys.argv = sys.argv[:1]  # a page takes its first argument for the workspace
-    os.environ[access.WORKSPACE_VARIABLE] = str(workspace)
-    os.environ[access.TEAMS_VARIABLE] = ",".join(teams)
+    os.environ[WORKSPACE_VARIABLE] = str(workspace)
     found = {}
     for page in PAGES:
         st.cache_data.clear()
@@ -74,11 +72,9 @@ def _recorded() -> Iterator[list[Read]]:
     reads: list[Read] = []
     original = queries._Connection.frame
 
-    def frame(
-        self: queries._Connection, name: str, teams: tuple[str, ...], parameters: dict[str, Any]
-    ) -> pl.DataFrame:
-        reads.append((name, {**parameters, "teams": list(teams)}))
-        return original(self, name, teams, parameters)
+    def frame(self: queries._Connection, name: str, parameters: dict[str, Any]) -> pl.DataFrame:
+        reads.append((name, parameters))
+        return original(self, name, parameters)
 
     queries._Connection.frame = frame  # type: ignore[method-assign]
     try:

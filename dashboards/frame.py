@@ -14,8 +14,10 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.access import NOBODY, Viewer, current_viewer, workspace
+from dashboards.access import NOBODY, current_viewer
 from dashboards.queries import TeamReads, reads_of
+from models.people import Viewer
+from sql.workspace import named_workspace
 
 EMPTY = (
     "Nothing is published yet. Name your bills and telemetry in `appfleet.yaml`, then run `appfleet run`; "
@@ -48,11 +50,12 @@ class Page:
 def open_page(title: str, question: str) -> Page:
     """Draws the head of a page and returns what it reads from; stops where nobody is signed in or nothing is published."""
     st.title(title, anchor=False)
-    viewer = current_viewer()
+    workspace = named_workspace()
+    viewer = current_viewer(workspace)
     if viewer is None:
         st.warning(NOBODY)
         st.stop()
-    reads = reads_of(workspace(), viewer.teams)
+    reads = reads_of(workspace, viewer)
     found = reads.frame("dashboards/as_of")
     if found.is_empty():
         st.caption(question)

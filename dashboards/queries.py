@@ -1,7 +1,8 @@
-"""The only way a page reads: a named statement under ``sql/queries``, always bound to the viewer's teams.
+"""The only way a page reads: a named statement under ``sql/queries``, always bound to the viewer's teams and rights.
 
-A statement that does not take the teams is refused, and so is a viewer without any. What was read is remembered until
-the next release, under a key that holds the teams; how it is drawn does not belong here.
+A statement that does not take the teams is refused, and so is a viewer without any. No page hands in teams or rights of
+its own. What was read is remembered until the next release, under a key that holds both; how it is drawn does not belong
+here.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +18,53 @@ import polars as pl
 import streamlit as st
 
 from models.errors import ConfigurationError, WarehouseError
+from models.people import RIGHTS, Viewer
 from sql.catalog import statement
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 
-TEAMS_PARAMETER = "{teams:Array(String)}"
+TEAMS = "teams"
+TEAMS_PARAMETER = f"{{{TEAMS}:Array(String)}}"
 
 _KEPT_RESULTS = 400
 
 
 @dataclass(frozen=True)
 class TeamReads:
-    """Reads of one viewer at one release."""
+    """Reads of one viewer, of some of the viewer's teams, at one release."""
 
     workspace: Path
-    teams: tuple[str, ...]
+    viewer: Viewer
     mark: str
 
+    @property
+    def teams(self) -> tuple[str, ...]:
+        """Teams whose rows are read."""
+        return self.viewer.teams
+
     def frame(self, name: str, /, **parameters: Hashable) -> pl.DataFrame:
-        """Result of ``sql/queries/<name>.sql`` for the viewer's teams; lists are given as tuples.
+        """Result of ``sql/queries/<name>.sql`` for the viewer; lists are given as tuples.
 
         Raises:
-            ConfigurationError: the statement does not take the viewer's teams, or there are none.
+            ConfigurationError: the statement does not take the viewer's teams, there are none, or a parameter would
+                stand in for the viewer's teams or rights.
             WarehouseError: the warehouse cannot be reached or refuses the statement.
         """
-        _refuse_unscoped(name, self.teams)
-        return _remembered(
-            str(self.workspace), self.mark, self.teams, name, tuple(sorted(parameters.items()))
-        )
+        scope = _scope(name, self.viewer)
+        taken = sorted(({TEAMS} | set(RIGHTS)) & set(parameters))
+        if taken:
+            raise ConfigurationError(
+                f"{', '.join(taken)} of sql/queries/{name}.sql comes from the viewer: no page may set it"
+            )
+        return _remembered(str(self.workspace), self.mark, name, scope, tuple(sorted(parameters.items())))
 
     def narrowed(self, teams: tuple[str, ...]) -> TeamReads:
         """The same reads for some of the viewer's teams; a team the viewer does not have is left out."""
-        return TeamReads(self.workspace, tuple(team for team in teams if team in self.teams), self.mark)
+        kept = tuple(team for team in teams if team in self.teams)
+        return replace(self, viewer=replace(self.viewer, teams=kept))
 
 
-def reads_of(workspace: Path, teams: tuple[str, ...]) -> TeamReads:
+def reads_of(workspace: Path, viewer: Viewer) -> TeamReads:
     """Reads of a viewer at the newest release.
 
     Raises:
@@ -59,29 +72,32 @@ def reads_of(workspace: Path, teams: tuple[str, ...]) -> TeamReads:
         WarehouseError: the warehouse cannot be reached.
     """
     name = "dashboards/release_mark"
-    _refuse_unscoped(name, teams)
-    mark = _connection(str(workspace)).frame(name, teams, {})
-    return TeamReads(workspace, teams, mark["mark"].item() if mark.height else "")
+    mark = _connection(str(workspace)).frame(name, dict(_scope(name, viewer)))
+    return TeamReads(workspace, viewer, mark["mark"].item() if mark.height else "")
 
 
-def _refuse_unscoped(name: str, teams: tuple[str, ...]) -> None:
-    if TEAMS_PARAMETER not in statement(f"queries/{name}"):
+def _scope(name: str, viewer: Viewer) -> tuple[tuple[str, Any], ...]:
+    """What a statement takes of the viewer: the teams, and each right it names."""
+    text = statement(f"queries/{name}")
+    if TEAMS_PARAMETER not in text:
         raise ConfigurationError(
             f"sql/queries/{name}.sql does not take the viewer's teams: no page may read it"
         )
-    if not teams:
+    if not viewer.teams:
         raise ConfigurationError("the viewer has no team, so there is nothing this viewer may read")
+    rights = ((right, viewer.has(right)) for right in RIGHTS if f"{{{right}:Bool}}" in text)
+    return ((TEAMS, viewer.teams), *rights)
 
 
 @st.cache_data(max_entries=_KEPT_RESULTS, show_spinner=False)
 def _remembered(
     workspace: str,
     mark: str,  # in the key: a new release is a new key
-    teams: tuple[str, ...],
     name: str,
+    scope: tuple[tuple[str, Any], ...],
     parameters: tuple[tuple[str, Any], ...],
 ) -> pl.DataFrame:
-    return _connection(workspace).frame(name, teams, dict(parameters))
+    return _connection(workspace).frame(name, dict((*parameters, *scope)))
 
 
 class _Connection:
@@ -93,15 +109,14 @@ class _Connection:
         self._stack = ExitStack()
         self._warehouse: Warehouse | None = None
 
-    def frame(self, name: str, teams: tuple[str, ...], parameters: dict[str, Any]) -> pl.DataFrame:
+    def frame(self, name: str, parameters: dict[str, Any]) -> pl.DataFrame:
         """Result of a statement, on a fresh connection where the one at hand fails."""
-        bound = {**parameters, "teams": list(teams)}
         warehouse = self._open()
         try:
-            return warehouse.frame(f"queries/{name}", **bound)
+            return warehouse.frame(f"queries/{name}", **parameters)
         except WarehouseError:
             self._drop(warehouse)
-        return self._open().frame(f"queries/{name}", **bound)
+        return self._open().frame(f"queries/{name}", **parameters)
 
     def _open(self) -> Warehouse:
         with self._lock:

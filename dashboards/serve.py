@@ -1,6 +1,6 @@
 """Serves the pages: ``python -m dashboards.serve --workspace DIR --port 8501``.
 
-One place decides address, port and what Streamlit may say. Who looks comes from the environment (``dashboards.access``);
+One place decides address, port and what Streamlit may say. Who looks comes from the workspace's settings (``dashboards.access``);
 starting, watching and ending this process belongs to the caller.
 """
 
@@ -11,7 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from dashboards.access import ONLY_LOOPBACK, WORKSPACE_VARIABLE, is_loopback
+from dashboards.access import ONLY_LOOPBACK, is_loopback
+from sql.workspace import WORKSPACE_VARIABLE, named_workspace
 
 LOOPBACK = "127.0.0.1"
 PORT = 8501
@@ -36,7 +37,7 @@ def command(port: int = PORT, address: str = LOOPBACK) -> list[str]:
 def main() -> None:
     """Becomes the Streamlit server; ends with 2 where the address is not of this machine alone."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.serve")
-    parser.add_argument("--workspace", default=os.environ.get(WORKSPACE_VARIABLE, "."))
+    parser.add_argument("--workspace", type=Path)
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--address", default=LOOPBACK)
     given = parser.parse_args()
@@ -46,7 +47,7 @@ def main() -> None:
     beside = os.environ.get("PYTHONPATH")
     environment = {
         **os.environ,
-        WORKSPACE_VARIABLE: str(Path(given.workspace).resolve()),
+        WORKSPACE_VARIABLE: str(named_workspace(given.workspace)),
         "PYTHONPATH": os.pathsep.join([root, *([beside] if beside else [])]),
     }
     os.execve(sys.executable, command(given.port, given.address), environment)

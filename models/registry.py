@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NoReturn
 
 import polars as pl
 import yaml
@@ -18,6 +17,7 @@ import yaml
 from models.errors import ConfigurationError
 from models.identity import ALWAYS, UNASSIGNED
 from models.schemas import SCHEMAS
+from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, Reader, is_empty
 
 OPEN_END = date(2149, 6, 6)
 """Last day of the engine's ``Date``: a line without an end holds until then."""
@@ -34,23 +34,7 @@ PATTERNS = {
 
 _OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from")
 _ENTITY = re.compile(r"(?:(?P<kind>[^:/]+):)?(?:[^:/]+/)?(?P<name>[^:/]+)")
-_NULL_TAG = "tag:yaml.org,2002:null"
-_TEXT_TAG = "tag:yaml.org,2002:str"
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
-
-
-@dataclass(frozen=True)
-class Document:
-    """One YAML document: where it is from (``file, document n`` for people) and its root node."""
-
-    file: str
-    number: int
-    node: yaml.Node
-
-    @property
-    def source(self) -> str:
-        """File and document, as ``core_apps.source`` has it."""
-        return f"{self.file}, document {self.number}"
 
 
 @dataclass(frozen=True)
@@ -85,9 +69,9 @@ def teams(document: Document) -> list[Team]:
         ConfigurationError: an unknown or missing key, a wrong type, a team twice, or a cost centre YAML reads as a
             number that would lose its leading zeros; names file, line and key.
     """
-    if _is_empty(document.node):
+    if is_empty(document.node):
         return []
-    reader = _Reader(document.file)
+    reader = Reader(document.file)
     fields = reader.mapping(document.node, "", {"teams"})
     found: dict[str, Team] = {}
     for index, node in enumerate(reader.sequence(fields.get("teams"), "teams")):
@@ -169,7 +153,7 @@ def _row(app: _App, team: Team) -> tuple[object, ...]:
     )
 
 
-def _team(reader: _Reader, node: yaml.Node, key: str) -> Team:
+def _team(reader: Reader, node: yaml.Node, key: str) -> Team:
     fields = reader.mapping(node, key, {"team", "name", "lead", "cost_center", "members"})
     if "team" in fields and "name" in fields:
         reader.fail(node, f"{key}.name", "stands beside team, which means the same; keep one")
@@ -180,7 +164,7 @@ def _team(reader: _Reader, node: yaml.Node, key: str) -> Team:
     return Team(
         team=reader.text(name, f"{key}.team"),
         lead=reader.optional_text(lead, f"{key}.lead"),
-        cost_center=reader.code(center, f"{key}.cost_center"),
+        cost_center=_code(reader, center, f"{key}.cost_center"),
         members=tuple(
             reader.text(member, f"{key}.members[{index}]")
             for index, member in enumerate(reader.sequence(fields.get("members"), f"{key}.members"))
@@ -190,9 +174,9 @@ def _team(reader: _Reader, node: yaml.Node, key: str) -> Team:
 
 def _app(document: Document) -> _App | None:
     """The app a document describes, or None where it describes none."""
-    if _is_empty(document.node):
+    if is_empty(document.node):
         return None
-    reader = _Reader(document.file)
+    reader = Reader(document.file)
     fields = reader.mapping(document.node, "")
     for needed in ("apiVersion", "kind"):
         if needed not in fields:
@@ -223,7 +207,7 @@ def _app(document: Document) -> _App | None:
         key: reader.source_text(node, f"metadata.annotations.{ANNOTATIONS}{key}").strip()
         for key, node in ours.items()
     }
-    owner_kind, owner = reader.entity(spec.get("owner"), "spec.owner", UNASSIGNED)
+    owner_kind, owner = _entity(reader, spec.get("owner"), "spec.owner", UNASSIGNED)
     if owner_kind == "user":
         notes.append(
             f"{reader.where(spec['owner'])}: spec.owner is a person, {owner}; name the team that owns {name}"
@@ -233,7 +217,7 @@ def _app(document: Document) -> _App | None:
         app_id=normalised_app_id(told.get("app-id") or name),
         app_name=reader.optional_text(metadata.get("title"), "metadata.title") or name,
         owner=owner,
-        system=reader.entity(spec.get("system"), "spec.system", "")[1],
+        system=_entity(reader, spec.get("system"), "spec.system", "")[1],
         lifecycle=reader.optional_text(spec.get("lifecycle"), "spec.lifecycle"),
         where=reader.where(document.node),
         source=document.source,
@@ -246,7 +230,7 @@ def _app(document: Document) -> _App | None:
     )
 
 
-def _valid_from(reader: _Reader, node: yaml.Node | None, text: str | None) -> date:
+def _valid_from(reader: Reader, node: yaml.Node | None, text: str | None) -> date:
     if node is None or not text:
         return ALWAYS
     try:
@@ -262,85 +246,25 @@ def _valid_from(reader: _Reader, node: yaml.Node | None, text: str | None) -> da
     return day
 
 
-def _is_empty(node: yaml.Node) -> bool:
-    """Nothing written: a null or blank text."""
-    return isinstance(node, yaml.ScalarNode) and (node.tag == _NULL_TAG or not str(node.value).strip())
+def _code(reader: Reader, node: yaml.Node | None, key: str) -> str:
+    """A code such as a cost centre: text, or a number no reader of YAML could write in another way."""
+    if node is None:
+        return ""
+    value = reader.source_text(node, key).strip()
+    if node.tag in (TEXT_TAG, NULL_TAG) or _PLAIN_NUMBER.fullmatch(value):
+        return value
+    return reader.fail(
+        node, key, f'is {value}, which YAML reads as a number; write "{value}" in quotes to keep it'
+    )
 
 
-class _Reader:
-    """Reads nodes of one file, so that each mistake names file, line and key."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-
-    def where(self, node: yaml.Node) -> str:
-        return f"{self.file}, line {node.start_mark.line + 1}"
-
-    def fail(self, node: yaml.Node, key: str, problem: str) -> NoReturn:
-        raise ConfigurationError(f"{self.where(node)}: {key or 'the document'} {problem}")
-
-    def mapping(self, node: yaml.Node, key: str, known: set[str] | None = None) -> dict[str, yaml.Node]:
-        """Fields of a mapping; with ``known`` others are refused."""
-        if _is_empty(node):
-            return {}
-        if not isinstance(node, yaml.MappingNode):
-            self.fail(node, key, "must be a mapping of keys to values")
-        fields: dict[str, yaml.Node] = {}
-        for name_node, value in node.value:
-            name = str(name_node.value)
-            full = f"{key}.{name}" if key else name
-            if known is not None and name not in known:
-                self.fail(name_node, full, f"is not a known key; known here: {', '.join(sorted(known))}")
-            if name in fields:
-                self.fail(name_node, full, "is given twice; remove one of them")
-            fields[name] = value
-        return fields
-
-    def part(self, node: yaml.Node, fields: Mapping[str, yaml.Node], key: str) -> dict[str, yaml.Node]:
-        if key not in fields:
-            self.fail(node, key, "is missing")
-        return self.mapping(fields[key], key)
-
-    def sequence(self, node: yaml.Node | None, key: str) -> list[yaml.Node]:
-        if node is None or _is_empty(node):
-            return []
-        if not isinstance(node, yaml.SequenceNode):
-            self.fail(node, key, "must be a list")
-        return list(node.value)
-
-    def source_text(self, node: yaml.Node, key: str) -> str:
-        """A single value as it is written, whatever YAML takes it for; empty for null."""
-        if not isinstance(node, yaml.ScalarNode):
-            self.fail(node, key, "must be a single value")
-        return "" if node.tag == _NULL_TAG else str(node.value)
-
-    def text(self, node: yaml.Node, key: str) -> str:
-        value = self.source_text(node, key)
-        if node.tag != _TEXT_TAG or not value.strip():
-            self.fail(node, key, "must be text" if value.strip() else "is empty")
-        return value.strip()
-
-    def optional_text(self, node: yaml.Node | None, key: str) -> str:
-        return "" if node is None or _is_empty(node) else self.text(node, key)
-
-    def code(self, node: yaml.Node | None, key: str) -> str:
-        """A code such as a cost centre: text, or a number no reader of YAML could write in another way."""
-        if node is None:
-            return ""
-        value = self.source_text(node, key).strip()
-        if node.tag in (_TEXT_TAG, _NULL_TAG) or _PLAIN_NUMBER.fullmatch(value):
-            return value
-        return self.fail(
-            node, key, f'is {value}, which YAML reads as a number; write "{value}" in quotes to keep it'
-        )
-
-    def entity(self, node: yaml.Node | None, key: str, missing: str) -> tuple[str, str]:
-        """Kind (may be empty) and name of a Backstage entity reference ``[kind:][namespace/]name``."""
-        value = self.optional_text(node, key)
-        if not value:
-            return "", missing
-        match = _ENTITY.fullmatch(value)
-        if match is None:
-            assert node is not None
-            self.fail(node, key, f"is {value!r}; it must read name, namespace/name or kind:namespace/name")
-        return (match["kind"] or "").lower(), match["name"].strip()
+def _entity(reader: Reader, node: yaml.Node | None, key: str, missing: str) -> tuple[str, str]:
+    """Kind (may be empty) and name of a Backstage entity reference ``[kind:][namespace/]name``."""
+    value = reader.optional_text(node, key)
+    if not value:
+        return "", missing
+    match = _ENTITY.fullmatch(value)
+    if match is None:
+        assert node is not None
+        reader.fail(node, key, f"is {value!r}; it must read name, namespace/name or kind:namespace/name")
+    return (match["kind"] or "").lower(), match["name"].strip()

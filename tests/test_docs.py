@@ -10,12 +10,13 @@ from urllib.parse import unquote
 import pytest
 import typer
 
+from models.people import RIGHTS, Viewer
 from models.schemas import SCHEMAS
+from models.settings import BillingSource, Environments, IdentityKeys, Intake, Ports, Settings
 from models.statement_csv import COLUMNS
 from pipelines.commands import doctor
 from pipelines.commands.cli import app
 from pipelines.orchestration.definitions import STEPS
-from pipelines.settings import BillingSource, IdentityKeys, Ports, Settings, Viewer
 from sql.catalog import statement, statements
 from sql.migrate import SINGLE_NODE, filled
 
@@ -66,8 +67,14 @@ def test_every_step_is_in_the_table() -> None:
 
 def test_every_key_of_the_settings_is_in_the_table() -> None:
     section = _documented("Your own bill and telemetry")
-    keys = {"warehouse", "catalog", "teams", "sources.billing", "sources.telemetry"}
-    nested = {"identity": IdentityKeys, "viewer": Viewer, "ports": Ports}
+    keys = {"warehouse", "catalog", "teams", "redact", "sources.billing", "sources.telemetry"}
+    nested = {
+        "identity": IdentityKeys,
+        "viewer": Viewer,
+        "ports": Ports,
+        "intake": Intake,
+        "environments": Environments,
+    }
     for key, kind in nested.items():
         keys |= {f"{key}.{field.name}" for field in dataclasses.fields(kind)}
     keys |= {field.name for field in dataclasses.fields(BillingSource)}
@@ -79,7 +86,13 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "telemetry",
         "catalog",
         "teams",
+        "redact",
     }
+
+
+def test_every_right_is_explained() -> None:
+    section = _documented("Your own bill and telemetry")
+    assert not sorted(right for right in RIGHTS if f"`{right}`" not in section)
 
 
 def test_every_default_port_is_documented() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.errors import ConfigurationError
-from pipelines.settings import BillingSource, Ports, load_settings
+from models.people import RIGHTS, Viewer
+from models.settings import BillingSource, Environments, Intake, Ports, Settings, TelemetrySource
+from sql.workspace import WORKSPACE_VARIABLE, load_settings, named_workspace
 
 WHOLE = """\
 warehouse: embedded
@@ -16,55 +18,114 @@ identity:
 sources:
   billing:
     - {name: aws, format: focus, location: "s3://bills/focus", endpoint_url: "http://127.0.0.1:9000", region: eu-west-1}
+    - {name: hub, format: focus, location: hub, deliveries: replace}
   telemetry:
     - name: collector
       format: otlp
       location: telemetry
-viewer: {name: Ada, teams: [alpha, beta]}
+viewer: {name: Ada, teams: [beta, alpha, "Ops, unassigned"], rights: [see_whole_bills]}
 ports: {dashboards: 9501}
+intake:
+  cors_origins: ["https://Shop.example.com", "http://localhost:5173"]
+redact: {http-authorization: true, e-mail: false}
+environments: {production: [production, prod]}
 """
+
+# text, line and key of a mistake, and a part of what is said about it
+MISTAKES = [
+    ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: catalog, environments"),
+    ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; only `embedded` exists"),
+    ("sources:\n  billing:\n    - {name: a, format: focus}\n", 3, "sources.billing[0].location", "is missing"),
+    ("sources:\n  billing:\n    - name: a\n      format:\n      location: x\n", 4, "sources.billing[0].format", "is missing"),
+    ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format", "it can be focus"),
+    ("sources:\n  telemetry:\n    - {name: a, format: focus, location: x}\n", 3, "sources.telemetry[0].format", "it can be otlp"),
+    ("sources:\n  billing: 3\n", 2, "sources.billing", "must be a list"),
+    ("sources:\n  billing:\n    a: 1\n", 3, "sources.billing", "must be a list"),
+    ("sources: []\n", 1, "sources", "must be a mapping"),
+    ("sources:\n  billing:\n    - focus\n", 3, "sources.billing[0]", "must be a mapping"),
+    ("sources:\n  bills: []\n", 2, "sources.bills", "known here: billing, telemetry"),
+    ("identity:\n  app_keys: app\n", 2, "identity.app_keys", "must be a list"),
+    ("identity:\n  app_key: [app]\n", 2, "identity.app_key", "known here: app_keys, environment_keys, team_keys"),
+    ("viewer:\n  teams: [1]\n", 2, "viewer.teams[0]", "must be text"),
+    ("viewer:\n  teams:\n    - a\n    - ' '\n", 4, "viewer.teams[1]", "is empty"),
+    ("viewer:\n  name: 2026-01-31\n", 2, "viewer.name", "must be text"),
+    ("viewer:\n  rights:\n    - see_whole_bils\n", 3, "viewer.rights[0]", "it can be see_whole_bills"),
+    ("ports:\n  dagster: none\n", 2, "ports.dagster", "must be a port number"),
+    ("ports:\n  dagster: 65536\n", 2, "ports.dagster", "must be a port number"),
+    ("ports:\n  dagster: true\n", 2, "ports.dagster", "must be a port number"),
+    ("catalog: nowhere\n", 1, "catalog", "names nowhere, which does not exist"),
+    ("# teams\nteams: .\n", 2, "teams", "which is not a file"),
+    ("sources:\n  billing:\n    - {name: a, format: focus, location: 'ftp://x'}\n", 3, "sources.billing[0].location", "s3://"),
+    ("sources:\n  billing:\n    - {name: a b, format: focus, location: x}\n", 3, "sources.billing[0].name", "letters, digits"),
+    (
+        "sources:\n  billing:\n    - {name: a, format: focus, location: x}\n    - {name: b, format: focus, location: y}\n"
+        "    - format: focus\n      name: a\n      location: z\n",
+        6,
+        "sources.billing[2].name",
+        "'a' is used twice",
+    ),
+    ("sources:\n  billing:\n    - {name: a, format: focus, location: x, deliveries: append}\n", 3, "sources.billing[0].deliveries", "it can be add"),
+    ("sources:\n  telemetry:\n    - {name: a, format: otlp, location: x, deliveries: add}\n", 3, "sources.telemetry[0].deliveries", "not a known key"),
+    ("intake:\n  cors_origins:\n    - '*'\n", 3, "intake.cors_origins[0]", "must be an origin"),
+    ("intake:\n  cors_origins: ['https://a.example/path']\n", 2, "intake.cors_origins[0]", "must be an origin"),
+    ("intake:\n  cors_origins: https://a.example\n", 2, "intake.cors_origins", "must be a list"),
+    ("redact:\n  e-mail: maybe\n", 2, "redact.e-mail", "must be true or false"),
+    ("redact: [e-mail]\n", 1, "redact", "must be a mapping"),
+    ("environments:\n  production: []\n", 2, "environments.production", "nothing would ever page"),
+    ("environments: {test: [x]}\n", 1, "environments.test", "known here: production"),
+    ("ports:\n  dagster: 1\n  dagster: 2\n", 3, "ports.dagster", "is given twice"),
+    ("viewer:\n  name: !!int x\n", 2, "viewer.name", "cannot be read"),
+    ("[]\n", 1, "the document", "must be a mapping"),
+    # two mistakes: the first of the file is told
+    ("catalog: nowhere\nwarehouse: x\n", 1, "catalog", "does not exist"),
+]  # fmt: skip
 
 
 def workspace(folder: Path, text: str) -> Path:
-    (folder / "appfleet.yaml").write_text(text)
+    (folder / "appfleet.yaml").write_text(text, encoding="utf-8")
     return folder
 
 
 def test_a_whole_file_loads(tmp_path: Path) -> None:
+    (tmp_path / "teams.yaml").touch()
     settings = load_settings(workspace(tmp_path, WHOLE))
     assert settings.identity.app_keys == ("application", "Project")
+    assert settings.identity.team_keys == ("team", "owner")
     assert settings.billing == (
         BillingSource("aws", "focus", "s3://bills/focus", "http://127.0.0.1:9000", "eu-west-1"),
+        BillingSource("hub", "focus", "hub", deliveries="replace"),
     )
-    assert settings.telemetry[0].location == "telemetry"
-    assert settings.viewer.teams == ("alpha", "beta")
+    assert settings.telemetry == (TelemetrySource("collector", "otlp", "telemetry"),)
+    assert settings.viewer == Viewer("Ada", ("Ops, unassigned", "alpha", "beta"), ("see_whole_bills",))
     assert settings.ports == Ports(dashboards=9501)
+    assert settings.intake == Intake(("https://shop.example.com", "http://localhost:5173"))
+    assert settings.redact == {"http-authorization": True, "e-mail": False}
+    assert settings.environments == Environments(("production", "prod"))
+    assert (settings.root, settings.catalog, settings.teams) == (
+        tmp_path,
+        tmp_path / "catalog",
+        tmp_path / "teams.yaml",
+    )
     assert settings.state == tmp_path / ".appfleet"
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "key"),
-    [
-        ("warehouse: embedded\nwarehose: x\n", 2, "warehose"),
-        ("warehouse: postgres\n", 1, "warehouse"),
-        ("sources:\n  billing:\n    - {name: a, format: focus}\n", 3, "sources.billing[0].location"),
-        ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format"),
-        ("sources:\n  billing: 3\n", 2, "sources.billing"),
-        ("identity:\n  app_keys: app\n", 2, "identity.app_keys"),
-        ("viewer:\n  teams: [1]\n", 2, "viewer.teams[0]"),
-        ("ports:\n  dagster: none\n", 2, "ports.dagster"),
-        ("catalog: nowhere\n", 1, "catalog"),
-        (
-            "sources:\n  billing:\n    - {name: a, format: focus, location: 'ftp://x'}\n",
-            3,
-            "sources.billing[0].location",
-        ),
-    ],
-)
-def test_a_mistake_names_file_line_and_key(tmp_path: Path, text: str, line: int, key: str) -> None:
+def test_what_is_not_given_is_the_default(tmp_path: Path) -> None:
+    """A key without a value is a key that is not given."""
+    bare = load_settings(workspace(tmp_path, "warehouse: embedded\n"))
+    assert bare == Settings(root=tmp_path, catalog=tmp_path / "catalog", teams=tmp_path / "teams.yaml")
+    assert (bare.viewer.teams, bare.viewer.rights, bare.environments.production) == ((), (), None)
+    silent = "sources:\n  billing:\n  telemetry:\nviewer:\nidentity:\nports:\n  dagster:\nredact:\nintake:\nenvironments:\n"
+    assert load_settings(workspace(tmp_path, silent)) == bare
+
+
+@pytest.mark.parametrize(("text", "line", "key", "said"), MISTAKES)
+def test_a_mistake_names_file_line_and_key(tmp_path: Path, text: str, line: int, key: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(workspace(tmp_path, text))
-    assert f"appfleet.yaml, line {line}: {key} " in str(caught.value)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{tmp_path / 'appfleet.yaml'}, line {line}: {key} ")
+    assert said in sentence
+    assert "\n" not in sentence
     assert caught.value.exit_code == 2
 
 
@@ -73,6 +134,64 @@ def test_no_file_says_how_to_make_one(tmp_path: Path) -> None:
         load_settings(tmp_path)
 
 
-def test_what_is_not_yaml_names_its_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="line 2"):
-        load_settings(workspace(tmp_path, "a: 1\n b: [\n"))
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\n b: [\n", "line 2"),
+        ("", "is empty: `appfleet init`"),
+        ("# nothing\n", "is empty: `appfleet init`"),
+        ("ports: {}\n---\nports: {}\n", "holds 2 documents"),
+        ("viewer:\n  name: \x01\n", "line 2: this is not YAML"),
+        ("[" * 100_000, "nested deeper than 50 levels"),
+        ("viewer: &a\n  name: *a\n", "nested too deeply"),
+        ("viewer: {? [a] : b}\n", "has a key that is no single value"),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+            + "".join(
+                f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 10)}]\n" for n in range(9)
+            ),
+            "repeats too much",
+        ),
+        ("catalog: " + "x" * 5000 + "\n", "does not exist"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(workspace(tmp_path, text))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "appfleet.yaml").write_bytes(b"viewer: {name: \xff}\n")
+    with pytest.raises(ConfigurationError, match=r"byte 15: this is not UTF-8"):
+        load_settings(tmp_path)
+    (tmp_path / "appfleet.yaml").write_bytes(b"\xef\xbb\xbfviewer: {name: Ada}\n")
+    assert load_settings(tmp_path).viewer.name == "Ada"
+    (tmp_path / "appfleet.yaml").unlink()
+    (tmp_path / "appfleet.yaml").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings(tmp_path)
+
+
+def test_links_in_a_circle_are_no_file(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+    with pytest.raises(ConfigurationError, match="line 1: teams names round"):
+        load_settings(workspace(tmp_path, "teams: round\n"))
+
+
+def test_the_workspace_is_named_by_argument_then_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
+    assert named_workspace() == tmp_path
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(tmp_path / "b"))
+    assert named_workspace() == tmp_path / "b"
+    assert named_workspace(Path("c")) == tmp_path / "c"
+
+
+def test_a_right_is_no_team_and_is_explained() -> None:
+    assert all(name.isidentifier() and meaning for name, meaning in RIGHTS.items())
+    viewer = Viewer(teams=tuple(RIGHTS))
+    assert not any(viewer.has(right) for right in RIGHTS)

@@ -20,6 +20,7 @@ from dashboards.frame import (
 from dashboards.statement import statement_file
 from models.focus import currencies as minor_units
 from models.money import exact_total
+from models.people import SEE_WHOLE_BILLS
 
 ROUNDING = "rounding"
 
@@ -116,7 +117,7 @@ def download(page: Page, month: date) -> None:
 def reconciliation(page: Page, month: date) -> None:
     """Published against attributed cost, to the last digit."""
     st.subheader("Does it tie to the bill?", anchor=False)
-    if not page.viewer.sees_whole_bills:
+    if not page.viewer.has(SEE_WHOLE_BILLS):
         st.caption("A bill is of all teams: this part is shown to finance and the platform team.")
         return
     frame = page.reads.frame("finance/reconciliation", billing_period=month)
@@ -207,7 +208,7 @@ def lines_table(page: Page, month: date) -> None:
 
 def deliveries(page: Page, month: date) -> None:
     """What the month was published from."""
-    if not page.viewer.sees_whole_bills:
+    if not page.viewer.has(SEE_WHOLE_BILLS):
         return
     st.subheader("Published from", anchor=False)
     frame = page.reads.frame("finance/deliveries", billing_period=month)

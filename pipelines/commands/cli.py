@@ -31,7 +31,10 @@ UNCUT_WIDTH = 200
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
-        "--workspace", "-w", envvar="APPFLEET_WORKSPACE", help="Folder with appfleet.yaml.", show_default="."
+        "--workspace",
+        "-w",
+        help="Folder with appfleet.yaml; else what APPFLEET_WORKSPACE names, else the current folder.",
+        show_default=False,
     ),
 ]
 
@@ -89,11 +92,12 @@ def run(
     wait: Annotated[float, typer.Option(help="Seconds to wait for another run in this workspace.")] = 600.0,
 ) -> None:
     """One pass of everything: ingest, attribute, compute, publish."""
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))  # read first: what follows takes seconds to import
     from pipelines.commands.run import run_pass, steps_named
     from pipelines.commands.summary import print_step, print_summary
-    from pipelines.settings import load_settings, workspace_from_environment
 
-    settings = load_settings(workspace_from_environment(workspace))
     steps = steps_named(only)
     console = _console()
     done = run_pass(
@@ -113,9 +117,9 @@ def run(
 def up(workspace: WorkspaceOption = None) -> None:
     """Warehouse, intake, Dagster and dashboards together, until Ctrl-C."""
     from pipelines.commands.supervise import serve
-    from pipelines.settings import load_settings, workspace_from_environment
+    from sql.workspace import load_settings, named_workspace
 
-    serve(load_settings(workspace_from_environment(workspace)), _console())
+    serve(load_settings(named_workspace(workspace)), _console())
 
 
 @app.command()
@@ -127,10 +131,10 @@ def sql(
     ] = OutputFormat.table,
 ) -> None:
     """Run one reading statement; values are printed exactly, decimals whole."""
-    from pipelines.settings import load_settings, workspace_from_environment
     from sql.reading import read_only
+    from sql.workspace import load_settings, named_workspace
 
-    settings = load_settings(workspace_from_environment(workspace))
+    settings = load_settings(named_workspace(workspace))
     sys.stdout.write(read_only(settings.root, text, output_format.value))
 
 
@@ -143,10 +147,10 @@ def chargeback(
 ) -> None:
     """Write the chargeback statement of a month: CSV and a sidecar with its exact sums."""
     from pipelines.reports.statements import write_statement
-    from pipelines.settings import load_settings, workspace_from_environment
     from sql.local_warehouse import open_warehouse
+    from sql.workspace import load_settings, named_workspace
 
-    settings = load_settings(workspace_from_environment(workspace))
+    settings = load_settings(named_workspace(workspace))
     period = _month(month)
     _make(out)
     with open_warehouse(settings.root, role="reader") as warehouse:
@@ -163,27 +167,27 @@ def slo(
 ) -> None:
     """Objectives, error budgets and burn, worst first."""
     from pipelines.commands.summary import print_slo
-    from pipelines.settings import load_settings, workspace_from_environment
+    from sql.workspace import load_settings, named_workspace
 
-    print_slo(_console(), load_settings(workspace_from_environment(workspace)), app_id)
+    print_slo(_console(), load_settings(named_workspace(workspace)), app_id)
 
 
 @app.command()
 def status(workspace: WorkspaceOption = None) -> None:
     """What is published: releases, freshness, the headline figures."""
     from pipelines.commands.summary import print_status
-    from pipelines.settings import load_settings, workspace_from_environment
+    from sql.workspace import load_settings, named_workspace
 
-    print_status(_console(), load_settings(workspace_from_environment(workspace)))
+    print_status(_console(), load_settings(named_workspace(workspace)))
 
 
 @app.command()
 def doctor(workspace: WorkspaceOption = None) -> None:
     """Check control totals, rejects, spans without a resource and stale sources; say what to do."""
     from pipelines.commands.doctor import findings
-    from pipelines.settings import load_settings, workspace_from_environment
+    from sql.workspace import load_settings, named_workspace
 
-    settings = load_settings(workspace_from_environment(workspace))
+    settings = load_settings(named_workspace(workspace))
     found = findings(settings)
     table = Table("check", "finding", "what to do")
     for one in found:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from models.settings import Settings
 from pipelines.compute import STALE_DAYS, cost_days, damaged_totals
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
-from pipelines.settings import Settings
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse

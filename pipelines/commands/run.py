@@ -23,12 +23,12 @@ from dagster._core.storage.tags import (
 from sqlalchemy import Engine, event
 
 from models.errors import AppfleetError, ConfigurationError
+from models.settings import Settings
 from pipelines import compute
 from pipelines.orchestration.assets import reports
 from pipelines.orchestration.definitions import STEPS, build_defs
 from pipelines.orchestration.partitions import AS_OF_TAG, EVERYTHING_TAG, billing_months, telemetry_days
 from pipelines.orchestration.resources import Workspace
-from pipelines.settings import Settings
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads, lease
 from sql.warehouse import Warehouse

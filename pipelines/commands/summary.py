@@ -10,8 +10,8 @@ from decimal import Decimal
 from rich.console import Console
 from rich.table import Table
 
+from models.settings import Settings
 from pipelines.commands.run import PassReport, StepReport
-from pipelines.settings import Settings
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
 

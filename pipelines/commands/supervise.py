@@ -19,9 +19,10 @@ from types import FrameType
 from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
+from models.settings import Settings
 from pipelines.commands.run import dagster_home
-from pipelines.settings import WORKSPACE_VARIABLE, Settings
 from sql.local_warehouse import WarehouseProcess
+from sql.workspace import WORKSPACE_VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -128,8 +129,6 @@ def serve(settings: Settings, console: Console) -> None:
         WORKSPACE_VARIABLE: str(settings.root),
         "DAGSTER_HOME": str(dagster_home(settings)),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "APPFLEET_VIEWER_NAME": settings.viewer.name,
-        "APPFLEET_VIEWER_TEAMS": ",".join(settings.viewer.teams),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
     warehouse = WarehouseProcess(settings.root, port=settings.ports.warehouse)

@@ -33,7 +33,8 @@ teams: teams.yaml
 
 viewer:                        # the person at this machine, until sign-in exists
   name: you
-  teams: [unassigned]          # rows of these teams are shown on the pages
+  teams: [unassigned]          # rows of these teams are shown on the pages; unassigned: what nobody owns
+  rights: [see_whole_bills]    # figures of whole bills, whichever teams they are of
 
 # ports: {dashboards: 8501, dagster: 3000, warehouse: 8123, otlp_grpc: 4317, otlp_http: 4318}
 """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from models import anomaly
+from models.settings import Settings
 from pipelines.compute.as_of import AsOf, cost_days
 from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
-from pipelines.settings import Settings
 from sql.publish import (
     heads,
 )

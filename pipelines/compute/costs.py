@@ -13,8 +13,8 @@ from models import chargeback
 from models.errors import ControlTotalError
 from models.focus import currencies
 from models.money import exact_total
+from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert
-from pipelines.settings import Settings
 from sql.publish import (
     WHOLE_TABLE,
     Release,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from models.errors import ControlTotalError
 from models.identity import Evidence, TagKeys, attribute
 from models.policy import attribution_confidence
+from models.settings import Settings
 from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, publish_frames
-from pipelines.settings import Settings
 from sql.warehouse import Warehouse
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from models import inventory, team_costs
+from models.settings import Settings
 from pipelines.compute.as_of import AsOf
 from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
-from pipelines.settings import Settings
 from sql.publish import (
     heads,
 )

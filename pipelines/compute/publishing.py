@@ -17,8 +17,8 @@ import polars as pl
 
 from models.identity import RULE_VERSION
 from models.policy import policy_sha256
+from models.settings import Settings
 from pipelines.compute.as_of import AsOf
-from pipelines.settings import Settings
 from sql.publish import (
     WHOLE_TABLE,
     Release,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from models.settings import Settings
 from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, publish_frames
 from pipelines.ingest.registry import load_registry
-from pipelines.settings import Settings
 from sql.warehouse import Warehouse
 
 

@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any
 
 from models.policy import slo_defaults
+from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
-from pipelines.settings import Settings
 from sql.publish import (
     collect,
     heads,

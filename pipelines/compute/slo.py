@@ -6,9 +6,9 @@ import polars as pl
 
 from models import slo
 from models.policy import burn_windows, slo_defaults
+from models.settings import Settings
 from pipelines.compute.as_of import AsOf
 from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames, release_sha256
-from pipelines.settings import Settings
 from sql.publish import (
     heads,
 )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from models import unit_costs
+from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert, release_sha256
-from pipelines.settings import Settings
 from sql.publish import (
     collect,
     heads,

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from models.errors import ConfigurationError
-from models.registry import Document, app_frame, team_frame, teams
-from pipelines.settings import Settings
-
-# The C parser is ten times as fast and composes the same nodes; a PyYAML built without it still works.
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from models.registry import app_frame, team_frame, teams
+from models.settings import Settings
+from models.yaml_reader import Document, documents
+from sql.workspace import read_text
 
 ENDINGS = (".yaml", ".yml")
-
-DEEPEST = 50
-"""Levels a description may nest; the C parser composes by recursion and would crash the process on 100,000."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +32,14 @@ def load_registry(settings: Settings) -> Registry:
         ConfigurationError: ``teams.yaml`` is wrong; names file, line and key.
     """
     listed = [team for document in _teams_document(settings) for team in teams(document)]
-    documents: list[Document] = []
+    described: list[Document] = []
     problems: list[str] = []
     for path in catalog_files(settings.catalog):
         try:
-            documents.extend(_documents(path, settings.root))
+            described.extend(_documents(path, settings.root))
         except ConfigurationError as error:
             problems.append(f"{error}; the file is set aside")
-    apps, found = app_frame(documents, listed)
+    apps, found = app_frame(described, listed)
     return Registry(apps, team_frame(listed), problems + found)
 
 
@@ -62,41 +56,12 @@ def catalog_files(location: Path) -> list[Path]:
 def _teams_document(settings: Settings) -> list[Document]:
     if not settings.teams.is_file():
         return []
-    documents = list(_documents(settings.teams, settings.root))
-    if len(documents) > 1:
-        raise ConfigurationError(
-            f"{documents[0].file} holds {len(documents)} documents; write all teams into one"
-        )
-    return documents
+    found = _documents(settings.teams, settings.root)
+    if len(found) > 1:
+        raise ConfigurationError(f"{found[0].file} holds {len(found)} documents; write all teams into one")
+    return found
 
 
-def _documents(path: Path, root: Path) -> Iterator[Document]:
+def _documents(path: Path, root: Path) -> list[Document]:
     name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        _check_depth(text)
-        nodes = list(yaml.compose_all(text, Loader=Loader))
-    except OSError as error:
-        raise ConfigurationError(f"{name} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{name}, byte {error.start}: this is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(
-            f"{name}{line}: this is not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
-        ) from None
-    return (Document(name, number, node) for number, node in enumerate(nodes, start=1))
-
-
-def _check_depth(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise yaml.MarkedYAMLError(
-                    problem=f"nested deeper than {DEEPEST} levels", problem_mark=event.start_mark
-                )
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    return documents(read_text(path, name), name)

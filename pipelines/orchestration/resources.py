@@ -8,9 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.settings import Settings, load_settings, workspace_from_environment
+from models.settings import Settings
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+from sql.workspace import load_settings, named_workspace
 
 
 class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -20,7 +21,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def settings(self) -> Settings:
         """Settings of the workspace named here, else by the environment, else the current folder."""
-        return load_settings(workspace_from_environment(Path(self.directory) if self.directory else None))
+        return load_settings(named_workspace(Path(self.directory) if self.directory else None))
 
     @contextmanager
     def warehouse(self, settings: Settings) -> Iterator[Warehouse]:

@@ -22,8 +22,8 @@ import polars as pl
 from models.errors import ConfigurationError, ControlTotalError
 from models.identity import RULE_VERSION
 from models.money import exact_total
+from models.settings import Settings
 from models.statement_csv import COLUMNS, LAYOUT_VERSION, csv_bytes, plain, stamped_lines, statement_id
-from pipelines.settings import Settings
 from sql.publish import Release, heads
 from sql.warehouse import Warehouse
 

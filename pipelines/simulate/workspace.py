@@ -40,6 +40,7 @@ teams: teams.yaml
 viewer:                        # the person at this machine, until sign-in exists
   name: you
   teams: [{teams}]
+  rights: [see_whole_bills]
 """
 
 COMPONENT = """\

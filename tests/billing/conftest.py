@@ -15,8 +15,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import BillingOutcome, ingest_source
-from pipelines.settings import BillingSource, Settings
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 

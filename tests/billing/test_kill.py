@@ -11,8 +11,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import ingest_source
-from pipelines.settings import BillingSource, Settings
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 from tests.billing.conftest import OCTOBER
@@ -24,7 +24,7 @@ _INGEST = """
 import sys
 from pathlib import Path
 from pipelines.ingest.billing import ingest_source
-from pipelines.settings import BillingSource, Settings
+from models.settings import BillingSource, Settings
 from sql.local_warehouse import open_warehouse
 
 root = Path(sys.argv[1])

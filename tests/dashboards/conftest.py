@@ -11,8 +11,10 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from dashboards import access
+from models.people import Viewer
 from sql.local_warehouse import open_warehouse
-from tests.dashboards.fleet import ALL_TEAMS, Fleet, build, publish_fleet
+from sql.workspace import WORKSPACE_VARIABLE
+from tests.dashboards.fleet import EVERYTHING, Fleet, build, publish_fleet, write_settings
 
 APP = Path(access.__file__).with_name("app.py")
 Run = Callable[..., AppTest]
@@ -50,15 +52,13 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def run_page(
         workspace: Path,
         page: str,
-        teams: tuple[str, ...] = ALL_TEAMS,
+        viewer: Viewer = EVERYTHING,
         address: str | None = "127.0.0.1",
         **query: str,
     ) -> AppTest:
         config.set_option("server.address", address)
-        monkeypatch.setenv(access.WORKSPACE_VARIABLE, str(workspace))
-        monkeypatch.setenv(access.TEAMS_VARIABLE, ",".join(teams))
-        monkeypatch.setenv(access.NAME_VARIABLE, "Ada Moreno")
-        monkeypatch.setattr("sys.argv", ["streamlit"])
+        monkeypatch.setenv(WORKSPACE_VARIABLE, str(workspace))
+        write_settings(workspace, viewer)
         app = AppTest.from_file(str(APP), default_timeout=60)
         app.run()
         for key, value in query.items():

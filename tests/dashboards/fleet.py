@@ -6,14 +6,17 @@ test counts what a page must show with ``decimal`` and a loop, never with our ow
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from models.people import SEE_WHOLE_BILLS, Viewer
 from sql.publish import WHOLE_TABLE, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 
@@ -34,6 +37,8 @@ TEAMS = {
     "storefront": ("0205", "Eli Novak"),
 }
 ALL_TEAMS = (*TEAMS, NOBODY)
+EVERYTHING = Viewer("Ada Moreno", ALL_TEAMS, (SEE_WHOLE_BILLS,))
+"""Who sees all rows and whole bills."""
 
 SOURCES = {"aws-main": ("Amazon Web Services", "USD"), "azure-eu": ("Microsoft Azure", "EUR")}
 SERVICES = {
@@ -581,3 +586,9 @@ def _publish(
         version=AS_OF,
         sums=sums,
     )
+
+
+def write_settings(root: Path, viewer: Viewer) -> None:
+    """The settings of a workspace for a viewer, as ``appfleet up`` would find them."""
+    shown = {"name": viewer.name, "teams": list(viewer.teams), "rights": list(viewer.rights)}
+    (root / "appfleet.yaml").write_text(json.dumps({"viewer": shown}), encoding="utf-8")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dashboards import access, serve
+from models.errors import ConfigurationError
+from models.people import SEE_WHOLE_BILLS, Viewer
+from tests.dashboards.fleet import write_settings
 
 
 @pytest.mark.parametrize(
@@ -30,14 +34,27 @@ def test_only_loopback_is_loopback(address: str | None, loopback: bool) -> None:
     assert access.is_loopback(address) is loopback
 
 
-def test_the_viewer_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(access.TEAMS_VARIABLE, " people, payments ,,people")
-    monkeypatch.delenv(access.NAME_VARIABLE, raising=False)
-    assert access.current_viewer() == access.Viewer("local viewer", ("payments", "people"))
-    monkeypatch.setenv(access.TEAMS_VARIABLE, " , ")
-    assert access.current_viewer() is None
-    monkeypatch.delenv(access.TEAMS_VARIABLE)
-    assert access.current_viewer() is None
+def test_the_viewer_is_the_one_of_the_settings(tmp_path: Path) -> None:
+    write_settings(tmp_path, Viewer("Ada", (" people ", "Ops, unassigned", "people"), (SEE_WHOLE_BILLS,)))
+    viewer = access.current_viewer(tmp_path)
+    assert viewer == Viewer("Ada", ("Ops, unassigned", "people"), ("see_whole_bills",))
+    assert viewer.has(SEE_WHOLE_BILLS)
+    write_settings(tmp_path, Viewer("Ada", ("people",)))
+    viewer = access.current_viewer(tmp_path)
+    assert viewer and not viewer.has(SEE_WHOLE_BILLS)
+    write_settings(tmp_path, Viewer("Ada", rights=(SEE_WHOLE_BILLS,)))
+    assert access.current_viewer(tmp_path) is None
+
+
+def test_no_variable_makes_a_viewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_settings(tmp_path, Viewer())
+    monkeypatch.setenv("APPFLEET_VIEWER_TEAMS", "people,unassigned")
+    assert access.current_viewer(tmp_path) is None
+
+
+def test_pages_without_settings_say_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="appfleet init"):
+        access.current_viewer(tmp_path)
 
 
 def test_serving_another_address_is_wrong_usage() -> None:

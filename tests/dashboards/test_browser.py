@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -17,10 +16,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from dashboards.access import NAME_VARIABLE, TEAMS_VARIABLE
 from dashboards.queries import reads_of
 from dashboards.statement import statement_file
-from tests.dashboards.fleet import ALL_TEAMS
+from tests.dashboards.fleet import EVERYTHING, write_settings
 
 pytestmark = pytest.mark.browser
 
@@ -34,9 +32,9 @@ def address(full_workspace: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    write_settings(full_workspace, EVERYTHING)
     server = subprocess.Popen(
         [sys.executable, "-m", "dashboards.serve", "--workspace", str(full_workspace), "--port", str(port)],
-        env={**os.environ, TEAMS_VARIABLE: ",".join(ALL_TEAMS), NAME_VARIABLE: "Ada Moreno"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -125,7 +123,7 @@ def test_the_statement_downloads_as_the_same_bytes(
     target = tmp_path / "statement.csv"
     started.value.save_as(target)
     assert started.value.suggested_filename == "chargeback-2026-03.csv"
-    assert target.read_bytes() == statement_file(reads_of(full_workspace, ALL_TEAMS), date(2026, 3, 1))
+    assert target.read_bytes() == statement_file(reads_of(full_workspace, EVERYTHING), date(2026, 3, 1))
 
 
 def test_a_name_that_is_not_this_machine_is_refused(address: str) -> None:

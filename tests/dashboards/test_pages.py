@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.access import NOBODY, ONLY_LOOPBACK
+from models.people import Viewer
 from tests.dashboards.conftest import Run
 from tests.dashboards.fleet import ALL_TEAMS, COST_DAY, UNALLOCATED, Fleet, Row
 
@@ -69,7 +70,7 @@ def test_a_page_with_data_draws(run: Run, full_workspace: Path, page: str) -> No
 
 @pytest.mark.parametrize("page", PAGES)
 def test_nobody_signed_in_sees_nothing(run: Run, full_workspace: Path, page: str) -> None:
-    app = run(full_workspace, page, teams=())
+    app = run(full_workspace, page, viewer=Viewer())
     assert [one.value for one in app.warning] == [NOBODY]
     assert not app.dataframe and not app.metric and not app.selectbox
 
@@ -85,7 +86,7 @@ def test_another_address_than_loopback_is_refused(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_another_teams_rows_never_appear(run: Run, full_workspace: Path, fleet: Fleet, page: str) -> None:
-    text = words(run(full_workspace, page, teams=("people",)))
+    text = words(run(full_workspace, page, viewer=Viewer(teams=("people",))))
     others = {row["app_id"] for row in fleet.tables["mart_app_inventory"] if row["team"] != "people"}
     others |= {team for team in ALL_TEAMS if team != "people"} | {UNALLOCATED, "aws-main/", "azure-eu/"}
     seen = {name for name in others if f"app={name}" in text or f",{name}," in text or f"\n{name}\n" in text}
@@ -202,7 +203,7 @@ def test_app_of_an_open_anomaly(run: Run, full_workspace: Path, fleet: Fleet) ->
 
 
 def test_app_of_another_team_in_the_address_is_not_shown(run: Run, full_workspace: Path) -> None:
-    app = run(full_workspace, "one_app", teams=("people",), app="checkout")
+    app = run(full_workspace, "one_app", viewer=Viewer(teams=("people",)), app="checkout")
     assert app.selectbox[0].value == "desk-booking"
     assert "Checkout" not in words(app)
 
@@ -241,14 +242,14 @@ def test_finance_statement_adds_up_per_cost_centre(run: Run, full_workspace: Pat
 
 
 def test_finance_of_a_team_shows_no_whole_bill(run: Run, full_workspace: Path) -> None:
-    app = run(full_workspace, "finance", teams=("people",))
+    app = run(full_workspace, "finance", viewer=Viewer(teams=("people",)))
     assert not app.success
     assert any("A bill is of all teams" in one.value for one in app.caption)
     assert "parquet" not in words(app)
 
 
 def test_team_compares_the_same_days_of_two_weeks(run: Run, full_workspace: Path, fleet: Fleet) -> None:
-    app = run(full_workspace, "team", teams=("logistics",))
+    app = run(full_workspace, "team", viewer=Viewer(teams=("logistics",)))
     monday = COST_DAY - timedelta(days=COST_DAY.weekday())
     own = fleet.costs(team="logistics", billing_currency="EUR")
     now = added([row for row in own if row["usage_date"] >= monday])

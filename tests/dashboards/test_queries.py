@@ -8,14 +8,27 @@ from typing import Any
 import pytest
 import streamlit as st
 
+from dashboards.access import current_viewer
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
+from models.people import RIGHTS, SEE_WHOLE_BILLS, Viewer
 from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
 from sql.local_warehouse import WarehouseProcess, open_warehouse
-from tests.dashboards.fleet import ALL_TEAMS, COST_DAY, FIRST_DAY, NOBODY, Fleet, month_of, publish_fleet
+from tests.dashboards.fleet import (
+    ALL_TEAMS,
+    COST_DAY,
+    EVERYTHING,
+    FIRST_DAY,
+    NOBODY,
+    Fleet,
+    month_of,
+    publish_fleet,
+    write_settings,
+)
 
+PEOPLE = Viewer(teams=("people",))
 FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance")
 NAMES = [name.removeprefix("queries/") for folder in FOLDERS for name in statements(f"queries/{folder}")]
 PARAMETERS: dict[str, Any] = {
@@ -43,8 +56,8 @@ def test_every_statement_takes_the_teams_and_returns_the_columns_it_declares(
     full_workspace: Path, empty_workspace: Path, name: str
 ) -> None:
     assert TEAMS_PARAMETER in statement(f"queries/{name}")
-    full = reads_of(full_workspace, ALL_TEAMS).frame(name, **needed(name))
-    empty = reads_of(empty_workspace, ALL_TEAMS).frame(name, **needed(name))
+    full = reads_of(full_workspace, EVERYTHING).frame(name, **needed(name))
+    empty = reads_of(empty_workspace, EVERYTHING).frame(name, **needed(name))
     assert full.columns == empty.columns
     declared = statement(f"queries/{name}").split("-- columns:")[1].split("SELECT")[0]
     if "those of" not in declared:
@@ -55,7 +68,7 @@ def test_every_statement_takes_the_teams_and_returns_the_columns_it_declares(
 def test_a_row_of_another_team_never_leaves_the_warehouse(
     full_workspace: Path, fleet: Fleet, name: str
 ) -> None:
-    frame = reads_of(full_workspace, ("people",)).frame(name, **needed(name))
+    frame = reads_of(full_workspace, PEOPLE).frame(name, **needed(name))
     own = {row["app_id"] for row in fleet.tables["mart_app_inventory"] if row["team"] == "people"}
     if "app_id" in frame.columns:
         assert set(frame["app_id"]) <= own
@@ -69,7 +82,7 @@ def test_a_row_of_another_team_never_leaves_the_warehouse(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_team_that_owns_nothing_gets_nothing(full_workspace: Path, name: str) -> None:
-    frame = reads_of(full_workspace, ("nobody-of-ours",)).frame(name, **needed(name))
+    frame = reads_of(full_workspace, Viewer(teams=("nobody-of-ours",))).frame(name, **needed(name))
     if name.startswith("dashboards/"):
         return
     figures = [value for row in frame.iter_rows() for value in row]
@@ -78,26 +91,63 @@ def test_a_team_that_owns_nothing_gets_nothing(full_workspace: Path, name: str) 
 
 def test_a_statement_without_the_teams_is_refused(full_workspace: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not take the viewer's teams"):
-        reads_of(full_workspace, ALL_TEAMS).frame("ledger/heads", scope_prefix="")
+        reads_of(full_workspace, EVERYTHING).frame("ledger/heads", scope_prefix="")
 
 
 def test_a_viewer_without_teams_is_refused(full_workspace: Path) -> None:
     with pytest.raises(ConfigurationError, match="no team"):
-        reads_of(full_workspace, ())
+        reads_of(full_workspace, Viewer())
     with pytest.raises(ConfigurationError, match="no team"):
-        TeamReads(full_workspace, (), "").frame("fleet/counts")
+        TeamReads(full_workspace, Viewer(), "").frame("fleet/counts")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("dashboards/")])
+def test_a_page_cannot_hand_in_a_scope(full_workspace: Path, name: str) -> None:
+    """A parameter named as the teams or as a right never stands in for the viewer's."""
+    reads = reads_of(full_workspace, PEOPLE)
+    given = needed(name)
+    for widened in ({"teams": tuple(ALL_TEAMS)}, dict.fromkeys(RIGHTS, True)):
+        with pytest.raises(ConfigurationError, match="comes from the viewer"):
+            reads.frame(name, **given, **widened)
+
+
+def test_a_team_is_one_name_whatever_it_holds(full_workspace: Path, fleet: Fleet) -> None:
+    """A comma in a team's name makes no second team of it, and no team carries a right."""
+    write_settings(full_workspace, Viewer(teams=("people, unassigned",)))
+    viewer = current_viewer(full_workspace)
+    assert viewer == Viewer(teams=("people, unassigned",))
+    reads = reads_of(full_workspace, viewer)
+    assert reads.frame("fleet/counts")["apps"][0] == 0
+    for name in ("finance/reconciliation", "finance/deliveries", "finance/statement", "finance/lines"):
+        assert reads.frame(name, **needed(name)).is_empty()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "see_whole_bills" in statement(f"queries/{name}")]
+)
+def test_whole_bills_hang_on_the_right_alone(full_workspace: Path, name: str) -> None:
+    """Neither every team together nor what nobody owns gives what the right gives, and the right opens no other rows."""
+    teams_only = reads_of(full_workspace, Viewer(teams=ALL_TEAMS)).frame(name, **needed(name))
+    with_right = reads_of(full_workspace, EVERYTHING).frame(name, **needed(name))
+    people = reads_of(full_workspace, Viewer(teams=("people",), rights=(SEE_WHOLE_BILLS,)))
+    if name in ("finance/reconciliation", "finance/deliveries"):
+        assert teams_only.is_empty() and with_right.height
+        assert people.frame(name, **needed(name)).equals(with_right)
+        return
+    assert "" not in teams_only["team"] and "" in with_right["team"]
+    assert set(people.frame(name, **needed(name))["team"]) == {"people", ""}
 
 
 def test_narrowing_never_widens(full_workspace: Path) -> None:
-    reads = reads_of(full_workspace, ("people",))
+    reads = reads_of(full_workspace, PEOPLE)
     assert reads.narrowed(("people", "payments")).teams == ("people",)
     with pytest.raises(ConfigurationError):
         reads.narrowed(("payments",)).frame("fleet/counts")
 
 
 def test_two_viewers_never_share_what_is_remembered(full_workspace: Path) -> None:
-    people = reads_of(full_workspace, ("people",)).frame("fleet/counts")
-    nobody = reads_of(full_workspace, (NOBODY,)).frame("fleet/counts")
+    people = reads_of(full_workspace, PEOPLE).frame("fleet/counts")
+    nobody = reads_of(full_workspace, Viewer(teams=(NOBODY,))).frame("fleet/counts")
     assert people["apps"][0] == 4
     assert nobody["apps"][0] == 2
 
@@ -105,24 +155,24 @@ def test_two_viewers_never_share_what_is_remembered(full_workspace: Path) -> Non
 def test_a_release_is_seen_at_once_and_a_restart_survived(tmp_path: Path, fleet: Fleet) -> None:
     first = WarehouseProcess(tmp_path)
     first.start()
-    assert reads_of(tmp_path, ALL_TEAMS).frame("fleet/counts")["apps"][0] == 0
+    assert reads_of(tmp_path, EVERYTHING).frame("fleet/counts")["apps"][0] == 0
     with open_warehouse(tmp_path) as warehouse:
         publish_fleet(warehouse, fleet)
-    assert reads_of(tmp_path, ALL_TEAMS).frame("fleet/counts")["apps"][0] == 24
+    assert reads_of(tmp_path, EVERYTHING).frame("fleet/counts")["apps"][0] == 24
     first.stop(at_once=True)
     second = WarehouseProcess(tmp_path)
     second.start()
     st.cache_data.clear()
-    assert reads_of(tmp_path, ALL_TEAMS).frame("fleet/counts")["apps"][0] == 24
+    assert reads_of(tmp_path, EVERYTHING).frame("fleet/counts")["apps"][0] == 24
     second.stop(at_once=True)
     st.cache_resource.clear()
 
 
-@pytest.mark.parametrize(("teams", "team"), [(ALL_TEAMS, None), (("people",), "people")])
+@pytest.mark.parametrize(("viewer", "team"), [(EVERYTHING, None), (PEOPLE, "people")])
 def test_the_download_is_the_file_of_the_command(
-    full_workspace: Path, tmp_path: Path, teams: tuple[str, ...], team: str | None
+    full_workspace: Path, tmp_path: Path, viewer: Viewer, team: str | None
 ) -> None:
     month = month_of(COST_DAY)
     with open_warehouse(full_workspace, role="reader") as warehouse:
         written = write_statement(warehouse, None, month, tmp_path, team)
-    assert statement_file(reads_of(full_workspace, teams), month) == written.csv_path.read_bytes()
+    assert statement_file(reads_of(full_workspace, viewer), month) == written.csv_path.read_bytes()

@@ -79,7 +79,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ports_of(workspace: Path) -> Any:
-    from pipelines.settings import load_settings
+    from sql.workspace import load_settings
 
     return load_settings(workspace).ports
 

@@ -12,8 +12,8 @@ import pytest
 
 from models.errors import ConfigurationError
 from models.schemas import SCHEMAS
+from models.settings import Settings
 from pipelines.ingest.registry import Registry, load_registry
-from pipelines.settings import Settings
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 

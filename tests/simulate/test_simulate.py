@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from models.errors import ConfigurationError
-from pipelines.settings import load_settings
 from pipelines.simulate import simulate
+from sql.workspace import load_settings
 
 END = date(2026, 3, 31)
 

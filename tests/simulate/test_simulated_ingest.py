@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.ingest import billing, telemetry
 from pipelines.ingest.registry import load_registry
-from pipelines.settings import load_settings
 from sql.warehouse import Warehouse
+from sql.workspace import load_settings
 
 
 @pytest.fixture(scope="module")

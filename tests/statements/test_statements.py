@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from models.chargeback import statement_lines
 from models.errors import ConfigurationError, ControlTotalError
 from models.schemas import MONEY
+from models.settings import Settings
 from models.statement_csv import COLUMNS, csv_bytes, plain, safe
 from pipelines.reports.statements import write_statement
-from pipelines.settings import Settings
 from sql.publish import publish
 from sql.warehouse import Warehouse
 

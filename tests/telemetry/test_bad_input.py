@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+from models.settings import Settings, TelemetrySource
 from pipelines.ingest.telemetry import ingest_source
-from pipelines.settings import Settings, TelemetrySource
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import Load

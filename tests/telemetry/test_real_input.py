@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from models.settings import Settings, TelemetrySource
 from pipelines.ingest.telemetry import TelemetryOutcome, ingest_source
-from pipelines.settings import Settings, TelemetrySource
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse

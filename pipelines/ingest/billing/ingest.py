@@ -17,6 +17,7 @@ from uuid import UUID
 
 from models.errors import AppfleetError, ControlTotalError, ObjectRefused, WarehouseError
 from models.focus import METRICS
+from models.settings import BillingSource, Settings
 from pipelines.ingest.billing.counting import Counter
 from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
 from pipelines.ingest.billing.ledger import NO_MONTH, Ledger, Line, MonthTotals
@@ -24,7 +25,6 @@ from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, Peri
 from pipelines.ingest.billing.plan import Candidate, MonthPlan, Published, plan
 from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
-from pipelines.settings import BillingSource, Settings
 from sql.publish import IN_THE_BACKGROUND, Release, lease, new_batch_id, publish
 from sql.warehouse import Warehouse
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.errors import AppfleetError
 from pipelines.ingest.intake.service import Addresses, run_intake
-from pipelines.settings import load_settings, workspace_from_environment
+from sql.workspace import load_settings, named_workspace
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.until_stdin_closes:
         threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     try:
-        run_intake(load_settings(workspace_from_environment(options.workspace)), stop, _announce)
+        run_intake(load_settings(named_workspace(options.workspace)), stop, _announce)
     except AppfleetError as error:
         print(f"appfleet: {error}", file=sys.stderr)
         return error.exit_code

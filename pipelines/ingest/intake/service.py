@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from models.settings import Ports, Settings
 from pipelines.ingest.intake.grpc_front import serve_grpc
 from pipelines.ingest.intake.http_front import HttpFront
 from pipelines.ingest.intake.journal import Journal
@@ -23,7 +24,6 @@ from pipelines.ingest.intake.loader import Loader, LoadObject
 from pipelines.ingest.intake.receiver import Receiver
 from pipelines.ingest.intake.wire import SIGNALS
 from pipelines.ingest.telemetry import load_object
-from pipelines.settings import Ports, Settings
 from sql.local_warehouse import open_warehouse
 from sql.publish import lease
 from sql.warehouse import Warehouse

@@ -15,11 +15,11 @@ from datetime import datetime
 from pathlib import Path
 
 from models.errors import ConfigurationError, InputRefused, ObjectRefused
+from models.settings import Settings, TelemetrySource
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from pipelines.ingest.telemetry.load import DeliveredObject, ObjectLoad, load_group, load_object, recorded
 from pipelines.ingest.telemetry.policy import spool_limits
 from pipelines.ingest.telemetry.spool import Spooled, spool
-from pipelines.settings import Settings, TelemetrySource
 from sql.publish import lease
 from sql.warehouse import Warehouse
 

@@ -8,12 +8,12 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
+from models.settings import Settings
 from pipelines import compute
 from pipelines.compute import AsOf, Outcome
 from pipelines.orchestration.assets.reports import OWNERS, result, total
 from pipelines.orchestration.partitions import AS_OF_TAG, billing_months, telemetry_days, wanted_periods
 from pipelines.orchestration.resources import Workspace
-from pipelines.settings import Settings
 from sql.warehouse import Warehouse
 
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))

@@ -1,6 +1,6 @@
--- purpose: the objects a billing month was published from. A bill is of all teams, so only a viewer who has
---   'unassigned' (finance, the platform team) is shown it
--- parameters: teams Array(String), billing_period Date
+-- purpose: the objects a billing month was published from. A bill is of all teams, so only a viewer with
+--   the right to see whole bills (finance, the platform team) is shown it
+-- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: source_name, object_name, object_sha256, rows, rejected, modified_at, recorded_at, batch_id, published_at, seq
 SELECT
     toString(d.source_name) AS source_name,
@@ -21,7 +21,7 @@ INNER JOIN
     WHERE startsWith(scope, 'billing/') AND period = {billing_period:Date}
     GROUP BY scope
 ) AS h ON h.scope = concat('billing/', d.source_name)
-WHERE has({teams:Array(String)}, 'unassigned')
+WHERE {see_whole_bills:Bool} AND notEmpty({teams:Array(String)})
   AND d.kind = 'billing'
   AND d.period = {billing_period:Date}
   AND d.batch_id = h.batches['raw_focus_costs']

@@ -1,6 +1,6 @@
 -- purpose: lines of the statement of a billing month, largest amounts first; the rounding line of a currency is of no
---   team, so it goes to a viewer who has 'unassigned' (finance, the platform team)
--- parameters: teams Array(String), billing_period Date, search String, row_limit UInt32
+--   team, so it goes to a viewer with the right to see whole bills (finance, the platform team)
+-- parameters: teams Array(String), see_whole_bills Bool, billing_period Date, search String, row_limit UInt32
 -- columns: line, cost_center, team, app_id, app_name, source_name, service_name, charge_category, charge_class,
 --   cost_type, attribution_rule, billing_currency, billed_cost, effective_cost, amount, matching (lines before the limit)
 SELECT
@@ -14,7 +14,7 @@ FROM mart_chargeback_lines_current AS l
 WHERE billing_period = {billing_period:Date}
   AND (
         l.team IN {teams:Array(String)}
-        OR (l.cost_type = 'rounding' AND has({teams:Array(String)}, 'unassigned'))
+        OR (l.cost_type = 'rounding' AND {see_whole_bills:Bool})
     )
   AND (
         empty({search:String})

@@ -1,6 +1,6 @@
 -- purpose: published against attributed cost of a billing month, exactly, per source, currency and metric.
---   A bill is of all teams, so only a viewer who has 'unassigned' (finance, the platform team) is shown it
--- parameters: teams Array(String), billing_period Date
+--   A bill is of all teams, so only a viewer with the right to see whole bills (finance, the platform team) is shown it
+-- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: source_name, billing_currency, metric, published, attributed, difference
 SELECT
     source_name,
@@ -34,6 +34,6 @@ FROM
     WHERE billing_period = {billing_period:Date}
     GROUP BY source_name, billing_currency, metric
 )
-WHERE has({teams:Array(String)}, 'unassigned') AND metric IN ('BilledCost', 'EffectiveCost')
+WHERE {see_whole_bills:Bool} AND notEmpty({teams:Array(String)}) AND metric IN ('BilledCost', 'EffectiveCost')
 GROUP BY source_name, billing_currency, metric
 ORDER BY source_name, billing_currency, metric

@@ -1,6 +1,6 @@
 -- purpose: the statement of a billing month per cost centre, team and currency; the rounding line of a currency is of
---   no team, so it goes to a viewer who has 'unassigned' (finance, the platform team)
--- parameters: teams Array(String), billing_period Date
+--   no team, so it goes to a viewer with the right to see whole bills (finance, the platform team)
+-- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: cost_center, team (empty for rounding), owner, billing_currency, billed_cost, effective_cost, amount, unallocated, lines, apps
 SELECT
     toString(l.cost_center) AS cost_center,
@@ -17,7 +17,7 @@ FROM mart_chargeback_lines_current AS l
 WHERE billing_period = {billing_period:Date}
   AND (
         l.team IN {teams:Array(String)}
-        OR (l.cost_type = 'rounding' AND has({teams:Array(String)}, 'unassigned'))
+        OR (l.cost_type = 'rounding' AND {see_whole_bills:Bool})
     )
 GROUP BY cost_center, team, billing_currency
 ORDER BY billing_currency, team = '', amount DESC, team

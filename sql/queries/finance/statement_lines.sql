@@ -1,6 +1,6 @@
 -- purpose: every line of the statement of a billing month, as a file carries it; the rounding line of a currency is of
---   no team, so it goes to a viewer who has 'unassigned' (finance, the platform team)
--- parameters: teams Array(String), billing_period Date
+--   no team, so it goes to a viewer with the right to see whole bills (finance, the platform team)
+-- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: those of mart_chargeback_lines, version (release of the statement), is_whole (no line is left out)
 SELECT
     billing_period, line, toString(cost_center) AS cost_center, toString(l.team) AS team, owner, app_id, app_name,
@@ -17,6 +17,6 @@ FROM mart_chargeback_lines_current AS l
 WHERE billing_period = {billing_period:Date}
   AND (
         l.team IN {teams:Array(String)}
-        OR (l.cost_type = 'rounding' AND has({teams:Array(String)}, 'unassigned'))
+        OR (l.cost_type = 'rounding' AND {see_whole_bills:Bool})
     )
 ORDER BY line

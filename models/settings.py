@@ -1,0 +1,257 @@
+"""Settings of a workspace as typed data: the text of ``appfleet.yaml`` in, values out.
+
+Every key is checked here, each mistake one sentence with file, line and key. Nothing is read from disk: ``sql.workspace``
+brings the text and says where a path leads. No secret is ever a setting: credentials come from the environment or the
+provider's own chain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import AfterValidator, ConfigDict, StrictBool, ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass
+
+from models.errors import ConfigurationError
+from models.people import Viewer
+from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
+
+FILE_NAME = "appfleet.yaml"
+
+BILLING_FORMATS = ("focus",)
+"""Formats a bill can be in, by the name ``sources.billing[].format`` has."""
+
+TELEMETRY_FORMATS = ("otlp",)
+"""Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""
+
+STORES = ("s3",)
+"""Schemes a location can have; one without a scheme is a path."""
+
+_KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+
+
+@pydantic.dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a path of the settings leads: absolute, and what is there."""
+
+    path: Path
+    kind: Literal["file", "folder", "nothing"]
+
+
+Locate = Callable[[str], Place]
+"""Says where a path written in the settings leads, relative to their file."""
+
+
+def _source_name(value: str) -> str:
+    if not value.replace("-", "").replace("_", "").isalnum():
+        raise ValueError("may hold letters, digits, - and _ only")
+    return value
+
+
+def _location(value: str) -> str:
+    scheme, found, _ = value.partition("://")
+    if found and scheme not in STORES:
+        stores = " or ".join(f"{store}:// location" for store in STORES)
+        raise ValueError(f"can be a file, folder, glob or {stores}")
+    return value
+
+
+def _port(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
+        raise ValueError("must be a port number")
+    return value
+
+
+def _origin(value: str) -> str:
+    origin = value.lower()
+    if not _ORIGIN.fullmatch(origin):
+        raise ValueError(
+            f"is {value!r}; it must be an origin as a browser sends it: https://app.example.com, with a port where it has one"
+        )
+    return origin
+
+
+def _embedded(value: str) -> str:
+    if value != "embedded":
+        raise ValueError(f"is {value!r}; only `embedded` exists in this version")
+    return value
+
+
+Port = Annotated[int, pydantic.PlainValidator(_port)]
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class IdentityKeys:
+    """Tag keys that name app, team and environment, in the order they are tried."""
+
+    app_keys: tuple[Text, ...] = ("app_id", "application", "app")
+    team_keys: tuple[Text, ...] = ("team", "owner")
+    environment_keys: tuple[Text, ...] = ("environment", "env")
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class Source:
+    """One place bytes come from: a file, folder, glob or ``s3://`` location."""
+
+    name: Annotated[Text, AfterValidator(_source_name)]
+    format: Text
+    location: Annotated[Text, AfterValidator(_location)]
+    endpoint_url: Text | None = None
+    region: Text | None = None
+    profile: Text | None = None
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class BillingSource(Source):
+    """A bill.
+
+    With its Google billing account, `doctor` finds projects it is silent about. ``deliveries`` says for good what a
+    delivery that overlaps an older one is: rows to ``add`` to it, or one that is to ``replace`` it; without it a
+    person decides.
+    """
+
+    format: Annotated[Text, one_of(BILLING_FORMATS)]
+    google_billing_account: Text | None = None
+    deliveries: Literal["add", "replace"] | None = None
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class TelemetrySource(Source):
+    """OTLP objects."""
+
+    format: Annotated[Text, one_of(TELEMETRY_FORMATS)]
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class Ports:
+    """Where the services of ``appfleet up`` listen, all on loopback."""
+
+    dashboards: Port = 8501
+    dagster: Port = 3000
+    warehouse: Port = 8123
+    otlp_grpc: Port = 4317
+    otlp_http: Port = 4318
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class Intake:
+    """How live telemetry is taken: the origins whose pages may send it from a browser, as browsers write them."""
+
+    cors_origins: tuple[Annotated[Text, AfterValidator(_origin)], ...] = ()
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class Environments:
+    """Which environments are production, in place of the policy's list; None leaves it to the policy."""
+
+    production: tuple[Name, ...] | None = None
+
+    @field_validator("production")
+    @classmethod
+    def _at_least_one(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value == ():
+            raise ValueError(
+                "names no environment, so nothing would ever page; leave the key out to use the policy's list"
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A workspace as its ``appfleet.yaml`` describes it; paths are absolute.
+
+    ``redact`` switches rules of the redaction policy on or off by name; a rule that is not named keeps the policy's word.
+    """
+
+    root: Path
+    catalog: Path
+    teams: Path
+    identity: IdentityKeys = field(default_factory=IdentityKeys)
+    billing: tuple[BillingSource, ...] = ()
+    telemetry: tuple[TelemetrySource, ...] = ()
+    viewer: Viewer = field(default_factory=Viewer)
+    ports: Ports = field(default_factory=Ports)
+    intake: Intake = field(default_factory=Intake)
+    environments: Environments = field(default_factory=Environments)
+    redact: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        """Folder of everything appfleet keeps in the workspace."""
+        return self.root / ".appfleet"
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class _Sources:
+    billing: tuple[BillingSource, ...] = ()
+    telemetry: tuple[TelemetrySource, ...] = ()
+
+    @field_validator("billing", "telemetry")
+    @classmethod
+    def _each_name_once(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        names: set[str] = set()
+        for index, source in enumerate(sources):
+            if source.name in names:
+                raise Misplaced(f"{source.name!r} is used twice", (index, "name"))
+            names.add(source.name)
+        return sources
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class _File:
+    """The shape of ``appfleet.yaml``; its validators are handed ``locate``."""
+
+    warehouse: Annotated[Text, AfterValidator(_embedded)] = "embedded"
+    identity: IdentityKeys = field(default_factory=IdentityKeys)
+    sources: _Sources = field(default_factory=_Sources)
+    catalog: Text = "catalog"
+    teams: Text = "teams.yaml"
+    viewer: Viewer = field(default_factory=Viewer)
+    ports: Ports = field(default_factory=Ports)
+    intake: Intake = field(default_factory=Intake)
+    environments: Environments = field(default_factory=Environments)
+    redact: dict[Name, StrictBool] = field(default_factory=dict)
+
+    @field_validator("catalog", "teams")
+    @classmethod
+    def _leads_somewhere(cls, value: str, info: ValidationInfo) -> str:
+        locate: Locate = (info.context or {})["locate"]
+        place = locate(value)
+        if place.kind == "nothing" and not any(c in value for c in "*?["):
+            raise ValueError(f"names {value}, which does not exist")
+        if info.field_name == "teams" and place.kind != "file":
+            raise ValueError(f"names {place.path.name}, which is not a file")
+        return value
+
+
+def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings:
+    """Settings of the workspace ``root`` from the text of its ``appfleet.yaml``, which sentences call ``file``.
+
+    Raises:
+        ConfigurationError: a wrong key, type or path; names file, line and key.
+    """
+    found = [one for one in documents(text, file) if not is_empty(one.node)]
+    if not found:
+        raise ConfigurationError(f"{file} is empty: `appfleet init` writes one to start from")
+    if len(found) > 1:
+        raise ConfigurationError(f"{file} holds {len(found)} documents; write all settings into one")
+    given = validated(_File, found[0], {"locate": locate})
+    return Settings(
+        root=root,
+        catalog=locate(given.catalog).path,
+        teams=locate(given.teams).path,
+        identity=given.identity,
+        billing=given.sources.billing,
+        telemetry=given.sources.telemetry,
+        viewer=given.viewer,
+        ports=given.ports,
+        intake=given.intake,
+        environments=given.environments,
+        redact=given.redact,
+    )

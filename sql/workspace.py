@@ -1,0 +1,56 @@
+"""Where a workspace is and what its files say, for everything that works on one: commands, Dagster and pages.
+
+Reads bytes and looks at paths; what the text of ``appfleet.yaml`` means is decided in ``models.settings``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from models.errors import ConfigurationError
+from models.settings import FILE_NAME, Place, Settings, parse_settings
+
+WORKSPACE_VARIABLE = "APPFLEET_WORKSPACE"
+
+
+def named_workspace(explicit: Path | None = None) -> Path:
+    """The workspace named on the command line, else by the environment, else the current folder."""
+    return (explicit or Path(os.environ.get(WORKSPACE_VARIABLE, "."))).resolve()
+
+
+def load_settings(workspace: Path) -> Settings:
+    """Settings of a workspace.
+
+    Raises:
+        ConfigurationError: no such file, or a wrong key, type or path; names file, line and key.
+    """
+    root, path = workspace.resolve(), workspace / FILE_NAME
+
+    def locate(text: str) -> Place:
+        place = root / text
+        try:
+            place = place.resolve()
+            return Place(place, "file" if place.is_file() else "folder" if place.exists() else "nothing")
+        except (OSError, RuntimeError):  # a name too long, links in a circle
+            return Place(place, "nothing")
+
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no {FILE_NAME} in {workspace}: make one with `appfleet init {workspace}`, or name a workspace with -w"
+        )
+    return parse_settings(read_text(path, str(path)), str(path), root, locate)
+
+
+def read_text(path: Path, name: str) -> str:
+    """Text of a file a user wrote, which sentences call ``name``.
+
+    Raises:
+        ConfigurationError: it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"{name} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{name}, byte {error.start}: this is not UTF-8 text") from None
