@@ -113,7 +113,7 @@ def _send(address: str, requests: list[bytes]) -> None:
                     export(request, timeout=30, wait_for_ready=True)
                     break
                 except grpc.RpcError as error:
-                    if error.code() not in (  # type: ignore[attr-defined]
+                    if error.code() not in (
                         grpc.StatusCode.UNAVAILABLE,
                         grpc.StatusCode.RESOURCE_EXHAUSTED,
                     ):

@@ -55,6 +55,12 @@ def panel_frame(frame: pl.DataFrame, value: str, shown: Sequence[str]) -> pl.Dat
     )
 
 
+def first_day(panels: Sequence[Panel]) -> date:
+    """The first day any of the panels shows."""
+    days: list[date] = pl.concat(panel.frame["usage_date"] for panel in panels).to_list()
+    return min(days)
+
+
 def stacked_panels(
     panels: Sequence[Panel], first: date, last: date, episodes: pl.DataFrame
 ) -> list[alt.LayerChart]:
@@ -124,7 +130,7 @@ def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: boo
                 tooltip=[alt.Tooltip("words:N", title="Cost anomaly")],
             )
         )
-    return alt.layer(*layers, line)
+    return alt.LayerChart(layer=[*layers, line])
 
 
 def _midnight(day: date) -> str:
@@ -136,7 +142,7 @@ def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.C
 
     ``frame`` has ``iso_week``, ``value``, ``shown`` and ``is_complete``.
     """
-    return (
+    chart: alt.Chart = (
         alt.Chart(frame)
         .mark_bar(color=colour, cornerRadiusEnd=2)
         .encode(
@@ -151,11 +157,12 @@ def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.C
         )
         .properties(height=200)
     )
+    return chart
 
 
 def ranked_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.Chart:
     """Horizontal bars, names and amounts beside them, largest first. ``frame`` has ``name, value, shown``."""
-    return (
+    chart: alt.Chart = (
         alt.Chart(frame.with_columns(label=pl.format("{}   {}", "name", "shown")))
         .mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.7})
         .encode(
@@ -167,6 +174,7 @@ def ranked_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.C
         )
         .properties(height=max(60, 28 * frame.height))
     )
+    return chart
 
 
 def currency_colour(place: int) -> str:

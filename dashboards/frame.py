@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import polars as pl
@@ -18,6 +18,9 @@ from dashboards.access import NOBODY, current_viewer
 from dashboards.queries import TeamReads, reads_of
 from models.people import Viewer
 from sql.workspace import named_workspace
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 EMPTY = (
     "Nothing is published yet. Name your bills and telemetry in `appfleet.yaml`, then run `appfleet run`; "
@@ -83,7 +86,7 @@ def app_link(app_id: str) -> str:
     return f"/app?app={quote(app_id, safe='')}"
 
 
-def app_column(label: str = "App") -> dict[str, object]:
+def app_column(label: str = "App") -> ColumnConfig:
     """Configuration of a column of ``app_link`` addresses that shows the app's id."""
     return st.column_config.LinkColumn(label, display_text=r"app=(.*)$", pinned=True, width=150)
 

@@ -15,7 +15,7 @@ def statement_file(reads: TeamReads, billing_period: date) -> bytes:
     """The CSV of the viewer's lines of a month: the whole statement for who may see all of it, else a part by its teams."""
     lines = reads.frame("finance/statement_lines", billing_period=billing_period)
     whole = bool(lines["is_whole"].all())
-    version = lines["version"].max() or 0
+    version = max(lines["version"].to_list(), default=0)
     team = None if whole else ",".join(reads.teams)
-    stamped = stamped_lines(lines.drop("is_whole", "version"), int(version), billing_period, team)
+    stamped = stamped_lines(lines.drop("is_whole", "version"), version, billing_period, team)
     return csv_bytes(stamped.select(COLUMNS))[0]

@@ -12,15 +12,16 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from otel.exporters import Notice, Watched, exporter
 from otel.log_handler import LogHandler
@@ -165,14 +166,19 @@ def _started(
     handle = Instrumentation(app_id, tracers.get_tracer(app_id), meters.get_meter(app_id))
     if spans := exporters["traces"]:
         tracers.add_span_processor(
-            BatchSpanProcessor(spans, schedule_delay_millis=_unless_set("OTEL_BSP_SCHEDULE_DELAY"))
+            BatchSpanProcessor(
+                cast(SpanExporter, spans), schedule_delay_millis=_unless_set("OTEL_BSP_SCHEDULE_DELAY")
+            )
         )
         handle._end_with(tracers.shutdown, spans.shutdown)
     if points := exporters["metrics"]:
         handle._end_with(meters.shutdown, points.shutdown)
     if records := exporters["logs"]:
         loggers.add_log_record_processor(
-            BatchLogRecordProcessor(records, schedule_delay_millis=_unless_set("OTEL_BLRP_SCHEDULE_DELAY"))
+            BatchLogRecordProcessor(
+                cast(LogRecordExporter, records),
+                schedule_delay_millis=_unless_set("OTEL_BLRP_SCHEDULE_DELAY"),
+            )
         )
         LogHandler(loggers).attach()
         handle._end_with(loggers.shutdown, records.shutdown)
@@ -198,7 +204,7 @@ def _resource(app_id: str, named: Mapping[str, str]) -> Resource:
 
 
 def _metric_readers(points: Watched | None) -> list[PeriodicExportingMetricReader]:
-    return [PeriodicExportingMetricReader(points)] if points else []
+    return [PeriodicExportingMetricReader(cast(MetricExporter, points))] if points else []
 
 
 def _span_limits() -> SpanLimits:

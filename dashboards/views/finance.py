@@ -34,9 +34,10 @@ def chosen_month(page: Page) -> date:
         )
         st.stop()
     named = {f"{month:%Y-%m}": month for month in months}
-    return named[
+    chosen: date = named[
         st.selectbox("Billing month (UTC)", list(named), key="month", bind="query-params", width=240)
     ]
+    return chosen
 
 
 def headline(statement: pl.DataFrame, month: date) -> None:

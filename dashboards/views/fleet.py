@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 import streamlit as st
 
 from dashboards import formats
 from dashboards.frame import Page, app_column, linked, open_page, shown_of, table_height
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 ORDERS = {
     "cost": "by cost",
@@ -78,10 +83,10 @@ def headline(page: Page, totals: pl.DataFrame) -> None:
         border=True,
         help="They cost this much in the last 30 days, were seen before, and served no request in them.",
     )
-    columns = st.columns(max(4, 2 * totals.height))
+    money_columns = st.columns(max(4, 2 * totals.height))
     for place, row in enumerate(totals.iter_rows(named=True)):
         currency = row["billing_currency"]
-        columns[2 * place].metric(
+        money_columns[2 * place].metric(
             f"Billed in {currency}, 30 days",
             formats.money(row["billed"], currency),
             f"{formats.change(row['billed'], row['billed_before'])} vs 30 days before",
@@ -90,7 +95,7 @@ def headline(page: Page, totals: pl.DataFrame) -> None:
             help=f"Exactly {formats.exact(row['billed'])}, for {formats.plural(row['billed_apps'], 'app')}. "
             "Currencies are never added.",
         )
-        columns[2 * place + 1].metric(
+        money_columns[2 * place + 1].metric(
             f"Unallocated in {currency}",
             formats.money(row["unallocated"], currency),
             f"{formats.share(row['unallocated'], row['billed'])} of what is billed",
@@ -166,9 +171,9 @@ def table_of(frame: pl.DataFrame, currencies: list[str]) -> pl.DataFrame:
     )
 
 
-def columns_of(currencies: list[str]) -> dict[str, object]:
+def columns_of(currencies: list[str]) -> dict[str, ColumnConfig]:
     """How the columns of the table are named, aligned and explained."""
-    config: dict[str, object] = {
+    config: dict[str, ColumnConfig] = {
         "app": app_column(),
         "app_name": st.column_config.TextColumn("Title"),
         "team": st.column_config.TextColumn("Team"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any, Literal
 
 import polars as pl
 import streamlit as st
@@ -12,6 +13,11 @@ from dashboards.charts import Panel
 from dashboards.frame import Page, by_currency, days_back, open_page
 from models.money import exact_total
 
+_COLOUR_OF_STATE: dict[str, Literal["red", "orange", "green"]] = {
+    "page": "red",
+    "ticket": "orange",
+    "ok": "green",
+}
 WINDOWS = {30: "30 days", 90: "90 days", 395: "13 months"}
 
 
@@ -45,13 +51,12 @@ def chosen_app(page: Page) -> tuple[str, int]:
     return app_id, days or 90
 
 
-def registry_facts(facts: dict[str, object]) -> None:
+def registry_facts(facts: dict[str, Any]) -> None:
     """Who owns the app, and what is known about it."""
     st.header(facts["app_name"], anchor=False)
     badges = st.container(horizontal=True)
     state = facts["worst_state"]
-    colour = {"page": "red", "ticket": "orange", "ok": "green"}.get(state, "gray")
-    badges.badge(f"Health: {formats.STATES.get(state, state)}", color=colour)
+    badges.badge(f"Health: {formats.STATES.get(state, state)}", color=_COLOUR_OF_STATE.get(state, "gray"))
     if not facts["is_registered"]:
         badges.badge(
             "Unregistered", color="orange", help="Seen in a bill or in telemetry; no catalogue names it."
@@ -136,9 +141,10 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
         for currency, part in by_currency(costs)
     ]
     daily = activity.unique("usage_date")  # a day in two currencies is two rows with the same requests
-    words.append(formats.plural(daily["requests"].sum(), "request"))
-    if daily["requests"].sum():
-        words.append(formats.plural(daily["errors"].sum(), "error"))
+    requests, errors = (sum(daily[column].to_list()) for column in ("requests", "errors"))
+    words.append(formats.plural(requests, "request"))
+    if requests:
+        words.append(formats.plural(errors, "error"))
     st.markdown(f"{formats.day(first)} to {formats.day(last)}: **{' · '.join(words)}**")
     episodes = anomalies.filter(pl.col("end_date") >= first).select(
         pl.col("start_date").clip(lower_bound=first),
@@ -152,7 +158,7 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
         ),
     )
     with st.container(gap=None):
-        begin = max(first, min(panel.frame["usage_date"].min() for panel in panels))
+        begin = max(first, charts.first_day(panels))
         for panel, chart in zip(panels, charts.stacked_panels(panels, begin, last, episodes), strict=True):
             st.altair_chart(chart, width="stretch", alt=f"{panel.title} of {app_id} per day")
 

@@ -47,9 +47,8 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
             if table == "core_sli_slices":
                 parameters["latency_threshold_ns"] = slo_defaults().latency_threshold_ns
             warehouse.execute(f"statements/{table}", **parameters)
-        counted = warehouse.frame(
-            "queries/telemetry/batch_rows", **{f"{t}_batch": b for t, b in batches.items()}
-        )
+        written: dict[str, Any] = {f"{table}_batch": batch for table, batch in batches.items()}
+        counted = warehouse.frame("queries/telemetry/batch_rows", **written)
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
         releases = publish_periods(warehouse, "slices", batches, changed, rows)
         collect(warehouse, releases)

@@ -58,7 +58,7 @@ def write_statement(
     """
     statement = _published(warehouse, billing_period)
     sources = [one for one in heads(warehouse, "billing/") if one.period == billing_period]
-    bound = {"billing_period": billing_period, "batch_id": statement.batches[TABLE]}
+    bound: dict[str, Any] = {"billing_period": billing_period, "batch_id": statement.batches[TABLE]}
     whole = warehouse.frame("queries/chargeback/sums", **bound)
     published = _ties_to_bill(whole, sources, billing_period)
     lines = warehouse.frame("queries/chargeback/lines", **bound, team=team or "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -167,13 +168,7 @@ def _write_data(root: Path, delivery: Delivery, charges: pl.DataFrame) -> list[P
     for number, start in enumerate(range(0, charges.height, CHUNK_ROWS), start=1):
         table = focus_table(charges[start : start + CHUNK_ROWS], delivery.month)
         path = folder / f"{EXPORT}-{number:05d}.snappy.parquet"
-        paths.append(
-            write(
-                path,
-                delivery.at,
-                lambda target, table=table: pq.write_table(table, target, compression="snappy"),
-            )
-        )
+        paths.append(write(path, delivery.at, partial(pq.write_table, table, compression="snappy")))
     return paths
 
 

@@ -159,7 +159,7 @@ class Bill:
         return (
             self._static[line]
             .with_columns(
-                ChargePeriodStart=pl.lit(self.fleet.first_day) + pl.duration(days=day),
+                ChargePeriodStart=pl.lit(self.fleet.first_day) + pl.duration(days=pl.lit(day)),
                 covered=pl.Series(covered),
                 ListCost=pl.Series(units),
                 ContractedCost=pl.Series(units),
@@ -193,7 +193,8 @@ class Bill:
         apps = np.array([one.app for one in fleet.resources])[lines.resource]
         jitter = np.exp(rng.normal(0, 0.02, (len(apps), len(days))))
         amounts = levels[apps] * lines.share[:, None] * jitter
-        return np.rint(amounts * (UNIT / GRAIN)).astype(np.int64) * GRAIN
+        units: np.ndarray = np.rint(amounts * (UNIT / GRAIN)).astype(np.int64) * GRAIN
+        return units
 
     @property
     def _commitment(self) -> str:

@@ -67,6 +67,11 @@ def _names(count: int) -> list[str]:
     ]
 
 
+def _uniform(rng: np.random.Generator, bounds: Sequence[float], count: int) -> np.ndarray:
+    low, high = bounds
+    return rng.uniform(low, high, count)
+
+
 def _apps(rng: np.random.Generator, count: int, days: int, teams: Sequence[Team]) -> list[App]:
     share, cost = profile()["apps"], profile()["cost"]
     daily = np.clip(np.exp(rng.normal(np.log(cost["median"]), cost["sigma"], count)), *cost["bounds"])
@@ -79,9 +84,9 @@ def _apps(rng: np.random.Generator, count: int, days: int, teams: Sequence[Team]
         for name, part in share.items()
         if name != "telemetry"
     }
-    noise = rng.uniform(*cost["noise"], count)
-    weekend = np.where(rng.random(count) < cost["follows_week"], rng.uniform(*cost["weekend"], count), 1.0)
-    trend = rng.uniform(*cost["yearly_trend"], count)
+    noise = _uniform(rng, cost["noise"], count)
+    weekend = np.where(rng.random(count) < cost["follows_week"], _uniform(rng, cost["weekend"], count), 1.0)
+    trend = _uniform(rng, cost["yearly_trend"], count)
     requests = daily**0.5 * np.exp(rng.normal(0, 0.8, count))
     moments = rng.random((3, count))
     apps = []

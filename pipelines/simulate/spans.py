@@ -56,7 +56,8 @@ class Span(NamedTuple):
 
     @property
     def is_slow(self) -> bool:
-        return self.end - self.start >= profile()["telemetry"]["latency_ms"]["threshold"] * SECOND // 1000
+        threshold: int = profile()["telemetry"]["latency_ms"]["threshold"] * SECOND // 1000
+        return self.end - self.start >= threshold
 
 
 @dataclass(frozen=True)

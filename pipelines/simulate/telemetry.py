@@ -101,13 +101,14 @@ class Telemetry:
         )
         days = np.arange(self.fleet.days)
         weights = np.array([app.requests_weight if app else 0.2 for app in self.apps])
-        table = weights[:, None] * np.where(self._weekday(days) >= 5, 0.6, 1.0)
+        table: np.ndarray = weights[:, None] * np.where(self._weekday(days) >= 5, 0.6, 1.0)
         table[:, -size["dense_days"] :] *= size["dense_weight"]
         for row, app in enumerate(self.apps):
             if app:
                 table[row] *= (days >= app.start) & (days < min(app.stop, app.idle_from))
         total = float(table.sum()) or 1.0
-        return table * (budget / (1 + size["child_share"]) / total)
+        table *= budget / (1 + size["child_share"]) / total
+        return table
 
     def _weekday(self, days: np.ndarray) -> np.ndarray:
         return (days + self.fleet.first_day.weekday()) % 7

@@ -34,7 +34,7 @@ _EMPTY_RESPONSE = b""
 Export = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
 
 
-class _Methods(grpc.GenericRpcHandler):
+class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc comes without annotations
     def __init__(self, receiver: Receiver) -> None:
         self._handlers = {
             method: grpc.unary_unary_rpc_method_handler(_export(receiver, signal))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 import dagster as dg
+import polars as pl
 
 from models.settings import Settings
 from pipelines import compute
@@ -48,7 +49,9 @@ def computed(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
     )
-    def publish(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.MaterializeResult]:
+    def publish(
+        context: dg.AssetExecutionContext, workspace: Workspace
+    ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.monotonic()
         settings = workspace.settings()
         with workspace.warehouse(settings) as warehouse:
@@ -172,7 +175,7 @@ def attributed_equals_billed(workspace: Workspace) -> dg.AssetCheckResult:
         passed=wrong.is_empty(),
         metadata={
             "compared": totals.height,
-            "differences": dg.MetadataValue.json(wrong.cast(str).to_dicts() if wrong.height else []),
+            "differences": dg.MetadataValue.json(wrong.cast(pl.String).to_dicts() if wrong.height else []),
         },
     )
 

@@ -35,7 +35,7 @@ DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_win
     kinds={"clickhouse"},
     owners=OWNERS,
 )
-def raw_focus_costs(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+def raw_focus_costs(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The bill in FOCUS columns: each source's months loaded, verified and published as batches."""
     started = time.monotonic()
     settings = workspace.settings()
@@ -80,7 +80,7 @@ def published_rows_equal_their_control_totals(workspace: Workspace) -> dg.AssetC
         for name in TELEMETRY_TABLES
     ]
 )
-def otel_signals(workspace: Workspace) -> Iterator[dg.MaterializeResult]:
+def otel_signals(workspace: Workspace) -> Iterator[dg.MaterializeResult[None]]:
     """OTLP objects to the tables of database ``otel``: spans, log records and metric points, each object once.
 
     An object knows its days only once it is read, so loading has no partitions; what is computed from it has.

@@ -27,7 +27,7 @@ def result(
     refused: Sequence[str] = (),
     notes: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Result of an asset; sums are exact text, so no float comes near money."""
     metadata: dict[str, Any] = {
         "dagster/table_name": table,
