@@ -1,5 +1,8 @@
 -- Rows of the cloud bill as FOCUS 1.4, with the columns 1.4 removed; what a provider lacks is NULL.
 -- Column facts: models/policy/focus_columns.csv (a test compares). Nothing is updated: a restated month is a new batch.
+-- x_ChargeHash is counted by the table and not by the statement that fills it, so that every format has the same one. A
+-- NULL would make it NULL and the order of a map would change it. Amounts are rounded, as a copy printed from doubles
+-- differs from the sixth place on, and large quantities (bytes) from the third digit before the point.
 
 -- statement
 CREATE TABLE IF NOT EXISTS raw_focus_costs
@@ -76,7 +79,15 @@ CREATE TABLE IF NOT EXISTS raw_focus_costs
     x_BillingPeriod                     Date COMMENT 'first day of the month BillingPeriodStart lies in (UTC)',
     x_BatchId                           UUID COMMENT 'load attempt that wrote the row; published batches only are read',
     x_IdentityHash                      UInt64 COMMENT 'hash over Tags, ResourceId, ResourceName, SubAccountId, BillingAccountId and x_ResourceGroupName',
-    x_ObjectName                        LowCardinality(String) COMMENT 'object the row was delivered in'
+    x_ObjectName                        LowCardinality(String) COMMENT 'object the row was delivered in',
+    x_ChargeHash                        UInt64 DEFAULT cityHash64(
+        round(BilledCost, 6), round(EffectiveCost, 6), BillingCurrency, ChargePeriodStart, ChargePeriodEnd, ChargeCategory,
+        ifNull(ChargeClass, ''), ifNull(ResourceId, ''), ifNull(SubAccountId, ''), ServiceName, ifNull(SkuId, ''),
+        ifNull(SkuPriceId, ''), ifNull(ChargeDescription, ''), ifNull(RegionId, ''),
+        multiIf(abs(ifNull(ConsumedQuantity, 0)) < 1000000, round(ifNull(ConsumedQuantity, 0), 6), round(ifNull(ConsumedQuantity, 0), -3)),
+        multiIf(abs(ifNull(PricingQuantity, 0)) < 1000000, round(ifNull(PricingQuantity, 0), 6), round(ifNull(PricingQuantity, 0), -3)),
+        mapSort(Tags)
+    ) COMMENT 'hash of what tells charges apart, amounts at 6 places: the same charge in another file, format or source has the same'
 )
 ENGINE = {{merge_tree}}
 PARTITION BY x_BillingPeriod

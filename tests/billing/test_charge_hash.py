@@ -1,0 +1,92 @@
+"""What tells charges apart: the same charge has the same hash in any file, format, order and spelling of its amounts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tests.billing.conftest import ROW, Bills
+
+CHARGE = {
+    **ROW,
+    "BilledCost": "12.345678901234",
+    "EffectiveCost": "0.1",
+    "ResourceId": "r",
+    "SubAccountId": "s",
+    "SkuId": "k",
+    "SkuPriceId": "p",
+    "ChargeDescription": "d",
+    "RegionId": "eu",
+    "ConsumedQuantity": "2678400123456.789",
+    "PricingQuantity": "0.3",
+    "ChargeClass": "",
+    "Tags": '{"app_id": "a", "env": "prod"}',
+}
+"""One charge with everything that is hashed."""
+
+
+def _hashes(bills: Bills) -> dict[str, int]:
+    frame = bills.warehouse.frame_of("SELECT x_ObjectName AS name, x_ChargeHash AS hash FROM raw_focus_costs")
+    assert frame["hash"].dtype.is_unsigned_integer()
+    return dict(frame.rows())
+
+
+def test_the_same_charge_hashes_the_same_whatever_wrote_it(bills: Bills, focus_csv) -> None:
+    def twin(name: str, **differs: str) -> None:
+        bills.put(f"{name}.csv", focus_csv({**CHARGE, **differs}))
+        bills.ingest(name=name, location=f"bills/{name}.csv")
+
+    twin("plain")
+    twin("places", BilledCost="12.3456789000000000000000001")
+    twin("exponent", EffectiveCost="1e-1")
+    twin("printed-from-a-double", ConsumedQuantity="2678400123456.7888183")
+    twin("tags-in-another-order", Tags='{"env": "prod", "app_id": "a"}')
+    twin("null-as-a-word", ChargeClass="NULL")
+    twin("unhashed", ServiceCategory="Compute", InvoiceId="i", ListCost="99")
+    row = next(csv.DictReader(io.StringIO(focus_csv(CHARGE), newline="")))
+    amounts = ("BilledCost", "EffectiveCost", "ConsumedQuantity", "PricingQuantity")
+    table = {
+        name: pa.array([float(value)]) if name in amounts else pa.array([value or None], pa.string())
+        for name, value in row.items()
+    }
+    bills.put("parquet.parquet", b"")
+    pq.write_table(pa.table(table), bills.folder / "parquet.parquet")
+    bills.ingest(name="parquet", location="bills/parquet.parquet")
+    found = _hashes(bills)
+    assert len(found) == 8
+    assert len(set(found.values())) == 1
+
+
+def test_what_tells_charges_apart_changes_the_hash(bills: Bills, focus_csv) -> None:
+    other = {
+        "BillingPeriodEnd": CHARGE["BillingPeriodEnd"],
+        "BillingPeriodStart": CHARGE["BillingPeriodStart"],
+        "ChargePeriodStart": "2024-09-02T01:00:00Z",
+        "ChargePeriodEnd": "2024-09-03T01:00:00Z",
+        "BillingCurrency": "EUR",
+        "Tags": '{"app_id": "a", "env": "dev"}',
+        "ChargeClass": "Correction",
+    }
+    unhashed = ("ListCost", "ContractedCost", "BillingAccountId", "ProviderName", *list(other)[:2])
+
+    def changed(name: str) -> str:
+        is_amount = CHARGE[name].replace(".", "").isdigit()
+        return other.get(name, str(Decimal(CHARGE[name]) * 2) if is_amount else f"other {CHARGE[name]}")
+
+    bills.put(
+        "a.csv", focus_csv(CHARGE, *({**CHARGE, name: changed(name), "InvoiceId": name} for name in CHARGE))
+    )
+    assert bills.ingest().refusals == ()
+    frame = bills.warehouse.frame_of(
+        "SELECT ifNull(InvoiceId, '') AS changed, x_ChargeHash AS hash FROM raw_focus_costs"
+    )
+    hashes = dict(frame.rows())
+    plain = hashes.pop("")
+    assert set(hashes) == set(CHARGE)
+    assert {name for name, found in hashes.items() if found == plain} == set(unhashed)
+    told_apart = [found for name, found in hashes.items() if name not in unhashed]
+    assert len(told_apart) == len(set(told_apart))
