@@ -23,6 +23,16 @@ SINGLE_NODE: Mapping[str, str] = {
 }
 """Words of a warehouse on one node: the engines of its tables and the database of telemetry."""
 
+FIRST_VERSION: Mapping[str, str] = {
+    "0001_ledger": "87016534f59d0b4cf1de6959fe836db176ce392490dc4b98a42ab5afeffef6ad",
+    "0002_raw_focus_costs": "a268c2168143d411660f5eb34fa77beabe42ec27236b21466e1f2cce3d104eeb",
+    "0003_otel": "38774fbf713d3b39990b6532f97adebf2cf7be1b51efae642e0890c49a735777",
+    "0004_core_and_marts": "d8019c73ca44659ee29f59440b99055df2e0c125d536bec0eea83417e3eaf0b2",
+    "0005_raw_focus_costs_current": "17994b663b5e540ea5fe13b4e25c16a9b2ae8e1bc0311a20e62a0835e9a57b12",
+    "0006_cost_days_index": "d92a323f172a261a52582fd62bf51186ae972b4759bf48b02bb3b71fcc13043a",
+}
+"""Checksums of the migrations of version 0.1, whose tables later versions do not build upon."""
+
 _WORD = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
@@ -42,6 +52,29 @@ class Migration:
 def migrations() -> list[Migration]:
     """All migrations in the order of their numbers."""
     return [Migration(name.split("/")[1], statement(name)) for name in statements("migrations")]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a warehouse says about a migration: the checksum it was applied with, and ``in_progress`` or ``completed``."""
+
+    checksum: str
+    state: str
+
+
+def recorded(warehouse: Warehouse) -> dict[str, Recorded]:
+    """Name -> last state of every migration a warehouse has seen."""
+    frame = warehouse.frame("queries/ledger/migrations")
+    return {row["name"]: Recorded(row["checksum"], row["state"]) for row in frame.iter_rows(named=True)}
+
+
+def is_first_version(applied: Mapping[str, Recorded]) -> bool:
+    """Whether a file of version 0.1 was applied that is another one now."""
+    now = {one.name: one.checksum for one in migrations()}
+    return any(
+        name in applied and applied[name].checksum == checksum != now.get(name)
+        for name, checksum in FIRST_VERSION.items()
+    )
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:
@@ -67,23 +100,26 @@ def migrate(warehouse: Warehouse, words: Mapping[str, str] = SINGLE_NODE) -> lis
     """Applies what is missing and returns the names applied; one left in progress is applied again.
 
     Raises:
-        MigrationError: an applied file was edited, or the warehouse is newer than this code.
+        MigrationError: an applied file was edited, or the warehouse is of version 0.1 or newer than this code.
     """
     warehouse.execute_text(filled(statement("statements/create_schema_migrations"), words))
-    recorded = {
-        row["name"]: row for row in warehouse.frame("queries/ledger/migrations").iter_rows(named=True)
-    }
+    applied_before = recorded(warehouse)
+    if is_first_version(applied_before):
+        raise MigrationError(
+            "this warehouse was made by appfleet 0.1, whose tables this version does not read: run `appfleet renew`, which "
+            "keeps it aside, carries its live telemetry into a new one and leaves bills and files to the next `appfleet run`"
+        )
     known = {one.name for one in migrations()}
-    newer = sorted(set(recorded) - known)
+    newer = sorted(set(applied_before) - known)
     if newer:
         raise MigrationError(
             f"the warehouse has migration {newer[0]}, which this version does not know: update appfleet"
         )
     applied = []
     for one in migrations():
-        row = recorded.get(one.name)
-        if row and row["state"] == "completed":
-            if row["checksum"] != one.checksum:
+        before = applied_before.get(one.name)
+        if before and before.state == "completed":
+            if before.checksum != one.checksum:
                 raise MigrationError(
                     f"migration {one.name} was edited after it was applied: restore the file"
                 )

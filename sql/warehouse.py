@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import clickhouse_connect
 import polars as pl
@@ -33,6 +33,7 @@ STATEMENT_SECONDS = 3600
 """How long a statement may take before the client gives up."""
 
 _ROWS_A_BATCH = 65_536
+_STREAM_BYTES = 1 << 20
 _THIS_MACHINE = ("127.0.0.1", "localhost")
 _READONLY = 164
 _ENGINE_PREFIX = re.compile(r"^.*?DB::(?:\w*)Exception: ", re.DOTALL)
@@ -102,6 +103,39 @@ class Warehouse:
         with _named_errors():
             self._client.raw_insert(
                 table, frame.columns, insert_block=_arrow_stream(frame), fmt="ArrowStream"
+            )
+
+    def stream(
+        self, name: str, output_format: str, settings: Settings | None = None, **parameters: Any
+    ) -> Generator[bytes, None, None]:
+        """Result of ``sql/<name>.sql`` as blocks of a ClickHouse output format, as they come."""
+        with _named_errors():
+            answer = cast(
+                BinaryIO,
+                self._client.raw_stream(
+                    statement(name),
+                    parameters=bindings(parameters),
+                    settings=dict(settings or {}),
+                    fmt=output_format,
+                ),
+            )
+            try:
+                while block := answer.read(_STREAM_BYTES):
+                    yield block
+            finally:
+                answer.close()
+
+    def insert_stream(
+        self,
+        table: str,
+        blocks: Generator[bytes, None, None],
+        input_format: str,
+        settings: Settings | None = None,
+    ) -> None:
+        """Inserts blocks of a ClickHouse format, columns matched by their names."""
+        with _named_errors():
+            self._client.raw_insert(
+                table, insert_block=blocks, settings=dict(settings or {}), fmt=input_format
             )
 
     def text(

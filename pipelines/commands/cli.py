@@ -197,6 +197,21 @@ def doctor(workspace: WorkspaceOption = None) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def renew(workspace: WorkspaceOption = None) -> None:
+    """Replace a warehouse of version 0.1: keep it aside, carry its live telemetry into a new one."""
+    from pipelines.ingest.intake.loader import SOURCE_NAME
+    from sql.renewal import renew as renewed
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    done = renewed(settings.root, SOURCE_NAME)
+    for table, rows in done.rows.items():
+        typer.echo(f"carried {rows:,} rows of {table}")
+    typer.echo(f"the old warehouse is kept at {done.kept}")
+    typer.echo("Next: `appfleet run` reads bills and telemetry files again.")
+
+
 def _console() -> Console:
     """Where people read: tables as wide as their terminal, whole lines where a file or a pipe reads instead.
 

@@ -51,6 +51,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--at-once", type=int, default=32, help="statements run at once")
     parser.add_argument("--queue-seconds", type=float, default=30.0, help="how long another one waits")
     parser.add_argument("--connections", type=int, default=256, help="connections open at once")
+    parser.add_argument(
+        "--as-it-is", action="store_true", help="apply no migration: for a warehouse that is being renewed"
+    )
     parser.add_argument("--stay", action="store_true", help="do not end with standard input")
     return parser.parse_args()
 
@@ -59,6 +62,10 @@ def _own(place: Place, options: argparse.Namespace) -> int:
     from sql.local_warehouse.engine import Engine, EngineError, Limits
     from sql.local_warehouse.server import Credentials, Server
 
+    if place.draft.exists() and not options.as_it_is:
+        raise WarehouseError(
+            f"the renewal of the warehouse of {place.workspace} did not end: run `appfleet renew` again"
+        )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -92,7 +99,8 @@ def _own(place: Place, options: argparse.Namespace) -> int:
         ) from None
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     serving.start()
-    _migrate(server.port, credentials.writer)
+    if not options.as_it_is:
+        _migrate(server.port, credentials.writer)
     engine.run("SYSTEM FLUSH LOGS")  # makes the query log, so that it can be read from the first day
     place.announce(server.port)
     _say(f"ready {server.port}")

@@ -50,6 +50,11 @@ class Place:
         return self.state / "warehouse"
 
     @property
+    def draft(self) -> Path:
+        """Workspace of the warehouse a renewal is making; while it is there no other process opens the old one."""
+        return self.state / "renewed"
+
+    @property
     def log(self) -> Path:
         """What the owner process writes for people who look for the cause of a failure."""
         return self.state / "warehouse.log"

@@ -107,7 +107,7 @@ class WarehouseProcess:
         process.stdin.close()
         deadline = time.monotonic() + END_SECONDS
         said = _read_line(process, END_SECONDS)
-        if said != "staying":
+        if at_once or said != "staying":
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
