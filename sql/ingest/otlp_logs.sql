@@ -1,5 +1,6 @@
 -- purpose: OTLP logs of one object into otel.otel_logs, JSON or Protobuf alike. Attributes become text in the
---   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
+--   innermost query, before anything is unfolded: carrying their nested type on costs the planner time.
+--   Equal records of one message are numbered and the number goes into their hash: a message sent again gives the same
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
 --   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
@@ -7,7 +8,7 @@
 INSERT INTO otel.otel_logs
     (Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body,
      ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
-     LogAttributes, EventName, x_BatchId)
+     LogAttributes, EventName, x_RecordHash, x_BatchId)
 WITH {encoding:String} = 'json' AS json
 SELECT
     otlp_time(otlp_log_time(moment, observed)),
@@ -26,6 +27,7 @@ SELECT
     scope_attributes,
     attributes,
     event_name,
+    cityHash64(record_hash, occurrence),
     {batch_id:UUID}
 FROM
 (
@@ -49,20 +51,23 @@ FROM
                 resourceLogs.scopeLogs.logRecords.severityNumber AS severity_number,
                 otlp_texts_3(resourceLogs.scopeLogs.logRecords.body, json) AS body,
                 otlp_maps_3(resourceLogs.scopeLogs.logRecords.attributes, json) AS attributes,
-                resourceLogs.scopeLogs.logRecords.eventName AS event_name
+                resourceLogs.scopeLogs.logRecords.eventName AS event_name,
+                otlp_record_hashes(resource, scope_name, scope_version, scope_attributes, moment, observed, trace_id,
+                    span_id, severity_text, severity_number, body, attributes, event_name, json) AS record_hash,
+                arrayEnumerateUniqRanked(1, record_hash, 3) AS occurrence
             FROM file({path:String}, {format:String}, {structure:String})
         )
         ARRAY JOIN
             resource, resource_schema, scope_name, scope_version, scope_attributes, scope_schema, moment,
             observed, trace_id, span_id, flags, severity_text, severity_number, body, attributes,
-            event_name
+            event_name, record_hash, occurrence
     )
     ARRAY JOIN
         scope_name, scope_version, scope_attributes, scope_schema, moment, observed, trace_id, span_id,
-        flags, severity_text, severity_number, body, attributes, event_name
+        flags, severity_text, severity_number, body, attributes, event_name, record_hash, occurrence
 )
 ARRAY JOIN
     moment, observed, trace_id, span_id, flags, severity_text, severity_number, body, attributes,
-    event_name
+    event_name, record_hash, occurrence
 WHERE otlp_time_fault(otlp_log_time(moment, observed), {time_from:UInt64}, {time_to:UInt64}) = ''
     AND toDate(otlp_time(otlp_log_time(moment, observed))) BETWEEN {first_day:Date} AND {last_day:Date}

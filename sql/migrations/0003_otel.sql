@@ -169,6 +169,21 @@ CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended
 CREATE OR REPLACE FUNCTION otlp_log_time AS (moment, observed) -> if(moment = 0, observed, moment)
 
 -- statement
+CREATE OR REPLACE FUNCTION otlp_record_hashes AS (
+    resources, scope_names, scope_versions, scopes, moments, observed, trace_ids, span_ids, severity_texts,
+    severity_numbers, bodies, attributes, event_names, json
+) -> arrayMap(
+    (r, n1, v1, s1, m1, o1, t1, i1, x1, y1, b1, a1, e1) -> arrayMap(
+        (n, v, s, m2, o2, t2, i2, x2, y2, b2, a2, e2) -> arrayMap(
+            (m, o, t, i, x, y, b, a, e) -> sipHash64(
+                mapSort(r), n, v, mapSort(s), m, o, otlp_trace_id(t, json), otlp_span_id(i, json), x, otlp_severity(y), b,
+                mapSort(a), e),
+            m2, o2, t2, i2, x2, y2, b2, a2, e2),
+        n1, v1, s1, m1, o1, t1, i1, x1, y1, b1, a1, e1),
+    resources, scope_names, scope_versions, scopes, moments, observed, trace_ids, span_ids, severity_texts,
+    severity_numbers, bodies, attributes, event_names)
+
+-- statement
 CREATE OR REPLACE FUNCTION otlp_time_fault AS (moment, time_from, time_to) ->
     if(otlp_in_range(moment, time_from, time_to), '', 'time out of range')
 
@@ -179,6 +194,10 @@ CREATE OR REPLACE FUNCTION otlp_point_fault AS (moment, started, exemplars, time
         AND arrayAll(time -> time = 0 OR otlp_in_range(time, time_from, time_to), exemplars),
     '',
     'time out of range')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_series AS (resource, scope_name, scope_version, scope, attributes) ->
+    sipHash128(mapSort(resource), scope_name, scope_version, mapSort(scope), mapSort(attributes))
 
 -- statement
 CREATE TABLE IF NOT EXISTS {{otel}}.otel_traces
@@ -243,6 +262,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_logs
     ScopeAttributes    Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the scope as text',
     LogAttributes      Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the record as text',
     EventName          String CODEC(ZSTD(1)) COMMENT 'name of the event, or empty',
+    x_RecordHash       UInt64 DEFAULT rand64() CODEC(ZSTD(1)) COMMENT 'hash of the whole record and of which of the equal ones of its message it is: a resend has the same; a random number where a collector inserted directly',
     x_BatchId          UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days     UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
     app_id             LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, LogAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
@@ -497,42 +517,110 @@ SELECT toUUID('00000000-0000-0000-0000-000000000000')
 
 -- statement
 CREATE OR REPLACE VIEW {{otel}}.otel_traces_current AS
-SELECT *, app_id, environment FROM {{otel}}.otel_traces
-WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
-LIMIT 1 BY TraceId, SpanId
+SELECT * EXCEPT (x_Copy)
+FROM
+(
+    SELECT
+        *, app_id, environment,
+        row_number() OVER (
+            PARTITION BY app_id, Timestamp, TraceId, SpanId, SpanKind, ServiceName
+            ORDER BY Duration, StatusCode, x_BatchId) AS x_Copy
+    FROM {{otel}}.otel_traces
+    WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+)
+WHERE x_Copy = 1
 
 -- statement
 CREATE OR REPLACE VIEW {{otel}}.otel_logs_current AS
-SELECT *, app_id, environment FROM {{otel}}.otel_logs
-WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+SELECT * EXCEPT (x_Copy)
+FROM
+(
+    SELECT
+        *, app_id, environment,
+        row_number() OVER (
+            PARTITION BY app_id, Timestamp, x_RecordHash
+            ORDER BY x_BatchId) AS x_Copy
+    FROM {{otel}}.otel_logs
+    WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+)
+WHERE x_Copy = 1
 
 -- statement
 CREATE OR REPLACE VIEW {{otel}}.otel_metrics_gauge_current AS
-SELECT *, app_id, environment FROM {{otel}}.otel_metrics_gauge
-WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
-LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+SELECT * EXCEPT (x_Copy)
+FROM
+(
+    SELECT
+        *, app_id, environment,
+        row_number() OVER (
+            PARTITION BY app_id, MetricName, TimeUnix, StartTimeUnix,
+                otlp_series(ResourceAttributes, ScopeName, ScopeVersion, ScopeAttributes, Attributes)
+            ORDER BY Value, x_BatchId) AS x_Copy
+    FROM {{otel}}.otel_metrics_gauge
+    WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+)
+WHERE x_Copy = 1
 
 -- statement
 CREATE OR REPLACE VIEW {{otel}}.otel_metrics_sum_current AS
-SELECT *, app_id, environment FROM {{otel}}.otel_metrics_sum
-WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
-LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+SELECT * EXCEPT (x_Copy)
+FROM
+(
+    SELECT
+        *, app_id, environment,
+        row_number() OVER (
+            PARTITION BY app_id, MetricName, TimeUnix, StartTimeUnix,
+                otlp_series(ResourceAttributes, ScopeName, ScopeVersion, ScopeAttributes, Attributes)
+            ORDER BY Value, x_BatchId) AS x_Copy
+    FROM {{otel}}.otel_metrics_sum
+    WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+)
+WHERE x_Copy = 1
 
 -- statement
 CREATE OR REPLACE VIEW {{otel}}.otel_metrics_histogram_current AS
-SELECT *, app_id, environment FROM {{otel}}.otel_metrics_histogram
-WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
-LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+SELECT * EXCEPT (x_Copy)
+FROM
+(
+    SELECT
+        *, app_id, environment,
+        row_number() OVER (
+            PARTITION BY app_id, MetricName, TimeUnix, StartTimeUnix,
+                otlp_series(ResourceAttributes, ScopeName, ScopeVersion, ScopeAttributes, Attributes)
+            ORDER BY Count, Sum, x_BatchId) AS x_Copy
+    FROM {{otel}}.otel_metrics_histogram
+    WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+)
+WHERE x_Copy = 1
 
 -- statement
 CREATE OR REPLACE VIEW {{otel}}.otel_metrics_exponential_histogram_current AS
-SELECT *, app_id, environment FROM {{otel}}.otel_metrics_exponential_histogram
-WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
-LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
+SELECT * EXCEPT (x_Copy)
+FROM
+(
+    SELECT
+        *, app_id, environment,
+        row_number() OVER (
+            PARTITION BY app_id, MetricName, TimeUnix, StartTimeUnix,
+                otlp_series(ResourceAttributes, ScopeName, ScopeVersion, ScopeAttributes, Attributes)
+            ORDER BY Count, Sum, x_BatchId) AS x_Copy
+    FROM {{otel}}.otel_metrics_exponential_histogram
+    WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+)
+WHERE x_Copy = 1
 
 -- statement
 CREATE OR REPLACE VIEW {{otel}}.otel_metrics_summary_current AS
-SELECT *, app_id, environment FROM {{otel}}.otel_metrics_summary
-WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
-LIMIT 1 BY mapSort(ResourceAttributes), ScopeName, ScopeVersion, mapSort(ScopeAttributes), MetricName, mapSort(Attributes), StartTimeUnix, TimeUnix
-
+SELECT * EXCEPT (x_Copy)
+FROM
+(
+    SELECT
+        *, app_id, environment,
+        row_number() OVER (
+            PARTITION BY app_id, MetricName, TimeUnix, StartTimeUnix,
+                otlp_series(ResourceAttributes, ScopeName, ScopeVersion, ScopeAttributes, Attributes)
+            ORDER BY Count, Sum, x_BatchId) AS x_Copy
+    FROM {{otel}}.otel_metrics_summary
+    WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
+)
+WHERE x_Copy = 1

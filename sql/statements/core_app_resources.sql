@@ -8,11 +8,9 @@ SELECT
     otlp_identity(arrayJoin(arrayDistinct([
         ResourceAttributes['cloud.resource_id'], ResourceAttributes['faas.id'],
         SpanAttributes['cloud.resource_id'], SpanAttributes['faas.id']]))) AS resource_id,
-    uniqExact(TraceId, SpanId),
+    count(),
     {batch_id:UUID}
-FROM otel.otel_traces
-WHERE toDate(Timestamp) IN {days:Array(Date)}
-    AND app_id != ''
-    AND x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+FROM otel.otel_traces_current
+WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
 GROUP BY usage_date, app, resource_id
 HAVING resource_id != ''

@@ -1,4 +1,4 @@
--- purpose: what counts per signal, service and hour: spans and metric points once each, logs as delivered
+-- purpose: what counts per signal, service and hour: spans, metric points and log records once each
 -- parameters: none
 -- columns: signal, service_name, hour, records
 SELECT signal, service_name, toDateTime64(hour, 0, 'UTC') AS hour, records

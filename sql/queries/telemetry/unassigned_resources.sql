@@ -3,10 +3,10 @@
 -- columns: day, spans, example_span, example_resource
 SELECT
     toDate(Timestamp) AS day,
-    uniqExact(TraceId, SpanId) AS spans,
+    count() AS spans,
     toString(any(SpanName)) AS example_span,
     toJSONString(any(ResourceAttributes)) AS example_resource
-FROM otel.otel_traces
-WHERE app_id = '' AND x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+FROM otel.otel_traces_current
+WHERE app_id = ''
 GROUP BY day
 ORDER BY day DESC
