@@ -39,6 +39,7 @@ def findings(settings: Settings) -> list[Finding]:
             _refusals,
             _rejects,
             _spans_without_resource,
+            _differing_copies,
             _stale_sources,
             _silent_projects,
         ):
@@ -98,6 +99,23 @@ def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterato
             "spans without resource",
             f"{row['spans']:,} span(s) of {row['day']} name neither app_id nor service.name",
             "set both as resource attributes: `otel.instrument(app_id=..., owner=...)` does",
+        )
+
+
+def _differing_copies(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    copies = warehouse.frame("queries/doctor/differing_copies")
+    for row in copies.head(SHOWN).iter_rows(named=True):
+        yield Finding(
+            "differing copies",
+            f"{row['spans']:,} span(s) of {row['day']} came in {row['copies']:,} copies that differ in {row['differs_in']} "
+            f"and count each, such as span {row['example_span']} of trace {row['example_trace']} ({', '.join(row['example_apps'])})",
+            "two collectors name one sender differently, or one rewrites times: give both the same resource attributes",
+        )
+    if len(copies) > SHOWN:
+        yield Finding(
+            "differing copies",
+            f"{len(copies) - SHOWN:,} more line(s) with {sum(copies['spans'][SHOWN:]):,} span(s)",
+            "read them with sql/queries/doctor/differing_copies.sql",
         )
 
 

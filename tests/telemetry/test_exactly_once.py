@@ -85,7 +85,7 @@ def test_rows_a_collector_inserted_directly_count(warehouse: Warehouse, load: Lo
 
 
 def test_copies_of_a_span_count_once_in_slices(warehouse: Warehouse, load: Load) -> None:
-    """Also where the copies name different apps: one of them counts, always the same."""
+    """Copies that name another app are that app's spans: they count there, and `doctor` tells of them."""
     good, late, failed = (
         otlp.traces(2),
         otlp.traces(1, first=3, end_time_unix_nano=otlp.NOON + 2 * otlp.SECOND),
@@ -113,14 +113,14 @@ def test_copies_of_a_span_count_once_in_slices(warehouse: Warehouse, load: Load)
     assert slices == [
         ("another", "availability", 2, 2, noon),
         ("another", "latency", 2, 2, noon),
-        ("shop", "availability", 1, 3, noon),
-        ("shop", "latency", 2, 3, noon),
+        ("shop", "availability", 3, 5, noon),
+        ("shop", "latency", 4, 5, noon),
     ]
     daily = warehouse.frame_of(
         "SELECT app_id, spans, requests, errors FROM core_app_telemetry_daily WHERE batch_id = {batch:UUID} ORDER BY 1",
         batch=batch,
     ).rows()
-    assert daily == [("another", 2, 2, 0), ("shop", 6, 3, 2)]
+    assert daily == [("another", 2, 2, 0), ("shop", 8, 5, 2)]
     unassigned = warehouse.frame("queries/telemetry/unassigned_resources")
     assert unassigned["spans"].to_list() == [1]
 
