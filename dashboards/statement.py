@@ -16,6 +16,6 @@ def statement_file(reads: TeamReads, billing_period: date) -> bytes:
     lines = reads.frame("finance/statement_lines", billing_period=billing_period)
     whole = bool(lines["is_whole"].all())
     version = max(lines["version"].to_list(), default=0)
-    team = None if whole else ",".join(reads.teams)
-    stamped = stamped_lines(lines.drop("is_whole", "version"), version, billing_period, team)
+    teams = None if whole else reads.teams
+    stamped = stamped_lines(lines.drop("is_whole", "version"), version, billing_period, teams)
     return csv_bytes(stamped.select(COLUMNS))[0]

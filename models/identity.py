@@ -16,7 +16,7 @@ import polars as pl
 from models.errors import ModelError
 
 RULE_VERSION = "1"
-"""Version of the rules, written on every statement; raise it when an answer changes."""
+"""Edition of the rules, named on every statement for people; what is stale is told by fingerprints, not by it."""
 
 UNALLOCATED = "unallocated"
 """App of what nobody owns: explicit, never a dropped row."""

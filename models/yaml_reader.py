@@ -79,7 +79,7 @@ def documents(text: str, file: str) -> list[Document]:
         ConfigurationError: this is not YAML, or nests too deeply; names file and line.
     """
     try:
-        _check_depth(text)
+        _check_depth(text, file)
         nodes = list(yaml.compose_all(text, Loader=Loader))
     except yaml.YAMLError as error:
         raise ConfigurationError(
@@ -149,7 +149,7 @@ class Reader:
         fields: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for name_node, value in node.value:
             if not isinstance(name_node, yaml.ScalarNode):
-                self.fail(name_node, key, "has a key that is no single value")
+                self.fail(name_node, f"a key of {key or 'the file'}", "must be a single value")
             name = str(name_node.value)
             full = f"{key}.{name}" if key else name
             if known is not None and name not in known:
@@ -301,13 +301,15 @@ def _line_of(error: yaml.YAMLError, text: str) -> str:
     return f", line {text.count(chr(10), 0, position) + 1}" if isinstance(position, int) else ""
 
 
-def _check_depth(text: str) -> None:
+def _check_depth(text: str, file: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                mark: Any = event.start_mark
-                raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST} levels", problem_mark=mark)
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise ConfigurationError(
+                    f"{file} is nested too deeply to be read: more than {DEEPEST} levels in line {line}"
+                )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1

@@ -142,9 +142,9 @@ def test_no_file_says_how_to_make_one(tmp_path: Path) -> None:
         ("# nothing\n", "is empty: `appfleet init`"),
         ("ports: {}\n---\nports: {}\n", "holds 2 documents"),
         ("viewer:\n  name: \x01\n", "line 2: this is not YAML"),
-        ("[" * 100_000, "nested deeper than 50 levels"),
+        ("[" * 100_000, "is nested too deeply to be read"),
         ("viewer: &a\n  name: *a\n", "nested too deeply"),
-        ("viewer: {? [a] : b}\n", "has a key that is no single value"),
+        ("viewer: {? [a] : b}\n", "a key of viewer must be a single value"),
         (
             "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
             + "".join(

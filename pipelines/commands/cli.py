@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models.errors import AppfleetError, ConfigurationError
+from models.readers import Reader
 
 app = typer.Typer(
     name="appfleet",
@@ -144,8 +145,15 @@ def chargeback(
     workspace: WorkspaceOption = None,
     team: Annotated[str | None, typer.Option(help="Only this team.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    reader: Annotated[
+        Reader,
+        typer.Option(
+            "--for", help="Who opens the CSV; an erp gets codes as they are and no byte order mark."
+        ),
+    ] = Reader.spreadsheet,
 ) -> None:
     """Write the chargeback statement of a month: CSV and a sidecar with its exact sums."""
+    from models.statement_csv import plain
     from pipelines.reports.statements import write_statement
     from sql.local_warehouse import open_warehouse
     from sql.workspace import load_settings, named_workspace
@@ -154,10 +162,10 @@ def chargeback(
     period = _month(month)
     _make(out)
     with open_warehouse(settings.root, role="reader") as warehouse:
-        files = write_statement(warehouse, settings, period, out, team=team)
+        files = write_statement(warehouse, settings, period, out, team=team, reader=reader)
     typer.echo(f"wrote {files.csv_path} ({files.rows} lines) and {files.sidecar_path}")
     for key, amount in sorted(files.sums.items()):
-        typer.echo(f"  {key}: {amount:f}")
+        typer.echo(f"  {key}: {plain(amount)}")
 
 
 @app.command()

@@ -55,15 +55,22 @@ def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[dat
             if month in current and current[month].sha256 == print_:
                 unchanged += 1
                 continue
-            published.append(_publish_costs(warehouse, month, billed[month], identities, print_))
+            published.append(
+                _publish_costs(warehouse, month, billed[month], identities, print_, current.get(month))
+            )
         collect(warehouse, published)
     return Outcome(tuple(published), unchanged)
 
 
 def _publish_costs(
-    warehouse: Warehouse, month: date, billed: Sequence[Release], identities: Release, print_: str
+    warehouse: Warehouse,
+    month: date,
+    billed: Sequence[Release],
+    identities: Release,
+    print_: str,
+    before: Release | None,
 ) -> Release:
-    costs_batch, lines_batch = new_batch_id(), new_batch_id()
+    costs_batch = new_batch_id()
     warehouse.execute(
         "statements/core_app_costs_daily",
         billing_period=month,
@@ -78,7 +85,7 @@ def _publish_costs(
         warehouse.frame("queries/identities/teams"),
         currencies(),
     )
-    insert(warehouse, "mart_chargeback_lines", lines.with_columns(billing_period=pl.lit(month)), lines_batch)
+    lines_batch = _lines_batch(warehouse, month, lines.with_columns(billing_period=pl.lit(month)), before)
     rows = warehouse.frame("queries/costs/batch_rows", billing_period=month, batch_id=costs_batch)
     return publish(
         warehouse,
@@ -90,6 +97,18 @@ def _publish_costs(
         version=max(one.version for one in billed),
         sums=sums,
     )
+
+
+def _lines_batch(warehouse: Warehouse, month: date, lines: pl.DataFrame, before: Release | None) -> UUID:
+    """Batch of a month's statement lines: the one before where it says the same, so that the statement is no new one."""
+    old = before.batches.get("mart_chargeback_lines") if before else None
+    if old:
+        said = warehouse.frame("queries/chargeback/lines", billing_period=month, batch_id=old, team="")
+        if said.equals(lines.select(said.columns)):
+            return old
+    batch = new_batch_id()
+    insert(warehouse, "mart_chargeback_lines", lines, batch)
+    return batch
 
 
 def _attributed_equals_billed(

@@ -15,10 +15,9 @@ from uuid import UUID
 
 import polars as pl
 
-from models.identity import RULE_VERSION
-from models.policy import policy_sha256
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
+from pipelines.compute.rules import rules_sha256
 from sql.publish import (
     WHOLE_TABLE,
     Release,
@@ -49,8 +48,8 @@ class Outcome:
 
 
 def fingerprint(*parts: Any) -> str:
-    """sha256 over the inputs of a computation, the version of its rules and the numbers of its policies."""
-    text = json.dumps([RULE_VERSION, policy_sha256(), *parts], sort_keys=True, default=str)
+    """sha256 over the inputs of a computation and everything it is made by."""
+    text = json.dumps([rules_sha256(), *parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

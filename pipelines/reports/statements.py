@@ -22,8 +22,17 @@ import polars as pl
 from models.errors import ConfigurationError, ControlTotalError
 from models.identity import RULE_VERSION
 from models.money import exact_total
+from models.readers import Reader
 from models.settings import Settings
-from models.statement_csv import COLUMNS, LAYOUT_VERSION, csv_bytes, plain, stamped_lines, statement_id
+from models.statement_csv import (
+    COLUMNS,
+    LAYOUT_VERSION,
+    csv_bytes,
+    in_places,
+    plain,
+    stamped_lines,
+    statement_id,
+)
 from sql.publish import Release, heads
 from sql.warehouse import Warehouse
 
@@ -46,11 +55,16 @@ class StatementFiles:
 
 
 def write_statement(
-    warehouse: Warehouse, settings: Settings, billing_period: date, out_dir: Path, team: str | None = None
+    warehouse: Warehouse,
+    settings: Settings,
+    billing_period: date,
+    out_dir: Path,
+    team: str | None = None,
+    reader: Reader = Reader.spreadsheet,
 ) -> StatementFiles:
     """Writes ``chargeback-YYYY-MM[-team].csv`` and its ``.json`` sidecar into ``out_dir``, each at once or not at all.
 
-    A team's file has the lines of that team; the rounding lines belong to the whole statement only.
+    ``reader`` says who opens the file. A team's file has the lines of that team; the rounding lines belong to the whole statement only.
 
     Raises:
         ConfigurationError: the month has no statement, or the team no line in it; names those that exist.
@@ -67,20 +81,23 @@ def write_statement(
         raise ConfigurationError(
             f"team {team} has no line in the statement of {billing_period:%Y-%m}; teams in it: {', '.join(teams) or 'none'}"
         )
-    stamped = stamped_lines(lines, statement.seq, billing_period, team)
-    content, escaped = csv_bytes(stamped.select(COLUMNS))
+    version = int(warehouse.frame("queries/chargeback/version", billing_period=billing_period)["version"][0])
+    of_teams = [team] if team else None
+    stamped = stamped_lines(lines, version, billing_period, of_teams)
+    content, made_safe = csv_bytes(stamped.select(COLUMNS), reader)
     sums = _sums(stamped)
     stem = f"chargeback-{billing_period:%Y-%m}" + (f"-{_file_part(team)}" if team else "")
     sidecar = {
         "layout_version": LAYOUT_VERSION,
         "csv": f"{stem}.csv",
         "sha256": hashlib.sha256(content).hexdigest(),
-        "statement_id": statement_id(lines, billing_period, team),
-        "statement_version": statement.seq,
+        "statement_id": statement_id(lines, billing_period, of_teams),
+        "statement_version": version,
         "period": f"{billing_period:%Y-%m}",
         "team": team,
         "rows": lines.height,
-        "escaped_cells": escaped,
+        "reader": str(reader),
+        "escaped_cells": made_safe,
         "rule_version": RULE_VERSION,
         "sums": _by_currency(sums),
         "statement": _whole(whole, published),
@@ -161,7 +178,7 @@ def _by_currency(sums: Mapping[str, Decimal]) -> dict[str, dict[str, str]]:
     told: dict[str, dict[str, str]] = {}
     for key, value in sorted(sums.items()):
         currency, column = key.split("/")
-        told.setdefault(currency, {})[column] = plain(value)
+        told.setdefault(currency, {})[column] = _told(column, value, currency)
     return told
 
 
@@ -171,7 +188,7 @@ def _whole(whole: pl.DataFrame, published: Mapping[str, Mapping[str, Decimal]]) 
     for row in whole.iter_rows(named=True):
         currency = row["billing_currency"]
         told[currency] = {
-            **{column: plain(row[column]) for column in (*METRICS, "amount")},
+            **{column: _told(column, row[column], currency) for column in (*METRICS, "amount")},
             "published": {column: plain(amount) for column, amount in published.get(currency, {}).items()},
             "unallocated": {
                 column: {
@@ -182,6 +199,10 @@ def _whole(whole: pl.DataFrame, published: Mapping[str, Mapping[str, Decimal]]) 
             },
         }
     return told
+
+
+def _told(column: str, value: Decimal, currency: str) -> str:
+    return in_places(value, currency) if column == "amount" else plain(value)
 
 
 def _share(part: Decimal, whole: Decimal) -> str | None:

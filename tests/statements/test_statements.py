@@ -5,12 +5,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
+import random
+import shutil
+import subprocess
+import sys
+import unicodedata
 import uuid
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -19,9 +27,10 @@ from hypothesis import strategies as st
 
 from models.chargeback import statement_lines
 from models.errors import ConfigurationError, ControlTotalError
+from models.readers import Reader
 from models.schemas import MONEY
 from models.settings import Settings
-from models.statement_csv import COLUMNS, csv_bytes, plain, safe
+from models.statement_csv import COLUMNS, csv_bytes, in_places, kept_text, plain, safe, statement_id
 from pipelines.reports.statements import write_statement
 from sql.publish import publish
 from sql.warehouse import Warehouse
@@ -124,7 +133,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
+    return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
 
 
 def test_a_statement_sums_to_the_bill_and_says_so(
@@ -177,7 +186,7 @@ def test_a_line_reads_as_finance_expects(store: Warehouse, settings: Settings, t
     [shop] = [row for row in rows if row["app_id"] == "shop" and row["service_name"] == "EC2"]
     assert {key: shop[key] for key in COLUMNS[2:]} == {
         "period": "2026-03",
-        "cost_center": "0012",
+        "cost_center": "'0012",
         "team": "web",
         "owner": "Ada Löwe",
         "app_id": "shop",
@@ -199,7 +208,7 @@ def test_a_line_reads_as_finance_expects(store: Warehouse, settings: Settings, t
     assert (support["service_name"], support["billed_cost"], support["amount"]) == (
         'Support, "gold"',
         "-0.005",
-        "0",
+        "0.00",
     )
     [batch] = [row for row in rows if row["app_id"] == "batch"]
     assert (batch["cost_center"], batch["owner"], batch["app_name"]) == ("'-7", "'\t-1", "'\ufeff @batch")
@@ -224,10 +233,26 @@ def test_the_same_statement_is_the_same_bytes(store: Warehouse, settings: Settin
 
 def test_a_file_is_rfc_4180_in_utf_8(store: Warehouse, settings: Settings, tmp_path: Path) -> None:
     content = write_statement(store, settings, MARCH, tmp_path).csv_path.read_bytes()
-    assert not content.startswith(b"\xef\xbb\xbf")
+    # without its mark Excel takes umlauts for another code page
+    assert content.startswith(b"\xef\xbb\xbfstatement_id,")
     assert content.endswith(b"\r\n")
-    assert content.decode("utf-8").splitlines()[0] == ",".join(COLUMNS)
+    assert content.decode("utf-8-sig").splitlines()[0] == ",".join(COLUMNS)
     assert b'"Support, ""gold"""' in content
+
+
+def test_an_erp_gets_codes_as_they_are(store: Warehouse, settings: Settings, tmp_path: Path) -> None:
+    """No byte order mark and no mark before numbers; what would run as a formula stays guarded; the same statement."""
+    for_people = write_statement(store, settings, MARCH, tmp_path / "a")
+    written = write_statement(store, settings, MARCH, tmp_path / "b", reader=Reader.erp)
+    content = written.csv_path.read_bytes()
+    assert content.startswith(b"statement_id,")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+    assert {row["cost_center"] for row in rows} == {"0012", "'-7", ""}
+    shown = rows_of(for_people.csv_path)
+    assert [{**row, "cost_center": ""} for row in rows] == [{**row, "cost_center": ""} for row in shown]
+    told = json.loads(written.sidecar_path.read_text())
+    assert (told["reader"], told["sha256"]) == ("erp", hashlib.sha256(content).hexdigest())
+    assert told["statement_id"] == json.loads(for_people.sidecar_path.read_text())["statement_id"]
 
 
 def test_a_team_sees_its_lines_only(store: Warehouse, settings: Settings, tmp_path: Path) -> None:
@@ -262,7 +287,7 @@ def test_a_month_restated_to_nothing_is_a_header(
     store: Warehouse, settings: Settings, tmp_path: Path
 ) -> None:
     written = write_statement(store, settings, APRIL, tmp_path)
-    assert written.csv_path.read_text() == ",".join(COLUMNS) + "\n"
+    assert written.csv_path.read_text(encoding="utf-8-sig") == ",".join(COLUMNS) + "\n"
     assert (written.rows, written.sums) == (0, {})
 
 
@@ -281,10 +306,115 @@ def test_a_statement_older_than_its_bill_is_not_written(
     ["=1", "+1", "-5", "@x", "\tx", "\rx", "\nx", "\0x", " =x", "\ufeff=x", "\u200b \u00a0+x", "\uff1dx", "\uff0bx", "\uff0dx", "\uff20x", " \tx", "\u3000=x"],
 )  # fmt: skip
 def test_formulas_are_made_text(text: str) -> None:
-    assert safe(text) == "'" + text
+    assert safe(text) == kept_text(text) == "'" + text
     content, escaped = csv_bytes(pl.DataFrame({"text": [text]}))
-    [[_], [cell]] = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    [[_], [cell]] = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     assert (cell, escaped) == ("'" + text, 1)
+
+
+UNSEEN = [
+    character
+    for character in map(chr, range(sys.maxunicode + 1))
+    if unicodedata.category(character) in ("Cf", "Zs", "Zl", "Zp", "Mn", "Me", "Co")
+]
+
+
+def test_no_unseen_character_hides_a_formula() -> None:
+    """Soft hyphen, zero width, byte order mark, bidi, fillers and every other character nobody sees, alone and in rows."""
+    assert {"\u00ad", "\u200b", "\u200d", "\u2060", "\ufeff", "\u202e", "\u2066", "\u061c", "\ufe0f"} < set(
+        UNSEEN
+    )
+    assert len(UNSEEN) > 2000
+    unseen = [*UNSEEN, "\u115f", "\u1160", "\u3164", "\uffa0", "\u2800", "\u180e", "\u034f"]
+    for first, second, sign in zip(
+        unseen, reversed(unseen), itertools.cycle("=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe66")
+    ):
+        for start in (first, first + second, "  " + first + second + " "):
+            assert safe(f"{start}{sign}1") == f"'{start}{sign}1", ascii(start + sign)
+        assert safe(f"{first}shop") == f"{first}shop"
+
+
+NUMBERS_AND_THE_LIKE = [
+    "000420", "0012", "4711", "12345678901234567890", "1E5", "1e-05", "00E12", "12.50", "1,234.5", "1.234,5", "5%", "$5", "5 €", "(5)",
+    "1/2", "1 1/2", "1-2", "3-4-26", "2026-03-01", "2026-03-01T00:00:00Z", "2026-03-01 12:30", "12:30", "3 PM", "3:15 am", "MAR1", "Sep-26",
+    "2-Oct", "1 March 2026", "dec1", "june 5", "TRUE", "false", "#N/A", "#REF!", "\uff10\uff10\uff14\uff12", " 007", "007 ", "\u00a0007", "\u22125", "10.0.0.1",
+]  # fmt: skip
+NAMES = ["", "shop", "Löwe", "a1", "app-01", "v1.2-rc", "marketing", "mar", "dec", "september", "truex", "true story", "x12", "1st line", "decoder7x", "EC2", "S3", "AWS 5x"]  # fmt: skip
+
+
+def test_what_a_spreadsheet_would_turn_into_a_value_stays_text() -> None:
+    for text in NUMBERS_AND_THE_LIKE:
+        assert kept_text(text) == "'" + text, text
+    for text in NAMES:
+        assert kept_text(text) == text, text
+
+
+def in_libreoffice(content: bytes, folder: Path, locale: str) -> list[dict[int, tuple[str, str]]]:
+    """Cells of each row by column as LibreOffice takes them from a CSV: kind (``s`` for text) and value; empty ones left out."""
+    office = shutil.which("soffice")
+    assert office
+    (folder / "file.csv").write_bytes(content)
+    home = f"-env:UserInstallation=file://{folder}/profile"
+    options = [
+        "--headless", home, f"--infilter=CSV:44,34,UTF8,1,,{locale}", "--convert-to", "xlsx", "--outdir", str(folder),
+    ]  # fmt: skip
+    done = subprocess.run(
+        [office, *options, str(folder / "file.csv")], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    name = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(folder / "file.xlsx") as book:
+        texts = [
+            "".join(part.text or "" for part in one.iter(f"{name}t"))
+            for one in ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
+        ]
+        table = []
+        for row in ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml")).iter(f"{name}row"):
+            cells = {}
+            for cell in row.iter(f"{name}c"):
+                assert cell.find(f"{name}f") is None, "a formula"
+                kind, value = cell.get("t", "n"), cell.findtext(f"{name}v")
+                column = ord(cell.get("r", "A")[0]) - ord("A")
+                if value is not None:
+                    cells[column] = (kind, texts[int(value)] if kind == "s" else value)
+            table.append(cells)
+    return table
+
+
+@pytest.mark.skipif(
+    not shutil.which("soffice"), reason="LibreOffice is not installed, so nothing opens the file"
+)
+@pytest.mark.parametrize("locale", ["1033", "1031"])
+def test_libreoffice_keeps_every_text(
+    store: Warehouse, settings: Settings, tmp_path: Path, locale: str
+) -> None:
+    """English and German: each text of the file is text there and reads as it was, each amount is a number."""
+    rows = rows_of(write_statement(store, settings, MARCH, tmp_path).csv_path)
+    shown = in_libreoffice((tmp_path / "chargeback-2026-03.csv").read_bytes(), tmp_path, locale)
+    assert [value for _, value in shown[0].values()] == list(COLUMNS)
+    for row, cells in zip(rows, shown[1:], strict=True):
+        for place, column in enumerate(COLUMNS):
+            kind, value = cells.get(place, ("", ""))
+            if column in ("billed_cost", "effective_cost", "amount", "statement_version"):
+                assert locale != "1033" or kind == "n", (
+                    column,
+                    value,
+                )  # elsewhere the point is no decimal point
+                continue
+            assert kind == ("s" if row[column] else ""), (column, row[column])
+            assert value.split() == row[column].split(), column
+    chance = random.Random(7)
+    alphabet = "0123456789.,:/-eE%$ ()TFMarchjnAMPmsepct#'€=+@"
+    texts = [
+        *NUMBERS_AND_THE_LIKE,
+        *NAMES,
+        *("".join(chance.choices(alphabet, k=chance.randint(1, 9))) for _ in range(3000)),
+    ]
+    content, _ = csv_bytes(pl.DataFrame({"x": "x", "text": texts}))
+    for text, cells in zip(texts, in_libreoffice(content, tmp_path, locale)[1:], strict=True):
+        kind, value = cells.get(1, ("", ""))
+        assert kind == ("s" if text else ""), (text, cells)
+        assert value == kept_text(text), text
 
 
 @pytest.mark.parametrize("text", ["", "shop", "a=b", "1-2", "0012", "x@y", "'=x", "Löwe", "  two blanks"])
@@ -300,3 +430,86 @@ def test_amounts_are_exact_plain_text(units: int, places: int) -> None:
     assert set(text) <= set("-.0123456789")
     assert "." not in text or text[-1] not in "0."
     assert text != "-0"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("803.6", "USD", "803.60"),
+        ("803", "EUR", "803.00"),
+        ("0", "USD", "0.00"),
+        ("-0.000000", "USD", "0.00"),
+        ("-12.34", "USD", "-12.34"),
+        ("1000", "JPY", "1000"),
+        ("1.5", "KWD", "1.500"),
+        ("0.1234", "USD", "0.1234"),
+        ("12345678901234.5", "USD", "12345678901234.50"),
+    ],
+)
+def test_an_amount_has_the_places_of_its_currency(amount: str, currency: str, text: str) -> None:
+    assert in_places(Decimal(amount), currency) == text
+
+
+def test_the_bytes_of_a_statement() -> None:
+    """What the always-running tests pin where no spreadsheet is at hand: mark, zeros of a code, places, costs as they are."""
+    frame = pl.DataFrame(
+        {
+            "period": ["2026-03"] * 2,
+            "cost_center": ["000420", "CC-1"],
+            "app_name": ["Löwe", "\u00ad=1+1"],
+            "billing_currency": ["USD", "JPY"],
+            "billed_cost": ["803.600", "7.5"],
+            "amount": ["803.6", "8"],
+        }
+    ).with_columns(pl.col("billed_cost", "amount").cast(MONEY))
+    head = "period,cost_center,app_name,billing_currency,billed_cost,amount\r\n"
+    assert csv_bytes(frame) == (
+        f"\ufeff{head}2026-03,'000420,Löwe,USD,803.6,803.60\r\n2026-03,CC-1,'\u00ad=1+1,JPY,7.5,8\r\n".encode(),
+        2,
+    )
+    assert csv_bytes(frame, Reader.erp) == (
+        f"{head}2026-03,000420,Löwe,USD,803.6,803.60\r\n2026-03,CC-1,'\u00ad=1+1,JPY,7.5,8\r\n".encode(),
+        1,
+    )
+
+
+def counted_id(month: str, teams: list[str] | None, said: pl.DataFrame) -> str:
+    """The id of lines by json and hashlib alone, column by column as the first statement had them."""
+    names = [
+        "line", "cost_center", "team", "owner", "app_id", "app_name", "source_name", "provider", "service_name", "charge_category",
+        "charge_class", "cost_type", "attribution_rule", "billing_currency", "billed_cost", "effective_cost", "amount",
+    ]  # fmt: skip
+    text = json.dumps([month, teams], ensure_ascii=False, separators=(",", ":")) + "\n"
+    for row in said.to_dicts():
+        cells = [
+            f"{row[name].normalize():f}" if isinstance(row[name], Decimal) else row[name] for name in names
+        ]
+        text += json.dumps(cells, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return f"{month}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def test_no_id_of_a_past_statement_changes_when_a_column_is_added() -> None:
+    """The id is made of the content it names, not of the layout of the table or the file; a cell that says more changes it."""
+    said = lines().filter(pl.col("billed_cost").abs() < 10**9)
+    known = statement_id(said, MARCH, None)
+    assert known == counted_id("2026-03", None, said)
+    assert statement_id(said, MARCH, ["web", "a,b"]) == counted_id("2026-03", ["a,b", "web"], said)
+    wider = said.with_columns(gl_account=pl.lit("6000"), legal_entity=pl.lit(""))
+    assert statement_id(wider, MARCH, None) == known
+    assert statement_id(wider.select(reversed(wider.columns)), MARCH, None) == known
+    others = {
+        statement_id(said, APRIL, None),
+        statement_id(said, MARCH, []),
+        statement_id(said, MARCH, ["a,b"]),
+        statement_id(said, MARCH, ["a", "b"]),
+        *(
+            statement_id(
+                said.with_columns(pl.col(name) + pl.lit(1 if said[name].dtype != pl.String else "x")),
+                MARCH,
+                None,
+            )
+            for name in said.columns
+        ),
+    }
+    assert len(others) == 4 + len(said.columns)
+    assert known not in others

@@ -1,14 +1,18 @@
 -- purpose: every line of the statement of a billing month, as a file carries it; the rounding line of a currency is of
 --   no team, so it goes to a viewer with the right to see whole bills (finance, the platform team)
 -- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
--- columns: those of mart_chargeback_lines, version (release of the statement), is_whole (no line is left out)
+-- columns: those of mart_chargeback_lines, version (statements of the month that said something else), is_whole (no line is left out)
 SELECT
     billing_period, line, toString(cost_center) AS cost_center, toString(l.team) AS team, owner, app_id, app_name,
     toString(source_name) AS source_name, toString(provider) AS provider, toString(service_name) AS service_name,
     toString(charge_category) AS charge_category, toString(charge_class) AS charge_class,
     toString(l.cost_type) AS cost_type, toString(attribution_rule) AS attribution_rule,
     toString(billing_currency) AS billing_currency, billed_cost, effective_cost, amount,
-    (SELECT max(seq) FROM period_head WHERE scope = 'costs' AND period = {billing_period:Date}) AS version,
+    (
+        SELECT uniqExact(head.batches['mart_chargeback_lines'])
+        FROM period_head AS head
+        WHERE head.scope = 'costs' AND head.period = {billing_period:Date} AND mapContains(head.batches, 'mart_chargeback_lines')
+    ) AS version,
     CAST(
         count() OVER () = (SELECT count() FROM mart_chargeback_lines_current WHERE billing_period = {billing_period:Date})
         AS Bool

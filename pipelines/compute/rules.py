@@ -1,0 +1,83 @@
+"""What every computed answer was made by: policies, columns, SQL and code. Its digest is part of each fingerprint, so that
+whatever changes one of them is computed again by itself.
+
+Comments, docstrings and headers do not count. What was computed from belongs to the caller's own parts of a fingerprint.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from models.policy import policy_sha256
+from models.schemas import SCHEMAS
+from sql.catalog import statement, statements
+
+DECIDING_CODE = ("models", "pipelines.compute")
+"""Packages whose code decides answers."""
+
+SERVING = frozenset(
+    {"app", "dashboards", "doctor", "finance", "fleet", "ledger", "oncall", "summary", "team"}
+)
+"""Folders of queries that only show what was computed."""
+
+
+@cache
+def rules_sha256() -> str:
+    """Digest of policy files, columns of computed tables, SQL that computes and code that decides."""
+    digest = hashlib.sha256()
+    for name, text in (*_policies(), *_layouts(), *_sql(), *_code()):
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+def _policies() -> Iterator[tuple[str, str]]:
+    yield "policies", policy_sha256()
+
+
+def _layouts() -> Iterator[tuple[str, str]]:
+    for table, schema in SCHEMAS.items():
+        yield table, repr(list(schema.items()))
+
+
+def _sql() -> Iterator[tuple[str, str]]:
+    for folder in ("migrations", "statements", "queries"):
+        for name in statements(folder):
+            if not (folder == "queries" and name.split("/")[1] in SERVING):
+                lines = (line for line in statement(name).splitlines() if not line.lstrip().startswith("--"))
+                yield name, "\n".join(lines)
+
+
+def _code() -> Iterator[tuple[str, str]]:
+    for package in DECIDING_CODE:
+        for name, text in _modules(resources.files(package), package):
+            yield name, _deciding(text)
+
+
+def _modules(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
+    for child in sorted(folder.iterdir(), key=lambda one: one.name):
+        if child.is_dir():
+            yield from _modules(child, f"{prefix}.{child.name}")
+        elif child.name.endswith(".py"):
+            yield f"{prefix}.{child.name}", child.read_text(encoding="utf-8")
+
+
+def _deciding(source: str) -> str:
+    """Code as its syntax tree, without docstrings, comments and places."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [one for one in node.body if not _is_text(one)] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
