@@ -83,8 +83,7 @@ def publish(
         ModelError: a batch is missing, or ``version`` is not an aware time.
         WarehouseError: somebody else published the same scope and period meanwhile (without the lease).
     """
-    if not batches:
-        raise ModelError(f"a release of {scope} names no batch: name one for each table it feeds")
+    _names_batches(scope, batches)
     if version.tzinfo is None:
         raise ModelError(f"the version of a release of {scope} has no time zone: give an aware time")
     previous = head(warehouse, scope, period)
@@ -113,17 +112,20 @@ def publish(
         version=release.version.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
         published_at=release.published_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
     )
-    _is_current(warehouse, release)
+    _are_current(warehouse, [release])
     return release
 
 
-def _is_current(warehouse: Warehouse, release: Release) -> None:
-    """Reads the release back: two writers of one scope would otherwise hide each other's rows in silence."""
-    current = head(warehouse, release.scope, release.period)
-    if current is None or (current.seq, current.batches) != (release.seq, release.batches):
-        raise WarehouseError(
-            f"{release.scope} {release.period} was published by somebody else at the same time: run it again alone"
-        )
+def _are_current(warehouse: Warehouse, releases: Sequence[Release]) -> None:
+    """Reads releases of one scope back: two writers would otherwise hide each other's rows in silence."""
+    scope = releases[0].scope
+    current = {one.period: one for one in heads(warehouse, scope) if one.scope == scope}
+    for release in releases:
+        found = current.get(release.period)
+        if found is None or (found.seq, found.batches) != (release.seq, release.batches):
+            raise WarehouseError(
+                f"{scope} {release.period} was published by somebody else at the same time: run it again alone"
+            )
 
 
 def publish_periods(
@@ -139,8 +141,14 @@ def publish_periods(
         batches: table -> batch that holds the rows of all these periods.
         fingerprints: period -> fingerprint of its inputs.
         rows: period -> rows, 0 where absent.
+
+    Raises:
+        ModelError: a batch is missing.
+        WarehouseError: somebody else published one of these periods meanwhile (without the lease).
     """
+    _names_batches(scope, batches)
     current = {one.period: one.seq for one in heads(warehouse, scope) if one.scope == scope}
+    now = datetime.now(UTC)
     releases = [
         Release(
             scope=scope,
@@ -150,7 +158,7 @@ def publish_periods(
             rows=rows.get(period, 0),
             sha256=fingerprint,
             version=datetime(period.year, period.month, period.day, tzinfo=UTC),
-            published_at=datetime.now(UTC),
+            published_at=now,
         )
         for period, fingerprint in sorted(fingerprints.items())
     ]
@@ -163,9 +171,15 @@ def publish_periods(
             seqs=[one.seq for one in releases],
             rows=[one.rows for one in releases],
             sha256s=[one.sha256 for one in releases],
-            published_at=releases[0].published_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+            published_at=now.strftime("%Y-%m-%d %H:%M:%S.%f"),
         )
+        _are_current(warehouse, releases)
     return releases
+
+
+def _names_batches(scope: str, batches: Mapping[str, uuid.UUID]) -> None:
+    if not batches:
+        raise ModelError(f"a release of {scope} names no batch: name one for each table it feeds")
 
 
 def collect(warehouse: Warehouse, releases: Sequence[Release]) -> None:

@@ -9,12 +9,14 @@ import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from models.errors import LeaseHeld, ModelError, WarehouseError
 from sql import publish as publish_module
-from sql.publish import WHOLE_TABLE, head, heads, lease, new_batch_id, publish
+from sql.publish import WHOLE_TABLE, head, heads, lease, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +149,91 @@ def test_two_writers_without_a_lease_are_noticed(
         publish(
             warehouse, "race", WHOLE_TABLE, batches={"t": new_batch_id()}, rows=0, sha256="d", version=VERSION
         )
+
+
+def _days(batch: UUID) -> dict[str, Any]:
+    return {"batches": {"t": batch}, "fingerprints": {DAYS[0]: "a", DAYS[1]: "b"}, "rows": {DAYS[1]: 7}}
+
+
+DAYS = (date(2026, 5, 1), date(2026, 5, 2))
+
+
+def test_periods_published_by_one_insert_come_back_as_they_were_published(warehouse: Warehouse) -> None:
+    first = publish_periods(warehouse, "together", **_days(new_batch_id()))
+    publish(
+        warehouse,
+        "together",
+        DAYS[1],
+        batches={"t": new_batch_id()},
+        rows=0,
+        sha256="c",
+        version=VERSION,
+    )
+    second = publish_periods(warehouse, "together", **_days(new_batch_id()))
+    assert [(one.period, one.seq, one.rows, one.sha256) for one in first] == [
+        (DAYS[0], 1, 0, "a"),
+        (DAYS[1], 1, 7, "b"),
+    ]
+    assert [(one.period, one.seq) for one in second] == [(DAYS[0], 2), (DAYS[1], 3)]
+    assert heads(warehouse, "together") == second
+    assert publish_periods(warehouse, "together", {"t": new_batch_id()}, {}, {}) == []
+    with pytest.raises(ModelError, match="no batch"):
+        publish_periods(warehouse, "together", {}, {DAYS[0]: "d"}, {})
+    assert heads(warehouse, "together") == second
+
+
+def test_two_writers_of_many_periods_without_a_lease_are_noticed(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer published one of the periods, or all, after ours had read what is current."""
+    before = publish_periods(warehouse, "many", **_days(new_batch_id()))
+    publish(warehouse, "many", DAYS[1], batches={"t": new_batch_id()}, rows=0, sha256="c", version=VERSION)
+    true_heads, answers = publish_module.heads, [before]
+    monkeypatch.setattr(
+        publish_module, "heads", lambda *args: answers.pop() if answers else true_heads(*args)
+    )
+    with pytest.raises(WarehouseError, match="many 2026-05-02 was published by somebody else"):
+        publish_periods(warehouse, "many", **_days(new_batch_id()))
+
+
+DAMAGES = {
+    "lost": "DELETE FROM period_head WHERE scope = {scope:String} AND seq > 1",
+    "changed": "ALTER TABLE period_head UPDATE batches = map('t', generateUUIDv4()) WHERE scope = {scope:String} AND seq > 1",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_release_that_does_not_read_back_is_an_error(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """The row that reaches the table is not the one sent: no writer may believe it has published."""
+    true_execute = warehouse.execute
+
+    def damaged(name: str, /, *args: Any, **parameters: Any) -> None:
+        true_execute(name, *args, **parameters)
+        if name.startswith("statements/publish"):
+            warehouse.execute_text(DAMAGES[damage], settings={"mutations_sync": 2}, scope=parameters["scope"])
+
+    for number, send in enumerate(
+        (
+            lambda scope: publish_periods(warehouse, scope, **_days(new_batch_id())),
+            lambda scope: publish(
+                warehouse,
+                scope,
+                DAYS[0],
+                batches={"t": new_batch_id()},
+                rows=0,
+                sha256="e",
+                version=VERSION,
+            ),
+        )
+    ):
+        scope = f"{damage} {number}"
+        send(scope)
+        with monkeypatch.context() as patch:
+            patch.setattr(warehouse, "execute", damaged)
+            with pytest.raises(WarehouseError, match=f"{scope} 2026-05-01 was published by somebody else"):
+                send(scope)
 
 
 def test_a_lease_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
