@@ -119,8 +119,11 @@ def store(fresh_warehouse: Warehouse) -> Iterator[Warehouse]:
                 "JPY/EffectiveCost": Decimal(450),
             },
         )
-    publish_month(store, MARCH, lines().clear())
+    stale = lines().with_columns(pl.col("billed_cost", "effective_cost", "amount") * 3)
+    publish_month(store, MARCH, stale.head(3))  # restated since: its rows stay in the table
     publish_month(store, MARCH, lines())
+    failed = stale.with_columns(billing_period=pl.lit(MARCH), batch_id=pl.lit(str(uuid.uuid4())))
+    store.insert("mart_chargeback_lines", failed)
     publish_month(store, APRIL, lines().clear())
     publish_month(store, MAY, lines())
     publish_bill(store, MAY, "aws", {"USD/BilledCost": Decimal(1)})

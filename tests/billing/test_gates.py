@@ -1,0 +1,193 @@
+"""The gates between bytes and figures, each tested by breaking what it guards: the old figures stay and it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from models.errors import ControlTotalError
+from pipelines.compute import compute_costs, compute_identities
+from sql.catalog import statement
+from sql.publish import head
+from tests.billing.conftest import Bills
+
+SEPTEMBER = date(2024, 9, 1)
+SYNCHRONOUSLY = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
+ONE_MORE = "+ toDecimal128('0.000000000000000001', 18)"
+
+LOADED = {
+    "a row dropped": "DELETE FROM raw_focus_costs WHERE {where}",
+    "a row doubled": "INSERT INTO raw_focus_costs SELECT * FROM raw_focus_costs WHERE {where}",
+    "a free row dropped": "DELETE FROM raw_focus_costs WHERE {free}",
+    "a free row doubled": "INSERT INTO raw_focus_costs SELECT * FROM raw_focus_costs WHERE {free}",
+    "a row in another currency": "ALTER TABLE raw_focus_costs UPDATE BillingCurrency = 'EUR' WHERE {where}",
+    **{
+        f"the last digit of {metric}": f"ALTER TABLE raw_focus_costs UPDATE {metric} = {metric} {ONE_MORE} WHERE {{where}}"
+        for metric in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
+    },
+}
+ATTRIBUTED = {
+    "a row dropped": "DELETE FROM core_app_costs_daily WHERE {where}",
+    "a row doubled": "INSERT INTO core_app_costs_daily SELECT * FROM core_app_costs_daily WHERE {where}",
+    "everything dropped": "DELETE FROM core_app_costs_daily WHERE {batch}",
+    "a row of another source": "ALTER TABLE core_app_costs_daily UPDATE source_name = 'other' WHERE {where}",
+    "a row in another currency": "ALTER TABLE core_app_costs_daily UPDATE billing_currency = 'EUR' WHERE {where}",
+    "billed and effective exchanged": (
+        "ALTER TABLE core_app_costs_daily UPDATE billed_cost = effective_cost, effective_cost = billed_cost WHERE {where}"
+    ),
+    **{
+        f"the last digit of {column}": f"ALTER TABLE core_app_costs_daily UPDATE {column} = {column} {ONE_MORE} WHERE {{where}}"
+        for column in ("billed_cost", "effective_cost")
+    },
+}
+
+
+@contextmanager
+def damaged(bills: Bills, monkeypatch: pytest.MonkeyPatch, table: str, text: str) -> Iterator[None]:
+    """Every batch written into ``table`` is damaged between its insert and whatever comes next."""
+    execute = bills.warehouse.execute
+
+    def then_damaged(name: str, /, *args: Any, **parameters: Any) -> None:
+        execute(name, *args, **parameters)
+        if f"INSERT INTO {table}" in statement(name):
+            batch_column = "x_BatchId" if table == "raw_focus_costs" else "batch_id"
+            batch = f"{batch_column} = '{parameters['batch_id']}'"
+            which = {
+                "raw_focus_costs": ("SkuId = '1'", "SkuId = 'free'"),
+                "core_app_costs_daily": ("app_id = 'a'", ""),
+            }[table]
+            bills.warehouse.execute_text(
+                text.format(batch=batch, where=f"{batch} AND {which[0]}", free=f"{batch} AND {which[1]}"),
+                settings=SYNCHRONOUSLY,
+            )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bills.warehouse, "execute", then_damaged)
+        yield
+
+
+def rows(cost: str) -> list[dict[str, str]]:
+    free = dict.fromkeys(("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"), "0")
+    return [
+        {"SkuId": "1", "BilledCost": cost, "EffectiveCost": "7.5"},
+        {"SkuId": "2", "BilledCost": "100", "EffectiveCost": "90", "Tags": '{"app_id": "b"}'},
+        {"SkuId": "free", **free, "Tags": '{"app_id": "c"}'},
+    ]
+
+
+def test_a_batch_damaged_before_it_is_published_is_refused(
+    bills: Bills, focus_csv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bills.put("a.csv", focus_csv(*rows("3")))
+    bills.ingest()
+    before = head(bills.warehouse, "billing/bill", SEPTEMBER)
+    assert bills.published() == {SEPTEMBER: Decimal(103)}
+    for number, (name, text) in enumerate(LOADED.items(), start=1):
+        bills.put("a.csv", focus_csv(*rows(f"3.{number:02d}")))
+        with damaged(bills, monkeypatch, "raw_focus_costs", text):
+            outcome = bills.ingest()
+        assert [one.state for one in outcome.periods] == ["refused"], name
+        assert "nothing was published" in outcome.periods[0].reason, name
+        assert outcome.refusals, name
+        assert bills.published() == {SEPTEMBER: Decimal(103)}, name
+        assert head(bills.warehouse, "billing/bill", SEPTEMBER) == before, name
+    bills.put("a.csv", focus_csv(*rows("4")))
+    assert [one.state for one in bills.ingest().periods] == ["published"]
+    assert bills.published() == {SEPTEMBER: Decimal(104)}
+
+
+def test_attribution_that_loses_or_changes_cost_publishes_nothing(
+    bills: Bills, focus_csv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def current() -> list[tuple[Any, ...]]:
+        return bills.warehouse.frame_of(
+            "SELECT app_id, billed_cost, effective_cost FROM core_app_costs_daily_current ORDER BY app_id"
+        ).rows()
+
+    def statement_total() -> Decimal:
+        found = bills.warehouse.frame_of("SELECT billed_cost FROM mart_chargeback_lines_current")
+        return sum(found["billed_cost"].to_list(), Decimal(0))
+
+    bills.put("a.csv", focus_csv(*rows("3")))
+    bills.ingest()
+    compute_identities(bills.warehouse, bills.settings)
+    compute_costs(bills.warehouse, bills.settings)
+    first = [("a", 3, Decimal("7.5")), ("b", 100, 90), ("c", 0, 0)]
+    assert current() == first
+    before = head(bills.warehouse, "costs", SEPTEMBER)
+    bills.put("a.csv", focus_csv(*rows("4")))
+    bills.ingest()
+    for name, text in ATTRIBUTED.items():
+        with (
+            damaged(bills, monkeypatch, "core_app_costs_daily", text),
+            pytest.raises(ControlTotalError, match="the old figures stay"),
+        ):
+            compute_costs(bills.warehouse, bills.settings)
+        assert current() == first, name
+        assert head(bills.warehouse, "costs", SEPTEMBER) == before, name
+    outcome = compute_costs(bills.warehouse, bills.settings)  # beside eight batches that were damaged
+    assert current() == [("a", 4, Decimal("7.5")), *first[1:]]
+    assert statement_total() == Decimal(104)
+    assert outcome.releases[0].sums == {"USD/BilledCost": Decimal(104), "USD/EffectiveCost": Decimal("97.5")}
+    lines = bills.warehouse.frame_of("SELECT count() AS n FROM mart_chargeback_lines_current")["n"][0]
+    assert outcome.releases[0].rows == 3 + lines
+
+
+IDENTITY = {
+    "Tags": '{"app_id": "other"}',
+    "ResourceId": "i-2",
+    "ResourceName": "two",
+    "SubAccountId": "s-2",
+    "BillingAccountId": "b-2",
+    "x_ResourceGroupName": "group-2",
+}
+"""What tells two identities apart: column -> another value."""
+
+
+def test_two_identities_under_one_hash_stop_attribution(bills: Bills, focus_csv) -> None:
+    """For every part of an identity: rows that differ in it alone, forced under one hash, are found."""
+    plain = {
+        "SkuId": "plain",
+        **dict.fromkeys(IDENTITY, ""),
+        "Tags": '{"app_id": "a"}',
+        "BillingAccountId": "b",
+    }
+    bills.put(
+        "a.csv",
+        focus_csv(
+            plain,
+            {**plain, "SkuId": "the same", "BilledCost": "9", "ServiceName": "Storage"},
+            *({**plain, "SkuId": column, column: value} for column, value in IDENTITY.items()),
+        ),
+    )
+    bills.ingest()
+    found = bills.warehouse.frame_of("SELECT DISTINCT x_IdentityHash FROM raw_focus_costs_published")
+    in_bill = [column for column in IDENTITY if column != "x_ResourceGroupName"]
+    assert found.height >= 1 + len(in_bill), "each of them is another identity"
+    # a resource group is taken from an Azure ResourceId, so one that stands alone is set in the table
+    bills.warehouse.execute_text(
+        "ALTER TABLE raw_focus_costs UPDATE x_ResourceGroupName = 'group-2' WHERE SkuId = 'x_ResourceGroupName'",
+        settings=SYNCHRONOUSLY,
+    )
+    compute_identities(bills.warehouse, bills.settings)
+    for column in IDENTITY:
+        bills.warehouse.execute_text(
+            "ALTER TABLE raw_focus_costs UPDATE x_IdentityHash = if(SkuId IN ('plain', 'the same', {column:String}),"
+            " 1, 1 + cityHash64(SkuId)) WHERE 1",
+            settings=SYNCHRONOUSLY,
+            column=column,
+        )
+        variants = dict(
+            bills.warehouse.frame("queries/identities/distinct")
+            .select("x_IdentityHash", "variants")
+            .iter_rows()
+        )
+        assert variants.pop(1) == 2, column
+        assert set(variants.values()) == {1}, column
+        with pytest.raises(ControlTotalError, match="two identities of the bill share one hash"):
+            compute_identities(bills.warehouse, bills.settings)
