@@ -29,6 +29,8 @@ from bench.live import live_seconds
 from bench.measure import MIB, Cost, Costs, Line, PeakMemory, compared, lengthened, measured, print_lines
 from bench.pages import page_seconds, reads_of_pages
 from models import anomaly
+from models.policy import request_slices, slo_defaults
+from models.requests import ladder_ms
 from models.settings import BillingSource, Settings
 from pipelines.compute import (
     compute_costs,
@@ -257,12 +259,15 @@ def bench_slo(bench: Bench) -> None:
     last = date(2026, 10, 31)
     measured_days = [last - timedelta(days=offset) for offset in range(days)]
     rows = APPS * OBJECTIVES * SLICES_PER_DAY * days
+    ladder = ladder_ms(request_slices(), slo_defaults())
     with open_warehouse(settings.root) as warehouse:
         batch = new_batch_id()
         for day in measured_days:
-            warehouse.execute_text(statement("slices"), day=day.isoformat(), apps=APPS, batch_id=batch)
+            warehouse.execute_text(
+                statement("slices"), day=day.isoformat(), apps=APPS, bounds=len(ladder), batch_id=batch
+            )
         publish_periods(
-            warehouse, "slices", {"core_sli_slices": batch}, dict.fromkeys(measured_days, "bench"), {}
+            warehouse, "slices", {"core_request_slices": batch}, dict.fromkeys(measured_days, "bench"), {}
         )
         compute_registry(warehouse, settings)
         cost, outcome = measured(lambda: compute_slo(warehouse, settings, newest_complete(warehouse)))

@@ -28,6 +28,7 @@ class Objective:
     name: str
     target: Decimal
     threshold_ms: int | None = None
+    kinds: tuple[str, ...] = ("server", "consumer")
 
     @property
     def budget(self) -> Decimal:
@@ -41,12 +42,6 @@ class Objectives:
 
     window_days: int
     lines: tuple[Objective, ...]
-
-    @property
-    def latency_threshold_ns(self) -> int:
-        """Duration from which on a request is too slow, in the nanoseconds of a span."""
-        [threshold] = {one.threshold_ms for one in self.lines if one.threshold_ms is not None}
-        return threshold * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,8 @@ def slo_defaults() -> Objectives:
     """Objectives of every app without configuration (``slo_defaults.yaml``)."""
     data = _document("slo_defaults")
     lines = (
-        Objective(one["name"], Decimal(one["target"]), one.get("threshold_ms")) for one in data["objectives"]
+        Objective(one["name"], Decimal(one["target"]), one.get("threshold_ms"), tuple(one["kinds"]))
+        for one in data["objectives"]
     )
     return Objectives(data["window_days"], tuple(lines))
 
@@ -101,6 +97,58 @@ def burn_windows() -> BurnWindows:
         for one in data["pairs"]
     )
     return BurnWindows(pairs, data["least_bad_events"])
+
+
+@dataclass(frozen=True)
+class RequestErrors:
+    """Which status codes say that a request went wrong by the fault of the side that answered it."""
+
+    http_errors: tuple[int, int]
+    caller_faults: tuple[int, int]
+    grpc_errors: dict[str, int]
+
+
+@cache
+def request_errors() -> RequestErrors:
+    """Codes of HTTP and gRPC that count as errors (``request_errors.yaml``)."""
+    data = _document("request_errors")
+    return RequestErrors(
+        (data["http_error_from"], data["http_error_to"]),
+        (data["http_fault_of_caller_from"], data["http_fault_of_caller_to"]),
+        dict(data["grpc_errors"]),
+    )
+
+
+@dataclass(frozen=True)
+class HealthChecks:
+    """What tells a health check from a request of somebody."""
+
+    paths: tuple[str, ...]
+    endings: tuple[str, ...]
+    services: tuple[str, ...]
+    user_agents: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+@cache
+def health_checks() -> HealthChecks:
+    """Paths, services and user agents of health checks (``health_checks.yaml``)."""
+    return HealthChecks(**{key: tuple(value) for key, value in _document("health_checks").items()})
+
+
+@dataclass(frozen=True)
+class RequestSlices:
+    """How requests are cut into slices: the advised bounds of latency, and how many routes keep their name."""
+
+    advised_bounds_ms: tuple[int, ...]
+    routes_kept: int
+
+
+@cache
+def request_slices() -> RequestSlices:
+    """Bounds and routes of the slices (``request_slices.yaml``)."""
+    data = _document("request_slices")
+    return RequestSlices(tuple(data["advised_bounds_ms"]), data["routes_kept"])
 
 
 @cache

@@ -77,14 +77,19 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "confidence": pl.Float64(),
         }
     ),
-    "core_sli_slices": pl.Schema(
+    "core_request_slices": pl.Schema(
         {
             "slice_start": SECOND,
             "app_id": pl.String(),
             "environment": pl.String(),
-            "objective": pl.String(),
-            "good": pl.UInt64(),
-            "total": pl.UInt64(),
+            "version": pl.String(),
+            "route": pl.String(),
+            "kind": pl.String(),
+            "requests": pl.UInt32(),
+            "errors": pl.UInt32(),
+            "errors_by_class": pl.Map(pl.String, pl.UInt32),
+            "timed": pl.UInt32(),
+            "within": pl.List(pl.UInt32),
         }
     ),
     "core_app_telemetry_daily": pl.Schema(
@@ -97,6 +102,8 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "metric_points": pl.UInt64(),
             "requests": pl.UInt64(),
             "errors": pl.UInt64(),
+            "health_checks": pl.UInt64(),
+            "health_errors": pl.UInt64(),
             "duration_p50_ms": pl.Float64(),
             "duration_p95_ms": pl.Float64(),
             "last_seen": MOMENT,

@@ -14,6 +14,7 @@ import polars as pl
 
 from models.errors import ModelError
 from models.policy import BurnPair, BurnWindows, Objective, Objectives
+from models.requests import rung
 
 PARTS = 10**9
 """Targets are held exactly in parts per billion."""
@@ -27,8 +28,8 @@ LEAST_WINDOW_DAYS = 3
 _WIDE = pl.Int128
 
 
-def window_parameters(objectives: Objectives, as_of: datetime) -> dict[str, Any]:
-    """Parameters of ``queries/slo/windows``.
+def window_parameters(objectives: Objectives, as_of: datetime, ladder: tuple[int, ...]) -> dict[str, Any]:
+    """Parameters of ``queries/slo/windows``; ``ladder``: the bounds the slices were cut by, in milliseconds.
 
     Raises:
         ModelError: a target that is not between 0 and 1 or has more than nine places, or a window below three days.
@@ -38,6 +39,9 @@ def window_parameters(objectives: Objectives, as_of: datetime) -> dict[str, Any]
         "as_of": as_of,
         "window_days": objectives.window_days,
         "budget_ppb": {one.name: _budget_ppb(one) for one in objectives.lines},
+        "rungs": {one.name: _rung(one, ladder) for one in objectives.lines},
+        "server": [one.name for one in objectives.lines if "server" in one.kinds],
+        "consumer": [one.name for one in objectives.lines if "consumer" in one.kinds],
     }
 
 
@@ -158,6 +162,10 @@ def _first_bad(policy: BurnWindows, severity: str) -> pl.Expr:
 
 def _name(pair: BurnPair) -> str:
     return f"fires_{pair.long}_{pair.short}"
+
+
+def _rung(one: Objective, ladder: tuple[int, ...]) -> int:
+    return 0 if one.threshold_ms is None else rung(ladder, one.threshold_ms)
 
 
 def _budget_ppb(one: Objective) -> int:

@@ -1,13 +1,18 @@
--- purpose: slices of one day for many apps, both objectives, as telemetry would give them
--- parameters: day Date, apps UInt64, batch_id UUID
+-- purpose: slices of one day for many apps, one route each, as telemetry would give them
+-- parameters: day Date, apps UInt64, bounds UInt64 (of the latency ladder), batch_id UUID
 -- columns: none
-INSERT INTO core_sli_slices (slice_start, app_id, environment, objective, good, total, batch_id)
+INSERT INTO core_request_slices
+    (slice_start, app_id, environment, version, route, kind, requests, errors, timed, within, batch_id)
 SELECT
     toDateTime({day:Date}, 'UTC') + (number % 288) * 300,
-    concat('app-', toString(intDiv(number, 576))),
-    'prod',
-    if(intDiv(number, 288) % 2 = 0, 'availability', 'latency'),
-    99 + (cityHash64(number) % 50 != 0),
+    concat('app-', toString(intDiv(number, 288))),
+    'production',
+    '1.4.0',
+    'GET /api/items',
+    'server',
     100,
+    cityHash64(number) % 50 = 0,
+    100,
+    arrayMap(rung -> toUInt32(least(100, rung * (9 + number % 5))), range(1, {bounds:UInt64} + 1)),
     {batch_id:UUID}
-FROM numbers({apps:UInt64} * 576)
+FROM numbers({apps:UInt64} * 288)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from models.policy import slo_defaults
+from models import requests
+from models.policy import health_checks, request_errors, request_slices, slo_defaults
 from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
 from sql.publish import (
@@ -36,17 +37,17 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     changed = {day: print_ for day, print_ in sorted(new.items()) if days is None or day in days}
     if not changed:
         return Outcome(unchanged=len(known))
-    tables = ("core_sli_slices", "core_app_telemetry_daily", "core_app_resources")
+    policy = requests.classification(request_errors(), health_checks())
+    parameters: dict[str, dict[str, Any]] = {
+        "core_request_slices": {**policy, **requests.slicing(request_slices(), slo_defaults())},
+        "core_app_telemetry_daily": policy,
+        "core_app_resources": {},
+    }
     with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
-        batches = {table: new_batch_id() for table in tables}
-        for table in tables:
-            parameters: dict[str, Any] = {
-                "days": [d.isoformat() for d in changed],
-                "batch_id": batches[table],
-            }
-            if table == "core_sli_slices":
-                parameters["latency_threshold_ns"] = slo_defaults().latency_threshold_ns
-            warehouse.execute(f"statements/{table}", **parameters)
+        batches = {table: new_batch_id() for table in parameters}
+        for table, own in parameters.items():
+            days_changed = [day.isoformat() for day in changed]
+            warehouse.execute(f"statements/{table}", days=days_changed, batch_id=batches[table], **own)
         written: dict[str, Any] = {f"{table}_batch": batch for table, batch in batches.items()}
         counted = warehouse.frame("queries/telemetry/batch_rows", **written)
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from models import slo
-from models.policy import burn_windows, slo_defaults
+from models import requests, slo
+from models.policy import burn_windows, request_slices, slo_defaults
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
 from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames, release_sha256
@@ -27,7 +27,10 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcom
     if is_current(warehouse, "slo", print_):
         return Outcome(unchanged=1)
     objectives = slo_defaults()
-    windows = warehouse.frame("queries/slo/windows", **slo.window_parameters(objectives, as_of.slice_end))
+    ladder = requests.ladder_ms(request_slices(), objectives)
+    windows = warehouse.frame(
+        "queries/slo/windows", **slo.window_parameters(objectives, as_of.slice_end, ladder)
+    )
     apps = warehouse.frame("queries/inventory/apps")
     status = slo.status(windows, objectives, burn_windows(), as_of.slice_end, apps["app_id"])
     status = status.join(apps.select("app_id", "team"), on="app_id", how="left").with_columns(

@@ -20,7 +20,7 @@ from pipelines.orchestration.schedules import schedules_of  # noqa: E402
 STEPS: Mapping[str, tuple[str, ...]] = {
     "billing": ("raw_focus_costs",),
     "telemetry": ingest.TELEMETRY_TABLES,
-    "slices": ("core_sli_slices", "core_app_telemetry_daily", "core_app_resources"),
+    "slices": ("core_request_slices", "core_app_telemetry_daily", "core_app_resources"),
     "registry": ("core_apps", "core_teams"),
     "identities": ("core_identities",),
     "costs": ("core_app_costs_daily", "mart_chargeback_lines"),

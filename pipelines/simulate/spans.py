@@ -57,7 +57,7 @@ class Span(NamedTuple):
     @property
     def is_slow(self) -> bool:
         threshold: int = profile()["telemetry"]["latency_ms"]["threshold"] * SECOND // 1000
-        return self.end - self.start >= threshold
+        return self.end - self.start > threshold
 
 
 @dataclass(frozen=True)

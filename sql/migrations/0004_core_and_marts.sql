@@ -75,19 +75,90 @@ CREATE TABLE IF NOT EXISTS core_app_costs_daily
 ENGINE = {{merge_tree}} PARTITION BY billing_period ORDER BY (billing_period, batch_id, app_id, usage_date)
 COMMENT 'Cost per app and day: attributed equals billed per source, period, currency and metric';
 
+-- What a request is, and whether it went wrong, is said once: slices and daily activity share these functions. Their
+-- numbers and names come from policy data, as arguments.
+
 -- statement
-CREATE TABLE IF NOT EXISTS core_sli_slices
+CREATE OR REPLACE FUNCTION request_is AS (span_kind) ->
+    span_kind IN ('Server', 'Consumer', 'SPAN_KIND_SERVER', 'SPAN_KIND_CONSUMER')
+
+-- statement
+CREATE OR REPLACE FUNCTION request_is_server AS (span_kind) -> span_kind IN ('Server', 'SPAN_KIND_SERVER')
+
+-- statement
+CREATE OR REPLACE FUNCTION request_duration AS (duration) -> if(duration < 9223372036854775808, duration, 0)
+
+-- statement
+CREATE OR REPLACE FUNCTION request_method AS (attributes) ->
+    upper(if(attributes['http.request.method'] != '', attributes['http.request.method'], attributes['http.method']))
+
+-- statement
+CREATE OR REPLACE FUNCTION request_path AS (span_name, attributes) -> multiIf(
+    attributes['url.path'] != '', attributes['url.path'],
+    attributes['http.target'] != '', cutQueryString(attributes['http.target']),
+    attributes['http.route'] != '', attributes['http.route'],
+    attributes['rpc.service'] != '', attributes['rpc.service'],
+    position(span_name, ' ') > 0, substring(span_name, position(span_name, ' ') + 1),
+    span_name)
+
+-- statement
+CREATE OR REPLACE FUNCTION request_agent AS (attributes) ->
+    if(attributes['user_agent.original'] != '', attributes['user_agent.original'], attributes['http.user_agent'])
+
+-- statement
+CREATE OR REPLACE FUNCTION request_asks AS (attributes, methods) ->
+    request_method(attributes) = '' OR has(methods, request_method(attributes))
+
+-- statement
+CREATE OR REPLACE FUNCTION request_kind AS (span_kind, span_name, attributes, health_paths, health_services, health_agents, health_methods) -> multiIf(
+    NOT request_is_server(span_kind), 'consumer',
+    match(request_path(span_name, attributes), health_services), 'health',
+    (match(request_path(span_name, attributes), health_paths) OR match(request_agent(attributes), health_agents))
+        AND request_asks(attributes, health_methods), 'health',
+    'server')
+
+-- statement
+CREATE OR REPLACE FUNCTION request_route AS (span_name, attributes) -> if(
+    attributes['http.route'] != '',
+    trimLeft(concat(request_method(attributes), ' ', attributes['http.route'])),
+    span_name)
+
+-- statement
+CREATE OR REPLACE FUNCTION request_http_status AS (attributes) -> greatest(
+    toUInt16OrZero(attributes['http.response.status_code']), toUInt16OrZero(attributes['http.status_code']))
+
+-- statement
+CREATE OR REPLACE FUNCTION request_grpc_status AS (attributes) -> if(
+    attributes['rpc.grpc.status_code'] != '', attributes['rpc.grpc.status_code'], attributes['rpc.response.status_code'])
+
+-- statement
+CREATE OR REPLACE FUNCTION request_error_class AS (span_kind, status_code, attributes, http_errors, caller_faults, grpc_codes, grpc_names) -> multiIf(
+    request_http_status(attributes) BETWEEN http_errors[1] AND http_errors[2], toString(request_http_status(attributes)),
+    has(grpc_codes, upper(request_grpc_status(attributes))), transform(upper(request_grpc_status(attributes)), grpc_codes, grpc_names, ''),
+    request_is_server(span_kind)
+        AND (request_http_status(attributes) BETWEEN caller_faults[1] AND caller_faults[2]
+            OR request_grpc_status(attributes) NOT IN ('', '0', 'OK')), '',
+    status_code IN ('Error', 'STATUS_CODE_ERROR'), 'error',
+    '')
+
+-- statement
+CREATE TABLE IF NOT EXISTS core_request_slices
 (
-    slice_start  DateTime('UTC')        COMMENT 'start of the five minutes',
-    app_id       String                 COMMENT 'app of the spans',
-    environment  LowCardinality(String) COMMENT 'deployment.environment.name, or empty',
-    objective    LowCardinality(String) COMMENT 'availability or latency',
-    good         UInt64                 COMMENT 'good events, each span once',
-    total        UInt64                 COMMENT 'all events, each span once',
-    batch_id     UUID                   COMMENT 'batch that wrote the row'
+    slice_start     DateTime('UTC')        COMMENT 'start of the five minutes',
+    app_id          String                 COMMENT 'app of the spans',
+    environment     LowCardinality(String) COMMENT 'deployment.environment.name, or empty',
+    version         LowCardinality(String) COMMENT 'service.version, or empty',
+    route           LowCardinality(String) COMMENT 'method and http.route, else the name of the span; empty: the rare ones of the app and day, pooled',
+    kind            LowCardinality(String) COMMENT 'server, consumer (CONSUMER spans) or health (health checks of a server)',
+    requests        UInt32                 COMMENT 'requests, each span once',
+    errors          UInt32                 COMMENT 'requests that went wrong',
+    errors_by_class Map(LowCardinality(String), UInt32) COMMENT 'the same by HTTP status, gRPC code, or error where only the span says so',
+    timed           UInt32                 COMMENT 'requests whose span has an end: the only ones with a duration',
+    within          Array(UInt32)          COMMENT 'timed requests that took at most each bound of the latency ladder, in its order',
+    batch_id        UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = {{merge_tree}} PARTITION BY toYYYYMM(slice_start) ORDER BY (batch_id, app_id, objective, slice_start)
-COMMENT 'Five-minute service level slices from SERVER and CONSUMER spans';
+ENGINE = {{merge_tree}} PARTITION BY toYYYYMM(slice_start) ORDER BY (batch_id, app_id, environment, slice_start)
+COMMENT 'Five-minute slices of the requests an app answered or took from a queue';
 
 -- statement
 CREATE TABLE IF NOT EXISTS core_app_telemetry_daily
@@ -98,10 +169,12 @@ CREATE TABLE IF NOT EXISTS core_app_telemetry_daily
     spans           UInt64                 COMMENT 'distinct spans of any kind',
     logs            UInt64                 COMMENT 'log records',
     metric_points   UInt64                 COMMENT 'distinct metric points',
-    requests        UInt64                 COMMENT 'SERVER and CONSUMER spans',
-    errors          UInt64                 COMMENT 'those that were bad',
-    duration_p50_ms Float64                COMMENT 'median duration of requests',
-    duration_p95_ms Float64                COMMENT '95th percentile duration of requests',
+    requests        UInt64                 COMMENT 'requests: SERVER and CONSUMER spans that are no health check',
+    errors          UInt64                 COMMENT 'those that went wrong',
+    health_checks   UInt64                 COMMENT 'health checks answered',
+    health_errors   UInt64                 COMMENT 'those that went wrong',
+    duration_p50_ms Float64                COMMENT 'median duration of the requests whose span has an end',
+    duration_p95_ms Float64                COMMENT '95th percentile of the same',
     last_seen       DateTime64(9, 'UTC')   COMMENT 'time of the last signal',
     batch_id        UUID                   COMMENT 'batch that wrote the row'
 )
@@ -266,9 +339,9 @@ CREATE OR REPLACE VIEW core_app_costs_daily_current AS
 SELECT * EXCEPT batch_id FROM core_app_costs_daily
 WHERE (billing_period, batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_app_costs_daily');
 -- statement
-CREATE OR REPLACE VIEW core_sli_slices_current AS
-SELECT * EXCEPT batch_id FROM core_sli_slices
-WHERE (toDate(slice_start), batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_sli_slices');
+CREATE OR REPLACE VIEW core_request_slices_current AS
+SELECT * EXCEPT batch_id FROM core_request_slices
+WHERE (toDate(slice_start), batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_request_slices');
 -- statement
 CREATE OR REPLACE VIEW core_app_telemetry_daily_current AS
 SELECT * EXCEPT batch_id FROM core_app_telemetry_daily

@@ -1,15 +1,17 @@
 -- purpose: activity of whole days per app and environment: spans, metric points and log records, once each as the
 --   otel_*_current views have it
--- parameters: days Array(Date), batch_id UUID
+-- parameters: days Array(Date), batch_id UUID, and what says which spans are requests and which of them went wrong, as
+--   for statements/core_request_slices: grpc_errors_keys, grpc_errors_values, http_errors, caller_faults, health_paths,
+--   health_services, health_agents, health_methods
 -- columns: none
--- Percentiles are exact: quantileExact takes the sorted value at place floor(level * n) from 0. Requests are SERVER
--- and CONSUMER spans.
+-- Percentiles are exact: quantileExact takes the sorted value at place floor(level * n) from 0.
 INSERT INTO core_app_telemetry_daily
-    (usage_date, app_id, environment, spans, logs, metric_points, requests, errors, duration_p50_ms, duration_p95_ms,
-     last_seen, batch_id)
+    (usage_date, app_id, environment, spans, logs, metric_points, requests, errors, health_checks, health_errors,
+     duration_p50_ms, duration_p95_ms, last_seen, batch_id)
 SELECT
     usage_date, app_id, environment,
     sum(part.spans), sum(part.logs), sum(part.metric_points), sum(part.requests), sum(part.errors),
+    sum(part.health_checks), sum(part.health_errors),
     max(part.p50) / 1e6, max(part.p95) / 1e6, max(part.last_seen),
     {batch_id:UUID}
 FROM
@@ -23,17 +25,25 @@ FROM
         0 AS metric_points,
         countIf(is_request) AS requests,
         countIf(is_request AND is_error) AS errors,
-        quantileExactIf(0.5)(Duration, is_request) AS p50,
-        quantileExactIf(0.95)(Duration, is_request) AS p95,
+        countIf(kind = 'health') AS health_checks,
+        countIf(kind = 'health' AND is_error) AS health_errors,
+        quantileExactIf(0.5)(duration, is_request AND duration > 0) AS p50,
+        quantileExactIf(0.95)(duration, is_request AND duration > 0) AS p95,
         max(Timestamp) AS last_seen
     FROM
     (
         SELECT
-            Timestamp, app_id, environment, Duration,
-            SpanKind IN ('Server', 'Consumer', 'SPAN_KIND_SERVER', 'SPAN_KIND_CONSUMER') AS is_request,
-            StatusCode IN ('Error', 'STATUS_CODE_ERROR')
-                OR toUInt16OrZero(SpanAttributes['http.response.status_code']) >= 500
-                OR toUInt16OrZero(SpanAttributes['http.status_code']) >= 500 AS is_error
+            Timestamp, app_id, environment,
+            request_duration(Duration) AS duration,
+            if(
+                request_is(SpanKind),
+                request_kind(SpanKind, SpanName, SpanAttributes, {health_paths:String}, {health_services:String},
+                    {health_agents:String}, {health_methods:Array(String)}),
+                '') AS kind,
+            kind IN ('server', 'consumer') AS is_request,
+            request_error_class(
+                SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
+                {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) != '' AS is_error
         FROM otel.otel_traces_current
         WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
     )
@@ -41,14 +51,14 @@ FROM
 
     UNION ALL
 
-    SELECT toDate(Timestamp), toString(app_id), toString(environment), 0, count(), 0, 0, 0, 0, 0, max(Timestamp)
+    SELECT toDate(Timestamp), toString(app_id), toString(environment), 0, count(), 0, 0, 0, 0, 0, 0, 0, max(Timestamp)
     FROM otel.otel_logs_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3
 
     UNION ALL
 
-    SELECT toDate(TimeUnix), toString(app_id), toString(environment), 0, 0, count(), 0, 0, 0, 0, max(TimeUnix)
+    SELECT toDate(TimeUnix), toString(app_id), toString(environment), 0, 0, count(), 0, 0, 0, 0, 0, 0, max(TimeUnix)
     FROM merge('otel', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)_current$')
     WHERE toDate(TimeUnix) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3

@@ -22,7 +22,7 @@ TABLES = (
     "core_identities",
     "core_apps",
     "core_app_costs_daily",
-    "core_sli_slices",
+    "core_request_slices",
     "mart_slo_status",
     "mart_cost_anomalies",
     "mart_app_unit_costs_daily",

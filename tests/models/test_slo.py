@@ -52,7 +52,7 @@ def test_defaults_are_those_of_the_cited_source() -> None:
         ("availability", Decimal("0.99"), None),
         ("latency", Decimal("0.99"), 500),
     ]
-    assert slo_defaults().latency_threshold_ns == 500_000_000
+    assert [one.kinds for one in slo_defaults().lines] == [("server", "consumer"), ("server",)]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_counts_nobody_asked_for_are_refused() -> None:
 )
 def test_unusable_objectives_are_refused(target: str, days: int, problem: str) -> None:
     with pytest.raises(ModelError, match=problem):
-        slo.window_parameters(Objectives(days, (Objective("availability", Decimal(target)),)), AS_OF)
+        slo.window_parameters(Objectives(days, (Objective("availability", Decimal(target)),)), AS_OF, ())
 
 
 windows_of_events = st.fixed_dictionaries(
@@ -260,6 +260,7 @@ def test_budget_equals_exact_fractions_and_falls_with_each_bad_event(
         assert judged(counts(total - bad - 1, total), str(target))["budget_remaining"] <= remaining
 
 
+LADDER = (100, 500)
 Slice = tuple[datetime, str, str, str, int, int]
 
 
@@ -294,14 +295,32 @@ def warehouse(slices: list[Slice], fresh_warehouse: Warehouse) -> Iterator[Wareh
     days: dict[object, list[Slice]] = {}
     for one in slices:
         days.setdefault(one[0].date(), []).append(one)
-    names = ["slice_start", "app_id", "environment", "objective", "good", "total"]
+    names = ["slice_start", "app_id", "environment", "objective", "good", "requests"]
     for day, rows in days.items():
         current, stale = uuid.uuid4(), uuid.uuid4()
         for batch in (current, stale):  # the rows of an attempt that nobody published are read by nobody
-            frame = pl.DataFrame(rows, schema=names, orient="row")
+            frame = (
+                pl.DataFrame(rows, schema=names, orient="row")
+                .filter(pl.col("objective") == "availability")
+                .with_columns(
+                    kind=pl.lit("server"),
+                    errors=pl.col("requests") - pl.col("good"),
+                    timed="requests",
+                    within=pl.concat_list(pl.lit(0), "good"),
+                )
+                .drop("objective", "good")
+                .cast(
+                    {
+                        "requests": pl.UInt32,
+                        "errors": pl.UInt32,
+                        "timed": pl.UInt32,
+                        "within": pl.List(pl.UInt32),
+                    }
+                )
+            )
             for step in range(0, frame.height, 5_000):
                 store.insert(
-                    "core_sli_slices",
+                    "core_request_slices",
                     frame[step : step + 5_000].with_columns(
                         pl.col("slice_start").cast(pl.Datetime("ms", "UTC")),
                         pl.lit(str(batch)).alias("batch_id"),
@@ -311,7 +330,7 @@ def warehouse(slices: list[Slice], fresh_warehouse: Warehouse) -> Iterator[Wareh
             store,
             "slices",
             day,
-            batches={"core_sli_slices": current},
+            batches={"core_request_slices": current},
             rows=len(rows),
             sha256="",
             version=AS_OF,
@@ -320,7 +339,7 @@ def warehouse(slices: list[Slice], fresh_warehouse: Warehouse) -> Iterator[Wareh
 
 
 def test_engine_counts_what_an_independent_loop_counts(warehouse: Warehouse, slices: list[Slice]) -> None:
-    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(slo_defaults(), AS_OF))
+    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(slo_defaults(), AS_OF, LADDER))
     lengths = {**{name: timedelta(minutes=m) for name, m in MINUTES.items()}, "30d": timedelta(days=30)}
     assert {name: duration(name) for name in MINUTES} == {n: lengths[n] for n in MINUTES}
     assert counted.height == 6
@@ -339,7 +358,7 @@ def test_engine_counts_what_an_independent_loop_counts(warehouse: Warehouse, sli
 
 
 def test_status_finds_the_outage_and_fits_its_table(warehouse: Warehouse) -> None:
-    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(slo_defaults(), AS_OF))
+    counted = warehouse.frame("queries/slo/windows", **slo.window_parameters(slo_defaults(), AS_OF, LADDER))
     status = slo.status(counted, slo_defaults(), burn_windows(), AS_OF, ["a", "silent"])
     states = {(r["app_id"], r["objective"]): r["state"] for r in status.iter_rows(named=True)}
     assert states["b", "availability"] == states["b", "latency"] == "page"

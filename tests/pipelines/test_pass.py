@@ -76,7 +76,7 @@ def figures(workspace: Path) -> dict[str, str]:
             "core_apps",
             "core_identities",
             "core_app_costs_daily",
-            "core_sli_slices",
+            "core_request_slices",
             "mart_slo_status",
             "mart_cost_anomalies",
             "mart_app_unit_costs_daily",

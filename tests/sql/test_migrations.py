@@ -142,6 +142,7 @@ def _polars_type(kind: str) -> pl.DataType:
         "Bool": pl.Boolean(),
         "UInt8": pl.UInt8(),
         "UInt16": pl.UInt16(),
+        "UInt32": pl.UInt32(),
         "UInt64": pl.UInt64(),
         "Int64": pl.Int64(),
         "Float64": pl.Float64(),

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from models import requests
 from models.errors import ControlTotalError
+from models.policy import health_checks, request_errors
 from pipelines.ingest.telemetry import load as load_module
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id
@@ -100,22 +102,17 @@ def test_copies_of_a_span_count_once_in_slices(warehouse: Warehouse, load: Load)
     load(otlp.delimited(otlp.traces(3, first=20, kind=3)))
     batch = new_batch_id()
     days = ["2026-01-01"]
-    warehouse.execute(
-        "statements/core_sli_slices", days=days, batch_id=batch, latency_threshold_ns=otlp.SECOND // 2
-    )
-    warehouse.execute("statements/core_app_telemetry_daily", days=days, batch_id=batch)
+    policy = requests.classification(request_errors(), health_checks())
+    half_a_second = {"bounds_ns": [otlp.SECOND // 2], "routes_kept": 9}
+    warehouse.execute("statements/core_request_slices", days=days, batch_id=batch, **policy, **half_a_second)
+    warehouse.execute("statements/core_app_telemetry_daily", days=days, batch_id=batch, **policy)
     slices = warehouse.frame_of(
-        "SELECT app_id, toString(objective), good, total, toUnixTimestamp(slice_start) FROM core_sli_slices"
+        "SELECT app_id, requests, errors, timed, within, toUnixTimestamp(slice_start) FROM core_request_slices"
         " WHERE batch_id = {batch:UUID} ORDER BY ALL",
         batch=batch,
     ).rows()
     noon = otlp.NOON // otlp.SECOND
-    assert slices == [
-        ("another", "availability", 2, 2, noon),
-        ("another", "latency", 2, 2, noon),
-        ("shop", "availability", 3, 5, noon),
-        ("shop", "latency", 4, 5, noon),
-    ]
+    assert slices == [("another", 2, 0, 2, [2], noon), ("shop", 5, 2, 5, [4], noon)]
     daily = warehouse.frame_of(
         "SELECT app_id, spans, requests, errors FROM core_app_telemetry_daily WHERE batch_id = {batch:UUID} ORDER BY 1",
         batch=batch,

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from models import requests
+from models.policy import health_checks, request_errors
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.telemetry import TelemetryOutcome, ingest_source
 from sql.local_warehouse import open_warehouse
@@ -136,7 +138,8 @@ def test_nezha_front_end_percentile_and_slices(loaded: Any, shared_data: Path) -
     durations = sorted(end - start for start, end in roots.values())
     assert len(durations) == 2_984  # of 2,997 delivered
     batch = new_batch_id()
-    warehouse.execute("statements/core_app_telemetry_daily", days=["2022-08-22"], batch_id=batch)
+    policy = requests.classification(request_errors(), health_checks())
+    warehouse.execute("statements/core_app_telemetry_daily", days=["2022-08-22"], batch_id=batch, **policy)
     row = warehouse.frame_of(
         "SELECT requests, errors, duration_p50_ms, duration_p95_ms FROM core_app_telemetry_daily"
         " WHERE app_id = 'frontend' AND batch_id = {batch:UUID}",
@@ -145,26 +148,33 @@ def test_nezha_front_end_percentile_and_slices(loaded: Any, shared_data: Path) -
     exact = [durations[int(level * len(durations))] / 1e6 for level in (0.5, 0.95)]
     assert row == (2_984, 0, *exact)
 
-    threshold = 500_000_000
+    bounds = [1_000_000, 20_000_000, 500_000_000]
     warehouse.execute(
-        "statements/core_sli_slices", days=["2022-08-22"], batch_id=batch, latency_threshold_ns=threshold
+        "statements/core_request_slices",
+        days=["2022-08-22"],
+        batch_id=batch,
+        **policy,
+        bounds_ns=bounds,
+        routes_kept=2,
     )
-    expected: Counter[tuple[int, str, str]] = Counter()
+    expected: Counter[tuple[int, str]] = Counter()
     for start, end in roots.values():
         slice_start = start // 300_000_000_000 * 300
-        expected[slice_start, "availability", "good"] += 1
-        expected[slice_start, "availability", "total"] += 1
-        expected[slice_start, "latency", "good"] += end - start <= threshold
-        expected[slice_start, "latency", "total"] += 1
+        expected[slice_start, "requests"] += 1
+        for bound in bounds:
+            expected[slice_start, f"within {bound}"] += end - start <= bound
     found = warehouse.frame_of(
-        "SELECT toUnixTimestamp(slice_start) AS start, objective, good, total FROM core_sli_slices"
-        " WHERE app_id = 'frontend' AND batch_id = {batch:UUID}",
+        "SELECT toUnixTimestamp(slice_start) AS start, sum(requests) AS requests, sumForEach(within) AS within"
+        " FROM core_request_slices WHERE app_id = 'frontend' AND batch_id = {batch:UUID} GROUP BY 1",
         batch=batch,
     )
     assert {
-        (row["start"], row["objective"], what): row[what]
+        (row["start"], name): value
         for row in found.iter_rows(named=True)
-        for what in ("good", "total")
+        for name, value in [
+            ("requests", row["requests"]),
+            *((f"within {bound}", count) for bound, count in zip(bounds, row["within"], strict=True)),
+        ]
     } == dict(expected)
 
 

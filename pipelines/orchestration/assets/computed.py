@@ -86,7 +86,7 @@ slices = computed(
     "telemetry_by_day",
     "telemetry",
     {
-        "core_sli_slices": "Five-minute slices of good and total events per app and objective.",
+        "core_request_slices": "Requests per app, environment, version and route in five minutes: errors by class, latency.",
         "core_app_telemetry_daily": "Activity per app and day.",
         "core_app_resources": "Cloud resources named in telemetry: evidence for attribution.",
     },
@@ -136,7 +136,7 @@ slo_status = computed(
     "slo_status",
     "reliability",
     {"mart_slo_status": "Objectives, error budgets and burn of every app."},
-    ["core_sli_slices", "core_apps"],
+    ["core_request_slices", "core_apps"],
     lambda context, warehouse, settings: compute.compute_slo(warehouse, settings, moment(context, warehouse)),
 )
 

@@ -2,4 +2,4 @@
 -- parameters: none
 -- columns: slice_end DateTime64(3)
 SELECT toDateTime64(maxOrNull(slice_start) + INTERVAL 5 MINUTE, 3, 'UTC') AS slice_end
-FROM core_sli_slices_current
+FROM core_request_slices_current

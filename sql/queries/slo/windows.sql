@@ -1,7 +1,9 @@
 -- purpose: good, bad and all events per app and objective over the SLO window and every burn window, in one pass
 -- parameters: as_of DateTime (end of the newest slice counted), window_days UInt16 (at least 3),
 --   budget_ppb_keys Array(String), budget_ppb_values Array(UInt64) (objective -> share of events that may be bad, in parts
---   per billion: a slice above it is a bad one)
+--   per billion: a slice above it is a bad one), rungs_keys Array(String), rungs_values Array(UInt64) (objective -> place of
+--   its threshold on the latency ladder, 0 where it counts errors), server Array(String), consumer Array(String)
+--   (objectives that count requests of that kind)
 -- columns: app_id, objective, good, total, and for each of 5m, 30m, 1h, 2h, 6h, 1d, 3d: bad_<w> Int64, total_<w> UInt64;
 --   first_bad_1h, first_bad_6h, first_bad_1d, first_bad_3d DateTime64(3): start of the first bad slice, NULL if none
 WITH
@@ -13,7 +15,7 @@ WITH
     as_of - INTERVAL 6 HOUR AS from_6h,
     as_of - INTERVAL 1 DAY AS from_1d,
     as_of - INTERVAL 3 DAY AS from_3d,
-    s.total - s.good AS bad,
+    toInt64(s.total) - s.good AS bad,
     transform(toString(s.objective), {budget_ppb_keys:Array(String)}, {budget_ppb_values:Array(UInt64)}, 0::UInt64) AS budget_ppb,
     slice_start >= from_3d AND bad * 1000000000 > s.total * budget_ppb AS is_bad
 SELECT
@@ -39,7 +41,19 @@ SELECT
     toDateTime64(minOrNullIf(slice_start, is_bad AND slice_start >= from_6h), 3, 'UTC') AS first_bad_6h,
     toDateTime64(minOrNullIf(slice_start, is_bad AND slice_start >= from_1d), 3, 'UTC') AS first_bad_1d,
     toDateTime64(minOrNullIf(slice_start, is_bad), 3, 'UTC') AS first_bad_3d
-FROM core_sli_slices_current AS s
-WHERE slice_start >= as_of - INTERVAL {window_days:UInt16} DAY AND slice_start < as_of
+FROM
+(
+    SELECT
+        app_id,
+        slice_start,
+        counted.1 AS objective,
+        if(counted.2 = 0, requests, timed) AS total,
+        total - if(counted.2 = 0, errors, timed - within[counted.2]) AS good
+    FROM core_request_slices_current
+    ARRAY JOIN arrayZip({rungs_keys:Array(String)}, {rungs_values:Array(UInt64)}) AS counted
+    WHERE slice_start >= as_of - INTERVAL {window_days:UInt16} DAY AND slice_start < as_of
+      AND has(if(kind = 'server', {server:Array(String)}, {consumer:Array(String)}), counted.1) AND kind != 'health'
+) AS s
+WHERE s.total > 0
 GROUP BY app_id, s.objective
 ORDER BY app_id, objective

@@ -1,0 +1,61 @@
+-- purpose: five-minute slices of whole days from SERVER and CONSUMER spans, each span once as otel_traces_current has it
+-- parameters: days Array(Date), batch_id UUID, grpc_errors_keys Array(String) (codes that are the server's fault, names
+--   and numbers), grpc_errors_values Array(String) (their names), http_errors Array(UInt16) (first and last status that
+--   is the server's fault), caller_faults Array(UInt16) (first and last that is the caller's), health_paths, health_services,
+--   health_agents String (regular expressions), health_methods Array(String), bounds_ns Array(UInt64) (the ladder),
+--   routes_kept UInt64
+-- columns: none
+INSERT INTO core_request_slices
+    (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, batch_id)
+WITH spans AS
+(
+    SELECT
+        toString(app_id) AS app,
+        toStartOfFiveMinutes(toDateTime(Timestamp, 'UTC')) AS slice_start,
+        toDate(slice_start) AS day,
+        environment,
+        ResourceAttributes['service.version'] AS version,
+        request_route(SpanName, SpanAttributes) AS route,
+        request_kind(SpanKind, SpanName, SpanAttributes, {health_paths:String}, {health_services:String},
+            {health_agents:String}, {health_methods:Array(String)}) AS kind,
+        request_error_class(
+            SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
+            {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) AS error_class,
+        request_duration(Duration) AS duration
+    FROM otel.otel_traces_current
+    WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind) AND app_id != ''
+),
+weighed AS
+(
+    SELECT
+        app, slice_start, day, environment, version, route, kind, error_class,
+        duration > 0 AS has_end,
+        toUInt8(arrayFirstIndex(bound -> duration <= bound, {bounds_ns:Array(UInt64)})) AS rung,
+        countIf(error_class != '') OVER (PARTITION BY day, app, route) AS route_errors,
+        count() OVER (PARTITION BY day, app, route) AS route_requests
+    FROM spans
+),
+placed AS
+(
+    SELECT
+        *,
+        dense_rank() OVER (PARTITION BY day, app ORDER BY route_errors DESC, route_requests DESC, route) AS place
+    FROM weighed
+)
+SELECT
+    slice_start,
+    app,
+    environment,
+    version,
+    if(place <= {routes_kept:UInt64}, p.route, '') AS kept_route,
+    kind,
+    count(),
+    countIf(error_class != ''),
+    sumMapIf(map(error_class, toUInt32(1)), error_class != ''),
+    countIf(has_end),
+    arrayMap(
+        number -> arrayCount(one -> one <= number, groupArrayIf(rung, has_end AND rung > 0)),
+        arrayEnumerate({bounds_ns:Array(UInt64)})),
+    {batch_id:UUID}
+FROM placed AS p
+GROUP BY slice_start, app, environment, version, kept_route, kind

@@ -1,0 +1,330 @@
+"""Requests cut into slices: which spans count, as what, against an independent count of the same spans."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+
+from models import requests
+from models.errors import ModelError
+from models.policy import (
+    Objective,
+    Objectives,
+    health_checks,
+    request_errors,
+    request_slices,
+    slo_defaults,
+)
+from models.settings import Settings
+from pipelines.compute import compute_slices
+from sql.local_warehouse import open_warehouse
+from sql.warehouse import Warehouse
+
+DAY = datetime(2026, 3, 3, tzinfo=UTC)
+MILLISECOND = 1_000_000
+LADDER = requests.ladder_ms(request_slices(), slo_defaults())
+NO_END = 2**64 - 1_772_000_000_000_000_000
+"""What the collector's own exporter writes as the duration of a span without an end: it wraps."""
+
+
+class Case(NamedTuple):
+    """A span and what it must count as: kind (empty: no request at all) and class of error (empty: none)."""
+
+    kind: str
+    error: str
+    span_kind: str = "Server"
+    status: str = "Unset"
+    name: str = "GET /items"
+    attributes: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
+def http(code: int, **more: str) -> dict[str, str]:
+    return {"http.request.method": "GET", "http.response.status_code": str(code), **more}
+
+
+def probe(path: str, method: str = "GET", **more: str) -> dict[str, str]:
+    return {"http.request.method": method, "url.path": path, **more}
+
+
+CASES = [
+    Case("server", ""),
+    Case("server", "error", status="Error"),
+    Case("server", "error", status="STATUS_CODE_ERROR", span_kind="SPAN_KIND_SERVER"),
+    Case("server", "500", attributes=http(500)),
+    Case("server", "599", attributes=http(599)),
+    Case("server", "503", attributes={"http.status_code": "503"}),
+    Case("server", "", attributes=http(499)),
+    Case("server", "", attributes=http(600)),
+    Case("server", "", status="Error", attributes=http(404)),
+    Case("server", "", status="Error", attributes=http(400)),
+    Case("server", "error", status="Error", attributes=http(200)),
+    Case("server", "error", status="Error", attributes=http(399)),
+    *(
+        Case("server", name, name="shop.Cart/Add", attributes={"rpc.grpc.status_code": code})
+        for name, code in (
+            ("UNKNOWN", "2"),
+            ("DEADLINE_EXCEEDED", "4"),
+            ("UNIMPLEMENTED", "12"),
+            ("INTERNAL", "13"),
+            ("UNAVAILABLE", "14"),
+            ("DATA_LOSS", "15"),
+        )
+    ),
+    Case("server", "UNAVAILABLE", attributes={"rpc.response.status_code": "UNAVAILABLE"}),
+    *(
+        Case("server", "", status="Error", attributes={"rpc.grpc.status_code": code})
+        for code in ("1", "3", "5", "6", "7", "8", "9", "10", "11", "16")
+    ),
+    Case("server", "", attributes={"rpc.grpc.status_code": "0"}),
+    Case("server", "error", status="Error", attributes={"rpc.grpc.status_code": "0"}),
+    Case("consumer", "", span_kind="Consumer", name="orders process"),
+    Case("consumer", "error", span_kind="SPAN_KIND_CONSUMER", status="Error", name="orders process"),
+    Case("consumer", "error", span_kind="Consumer", status="Error", attributes=http(404)),
+    Case("health", "", attributes=probe("/healthz")),
+    Case("health", "503", attributes={**probe("/readyz/"), "http.response.status_code": "503"}),
+    Case("health", "", attributes={"http.method": "HEAD", "http.target": "/shop/actuator/health?x=1"}),
+    Case("health", "", attributes=probe("/", **{"user_agent.original": "kube-probe/1.31"})),
+    Case("health", "", attributes=probe("/", **{"http.user_agent": "elb-healthchecker/2.0"})),
+    Case("health", "", name="grpc.health.v1.Health/Check"),
+    Case(
+        "health", "", name="call", attributes={"rpc.service": "grpc.health.v1.Health", "rpc.method": "Check"}
+    ),
+    Case("health", "", name="GET /ping"),
+    Case("server", "", attributes=probe("/patients/7/health")),
+    Case("server", "", attributes=probe("/pinging")),
+    Case("server", "", attributes=probe("/healthz", method="POST")),
+    Case("server", "", attributes=probe("/up", method="DELETE")),
+    Case("server", "", attributes=probe("/", **{"user_agent.original": "Mozilla/5.0 kubernetes fan"})),
+    Case("", "", span_kind="Client", status="Error", attributes=http(500)),
+    Case("", "", span_kind="Internal", attributes=probe("/healthz")),
+    Case("", "", span_kind="Producer"),
+]
+
+
+class Drawn(NamedTuple):
+    """A span as it is inserted, and its case."""
+
+    case: Case
+    app_id: str
+    environment: str
+    version: str
+    route: str
+    at: int
+    duration: int
+
+
+def drawn_spans(seed: int, count: int) -> list[Drawn]:
+    """Spans of two days, many at the edges of slices, days and bounds."""
+    source = random.Random(seed)
+    edges = [*(bound * MILLISECOND for bound in LADDER), 0, NO_END]
+    spans = []
+    for number in range(count):
+        case = CASES[number % len(CASES)]
+        duration = source.choice(
+            [edge + source.choice((-1, 0, 1)) * bool(edge % MILLISECOND == 0 and edge) for edge in edges]
+        )
+        # one span a nanosecond: what tells spans apart is not tried here
+        seconds = source.choice((0, 299, 300, 86_399, 86_400, source.randrange(2 * 86_400)))
+        app = source.choice(("shop", "mill", "x"))
+        environment, version = source.choice(("", "production", "staging")), source.choice(("", "1", "2"))
+        route = source.choice(("", "/items/{id}", "/cart")) if case.name == "GET /items" else ""
+        at = int(DAY.timestamp() + seconds) * 10**9 + number
+        spans.append(Drawn(case, app, environment, version, route, at, duration))
+    return spans
+
+
+TEXTS = pl.Map(pl.String, pl.String)
+COLUMNS: dict[str, Any] = {
+    "Timestamp": pl.Datetime("ns", "UTC"),
+    "TraceId": pl.String,
+    "SpanId": pl.String,
+    "SpanName": pl.String,
+    "SpanKind": pl.String,
+    "ServiceName": pl.String,
+    "ResourceAttributes": TEXTS,
+    "SpanAttributes": TEXTS,
+    "Duration": pl.UInt64,
+    "StatusCode": pl.String,
+}
+
+
+def insert(warehouse: Warehouse, spans: list[Drawn], copies: int = 1) -> None:
+    """As a collector's own exporter would insert them."""
+    rows = [
+        (
+            one.at,
+            f"{number:032x}",
+            f"{number:016x}",
+            one.case.name,
+            one.case.span_kind,
+            one.app_id,
+            {
+                "service.name": one.app_id,
+                "service.version": one.version,
+                "deployment.environment.name": one.environment,
+            },
+            {**one.case.attributes, **({"http.route": one.route} if one.route else {})},
+            one.duration,
+            one.case.status,
+        )
+        for number, one in enumerate(spans, 1)
+    ]
+    columns = zip(*rows, strict=True)
+    frame = pl.DataFrame(
+        {
+            name: pl.Series(
+                name,
+                [[{"key": k, "value": v} for k, v in one.items()] for one in values],
+                pl.List(pl.Struct({"key": pl.String, "value": pl.String})),
+            ).cast(kind)
+            if kind == TEXTS
+            else pl.Series(name, values, kind)
+            for (name, kind), values in zip(COLUMNS.items(), columns, strict=True)
+        }
+    )
+    for _ in range(copies):
+        warehouse.insert("otel.otel_traces", frame)
+
+
+@pytest.fixture(scope="module")
+def spans() -> list[Drawn]:
+    return drawn_spans(20261125, 6_000)
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory, spans: list[Drawn]) -> Iterator[Warehouse]:
+    """A warehouse whose slices were computed from the spans, each delivered twice."""
+    root = tmp_path_factory.mktemp("slices")
+    with open_warehouse(root) as warehouse:
+        insert(warehouse, spans, copies=2)
+        compute_slices(warehouse, Settings(root=root, catalog=root, teams=root))
+        yield warehouse
+
+
+def has_end(duration: int) -> bool:
+    return 0 < duration < 2**63
+
+
+def route_of(one: Drawn) -> str:
+    method = one.case.attributes.get("http.request.method") or one.case.attributes.get("http.method", "")
+    return f"{method} {one.route}".strip() if one.route else one.case.name
+
+
+def test_every_span_counts_as_what_it_is(computed: Warehouse, spans: list[Drawn]) -> None:
+    """Each slice: requests, errors by class, those with an end, and those within each bound, the bound included."""
+    expected: dict[tuple[Any, ...], Counter[Any]] = defaultdict(Counter)
+    for one in spans:
+        if not one.case.kind:
+            continue
+        start = datetime.fromtimestamp(one.at // (300 * 10**9) * 300, UTC)
+        key = (start, one.app_id, one.environment, one.version, route_of(one), one.case.kind)
+        count = expected[key]
+        count["requests"] += 1
+        count["class", one.case.error] += bool(one.case.error)
+        count["timed"] += has_end(one.duration)
+        for place, bound in enumerate(LADDER):
+            count["within", place] += has_end(one.duration) and one.duration <= bound * MILLISECOND
+    found = computed.frame_of(
+        "SELECT toDateTime64(slice_start, 0, 'UTC') AS slice_start, app_id, toString(environment) AS environment,"
+        " toString(version) AS version, toString(route) AS route, toString(kind) AS kind, requests, errors,"
+        " mapKeys(errors_by_class) AS classes, mapValues(errors_by_class) AS counts, timed, within FROM core_request_slices_current"
+    )
+    assert found.height == len(expected)
+    for row in found.iter_rows(named=True):
+        want = expected[
+            row["slice_start"], *(row[k] for k in ("app_id", "environment", "version", "route", "kind"))
+        ]
+        classes = {
+            name: number
+            for (what, name), number in ((k, v) for k, v in want.items() if k[0] == "class")
+            if number
+        }
+        assert dict(zip(row["classes"], row["counts"], strict=True)) == classes
+        assert (row["requests"], row["errors"], row["timed"]) == (
+            want["requests"],
+            sum(classes.values()),
+            want["timed"],
+        )
+        assert row["within"] == [want["within", place] for place in range(len(LADDER))]
+
+
+def test_daily_activity_agrees_with_the_slices(computed: Warehouse, spans: list[Drawn]) -> None:
+    sliced = (
+        "SELECT toDate(slice_start) AS day, app_id, toString(environment),"
+        " sumIf(requests, kind != 'health'), sumIf(errors, kind != 'health'),"
+        " sumIf(requests, kind = 'health'), sumIf(errors, kind = 'health')"
+        " FROM core_request_slices_current GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    daily = (
+        "SELECT usage_date, app_id, toString(environment), requests, errors, health_checks, health_errors"
+        " FROM core_app_telemetry_daily_current ORDER BY 1, 2, 3"
+    )
+    assert computed.frame_of(daily).rows() == computed.frame_of(sliced).rows()
+    timed = sorted(
+        one.duration
+        for one in spans
+        if one.app_id == "shop"
+        and one.environment == "staging"
+        and one.at < int((DAY + timedelta(days=1)).timestamp()) * 10**9
+        and one.case.kind in ("server", "consumer")
+        and has_end(one.duration)
+    )
+    row = computed.frame_of(
+        "SELECT duration_p50_ms, duration_p95_ms FROM core_app_telemetry_daily_current"
+        " WHERE app_id = 'shop' AND environment = 'staging' AND usage_date = '2026-03-03'"
+    ).row(0)
+    assert row == tuple(timed[int(level * len(timed))] / MILLISECOND for level in (0.5, 0.95))
+
+
+def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path) -> None:
+    """The busiest, the one with errors and the first by name stay; the rest is one route without a name."""
+    plan = {"/busy": (30, 0), "/broken": (2, 1), "/a": (3, 0), "/b": (3, 0), "/c": (3, 0), "/rare": (1, 0)}
+    good, bad = Case("server", ""), Case("server", "error", status="Error")
+    spans = []
+    for route, (count, errors) in plan.items():
+        for number in range(count):
+            at = int(DAY.timestamp()) * 10**9 + len(spans)
+            spans.append(Drawn(bad if number < errors else good, "shop", "", "", route, at, MILLISECOND))
+    # the next day ranks on its own
+    spans.append(Drawn(good, "shop", "", "", "/rare", int(DAY.timestamp() + 86_400) * 10**9, MILLISECOND))
+    with open_warehouse(tmp_path) as warehouse:
+        insert(warehouse, spans)
+        policy = requests.classification(request_errors(), health_checks())
+        warehouse.execute(
+            "statements/core_request_slices",
+            days=["2026-03-03", "2026-03-04"],
+            batch_id="00000000-0000-0000-0000-000000000001",
+            **policy,
+            bounds_ns=[MILLISECOND],
+            routes_kept=3,
+        )
+        rows = warehouse.frame_of(
+            "SELECT toString(toDate(slice_start)), toString(route), requests, errors, within FROM core_request_slices ORDER BY 1, 2"
+        ).rows()
+    assert rows == [
+        ("2026-03-03", "", 7, 0, [7]),
+        ("2026-03-03", "/a", 3, 0, [3]),
+        ("2026-03-03", "/broken", 2, 1, [2]),
+        ("2026-03-03", "/busy", 30, 0, [30]),
+        ("2026-03-04", "/rare", 1, 0, [1]),
+    ]
+
+
+def test_the_ladder_holds_every_threshold_an_objective_names() -> None:
+    advised = (5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
+    assert advised == LADDER
+    own = Objectives(
+        30, tuple(Objective(str(ms), slo_defaults().lines[0].target, ms) for ms in (300, 500, 20_000))
+    )
+    ladder = requests.ladder_ms(request_slices(), own)
+    assert ladder == (*advised[:7], 300, *advised[7:], 20_000)
+    assert [requests.rung(ladder, ms) for ms in (5, 300, 500, 20_000)] == [1, 8, 9, 16]
+    with pytest.raises(ModelError, match="301 ms is on no slice"):
+        requests.rung(ladder, 301)
