@@ -210,7 +210,7 @@ def bench_spans(bench: Bench) -> None:
 def _bare_spans(warehouse: Warehouse, objects: list[Path]) -> None:
     reader = READERS["traces"]
     for path in objects:
-        spooled = spool(path, path.parent, path.name)
+        (spooled,) = spool(path, path.parent, path.name).parts
         warehouse.execute_text(
             statement("bare_spans"),
             engine_settings(spooled, reader),

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from models.settings import BillingSource, Settings, TelemetrySource
 from pipelines.ingest import billing, telemetry
-from pipelines.settings import BillingSource, Settings, TelemetrySource
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 from tests.mutations import bills as bill_mutations

@@ -53,19 +53,22 @@ class DiskStore:
                     found.append(_listed(name, path))
         return sorted(found, key=lambda item: item.name)
 
-    def fetch(self, item: SourceObject, target: Path, limits: SpoolLimits | None = None) -> SpooledObject:
+    def fetch(
+        self, item: SourceObject, target: Path, limits: SpoolLimits | None = None, may_grow: bool = False
+    ) -> SpooledObject:
         """Copies a file to ``target``, unpacked; it must be the file that was listed, before and after."""
         path = self._path(item.name)
         try:
             before = _listed(item.name, path)
             with path.open("rb") as file:
-                done = spool(item.name, _chunks(file.fileno()), target, limits or SpoolLimits())
+                done = spool(item.name, _chunks(file.fileno(), item.size), target, limits or SpoolLimits())
             after = _listed(item.name, path)
         except FileNotFoundError:
             raise ObjectRefused(item.name, "it is gone since it was listed: deliver it again") from None
         except OSError as error:
             raise ObjectRefused(item.name, f"it cannot be read ({error.strerror})") from None
-        if not item.etag == before.etag == after.etag:
+        grown = may_grow and _has_grown(item, before) and _has_grown(before, after)
+        if not grown and not item.etag == before.etag == after.etag:
             raise ObjectRefused(item.name, "it changed while it was read: run again")
         return SpooledObject(target, done.sha256, done.bytes, done.unpacked_bytes)
 
@@ -100,6 +103,13 @@ def _listed(name: str, path: Path) -> SourceObject:
     )
 
 
-def _chunks(descriptor: int) -> Iterator[bytes]:
-    while chunk := os.read(descriptor, CHUNK_BYTES):
+def _has_grown(before: SourceObject, after: SourceObject) -> bool:
+    """Whether a file is still the same one, with no byte less."""
+    return before.etag.split("-")[0] == after.etag.split("-")[0] and before.size <= after.size
+
+
+def _chunks(descriptor: int, size: int) -> Iterator[bytes]:
+    left = size
+    while left > 0 and (chunk := os.read(descriptor, min(left, CHUNK_BYTES))):
+        left -= len(chunk)
         yield chunk

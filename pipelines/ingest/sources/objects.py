@@ -63,8 +63,12 @@ class ObjectStore(Protocol):
             InputRefused: the location cannot be listed.
         """
 
-    def fetch(self, item: SourceObject, target: Path, limits: SpoolLimits | None = None) -> SpooledObject:
-        """Copies an object's bytes to ``target``, gzip unpacked.
+    def fetch(
+        self, item: SourceObject, target: Path, limits: SpoolLimits | None = None, may_grow: bool = False
+    ) -> SpooledObject:
+        """Copies an object's bytes to ``target``, gzip and zstd unpacked.
+
+        With ``may_grow`` bytes written behind those that were listed are left for the next time.
 
         Raises:
             ObjectRefused: bad name, broken or oversized gzip, changed or gone since it was listed.

@@ -81,7 +81,9 @@ class S3Store:
                         )
         return sorted(found, key=lambda item: item.name)
 
-    def fetch(self, item: SourceObject, target: Path, limits: SpoolLimits | None = None) -> SpooledObject:
+    def fetch(
+        self, item: SourceObject, target: Path, limits: SpoolLimits | None = None, may_grow: bool = False
+    ) -> SpooledObject:
         """Downloads the version that was listed; verifies size, S3's checksum and a plain MD5 ETag."""
         key = self._key(checked_name(item.name))
         try:

@@ -1,4 +1,4 @@
-"""Moves a stream of bytes to disk: hashed as delivered, gzip unpacked under caps.
+"""Moves a stream of bytes to disk: hashed as delivered, gzip and zstd unpacked under caps.
 
 Nothing here knows where the stream comes from or what it means.
 """
@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from backports import zstd
+
 from models.errors import ObjectRefused
 
 CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 
@@ -42,22 +45,28 @@ class Spooled:
     unpacked_bytes: int
 
 
+def is_packed(beginning: bytes) -> bool:
+    """Whether bytes that begin so are a gzip or zstd stream."""
+    return beginning.startswith((_GZIP_MAGIC, ZSTD_MAGIC))
+
+
 def spool(name: str, chunks: Iterable[bytes], target: Path, limits: SpoolLimits) -> Spooled:
-    """Writes ``chunks`` to ``target``, unpacking gzip (any number of members; NUL padding after the last).
+    """Writes ``chunks`` to ``target``, unpacking gzip (any number of members; NUL padding after the last) and zstd.
 
     Raises:
-        ObjectRefused: truncated or damaged gzip, bytes after it, or more than ``limits`` allow.
+        ObjectRefused: truncated or damaged packing, bytes after it, or more than ``limits`` allow.
     """
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     delivered = 0
-    unpacker: _Gunzip | None = None
+    unpacker: _Gunzip | _Unzstd | None = None
     with target.open("wb") as file:
         writer = _CappedWriter(name, file, limits)
         for chunk in chunks:
             if not chunk:
                 continue
-            if delivered == 0 and chunk.startswith(_GZIP_MAGIC):
-                unpacker = _Gunzip(name)
+            if delivered == 0 and is_packed(chunk):
+                unpacker = _Gunzip(name) if chunk.startswith(_GZIP_MAGIC) else _Unzstd(name)
+                writer.packing = unpacker.packing
             sha256.update(chunk)
             md5.update(chunk)
             delivered += len(chunk)
@@ -76,6 +85,7 @@ class _CappedWriter:
 
     def __init__(self, name: str, file: IO[bytes], limits: SpoolLimits) -> None:
         self._name, self._file, self._limits = name, file, limits
+        self.packing = ""
         self.written = 0
 
     def write(self, part: bytes, delivered: int) -> None:
@@ -90,13 +100,16 @@ class _CappedWriter:
             and self.written > delivered * self._limits.ratio
         ):
             raise ObjectRefused(
-                self._name, f"gzip bomb: it unpacks to more than {self._limits.ratio} times its size"
+                self._name,
+                f"{self.packing} bomb: it unpacks to more than {self._limits.ratio} times its size",
             )
         self._file.write(part)
 
 
 class _Gunzip:
     """Unpacks gzip members one after the other, a bounded piece at a time."""
+
+    packing = "gzip"
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -130,3 +143,36 @@ class _Gunzip:
     def finish(self) -> None:
         if self._member is not None or self._held:
             raise ObjectRefused(self._name, "its gzip is truncated: deliver it again")
+
+
+class _Unzstd:
+    """Unpacks zstd frames one after the other, a bounded piece at a time."""
+
+    packing = "zstd"
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._frame: zstd.ZstdDecompressor | None = zstd.ZstdDecompressor()
+
+    def unpack(self, chunk: bytes) -> Iterable[bytes]:
+        data = chunk
+        while True:
+            if self._frame is None:
+                if not data:
+                    return
+                self._frame = zstd.ZstdDecompressor()
+            try:
+                part = self._frame.decompress(data, CHUNK_BYTES)
+            except zstd.ZstdError as error:
+                raise ObjectRefused(self._name, f"its zstd is damaged ({error}): deliver it again") from None
+            data = b""
+            if part:
+                yield part
+            if self._frame.eof:
+                data, self._frame = self._frame.unused_data, None
+            elif self._frame.needs_input:
+                return
+
+    def finish(self) -> None:
+        if self._frame is not None:
+            raise ObjectRefused(self._name, "its zstd is truncated: deliver it again")

@@ -17,10 +17,11 @@ Bytes = bytes | mmap
 
 _MESSAGE_TAG = 0x0A
 """Tag of field 1, length-delimited: the only field of the three export requests."""
-_PREFIX = 4
+PREFIX_BYTES = 4
 """Bytes of the big-endian length the collector's file exporter writes before each message."""
 _HEAD = 512
 _JSON = re.compile(rb"\s*[\[{]\s*[\"{}\]]")
+_JSON_KEYS = (b"resource", b"instrumentation")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -50,19 +51,37 @@ def sniffed_encoding(data: Bytes) -> Encoding | None:
         return None
     if _covers(data, _top_fields(data)):
         return "protobuf"
-    if _starts_message(data, _PREFIX, int.from_bytes(head[:_PREFIX], "big")) and head[0] == 0:
+    if _starts_message(data, PREFIX_BYTES, int.from_bytes(head[:PREFIX_BYTES], "big")) and head[0] == 0:
         return "protobuf_prefixed"
     length, body = _varint(data, 0)
     if body and _starts_message(data, body, length):
         return "protobuf_delimited"
-    return "protobuf" if head[0] == _MESSAGE_TAG else None
+    if head[0] == _MESSAGE_TAG:
+        return "protobuf"
+    return _encoding_behind(data)
+
+
+def _encoding_behind(data: Bytes) -> Encoding | None:
+    """The encoding of an object whose first message is none, told by those behind it."""
+    if any(data.find(b'\n{"%s' % key) >= 0 for key in _JSON_KEYS):
+        return "json"
+    prefixes: tuple[tuple[Encoding, int], ...] = (
+        ("protobuf_prefixed", PREFIX_BYTES),
+        ("protobuf_delimited", 0),
+    )
+    for encoding, prefix in prefixes:
+        frames, end = delimited_frames(data, prefix)
+        messages = sum(data[frame.body : frame.body + 1] == bytes([_MESSAGE_TAG]) for frame in frames)
+        if messages and (end == len(data) or messages > 1):
+            return encoding
+    return None
 
 
 def sniffed_signal(message: Bytes) -> Signal | None:
     """The signal of one export request, by the fields of its first span, metric or log record."""
     for item in _first_items(message):
         kinds = {(field.number, field.wire): field.end - field.start for field in fields(message, item)}
-        if kinds.get((1, 2)) == 16 and kinds.get((2, 2)) == 8 and (7, 1) in kinds:
+        if (7, 1) in kinds or (8, 1) in kinds:
             return "traces"
         if (1, 1) in kinds or (11, 1) in kinds:
             return "logs"
@@ -89,13 +108,15 @@ def delimited_frames(data: Bytes, prefix: int = 0) -> tuple[list[Frame], int]:
     return found, position
 
 
-def line_frames(data: Bytes) -> list[Frame]:
-    """Lines that are not blank."""
-    found, position, size = [], 0, len(data)
-    while position < size:
+def line_frames(data: Bytes, most: int | None = None) -> list[Frame]:
+    """Lines that are not blank, the first ``most`` of them."""
+    found: list[Frame] = []
+    position, size = 0, len(data)
+    while position < size and (most is None or len(found) < most):
         end = data.find(b"\n", position)
         end = size if end < 0 else end + 1
-        found.append(Frame(position, position, end))
+        if data[position] not in b" \t\r\n" or bytes(data[position:end]).strip():
+            found.append(Frame(position, position, end))
         position = end
     return found
 
@@ -103,7 +124,7 @@ def line_frames(data: Bytes) -> list[Frame]:
 def write_delimited(data: Bytes, frames: list[Frame], target: BinaryIO) -> None:
     """Writes messages with varint lengths, the framing the engine reads."""
     for frame in frames:
-        target.write(_varint_bytes(frame.end - frame.body))
+        target.write(varint_bytes(frame.end - frame.body))
         target.write(data[frame.body : frame.end])
 
 
@@ -174,7 +195,8 @@ def _varint(data: Bytes, position: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _varint_bytes(value: int) -> bytes:
+def varint_bytes(value: int) -> bytes:
+    """A length as Protobuf writes it."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -1,7 +1,7 @@
 """The one load path of OTLP: an object's bytes to rows of ``otel``, once per object whatever is killed when.
 
-The engine parses; this keeps attempts apart by batch id, compares two independent counts and writes the ledger
-line that makes a batch visible. Where objects come from is not known here.
+The engine parses; this keeps attempts apart by batch id, has what it cannot read put right or set aside, compares
+two independent counts and writes the ledger line that makes a batch visible. Where objects come from is not known here.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +20,11 @@ import polars as pl
 from models.errors import ControlTotalError, ObjectRefused, WarehouseError
 from pipelines.ingest.telemetry.frames import Encoding
 from pipelines.ingest.telemetry.policy import load_policy
-from pipelines.ingest.telemetry.repair import BrokenMessage, is_unreadable, repaired
+from pipelines.ingest.telemetry.repair import Findings, put_right, readable, suspects
 from pipelines.ingest.telemetry.signals import READERS, SignalReader
-from pipelines.ingest.telemetry.spool import Spooled, spool
+from pipelines.ingest.telemetry.spool import Content, Covered, Spooled, frames_of, mapped, spool
 from pipelines.ingest.telemetry.structures import proto_text
+from sql.formats import is_unreadable, json_settings, protobuf_settings
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 
@@ -34,7 +36,9 @@ class ObjectLoad:
     """What became of one object.
 
     ``rows`` counts records per signal, ``tables`` per table of ``otel`` (only where loaded now), ``rejected``
-    records and messages set aside; ``reason`` is that of a refusal.
+    records and messages set aside, ``repaired`` records or values changed so that they could be read; ``reason`` is
+    that of a refusal. ``lost`` are numbers of messages nothing of which counts; ``waiting`` bytes at the end of the
+    object are a message that is not all there yet.
     """
 
     state: State
@@ -42,17 +46,39 @@ class ObjectLoad:
     rejected: int = 0
     reason: str = ""
     tables: dict[str, int] = field(default_factory=dict)
+    repaired: int = 0
+    lost: tuple[int, ...] = ()
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
 class DeliveredObject:
-    """An object as delivered; ``bytes`` and ``sha256`` are those of the source, packed or not."""
+    """An object as delivered; ``bytes`` and ``sha256`` are those of the source, packed or not.
+
+    ``received_at`` is when its records were received at the latest: what they claim to be much later is not so.
+    """
 
     source_name: str
     object_name: str
     bytes: int
     sha256: str
     modified_at: datetime
+    received_at: datetime
+
+    @classmethod
+    def of_file(
+        cls, source_name: str, object_name: str, bytes: int, sha256: str, modified_at: datetime
+    ) -> DeliveredObject:
+        """An object received when it was written, or now where its time is in the future or no time at all."""
+        now = datetime.now(UTC)
+        known = modified_at.timestamp() * 1e9 >= load_policy().time_from
+        received_at = min(modified_at, now) if known else now
+        return cls(source_name, object_name, bytes, sha256, modified_at, received_at)
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether it was written so recently that its writer may go on."""
+        return datetime.now(UTC) - self.modified_at < timedelta(seconds=load_policy().growing_seconds)
 
 
 @dataclass(frozen=True)
@@ -69,6 +95,19 @@ class _Line:
 _NO_DAY = date(1970, 1, 1)
 
 
+_NO_CONTENT = Content((), 0, "", "")
+_NOTHING = pl.DataFrame(
+    schema={
+        "file_name": pl.String,
+        "table_name": pl.String,
+        "day": pl.Date,
+        "fault": pl.String,
+        "records": pl.UInt64,
+        "signal": pl.String,
+    }
+)
+
+
 def load_object(
     warehouse: Warehouse,
     *,
@@ -79,68 +118,171 @@ def load_object(
     modified_at: datetime,
     signal: Literal["traces", "metrics", "logs"] | None = None,
     encoding: Encoding | None = None,
-    object_bytes: int | None = None,
+    received_at: datetime | None = None,
 ) -> ObjectLoad:
     """Loads one object of OTLP, exactly once for its sha256, and returns what became of it.
 
     Args:
-        path: the bytes, readable by the warehouse's process; plain or gzip.
+        path: the bytes, readable by the warehouse's process; plain, gzip or zstd.
         sha256: of the bytes as delivered; an object the ledger has as loaded or refused is not read again.
         signal: what the messages are of; None looks at the bytes (JSON lines may mix signals).
         encoding: None looks at the bytes.
-        object_bytes: size as delivered, where ``path`` holds the object unpacked.
+        received_at: when the last of the bytes was received; None: when the object was written.
 
     Raises:
         WarehouseError: the warehouse failed for a reason that is not in the bytes; nothing became visible.
         ControlTotalError: the rows written are not those counted in the bytes; nothing became visible.
     """
-    size = path.stat().st_size if object_bytes is None else object_bytes
-    delivered = DeliveredObject(source_name, object_name, size, sha256, modified_at)
+    delivered = DeliveredObject.of_file(source_name, object_name, path.stat().st_size, sha256, modified_at)
+    if received_at is not None:
+        delivered = replace(delivered, received_at=received_at)
     earlier = recorded(warehouse, [sha256])
     if sha256 in earlier:
         return earlier[sha256]
+    return load_delivered(warehouse, delivered, path, signal=signal, encoding=encoding)
+
+
+def load_delivered(
+    warehouse: Warehouse,
+    delivered: DeliveredObject,
+    path: Path,
+    *,
+    signal: Literal["traces", "metrics", "logs"] | None = None,
+    encoding: Encoding | None = None,
+    covered: Covered | None = None,
+) -> ObjectLoad:
+    """As ``load_object``, for an object that is not in the ledger by its sha256: what ``covered`` has is left out."""
     with tempfile.TemporaryDirectory(prefix="appfleet-otlp-") as folder:
         try:
-            spooled = spool(path, Path(folder), object_name, signal, encoding)
-            return _load(warehouse, delivered, spooled, Path(folder))
+            content = spool(
+                path,
+                Path(folder),
+                delivered.object_name,
+                signal,
+                encoding,
+                delivered.sha256,
+                covered,
+                delivered.may_grow,
+            )
+            return load_content(warehouse, delivered, content, Path(folder))
         except ObjectRefused as refusal:
             return _refused(warehouse, delivered, refusal.reason)
 
 
-def _load(warehouse: Warehouse, delivered: DeliveredObject, spooled: Spooled, folder: Path) -> ObjectLoad:
-    broken: list[BrokenMessage] = []
-    try:
-        batch_id, counted = _attempt(warehouse, spooled)
-    except WarehouseError as error:
-        if not is_unreadable(error):
-            raise
-        spooled, broken = repaired(
-            spooled, folder, delivered.object_name, lambda piece: _is_readable(warehouse, piece)
-        )
-        batch_id, counted = _attempt(warehouse, spooled)
-    survey = pl.concat(counted.values())
-    good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
-    for name in bad["signal"].unique(maintain_order=True).to_list():
-        warehouse.execute(
-            READERS[name].rejects,
-            settings={**engine_settings(spooled, READERS[name]), "max_threads": 1},
-            structure=READERS[name].survey_structure,
-            source_name=delivered.source_name,
-            object_name=delivered.object_name,
-            sha256=delivered.sha256,
-            first_bytes=load_policy().first_bytes,
-            **_binding(spooled),
-        )
-    _set_aside(warehouse, delivered, broken)
+def load_content(
+    warehouse: Warehouse, delivered: DeliveredObject, content: Content, folder: Path
+) -> ObjectLoad:
+    """Loads what was spooled of an object.
+
+    Raises:
+        ObjectRefused: nothing of it can be read.
+    """
+    findings = Findings()
+    with _named(delivered.object_name):
+        parts = _without_suspects(content.parts, folder, findings)
+        try:
+            batch_id, counted = _attempt(warehouse, parts, delivered.received_at)
+        except (WarehouseError, ControlTotalError) as error:
+            if isinstance(error, WarehouseError) and not is_unreadable(error):
+                raise
+            parts = _readable(warehouse, parts, folder, findings)
+            batch_id, counted = _attempt(warehouse, parts, delivered.received_at)
+        survey = pl.concat(counted) if counted else _NOTHING
+        good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
+        if content.parts and not parts and not content.already:
+            raise ObjectRefused(delivered.object_name, _why_nothing(findings))
+        _list_rejects(warehouse, delivered, parts, bad)
+        _set_aside(warehouse, delivered, findings)
+        _note_repairs(warehouse, delivered, findings)
     lines = _lines(delivered, good, bad)
-    if broken:
-        lines.append(_Line(delivered, spooled.signals[0], _NO_DAY, 0, len(broken)))
-    _record(warehouse, lines or [_Line(delivered, spooled.signals[0], _NO_DAY, 0)], batch_id, "loaded", "")
-    return _load_of(spooled, good, lines)
+    signal = content.parts[0].signals[0] if content.parts else ""
+    if findings.set_aside:
+        lines.append(_Line(delivered, signal, _NO_DAY, 0, findings.rejected))
+    if lines or not content.already:
+        _record(warehouse, lines or [_Line(delivered, signal, _NO_DAY, 0)], batch_id, "loaded", "", [content])
+    else:
+        _record(warehouse, [_Line(delivered, signal, _NO_DAY, 0)], batch_id, "unchanged", "", [content])
+    load = _load_of([name for part in content.parts for name in part.signals], good, lines)
+    return replace(
+        load,
+        state="loaded" if lines or not content.already else "already",
+        repaired=sum(findings.repairs.values()),
+        lost=tuple(sorted(findings.lost)),
+        waiting=content.waiting,
+    )
+
+
+def is_suspect(spooled: Spooled) -> bool:
+    """Whether a file holds a message that must be put right before the engine reads it."""
+    with mapped(spooled.path) as data:
+        return bool(suspects(data, spooled.encoding, frames_of(data, spooled.encoding)))
+
+
+def _without_suspects(parts: Sequence[Spooled], folder: Path, findings: Findings) -> list[Spooled]:
+    """The parts with every message put right that the engine would misread in silence."""
+    sound = []
+    for number, part in enumerate(parts):
+        with mapped(part.path) as data:
+            found = suspects(data, part.encoding, frames_of(data, part.encoding))
+        if found:
+            part = put_right(part, folder / f"right-{number}", found, findings)
+        if part.messages is None or part.messages:
+            sound.append(part)
+    return sound
+
+
+def _readable(
+    warehouse: Warehouse, parts: Sequence[Spooled], folder: Path, findings: Findings
+) -> list[Spooled]:
+    sound = []
+    for number, part in enumerate(parts):
+        own = folder / f"readable-{number}"
+        own.mkdir()
+        part = readable(part, own, findings, lambda piece: _is_readable(warehouse, piece))
+        if part.messages is None or part.messages:
+            sound.append(part)
+    return sound
+
+
+def _why_nothing(findings: Findings) -> str:
+    first = findings.set_aside[0].detail if findings.set_aside else "it is empty"
+    return f"no message in it can be read: not OTLP, or damaged ({first})"
+
+
+@contextmanager
+def _named(object_name: str) -> Iterator[None]:
+    """What fails names its object."""
+    try:
+        yield
+    except WarehouseError as error:
+        raise type(error)(f"{object_name}: {error}", error.code) from error
+    except ControlTotalError as error:
+        raise ControlTotalError(f"{object_name}: {error}") from error
+
+
+def _list_rejects(
+    warehouse: Warehouse, delivered: DeliveredObject, parts: Sequence[Spooled], bad: pl.DataFrame
+) -> None:
+    for name in bad["signal"].unique(maintain_order=True).to_list():
+        for part in parts:
+            if name in part.signals:
+                warehouse.execute(
+                    READERS[name].rejects,
+                    settings={**engine_settings(part, READERS[name]), "max_threads": 1},
+                    structure=READERS[name].survey_structure,
+                    source_name=delivered.source_name,
+                    object_name=delivered.object_name,
+                    sha256=delivered.sha256,
+                    first_bytes=load_policy().first_bytes,
+                    **_binding(part, delivered.received_at),
+                )
 
 
 def load_group(
-    warehouse: Warehouse, folder: Path, delivered: Mapping[str, DeliveredObject], spooled: Sequence[Spooled]
+    warehouse: Warehouse,
+    folder: Path,
+    delivered: Mapping[str, DeliveredObject],
+    contents: Mapping[str, Content],
 ) -> dict[str, ObjectLoad] | None:
     """Loads many small objects of one shape as one batch, all of them or none: planning a statement costs more than
     reading a small object.
@@ -148,33 +290,36 @@ def load_group(
     Args:
         folder: holds the bytes of all objects and nothing else, one file each.
         delivered: file name -> the object in it; none of them is in the ledger, no two have the same bytes.
-        spooled: the same objects, of one encoding and the same signals.
+        contents: the same objects, each of one part, of one encoding and the same signals, none with suspects.
 
     Returns:
         File name -> what became of the object; None, and nothing is visible, when any object holds something to be
         set aside: each must then be loaded by itself.
     """
-    whole = replace(spooled[0], path=folder / "*")
+    whole = replace(next(iter(contents.values())).parts[0], path=folder / "*")
+    received_at = min(one.received_at for one in delivered.values())
     try:
-        batch_id, counted = _attempt(warehouse, whole, abandon_on_fault=True)
+        batch_id, counted = _attempt(warehouse, [whole], received_at, abandon_on_fault=True)
+    except ControlTotalError:
+        return None
     except WarehouseError as error:
         if is_unreadable(error):
             return None
         raise
-    survey = pl.concat(counted.values())
+    survey = pl.concat(counted)
     if not survey.filter(pl.col("fault") != "").is_empty():
         return None
     lines: list[_Line] = []
     loads: dict[str, ObjectLoad] = {}
-    for one in spooled:
-        name = one.path.name
+    of_lines: list[Content] = []
+    for name, content in contents.items():
+        signals = content.parts[0].signals
         good = survey.filter(pl.col("file_name") == name)
-        own = _lines(delivered[name], good, good.clear()) or [
-            _Line(delivered[name], one.signals[0], _NO_DAY, 0)
-        ]
+        own = _lines(delivered[name], good, good.clear()) or [_Line(delivered[name], signals[0], _NO_DAY, 0)]
         lines += own
-        loads[name] = _load_of(one, good, own)
-    _record(warehouse, lines, batch_id, "loaded", "")
+        of_lines += [content] * len(own)
+        loads[name] = replace(_load_of(signals, good, own), waiting=content.waiting)
+    _record(warehouse, lines, batch_id, "loaded", "", of_lines)
     return loads
 
 
@@ -188,10 +333,10 @@ def _lines(delivered: DeliveredObject, good: pl.DataFrame, bad: pl.DataFrame) ->
     ]
 
 
-def _load_of(spooled: Spooled, good: pl.DataFrame, lines: Sequence[_Line]) -> ObjectLoad:
+def _load_of(signals: Sequence[str], good: pl.DataFrame, lines: Sequence[_Line]) -> ObjectLoad:
     return ObjectLoad(
         "loaded",
-        dict.fromkeys(spooled.signals, 0) | {row["signal"]: row["records"] for row in _sums(good, "signal")},
+        dict.fromkeys(signals, 0) | {row["signal"]: row["records"] for row in _sums(good, "signal")},
         sum(line.rejected for line in lines),
         tables={row["table_name"]: row["records"] for row in _sums(good, "table_name")},
     )
@@ -202,37 +347,42 @@ def _sums(survey: pl.DataFrame, *by: str) -> list[dict[str, Any]]:
 
 
 def _attempt(
-    warehouse: Warehouse, spooled: Spooled, abandon_on_fault: bool = False
-) -> tuple[uuid.UUID, dict[str, pl.DataFrame]]:
-    """Writes all records under a fresh batch id; returns it and what the survey counted per signal.
+    warehouse: Warehouse, parts: Sequence[Spooled], received_at: datetime, abandon_on_fault: bool = False
+) -> tuple[uuid.UUID, list[pl.DataFrame]]:
+    """Writes all records under a fresh batch id; returns it and what the surveys counted.
 
-    With ``abandon_on_fault`` nothing is written any more once the survey found a record to set aside.
+    With ``abandon_on_fault`` nothing is written any more once a survey found a record to set aside.
     """
     batch_id = new_batch_id()
-    counted = {}
-    for name in spooled.signals:
-        reader = READERS[name]
-        settings = engine_settings(spooled, reader)
-        survey = warehouse.frame(
-            reader.survey, settings=settings, structure=reader.survey_structure, **_binding(spooled)
-        ).with_columns(signal=pl.lit(name))
-        counted[name] = survey
-        if abandon_on_fault and not survey.filter(pl.col("fault") != "").is_empty():
-            break
-        for target in reader.targets:
-            good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
-            for first_day, last_day in _day_ranges(good["day"].unique().sort().to_list()):
-                warehouse.execute(
-                    target.statement,
-                    settings=settings,
-                    structure=target.structure,
-                    batch_id=batch_id,
-                    first_day=first_day.isoformat(),
-                    last_day=last_day.isoformat(),
-                    **_binding(spooled),
-                )
-            if not good.is_empty():
-                _verify(warehouse, target.table, batch_id, good)
+    counted: list[pl.DataFrame] = []
+    expected: dict[str, list[pl.DataFrame]] = {}
+    for part in parts:
+        binding = _binding(part, received_at)
+        for name in part.signals:
+            reader = READERS[name]
+            settings = engine_settings(part, reader)
+            survey = warehouse.frame(
+                reader.survey, settings=settings, structure=reader.survey_structure, **binding
+            ).with_columns(signal=pl.lit(name))
+            counted.append(survey)
+            if abandon_on_fault and not survey.filter(pl.col("fault") != "").is_empty():
+                return batch_id, counted
+            for target in reader.targets:
+                good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
+                for first_day, last_day in _day_ranges(good["day"].unique().sort().to_list()):
+                    warehouse.execute(
+                        target.statement,
+                        settings=settings,
+                        structure=target.structure,
+                        batch_id=batch_id,
+                        first_day=first_day.isoformat(),
+                        last_day=last_day.isoformat(),
+                        **binding,
+                    )
+                if not good.is_empty():
+                    expected.setdefault(target.table, []).append(good)
+    for table, surveys in expected.items():
+        _verify(warehouse, table, batch_id, pl.concat(surveys))
     return batch_id, counted
 
 
@@ -272,30 +422,20 @@ def _is_readable(warehouse: Warehouse, spooled: Spooled) -> bool:
 
 def engine_settings(spooled: Spooled, reader: SignalReader) -> dict[str, str | int | float]:
     """Settings the engine reads a spooled file with."""
-    settings: dict[str, str | int | float] = {
-        "output_format_json_escape_forward_slashes": 0,
-        "output_format_json_quote_denormals": 1,
-        # Off: this pass hashes the nested types of every comparison; 0.3 of 0.5 s of a small object's plan.
-        "optimize_and_compare_chain": 0,
-    }
     if spooled.family == "json":
-        settings["input_format_json_read_numbers_as_strings"] = 1
-        settings["input_format_skip_unknown_fields"] = 1
-    else:
-        settings["format_schema_source"] = "string"
-        settings["format_schema"] = proto_text()
-        settings["format_schema_message_name"] = reader.message
-    return settings
+        return json_settings()
+    return protobuf_settings(proto_text(), reader.message)
 
 
-def _binding(spooled: Spooled) -> dict[str, Any]:
+def _binding(spooled: Spooled, received_at: datetime) -> dict[str, Any]:
     policy = load_policy()
+    latest = int(received_at.timestamp()) * 10**9 + policy.future_seconds * 10**9
     return {
         "path": spooled.path,
         "format": spooled.engine_format,
         "encoding": spooled.family,
         "time_from": policy.time_from,
-        "time_to": policy.time_to,
+        "time_to": min(policy.time_to, latest),
     }
 
 
@@ -322,13 +462,26 @@ def recorded(warehouse: Warehouse, sha256s: Sequence[str]) -> dict[str, ObjectLo
 
 
 def _refused(warehouse: Warehouse, delivered: DeliveredObject, reason: str) -> ObjectLoad:
-    _record(warehouse, [_Line(delivered, "", _NO_DAY, 0)], new_batch_id(), "refused", reason)
+    _record(warehouse, [_Line(delivered, "", _NO_DAY, 0)], new_batch_id(), "refused", reason, [_NO_CONTENT])
     return ObjectLoad("refused", reason=reason)
 
 
+def note_copies(warehouse: Warehouse, copies: Sequence[DeliveredObject]) -> None:
+    """Writes to the ledger that the bytes of these objects were loaded under another name."""
+    for one in copies:
+        _record(warehouse, [_Line(one, "", _NO_DAY, 0)], new_batch_id(), "unchanged", "", [_NO_CONTENT])
+
+
 def _record(
-    warehouse: Warehouse, lines: Sequence[_Line], batch_id: uuid.UUID, state: State, reason: str
+    warehouse: Warehouse,
+    lines: Sequence[_Line],
+    batch_id: uuid.UUID,
+    state: Literal["loaded", "refused", "unchanged"],
+    reason: str,
+    contents: Sequence[Content],
 ) -> None:
+    """One insert for all lines; ``contents`` has one entry per line, or one for all."""
+    covered = list(contents) * len(lines) if len(contents) == 1 else contents
     warehouse.execute(
         "statements/telemetry_delivery",
         source_name=lines[0].delivered.source_name,
@@ -343,14 +496,16 @@ def _record(
         days=[line.day.isoformat() for line in lines],
         rows=[line.rows for line in lines],
         rejected=[line.rejected for line in lines],
+        content_bytes=[one.bytes for one in covered],
+        content_sha256s=[one.sha256 for one in covered],
+        content_heads=[one.head for one in covered],
+        waiting_bytes=[one.waiting for one in covered],
         state=state,
         reason=reason,
     )
 
 
-def _set_aside(warehouse: Warehouse, delivered: DeliveredObject, broken: list[BrokenMessage]) -> None:
-    if not broken:
-        return
+def _set_aside(warehouse: Warehouse, delivered: DeliveredObject, findings: Findings) -> None:
     now = datetime.now(UTC)
     warehouse.insert(
         "raw_rejects",
@@ -362,12 +517,36 @@ def _set_aside(warehouse: Warehouse, delivered: DeliveredObject, broken: list[Br
                     "object_name": delivered.object_name,
                     "object_sha256": delivered.sha256,
                     "position": one.position,
-                    "reason": "unreadable message",
+                    "reason": one.reason,
                     "detail": one.detail,
                     "first_bytes": one.first_bytes,
                     "rejected_at": now,
                 }
-                for one in broken
+                for one in findings.set_aside
+            ]
+        ),
+    )
+
+
+def _note_repairs(warehouse: Warehouse, delivered: DeliveredObject, findings: Findings) -> None:
+    now = datetime.now(UTC)
+    warehouse.insert(
+        "raw_repairs",
+        pl.DataFrame(
+            [
+                {
+                    "kind": "telemetry",
+                    "source_name": delivered.source_name,
+                    "object_name": delivered.object_name,
+                    "object_sha256": delivered.sha256,
+                    "period": _NO_DAY,
+                    "subject": subject,
+                    "reason": reason,
+                    "records": count,
+                    "example": findings.examples[subject, reason],
+                    "recorded_at": now,
+                }
+                for (subject, reason), count in findings.repairs.items()
             ]
         ),
     )

@@ -20,7 +20,8 @@ class LoadPolicy:
     time_to: int
     days_per_insert: int
     unpacked_bytes: int
-    broken_messages: int
+    future_seconds: int
+    growing_seconds: int
     first_bytes: int
 
 
@@ -34,7 +35,8 @@ def load_policy() -> LoadPolicy:
         time_to=_nanoseconds(data["accepted_times"]["to"]),
         days_per_insert=data["days_per_insert"],
         unpacked_bytes=data["unpacked_bytes"],
-        broken_messages=data["broken_messages"],
+        future_seconds=data["future_seconds"],
+        growing_seconds=data["growing_seconds"],
         first_bytes=data["first_bytes"],
     )
 

@@ -1,87 +1,242 @@
-"""Finds the messages of an object that the engine cannot read, by halving, and writes the others beside it.
+"""Which messages of an object are not as they should be, and the object with them put right.
 
-Runs only when a whole read has failed. What is readable is the engine's verdict; nothing is decoded here.
+A cheap look at the bytes suspects; ``messages`` puts a suspect right; where the engine cannot read a file for a
+reason nobody suspected, halving finds the messages. What is readable is the engine's verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from models.errors import ObjectRefused, WarehouseError
-from pipelines.ingest.telemetry.frames import Bytes, Frame
+from pipelines.ingest.telemetry.frames import Bytes, Encoding, Frame, fields, varint_bytes
+from pipelines.ingest.telemetry.messages import UNREADABLE, Mended, mended_json, mended_protobuf
 from pipelines.ingest.telemetry.policy import load_policy
+from pipelines.ingest.telemetry.shapes import OLD_SCOPES
+from pipelines.ingest.telemetry.signals import READERS
 from pipelines.ingest.telemetry.spool import Spooled, frames_of, mapped
 
-_UNREADABLE_CODES = frozenset({6, 25, 26, 27, 32, 33, 72, 117, 128, 130, 131, 190, 306, 349, 436, 444, 467})
-"""Codes the engine gives for bytes it cannot parse (ClickHouse, src/Common/ErrorCodes.cpp)."""
+_BARE = (b"NaN", b"Infinity")
+_OLD_TAG = varint_bytes(OLD_SCOPES << 3 | 2)
+_MESSAGE_TAG = 0x0A
+_PIECE_BYTES = 1 << 20
+"""A piece the engine cannot read is halved no further than this before its messages are put right one by one."""
+
+_SUBJECTS = 50
+"""Subjects of repairs told apart in one object."""
 
 
 @dataclass(frozen=True)
-class BrokenMessage:
-    """A message set aside: its number in the object from 1, where it lies and how it begins."""
+class SetAside:
+    """A message, or a record of it, that does not count: its message's number in the object, why and how it begins."""
 
     position: int
+    reason: str
     detail: str
     first_bytes: str
+    records: int = 1
 
 
-def is_unreadable(error: WarehouseError) -> bool:
-    """Whether the engine failed because of the bytes it read, not for a reason of its own."""
-    return error.code in _UNREADABLE_CODES
+@dataclass
+class Findings:
+    """What was done to the messages of an object: set aside, and repaired by (subject, reason) with an example."""
+
+    set_aside: list[SetAside] = field(default_factory=list)
+    repairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
+    """Numbers of messages of which nothing counts."""
+
+    @property
+    def rejected(self) -> int:
+        """Records and messages set aside."""
+        return sum(one.records for one in self.set_aside)
+
+    def add(self, number: int, message: bytes, done: Mended) -> None:
+        """Notes what was done to one message."""
+        first_bytes = message[: load_policy().first_bytes].decode("utf-8", "backslashreplace")
+        for one in done.rejects:
+            self.set_aside.append(
+                SetAside(
+                    number,
+                    one.reason,
+                    f"message {number}: {one.detail}"[:400],
+                    first_bytes[: load_policy().first_bytes],
+                    one.records,
+                )
+            )
+        if done.content is None:
+            self.lost.add(number)
+        for key, count in done.repairs.items():
+            subject, reason = key
+            known = key in self.repairs or len(self.repairs) < _SUBJECTS
+            where = key if known else ("(others)", reason)
+            self.repairs[where] += count
+            self.examples.setdefault(where, done.examples.get((subject, reason), ""))
 
 
-def repaired(
-    spooled: Spooled, folder: Path, object_name: str, is_readable: Callable[[Spooled], bool]
-) -> tuple[Spooled, list[BrokenMessage]]:
-    """A file with the readable messages of ``spooled``, and the others.
+def suspects(data: Bytes, encoding: Encoding, frames: Sequence[Frame]) -> list[int]:
+    """Messages, by index, that the engine would misread in silence: only their bytes are looked at, quickly."""
+    if encoding == "json":
+        return sorted({*_oddly_named(data, frames), *_with_bare_numbers(data, frames)})
+    return list(_oddly_shaped(data, frames))
 
-    Raises:
-        ObjectRefused: no message, or too few of them, can be read.
+
+def _oddly_named(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    """JSON messages without the two members every one of a signal has, or not in UTF-8."""
+    pairs = [(b'"%s"' % one.key, b'"%s"' % one.scopes_key) for one in READERS.values()]
+    for index, frame in enumerate(frames):
+        for place, (resources, scopes) in enumerate(pairs):
+            at = data.find(resources, frame.start, frame.end)
+            if at >= 0 and data.find(scopes, at, frame.end) >= 0:
+                if place:
+                    pairs.insert(0, pairs.pop(place))
+                break
+        else:
+            yield index
+            continue
+        line = data[frame.start : frame.end]
+        if not line.isascii():
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                yield index
+
+
+def _with_bare_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    starts = [frame.start for frame in frames]
+    for token in _BARE:
+        at = data.find(token)
+        while at >= 0:
+            index = bisect_right(starts, at) - 1
+            yield index
+            at = data.find(token, frames[index].end)
+
+
+def _oddly_shaped(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    """Protobuf messages that begin with no resource, or may have scopes where older senders put them."""
+    some_old = data.find(_OLD_TAG) >= 0
+    for index, frame in enumerate(frames):
+        if frame.end > frame.body and data[frame.body] != _MESSAGE_TAG:
+            yield index
+        elif some_old and data.find(_OLD_TAG, frame.body, frame.end) >= 0:
+            message = bytes(data[frame.body : frame.end])
+            if any(
+                inner.number == OLD_SCOPES
+                for resource in fields(message)
+                if resource.wire == 2
+                for inner in fields(message, resource)
+            ):
+                yield index
+
+
+def put_right(spooled: Spooled, target: Path, indexes: Iterable[int], findings: Findings) -> Spooled:
+    """The file with these messages put right, written to ``target``; messages nothing of which can be kept are left out."""
+    chosen = set(indexes)
+    numbers: list[int] = []
+    with mapped(spooled.path) as data, target.open("wb") as file:
+        for index, frame in enumerate(frames_of(data, spooled.encoding)):
+            number = spooled.number(index)
+            content: bytes | None = bytes(data[frame.start : frame.end])
+            if index in chosen:
+                message = bytes(data[frame.body : frame.end])
+                done = mended(message, spooled)
+                findings.add(number, message, done)
+                if done.content is None:
+                    continue
+                if done.content != message:
+                    content = framed(done.content, spooled.encoding)
+            if content:
+                numbers.append(number)
+                file.write(content if spooled.encoding != "json" else content.rstrip(b"\n") + b"\n")
+    return replace(spooled, path=target, messages=numbers)
+
+
+def mended(message: bytes, spooled: Spooled) -> Mended:
+    """One message of a file, put right."""
+    if spooled.encoding == "json":
+        return mended_json(message, spooled.signals)
+    return mended_protobuf(message, spooled.signals[0])
+
+
+def framed(message: bytes, encoding: Encoding) -> bytes:
+    """A message as it stands in a file of this encoding."""
+    if encoding == "protobuf_delimited":
+        return varint_bytes(len(message)) + message
+    return message
+
+
+def readable(
+    spooled: Spooled, folder: Path, findings: Findings, is_readable: Callable[[Spooled], bool]
+) -> Spooled:
+    """A file the engine can read in full, of one that it cannot: what is wrong is put right or set aside.
+
+    Halving finds the pieces at fault, so that the others are not touched; in those each message is put right, and
+    what is unreadable even then is set aside.
     """
-    cap = load_policy().broken_messages
     piece = folder / "piece"
     with mapped(spooled.path) as data:
         frames = frames_of(data, spooled.encoding)
-        broken: list[int] = []
 
-        def halve(low: int, high: int) -> None:
-            if len(broken) > cap:
-                return
-            _copy(data, frames[low:high], piece)
-            if is_readable(replace(spooled, path=piece)):
-                return
-            if high - low == 1:
-                broken.append(low)
-                return
-            middle = (low + high) // 2
-            halve(low, middle)
-            halve(middle, high)
+        def whole(low: int, high: int) -> bool:
+            with piece.open("wb") as out:
+                for frame in frames[low:high]:
+                    out.write(data[frame.start : frame.end])
+            return is_readable(replace(spooled, path=piece))
 
-        halve(0, len(frames))
-        if len(broken) == len(frames):
-            raise ObjectRefused(object_name, "no message in it can be read: not OTLP, or damaged")
-        if len(broken) > cap:
-            raise ObjectRefused(
-                object_name, f"more than {cap} of its {len(frames)} messages cannot be read: deliver it again"
-            )
-        good = folder / "good"
-        aside = set(broken)
-        _copy(data, [frame for index, frame in enumerate(frames) if index not in aside], good)
-        return replace(spooled, path=good), [_broken(data, index, frames[index]) for index in broken]
-
-
-def _copy(data: Bytes, frames: list[Frame], target: Path) -> None:
-    with target.open("wb") as out:
-        for frame in frames:
-            out.write(data[frame.start : frame.end])
+        suspected: list[int] = []
+        for low, high in _halves(0, len(frames), whole, lambda a, b: _size(frames, a, b) <= _PIECE_BYTES):
+            suspected += range(low, high)
+    once = put_right(spooled, folder / "repaired", suspected, findings)
+    if not once.messages or is_readable(once):
+        return once
+    spooled = once
+    with mapped(spooled.path) as data:
+        frames = frames_of(data, spooled.encoding)
+        stubborn = [low for low, _ in _halves(0, len(frames), whole, lambda a, b: b - a == 1)]
+    for index in stubborn:
+        frame = frames[index]
+        with mapped(spooled.path) as data:
+            message = bytes(data[frame.body : frame.end])
+        first_bytes = message[: load_policy().first_bytes].decode("utf-8", "backslashreplace")
+        number = spooled.number(index)
+        findings.lost.add(number)
+        findings.set_aside.append(
+            SetAside(number, UNREADABLE, f"message {number}: the engine cannot read it", first_bytes)
+        )
+    return without(spooled, folder / "good", stubborn)
 
 
-def _broken(data: Bytes, index: int, frame: Frame) -> BrokenMessage:
-    beginning = bytes(data[frame.body : min(frame.end, frame.body + load_policy().first_bytes)])
-    return BrokenMessage(
-        position=index + 1,
-        detail=f"bytes {frame.start} to {frame.end}",
-        first_bytes=beginning.decode("utf-8", "backslashreplace")[: load_policy().first_bytes],
-    )
+def without(spooled: Spooled, target: Path, indexes: Sequence[int]) -> Spooled:
+    """The file without some of its messages."""
+    aside = set(indexes)
+    numbers = []
+    with mapped(spooled.path) as data, target.open("wb") as file:
+        for index, frame in enumerate(frames_of(data, spooled.encoding)):
+            if index not in aside:
+                numbers.append(spooled.number(index))
+                file.write(data[frame.start : frame.end])
+    return replace(spooled, path=target, messages=numbers)
+
+
+def _halves(
+    low: int, high: int, whole: Callable[[int, int], bool], small: Callable[[int, int], bool]
+) -> Iterator[tuple[int, int]]:
+    """Ranges that are small and not whole, found by halving."""
+    waiting = [(low, high)]
+    while waiting:
+        low, high = waiting.pop()
+        if low == high or whole(low, high):
+            continue
+        if high - low == 1 or small(low, high):
+            yield low, high
+            continue
+        middle = (low + high) // 2
+        waiting += [(middle, high), (low, middle)]
+
+
+def _size(frames: Sequence[Frame], low: int, high: int) -> int:
+    return frames[high - 1].end - frames[low].start

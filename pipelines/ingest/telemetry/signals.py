@@ -22,6 +22,7 @@ class SignalReader:
 
     name: str
     key: bytes
+    scopes_key: bytes
     message: str
     survey: str
     rejects: str
@@ -33,6 +34,7 @@ READERS = {
     "traces": SignalReader(
         name="traces",
         key=b"resourceSpans",
+        scopes_key=b"scopeSpans",
         message="Traces",
         survey="ingest/otlp_traces_survey",
         rejects="ingest/otlp_traces_rejects",
@@ -42,6 +44,7 @@ READERS = {
     "metrics": SignalReader(
         name="metrics",
         key=b"resourceMetrics",
+        scopes_key=b"scopeMetrics",
         message="Metrics",
         survey="ingest/otlp_metrics_survey",
         rejects="ingest/otlp_metrics_rejects",
@@ -54,6 +57,7 @@ READERS = {
     "logs": SignalReader(
         name="logs",
         key=b"resourceLogs",
+        scopes_key=b"scopeLogs",
         message="Logs",
         survey="ingest/otlp_logs_survey",
         rejects="ingest/otlp_logs_rejects",

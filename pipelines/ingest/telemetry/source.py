@@ -9,17 +9,25 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from models.errors import ConfigurationError, InputRefused, ObjectRefused
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
-from pipelines.ingest.telemetry.load import DeliveredObject, ObjectLoad, load_group, load_object, recorded
-from pipelines.ingest.telemetry.policy import spool_limits
-from pipelines.ingest.telemetry.spool import Spooled, spool
+from pipelines.ingest.telemetry.load import (
+    DeliveredObject,
+    ObjectLoad,
+    is_suspect,
+    load_delivered,
+    load_group,
+    note_copies,
+    recorded,
+)
+from pipelines.ingest.telemetry.policy import load_policy, spool_limits
+from pipelines.ingest.telemetry.spool import HEAD_BYTES, Content, spool
 from sql.publish import lease
 from sql.warehouse import Warehouse
 
@@ -50,7 +58,8 @@ class TelemetryOutcome:
 
     ``loaded`` and ``already`` count objects; ``records`` what was loaded now per signal, ``rows`` the same per
     table of ``otel``; ``rejected`` records and messages set aside now, ``set_aside`` the same in sentences, one
-    per object and reason.
+    per object and reason; ``repaired`` values changed now so that they could be read, ``waiting`` objects that end
+    with a message not all there yet.
     """
 
     source: str
@@ -62,6 +71,8 @@ class TelemetryOutcome:
     refusals: tuple[Refusal, ...]
     set_aside: tuple[Refusal, ...]
     seconds: float
+    repaired: int = 0
+    waiting: int = 0
 
 
 def ingest_source(
@@ -99,6 +110,8 @@ def ingest_source(
         refusals=tuple(refusals),
         set_aside=set_aside,
         seconds=time.monotonic() - started,
+        repaired=sum(load.repaired for load in now),
+        waiting=sum(load.waiting > 0 for load in loads),
     )
 
 
@@ -117,14 +130,19 @@ class _Groups:
         self.refusals: list[Refusal] = []
         self.damaged: list[str] = []
         """sha256 of the objects some of whose records were set aside now."""
-        self.open: dict[tuple[str, tuple[str, ...]], list[_Fetched]] = {}
+        self.open: dict[tuple[str, tuple[str, ...], int], list[_Fetched]] = {}
+        self.covered = _Covered(warehouse, source.name)
 
     def load(self, items: Sequence[SourceObject]) -> tuple[list[ObjectLoad], list[Refusal]]:
-        """What became of every object of a listing; those the ledger knows as listed are not fetched."""
+        """What became of every object of a listing; those the ledger knows as listed are not fetched.
+
+        Raises:
+            WarehouseError: the warehouse failed; objects loaded before stay, and the sentence names the object.
+        """
         known = self._known()
         for item in items:
             answer = known.get((item.name, item.size, _micros(item.modified_at)))
-            if answer:
+            if answer and not (answer.waiting and _is_done(item)):
                 self._done(item.name, answer)
                 continue
             try:
@@ -138,31 +156,44 @@ class _Groups:
     def _known(self) -> dict[tuple[str, int, int], ObjectLoad]:
         frame = self.warehouse.frame("queries/telemetry/recorded_objects", source_name=self.source.name)
         return {
-            (row["object_name"], row["object_bytes"], _micros(row["modified_at"])): ObjectLoad("already")
-            if row["state"] == "loaded"
+            (row["object_name"], row["object_bytes"], _micros(row["modified_at"])): ObjectLoad(
+                "already", waiting=row["waiting_bytes"]
+            )
+            if row["state"] != "refused"
             else ObjectLoad("refused", reason=row["reason"])
             for row in frame.iter_rows(named=True)
         }
 
     def _add(self, item: SourceObject) -> None:
         self.count += 1
-        fetched = self.store.fetch(item, self.folder / f"{self.count:08d}", spool_limits())
-        delivered = DeliveredObject(
+        target = self.folder / f"{self.count:08d}"
+        fetched = self.store.fetch(item, target, spool_limits(), may_grow=True)
+        delivered = DeliveredObject.of_file(
             self.source.name, item.name, fetched.bytes, fetched.sha256, item.modified_at
         )
         own = self.folder / f"{self.count:08d}.spool"
         own.mkdir()
+        known = fetched.sha256 if fetched.bytes == fetched.unpacked_bytes else ""
         try:
-            spooled = spool(fetched.path, own, item.name)
+            content = spool(
+                fetched.path,
+                own,
+                item.name,
+                sha256=known,
+                covered=self.covered,
+                may_grow=delivered.may_grow,
+            )
         except ObjectRefused:
             # Loaded by itself, so that the refusal reaches the ledger.
             self._load_alone(_Fetched(delivered, fetched.path, None))
             return
-        one = _Fetched(delivered, fetched.path, spooled)
-        if spooled.path.stat().st_size > SMALL_BYTES:
+        one = _Fetched(delivered, fetched.path, content)
+        if len(content.parts) != 1 or _size(content) > SMALL_BYTES or is_suspect(content.parts[0]):
             self._load_alone(one)
             return
-        group = self.open.setdefault((spooled.encoding, spooled.signals), [])
+        part = content.parts[0]
+        received = int(delivered.received_at.timestamp()) // load_policy().future_seconds
+        group = self.open.setdefault((part.encoding, part.signals, received), [])
         group.append(one)
         if len(group) >= GROUP_OBJECTS:
             self._flush(group)
@@ -172,8 +203,10 @@ class _Groups:
         members, group[:] = list(group), []
         earlier = recorded(self.warehouse, [one.delivered.sha256 for one in members])
         fresh: dict[str, _Fetched] = {}
+        copies: list[DeliveredObject] = []
         for one in members:
             if one.delivered.sha256 in earlier or one.delivered.sha256 in fresh:
+                copies.append(one.delivered)
                 self._done(
                     one.delivered.object_name, earlier.get(one.delivered.sha256, ObjectLoad("already"))
                 )
@@ -185,29 +218,27 @@ class _Groups:
                 self._load_alone(one)
             else:
                 self._done(one.delivered.object_name, loads[one.file_name])
+        note_copies(self.warehouse, [one for one in copies if _counts(earlier.get(one.sha256))])
 
     def _load_together(self, members: list[_Fetched]) -> dict[str, ObjectLoad] | None:
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             together = Path(name)
-            spooled = []
+            contents = {}
             for one in members:
-                assert one.spooled is not None
-                path = together / one.file_name
-                os.link(one.spooled.path, path)
-                spooled.append(replace(one.spooled, path=path))
+                assert one.content is not None
+                os.link(one.content.parts[0].path, together / one.file_name)
+                contents[one.file_name] = one.content
             delivered = {one.file_name: one.delivered for one in members}
-            return load_group(self.warehouse, together, delivered, spooled)
+            return load_group(self.warehouse, together, delivered, contents)
 
     def _load_alone(self, one: _Fetched) -> None:
-        load = load_object(
-            self.warehouse,
-            source_name=one.delivered.source_name,
-            object_name=one.delivered.object_name,
-            path=one.path,
-            sha256=one.delivered.sha256,
-            modified_at=one.delivered.modified_at,
-            object_bytes=one.delivered.bytes,
-        )
+        earlier = recorded(self.warehouse, [one.delivered.sha256])
+        if one.delivered.sha256 in earlier:
+            load = earlier[one.delivered.sha256]
+            if _counts(load):
+                note_copies(self.warehouse, [one.delivered])
+        else:
+            load = load_delivered(self.warehouse, one.delivered, one.path, covered=self.covered)
         if load.state == "loaded" and load.rejected:
             self.damaged.append(one.delivered.sha256)
         self._done(one.delivered.object_name, load)
@@ -224,12 +255,44 @@ class _Fetched:
 
     delivered: DeliveredObject
     path: Path
-    spooled: Spooled | None
+    content: Content | None
 
     @property
     def file_name(self) -> str:
         """Name of its file in a group."""
         return self.delivered.sha256
+
+
+class _Covered:
+    """Beginnings of a source's objects that are loaded."""
+
+    def __init__(self, warehouse: Warehouse, source_name: str) -> None:
+        self._by_head: dict[str, dict[int, set[str]]] = {}
+        self._short: dict[int, set[str]] = {}
+        frame = warehouse.frame("queries/telemetry/covered", source_name=source_name)
+        for head, length, sha256 in frame.iter_rows():
+            long = length >= HEAD_BYTES
+            found = self._by_head.setdefault(head, {}) if long else self._short
+            found.setdefault(length, set()).add(sha256)
+
+    def lengths(self, head: str, size: int) -> Mapping[int, Collection[str]]:
+        """sha256 digests by number of bytes, of objects that begin alike; those too short to tell are all among them."""
+        found = self._short | (self._by_head.get(head, {}) if size >= HEAD_BYTES else {})
+        return {length: digests for length, digests in found.items() if length <= size}
+
+
+def _counts(load: ObjectLoad | None) -> bool:
+    """Whether the bytes are loaded; None: they are being loaded in the same group."""
+    return load is None or load.state != "refused"
+
+
+def _is_done(item: SourceObject) -> bool:
+    """Whether an object was written so long ago that what it waits for will not come."""
+    return datetime.now(UTC) - item.modified_at >= timedelta(seconds=load_policy().growing_seconds)
+
+
+def _size(content: Content) -> int:
+    return sum(part.path.stat().st_size for part in content.parts)
 
 
 def _set_aside(warehouse: Warehouse, sha256s: Sequence[str]) -> tuple[Refusal, ...]:
