@@ -3,7 +3,7 @@
 --   Equal records of one message are numbered and the number goes into their hash: a message sent again gives the same
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
---   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
+--   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 -- columns: none
 INSERT INTO otel.otel_logs
     (Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body,
@@ -69,5 +69,5 @@ FROM
 ARRAY JOIN
     moment, observed, trace_id, span_id, flags, severity_text, severity_number, body, attributes,
     event_name, record_hash, occurrence
-WHERE otlp_time_fault(otlp_log_time(moment, observed), {time_from:UInt64}, {time_to:UInt64}) = ''
+WHERE otlp_time_fault(otlp_log_time(moment, observed), {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) = ''
     AND toDate(otlp_time(otlp_log_time(moment, observed))) BETWEEN {first_day:Date} AND {last_day:Date}

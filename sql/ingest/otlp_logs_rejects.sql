@@ -1,25 +1,26 @@
 -- purpose: log records of one object that do not count, to raw_rejects; positions count records of the object from 1
--- parameters: path, format, structure, encoding String; time_from, time_to UInt64; source_name, object_name, sha256 String;
+-- parameters: path, format, structure, encoding String; time_from, time_to, received_to UInt64; source_name, object_name, sha256 String;
 --   first_bytes UInt64 (read with max_threads = 1, else positions are not those of the object)
 -- columns: none
 INSERT INTO raw_rejects
     (kind, source_name, object_name, object_sha256, position, reason, detail, first_bytes, rejected_at)
 SELECT
     'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, position, fault,
-    format('log record at {} ns, observed at {} ns', toString(record.timeUnixNano), toString(record.observedTimeUnixNano)),
+    format('sent by {}: log record at {} ns, observed at {} ns', otlp_sender(resource), toString(record.timeUnixNano), toString(record.observedTimeUnixNano)),
     left(record.body.stringValue, {first_bytes:UInt64}),
     now64(9)
 FROM
 (
     SELECT
+        resource,
         record,
         rowNumberInAllBlocks() + 1 AS position,
         otlp_time_fault(otlp_log_time(record.timeUnixNano, record.observedTimeUnixNano),
-            {time_from:UInt64}, {time_to:UInt64}) AS fault
+            {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) AS fault
     FROM
     (
-        SELECT arrayJoin(arrayFlatten(resourceLogs.scopeLogs.logRecords)) AS record
-        FROM file({path:String}, {format:String}, {structure:String})
+        SELECT sent.resource.attributes AS resource, arrayJoin(arrayFlatten(sent.scopeLogs.logRecords)) AS record
+        FROM (SELECT arrayJoin(resourceLogs) AS sent FROM file({path:String}, {format:String}, {structure:String}))
     )
 )
 WHERE fault != ''

@@ -2,7 +2,7 @@
 --   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
---   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
+--   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 -- columns: none
 INSERT INTO otel.otel_metrics_exponential_histogram
     (ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
@@ -111,5 +111,5 @@ ARRAY JOIN
     attributes, started, moment, flags, point_count, point_sum, scale, zero_count, positive_offset,
     positive_counts, negative_offset, negative_counts, point_min, point_max, exemplar_attributes,
     exemplar_time, exemplar_double, exemplar_int, exemplar_span_id, exemplar_trace_id
-WHERE otlp_point_fault(moment, started, exemplar_time, {time_from:UInt64}, {time_to:UInt64}) = ''
+WHERE otlp_point_fault(moment, started, exemplar_time, {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) = ''
     AND toDate(otlp_time(moment)) BETWEEN {first_day:Date} AND {last_day:Date}

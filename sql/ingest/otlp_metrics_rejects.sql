@@ -1,24 +1,26 @@
 -- purpose: metric points of one object that do not count, to raw_rejects; positions count points of the object from 1
--- parameters: path, format, structure, encoding String; time_from, time_to UInt64; source_name, object_name, sha256 String;
+-- parameters: path, format, structure, encoding String; time_from, time_to, received_to UInt64; source_name, object_name, sha256 String;
 --   first_bytes UInt64 (read with max_threads = 1, else positions are not those of the object)
 -- columns: none
 INSERT INTO raw_rejects
     (kind, source_name, object_name, object_sha256, position, reason, detail, first_bytes, rejected_at)
 SELECT
     'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, position, fault,
-    format('point of {} at {} ns, series from {} ns', point.1, toString(point.2), toString(point.3)),
+    format('sent by {}: point of {} at {} ns, series from {} ns', otlp_sender(resource), point.1, toString(point.2), toString(point.3)),
     left(metric_name, {first_bytes:UInt64}),
     now64(9)
 FROM
 (
     SELECT
+        resource,
         metric_name,
         point,
         rowNumberInAllBlocks() + 1 AS position,
-        otlp_point_fault(point.2, point.3, point.4, {time_from:UInt64}, {time_to:UInt64}) AS fault
+        otlp_point_fault(point.2, point.3, point.4, {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) AS fault
     FROM
     (
         SELECT
+                resource,
                 metric.name AS metric_name,
                 arrayJoin(arrayConcat(
                     arrayMap(p -> ('otel_metrics_gauge', p.timeUnixNano, p.startTimeUnixNano, p.exemplars.timeUnixNano), metric.gauge.dataPoints),
@@ -28,8 +30,8 @@ FROM
                     arrayMap(p -> ('otel_metrics_summary', p.timeUnixNano, p.startTimeUnixNano, CAST([], 'Array(UInt64)')), metric.summary.dataPoints))) AS point
         FROM
         (
-                SELECT arrayJoin(arrayFlatten(resourceMetrics.scopeMetrics.metrics)) AS metric
-                FROM file({path:String}, {format:String}, {structure:String})
+                SELECT sent.resource.attributes AS resource, arrayJoin(arrayFlatten(sent.scopeMetrics.metrics)) AS metric
+                FROM (SELECT arrayJoin(resourceMetrics) AS sent FROM file({path:String}, {format:String}, {structure:String}))
         )
     )
 )

@@ -2,7 +2,7 @@
 --   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
---   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
+--   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 -- columns: none
 INSERT INTO otel.otel_metrics_summary
     (ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
@@ -76,5 +76,5 @@ FROM
 )
 ARRAY JOIN
     attributes, started, moment, flags, point_count, point_sum, quantiles, quantile_values
-WHERE otlp_point_fault(moment, started, [], {time_from:UInt64}, {time_to:UInt64}) = ''
+WHERE otlp_point_fault(moment, started, [], {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) = ''
     AND toDate(otlp_time(moment)) BETWEEN {first_day:Date} AND {last_day:Date}

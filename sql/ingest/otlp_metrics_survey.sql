@@ -1,5 +1,5 @@
 -- purpose: what objects hold, counted apart from their load: metric points per file, table, day and fault
--- parameters: path, format, structure, encoding String; time_from, time_to UInt64
+-- parameters: path, format, structure, encoding String; time_from, time_to, received_to UInt64
 -- columns: file_name, table_name, day, fault (empty: it counts), records
 SELECT
     file_name,
@@ -13,7 +13,7 @@ FROM
         file_name,
         point.1 AS table_name,
         point.2 AS moment,
-        otlp_point_fault(point.2, point.3, point.4, {time_from:UInt64}, {time_to:UInt64}) AS fault
+        otlp_point_fault(point.2, point.3, point.4, {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) AS fault
     FROM
     (
         SELECT

@@ -2,7 +2,7 @@
 --   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
---   time_from UInt64, time_to UInt64 (nanoseconds, range of accepted times)
+--   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 -- columns: none
 INSERT INTO otel.otel_traces
     (Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
@@ -79,5 +79,5 @@ ARRAY JOIN
     status_code, status_message, event_time, event_name, event_attributes, link_trace_id,
     link_span_id, link_trace_state, link_attributes
 WHERE otlp_span_fault(otlp_trace_id(trace_id, json), otlp_span_id(span_id, json), started, ended, event_time, json,
-        {time_from:UInt64}, {time_to:UInt64}) = ''
+        {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) = ''
     AND toDate(otlp_time(started)) BETWEEN {first_day:Date} AND {last_day:Date}

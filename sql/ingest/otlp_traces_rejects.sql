@@ -1,5 +1,5 @@
 -- purpose: spans of one object that do not count, to raw_rejects; positions count spans of the object from 1
--- parameters: path, format, structure, encoding String; time_from, time_to UInt64; source_name, object_name, sha256 String;
+-- parameters: path, format, structure, encoding String; time_from, time_to, received_to UInt64; source_name, object_name, sha256 String;
 --   first_bytes UInt64 (read with max_threads = 1, else positions are not those of the object)
 -- columns: none
 INSERT INTO raw_rejects
@@ -7,23 +7,24 @@ INSERT INTO raw_rejects
 WITH {encoding:String} = 'json' AS json
 SELECT
     'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, position, fault,
-    format('span {} of trace {}, from {} to {} ns', span_id, trace_id,
+    format('sent by {}: span {} of trace {}, from {} to {} ns', otlp_sender(resource), span_id, trace_id,
         toString(span.startTimeUnixNano), toString(span.endTimeUnixNano)),
     left(span.name, {first_bytes:UInt64}),
     now64(9)
 FROM
 (
     SELECT
+        resource,
         span,
         rowNumberInAllBlocks() + 1 AS position,
         otlp_trace_id(span.traceId, json) AS trace_id,
         otlp_span_id(span.spanId, json) AS span_id,
         otlp_span_fault(trace_id, span_id, span.startTimeUnixNano, span.endTimeUnixNano, span.events.timeUnixNano, json,
-            {time_from:UInt64}, {time_to:UInt64}) AS fault
+            {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) AS fault
     FROM
     (
-        SELECT arrayJoin(arrayFlatten(resourceSpans.scopeSpans.spans)) AS span
-        FROM file({path:String}, {format:String}, {structure:String})
+        SELECT sent.resource.attributes AS resource, arrayJoin(arrayFlatten(sent.scopeSpans.spans)) AS span
+        FROM (SELECT arrayJoin(resourceSpans) AS sent FROM file({path:String}, {format:String}, {structure:String}))
     )
 )
 WHERE fault != ''

@@ -156,13 +156,15 @@ CREATE OR REPLACE FUNCTION otlp_id_fault AS (id, digits, json) ->
     length(id) != digits OR (json AND NOT match(id, '^[0-9a-f]+$')) OR id = repeat('0', digits)
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended, events, json, time_from, time_to) -> multiIf(
+CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended, events, json, time_from, time_to, received_to) -> multiIf(
     otlp_id_fault(trace_id, 32, json), 'invalid trace id',
     otlp_id_fault(span_id, 16, json), 'invalid span id',
     NOT otlp_in_range(started, time_from, time_to)
         OR (ended != 0 AND NOT otlp_in_range(ended, time_from, time_to))
         OR arrayExists(moment -> moment != 0 AND NOT otlp_in_range(moment, time_from, time_to), events),
     'time out of range',
+    greatest(started, ended) >= received_to OR arrayExists(moment -> moment >= received_to, events),
+    'time later than its receipt',
     '')
 
 -- statement
@@ -184,16 +186,30 @@ CREATE OR REPLACE FUNCTION otlp_record_hashes AS (
     severity_numbers, bodies, attributes, event_names)
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_time_fault AS (moment, time_from, time_to) ->
-    if(otlp_in_range(moment, time_from, time_to), '', 'time out of range')
+CREATE OR REPLACE FUNCTION otlp_attribute AS (attributes, name) ->
+    toString(ifNull(arrayFirst(pair -> pair.key = name, attributes).value.stringValue, ''))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_point_fault AS (moment, started, exemplars, time_from, time_to) -> if(
-    otlp_in_range(moment, time_from, time_to)
-        AND (started = 0 OR otlp_in_range(started, time_from, time_to))
-        AND arrayAll(time -> time = 0 OR otlp_in_range(time, time_from, time_to), exemplars),
-    '',
-    'time out of range')
+CREATE OR REPLACE FUNCTION otlp_sender AS (attributes) -> left(multiIf(
+    otlp_attribute(attributes, 'app_id') != '', otlp_attribute(attributes, 'app_id'),
+    otlp_attribute(attributes, 'service.name') != '', otlp_attribute(attributes, 'service.name'),
+    '(no app_id, no service.name)'), 80)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_time_fault AS (moment, time_from, time_to, received_to) -> multiIf(
+    NOT otlp_in_range(moment, time_from, time_to), 'time out of range',
+    moment >= received_to, 'time later than its receipt',
+    '')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_point_fault AS (moment, started, exemplars, time_from, time_to, received_to) -> multiIf(
+    NOT otlp_in_range(moment, time_from, time_to)
+        OR (started != 0 AND NOT otlp_in_range(started, time_from, time_to))
+        OR arrayExists(time -> time != 0 AND NOT otlp_in_range(time, time_from, time_to), exemplars),
+    'time out of range',
+    greatest(moment, started) >= received_to OR arrayExists(time -> time >= received_to, exemplars),
+    'time later than its receipt',
+    '')
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_series AS (resource, scope_name, scope_version, scope, attributes) ->

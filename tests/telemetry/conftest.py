@@ -39,7 +39,7 @@ def warehouse(opened: Warehouse) -> Warehouse:
     """A warehouse with empty tables."""
     filled = opened.frame_of(
         "SELECT database || '.' || name FROM system.tables"
-        " WHERE (database = 'otel' OR name IN ('raw_deliveries', 'raw_rejects')) AND total_rows > 0"
+        " WHERE (database = 'otel' OR name IN ('raw_deliveries', 'raw_rejects', 'raw_repairs')) AND total_rows > 0"
     )
     for table in filled.to_series():
         opened.execute_text(f"TRUNCATE TABLE {table}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from datetime import UTC, datetime
 
 import pytest
 
@@ -72,6 +73,30 @@ def test_times_out_of_range_are_set_aside_and_never_moved(warehouse: Warehouse, 
         "SELECT DISTINCT toYear(Timestamp) FROM otel.otel_traces"
     ).to_series().to_list() == [2026]
     assert rejects(warehouse) == [(n, "time out of range", "GET /") for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("encode", [otlp.as_json, otlp.prefixed])
+def test_what_is_later_than_its_receipt_is_set_aside_with_its_sender(
+    warehouse: Warehouse, load: Load, encode
+) -> None:
+    """Ten minutes are what clocks may differ by; a hair more is a clock that is wrong."""
+    received = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    traces, logs, metrics = otlp.traces(3), otlp.rich_logs(), otlp.rich_metrics()
+    spans_sent = traces.resource_spans[0].scope_spans[0].spans
+    spans_sent[0].start_time_unix_nano = otlp.NOON + 600 * otlp.SECOND - 2
+    spans_sent[0].end_time_unix_nano = otlp.NOON + 600 * otlp.SECOND - 1
+    spans_sent[1].end_time_unix_nano = otlp.NOON + 600 * otlp.SECOND
+    spans_sent[2].events.add(time_unix_nano=otlp.NOON + YEAR, name="late")
+    logs.resource_logs[0].scope_logs[0].log_records[0].time_unix_nano = otlp.NOON + YEAR
+    point = metrics.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points[0]
+    point.time_unix_nano = otlp.NOON + 3600 * otlp.SECOND
+    content = b"".join(encode(one) for one in (traces, logs, metrics))
+    outcome = load(content, received_at=received)
+    assert outcome.rows == {"traces": 1, "logs": 2, "metrics": 7}
+    found = warehouse.frame_of("SELECT toString(reason), detail FROM raw_rejects ORDER BY detail").rows()
+    assert {reason for reason, _ in found} == {"time later than its receipt"}
+    senders = ["sent by Cart", "sent by Shop ", "sent by Shop ", "sent by shop"]
+    assert [detail.split(":")[0] for _, detail in found] == senders
 
 
 def test_logs_and_points_out_of_range(warehouse: Warehouse, load: Load) -> None:

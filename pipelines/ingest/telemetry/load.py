@@ -269,7 +269,7 @@ def _list_rejects(
                 warehouse.execute(
                     READERS[name].rejects,
                     settings={**engine_settings(part, READERS[name]), "max_threads": 1},
-                    structure=READERS[name].survey_structure,
+                    structure=READERS[name].rejects_structure,
                     source_name=delivered.source_name,
                     object_name=delivered.object_name,
                     sha256=delivered.sha256,
@@ -429,13 +429,13 @@ def engine_settings(spooled: Spooled, reader: SignalReader) -> dict[str, str | i
 
 def _binding(spooled: Spooled, received_at: datetime) -> dict[str, Any]:
     policy = load_policy()
-    latest = int(received_at.timestamp()) * 10**9 + policy.future_seconds * 10**9
     return {
         "path": spooled.path,
         "format": spooled.engine_format,
         "encoding": spooled.family,
         "time_from": policy.time_from,
-        "time_to": min(policy.time_to, latest),
+        "time_to": policy.time_to,
+        "received_to": (int(received_at.timestamp()) + policy.future_seconds) * 10**9,
     }
 
 

@@ -27,6 +27,7 @@ class SignalReader:
     survey: str
     rejects: str
     survey_structure: str
+    rejects_structure: str
     targets: tuple[Target, ...]
 
 
@@ -39,6 +40,7 @@ READERS = {
         survey="ingest/otlp_traces_survey",
         rejects="ingest/otlp_traces_rejects",
         survey_structure=structures.TRACES_SURVEY,
+        rejects_structure=structures.TRACES_REJECTS,
         targets=(Target("otel_traces", "ingest/otlp_traces", structures.TRACES),),
     ),
     "metrics": SignalReader(
@@ -49,6 +51,7 @@ READERS = {
         survey="ingest/otlp_metrics_survey",
         rejects="ingest/otlp_metrics_rejects",
         survey_structure=structures.METRICS_SURVEY,
+        rejects_structure=structures.METRICS_REJECTS,
         targets=tuple(
             Target(f"otel_metrics_{kind}", f"ingest/otlp_metrics_{kind}", structure)
             for kind, structure in structures.METRICS.items()
@@ -62,6 +65,7 @@ READERS = {
         survey="ingest/otlp_logs_survey",
         rejects="ingest/otlp_logs_rejects",
         survey_structure=structures.LOGS_SURVEY,
+        rejects_structure=structures.LOGS_REJECTS,
         targets=(Target("otel_logs", "ingest/otlp_logs", structures.LOGS),),
     ),
 }

@@ -27,6 +27,12 @@ def _any_value(depth: int) -> str:
     )
 
 
+def with_sender(structure: str) -> str:
+    """A survey's structure with what names the sender of a resource."""
+    sender = "resource Tuple(attributes Array(Tuple(key String, value Tuple(stringValue Nullable(String)))))"
+    return structure.replace("Array(Tuple(", f"Array(Tuple({sender}, ", 1)
+
+
 _ANY_VALUE = _any_value(DEPTH)
 _KEY_VALUES = f"Array(Tuple(key String, value {_ANY_VALUE}))"
 _ATTRIBUTES = f"attributes {_KEY_VALUES}"
@@ -49,6 +55,7 @@ _SPAN = (
 
 TRACES = f"resourceSpans Array(Tuple({_RESOURCE}, scopeSpans Array(Tuple({_SCOPE_NAME}, spans Array(Tuple({_SPAN}))))))"
 TRACES_SURVEY = f"resourceSpans Array(Tuple(scopeSpans Array(Tuple(spans Array(Tuple({_SPAN_SURVEY}))))))"
+TRACES_REJECTS = with_sender(TRACES_SURVEY)
 
 
 _LOG_SURVEY = "timeUnixNano UInt64, observedTimeUnixNano UInt64, body Tuple(stringValue String)"
@@ -62,6 +69,7 @@ LOGS = (
     f"logRecords Array(Tuple({_LOG}))))))"
 )
 LOGS_SURVEY = f"resourceLogs Array(Tuple(scopeLogs Array(Tuple(logRecords Array(Tuple({_LOG_SURVEY}))))))"
+LOGS_REJECTS = with_sender(LOGS_SURVEY)
 
 _NUMBER = "asDouble Nullable(Float64), asInt Nullable(Int64)"
 _EXEMPLARS = f"exemplars Array(Tuple(filteredAttributes {_KEY_VALUES}, timeUnixNano UInt64, {_NUMBER}, spanId String, traceId String))"
@@ -116,6 +124,7 @@ METRICS_SURVEY = (
     )
     + f", {_data('summary', _POINT_SURVEY)}))))))"
 )
+METRICS_REJECTS = with_sender(METRICS_SURVEY)
 
 
 def proto_text() -> str:
