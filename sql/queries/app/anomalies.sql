@@ -6,5 +6,5 @@ SELECT
     expected_cost, actual_cost, impact, toString(state) AS state
 FROM mart_cost_anomalies_current
 WHERE app_id = {app_id:String} AND team IN {teams:Array(String)}
-ORDER BY start_date DESC
+ORDER BY start_date DESC, end_date DESC, billing_currency, kind, impact, actual_cost
 LIMIT 50

@@ -11,4 +11,4 @@ FROM core_app_costs_daily_current AS c
 WHERE app_id = {app_id:String} AND team IN {teams:Array(String)}
   AND usage_date >= {first_day:Date} AND usage_date <= {last_day:Date}
 GROUP BY attribution_rule, confidence, billing_currency
-ORDER BY billing_currency, billed_cost DESC
+ORDER BY billing_currency, billed_cost DESC, attribution_rule, confidence

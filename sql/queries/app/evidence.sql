@@ -5,5 +5,5 @@ SELECT toString(i.attribution_rule) AS attribution_rule, confidence, evidence, c
 FROM core_identities_current AS i
 WHERE app_id = {app_id:String} AND team IN {teams:Array(String)}
 GROUP BY attribution_rule, confidence, evidence
-ORDER BY identities DESC, evidence
+ORDER BY identities DESC, evidence, attribution_rule, confidence
 LIMIT 20

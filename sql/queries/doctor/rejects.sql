@@ -10,5 +10,5 @@ SELECT
     argMin(rejects.position, (rejects.object_name, rejects.position)) AS position
 FROM raw_rejects AS rejects FINAL
 GROUP BY kind, source_name, reason
-ORDER BY records DESC, source_name, reason
+ORDER BY records DESC, source_name, reason, kind
 LIMIT {shown:UInt64}

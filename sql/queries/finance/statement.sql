@@ -20,4 +20,4 @@ WHERE billing_period = {billing_period:Date}
         OR (l.cost_type = 'rounding' AND {see_whole_bills:Bool})
     )
 GROUP BY cost_center, team, billing_currency
-ORDER BY billing_currency, team = '', amount DESC, team
+ORDER BY billing_currency, team = '', amount DESC, team, cost_center

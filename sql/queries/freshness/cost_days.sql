@@ -7,8 +7,8 @@ WITH
     newest AS
 (
     SELECT substring(scope, length('billing/') + 1) AS source_name, max(head.period) AS billing_period
-    FROM period_head AS head
-    WHERE startsWith(scope, 'billing/') AND head.rows > 0
+    FROM (SELECT toString(scope) AS scope, period, argMax(rows, seq) AS held FROM period_head GROUP BY scope, period) AS head
+    WHERE startsWith(scope, 'billing/') AND head.held > 0
     GROUP BY source_name
 ),
     costs.ChargePeriodEnd <= costs.ChargePeriodStart + INTERVAL 1 DAY AS is_daily

@@ -1,0 +1,741 @@
+"""What each query must answer, counted row by row in plain Python over the same rows: no SQL, no frame, no float for money.
+
+One function per query, named by its path. Each is written from the query's purpose and columns, not from its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal, localcontext
+from typing import Any
+
+from tests.figures.rows import Row, Sample, month_of
+
+Answer = list[tuple[Any, ...]]
+Counted = Callable[..., Answer]
+COUNTED: dict[str, Counted] = {}
+
+
+def query(name: str) -> Callable[[Counted], Counted]:
+    def add(function: Counted) -> Counted:
+        COUNTED[name] = function
+        return function
+
+    return add
+
+
+def total(rows: Iterable[Row], column: str) -> Decimal:
+    with localcontext(prec=120):
+        return sum((row[column] for row in rows), Decimal(0))
+
+
+def groups(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return found
+
+
+def of(rows: Iterable[Row], teams: Iterable[str], **equal: Any) -> list[Row]:
+    """Rows of these teams whose columns equal the given values."""
+    return [row for row in rows if row["team"] in teams and all(row[k] == v for k, v in equal.items())]
+
+
+def between(rows: Iterable[Row], first: date, last: date) -> list[Row]:
+    return [row for row in rows if first <= row["usage_date"] <= last]
+
+
+def back(day: date, days: int) -> date:
+    return day - timedelta(days=days)
+
+
+def monday_of(day: date) -> date:
+    return back(day, day.weekday())
+
+
+def month_before(day: date) -> date:
+    return month_of(back(month_of(day), 1))
+
+
+# --- fleet ---
+
+
+@query("fleet/totals")
+def fleet_totals(s: Sample, teams: Any, cost_day: date) -> Answer:
+    rows = between(of(s["core_app_costs_daily"], teams), back(cost_day, 59), cost_day)
+    out = []
+    for (currency,), own in groups(rows, "billing_currency").items():
+        now, before = (
+            between(own, back(cost_day, 29), cost_day),
+            between(own, back(cost_day, 59), back(cost_day, 30)),
+        )
+        nobody = [row for row in now if row["app_id"] == "unallocated"]
+        apps = {row["app_id"] for row in now} - {"unallocated"}
+        out.append(
+            (
+                currency,
+                total(now, "billed_cost"),
+                total(before, "billed_cost"),
+                total(nobody, "billed_cost"),
+                len(apps),
+            )
+        )
+    return sorted(out, key=lambda one: (-one[4], one[0]))
+
+
+@query("fleet/idle_cost")
+def fleet_idle_cost(s: Sample, teams: Any) -> Answer:
+    held: dict[str, list[Decimal]] = {}
+    for row in of(s["mart_app_inventory"], teams, is_idle=True):
+        for currency, cost in row["billed_cost_30d"].items():
+            held.setdefault(currency, []).append(cost)
+    return [(currency, sum(costs, Decimal(0)), len(costs)) for currency, costs in sorted(held.items())]
+
+
+@query("fleet/counts")
+def fleet_counts(s: Sample, teams: Any) -> Answer:
+    apps = [row for row in of(s["mart_app_inventory"], teams) if row["app_id"] != "unallocated"]
+    slo = of(s["mart_slo_status"], teams)
+    return [
+        (
+            len(apps),
+            sum(not row["is_registered"] for row in apps),
+            sum(row["is_idle"] for row in apps),
+            sum(row["total"] > 0 for row in slo),
+            sum((row["budget_remaining"] or 0) < 0 for row in slo),
+            sum(row["state"] == "page" for row in slo),
+            sum(row["state"] == "ticket" for row in slo),
+            len(of(s["mart_cost_anomalies"], teams, state="open")),
+        )
+    ]
+
+
+@query("fleet/apps")
+def fleet_apps(
+    s: Sample,
+    teams: Any,
+    cost_day: date,
+    search: str,
+    only: Any,
+    order_by: str,
+    order_currency: str,
+    row_limit: int,
+) -> Answer:
+    costs = of(s["core_app_costs_daily"], teams)
+    rows = []
+    for app in of(s["mart_app_inventory"], teams):
+        name = app["app_id"]
+        if name == "unallocated":
+            continue
+        own = between([row for row in costs if row["app_id"] == name], back(cost_day, 59), cost_day)
+        now, before = {}, {}
+        for (currency,), some in groups(own, "billing_currency").items():
+            now[currency] = total(between(some, back(cost_day, 29), cost_day), "billed_cost")
+            before[currency] = total(between(some, back(cost_day, 59), back(cost_day, 30)), "billed_cost")
+        seen = between(
+            [row for row in s["core_app_telemetry_daily"] if row["app_id"] == name],
+            back(cost_day, 29),
+            cost_day,
+        )
+        flags = [] if app["is_registered"] else ["unregistered"]
+        flags += ["idle"] if app["is_idle"] else []
+        flags += (
+            ["breached"]
+            if any((o["budget_remaining"] or 0) < 0 for o in of(s["mart_slo_status"], teams, app_id=name))
+            else []
+        )
+        flags += ["anomaly"] if of(s["mart_cost_anomalies"], teams, app_id=name, state="open") else []
+        state = app["worst_state"]
+        text = "\n".join((name, app["app_name"], app["team"], app["lifecycle"])).lower()
+        if search.lower() in text and (not only or {*flags, state} & set(only)):
+            errors = sum(row["errors"] for row in seen)
+            rows.append(
+                (
+                    name,
+                    app["app_name"],
+                    app["team"],
+                    app["lifecycle"],
+                    now,
+                    before,
+                    app["requests_30d"],
+                    errors,
+                    state,
+                    flags,
+                )
+            )
+    nothing = Decimal(0)
+    by: dict[str, Callable[[Any], Any]] = {
+        "cost": lambda row: -row[4].get(order_currency, nothing),
+        "change": lambda row: -(row[4].get(order_currency, nothing) - row[5].get(order_currency, nothing)),
+        "requests": lambda row: -row[6],
+        "errors": lambda row: -row[7],
+        "name": lambda row: 0,
+    }
+    ordered = sorted(rows, key=lambda row: (by[order_by](row), row[0]))
+    return [(*row, len(rows)) for row in ordered[:row_limit]]
+
+
+# --- team ---
+
+
+@query("team/health")
+def team_health(s: Sample, teams: Any) -> Answer:
+    slo = of(s["mart_slo_status"], teams)
+    states = [sum(row["state"] == state for row in slo) for state in ("ok", "ticket", "page", "no_data")]
+    return [(*states, sum((row["budget_remaining"] or 0) < 0 for row in slo))]
+
+
+@query("team/idle")
+def team_idle(s: Sample, teams: Any) -> Answer:
+    rows = [
+        (row["app_id"], row["app_name"], row["team"], currency, cost, row["last_seen"])
+        for row in of(s["mart_app_inventory"], teams, is_idle=True)
+        for currency, cost in row["billed_cost_30d"].items()
+    ]
+    return sorted(rows, key=lambda one: (one[3], -one[4], one[0]))
+
+
+@query("team/movers")
+def team_movers(s: Sample, teams: Any, cost_day: date, row_limit: int) -> Answer:
+    monday, out = monday_of(cost_day), []
+    for (app, currency), own in groups(
+        of(s["core_app_costs_daily"], teams), "app_id", "billing_currency"
+    ).items():
+        now = total(between(own, monday, cost_day), "billed_cost")
+        before = total(between(own, back(monday, 7), back(cost_day, 7)), "billed_cost")
+        if now != before:
+            out.append((app, currency, now, before, now - before))
+    out.sort(key=lambda one: (one[1], -abs(one[4]), one[0]))
+    kept: dict[tuple[str, bool], int] = {}
+    answer = []
+    for one in out:
+        key = (one[1], one[4] > 0)
+        kept[key] = kept.get(key, 0) + 1
+        if kept[key] <= row_limit:
+            answer.append(one)
+    return answer
+
+
+@query("team/so_far")
+def team_so_far(s: Sample, teams: Any, cost_day: date) -> Answer:
+    monday, out = monday_of(cost_day), []
+    for (currency,), own in sorted(groups(of(s["core_app_costs_daily"], teams), "billing_currency").items()):
+        weeks = between(own, monday, cost_day), between(own, back(monday, 7), back(cost_day, 7))
+        months = [
+            [row for row in own if row["billing_period"] == month]
+            for month in (month_of(cost_day), month_before(cost_day))
+        ]
+        out.append((currency, *(total(rows, "billed_cost") for rows in (*weeks, *months))))
+    return out
+
+
+@query("team/weeks")
+def team_weeks(s: Sample, teams: Any) -> Answer:
+    newest = max(row["week_start"] for row in s["mart_team_costs_weekly"])
+    rows = [row for row in of(s["mart_team_costs_weekly"], teams) if row["week_start"] > back(newest, 91)]
+    return [
+        (week, start, max(row["days"] for row in own), currency, total(own, "billed_cost"))
+        for (start, currency, week), own in sorted(
+            groups(rows, "week_start", "billing_currency", "iso_week").items()
+        )
+    ]
+
+
+# --- app ---
+
+
+@query("app/activity_daily")
+def app_activity(s: Sample, teams: Any, app_id: str, first_day: date, last_day: date) -> Answer:
+    names = (
+        "usage_date",
+        "billing_currency",
+        "requests",
+        "errors",
+        "duration_p95_ms",
+        "cost_per_1000_requests",
+    )
+    rows = between(of(s["mart_app_unit_costs_daily"], teams, app_id=app_id), first_day, last_day)
+    return sorted((tuple(row[name] for name in names) for row in rows), key=lambda one: one[:2])
+
+
+@query("app/anomalies")
+def app_anomalies(s: Sample, teams: Any, app_id: str) -> Answer:
+    names = (
+        "billing_currency",
+        "start_date",
+        "end_date",
+        "kind",
+        "expected_cost",
+        "actual_cost",
+        "impact",
+        "state",
+    )
+    rows = [tuple(row[name] for name in names) for row in of(s["mart_cost_anomalies"], teams, app_id=app_id)]
+    return sorted(
+        rows, key=lambda one: (-one[1].toordinal(), -one[2].toordinal(), one[0], one[3], one[6], one[5])
+    )[:50]
+
+
+@query("app/attribution")
+def app_attribution(s: Sample, teams: Any, app_id: str, first_day: date, last_day: date) -> Answer:
+    rows = between(of(s["core_app_costs_daily"], teams, app_id=app_id), first_day, last_day)
+    out = [
+        (*key, total(own, "billed_cost"), len({row["usage_date"] for row in own}))
+        for key, own in groups(rows, "attribution_rule", "confidence", "billing_currency").items()
+    ]
+    return sorted(out, key=lambda one: (one[2], -one[3], one[0], one[1]))
+
+
+@query("app/choices")
+def app_choices(s: Sample, teams: Any) -> Answer:
+    apps = {row["app_id"] for row in of(s["mart_app_inventory"], teams)} - {"unallocated"}
+    apps |= {row["app_id"] for row in of(s["core_app_costs_daily"], teams, app_id="unallocated")}
+    return [(app,) for app in sorted(apps)]
+
+
+@query("app/costs_daily")
+def app_costs_daily(s: Sample, teams: Any, app_id: str, first_day: date, last_day: date) -> Answer:
+    rows = between(of(s["core_app_costs_daily"], teams, app_id=app_id), first_day, last_day)
+    return [
+        (*key, total(own, "billed_cost"), total(own, "effective_cost"))
+        for key, own in sorted(groups(rows, "usage_date", "billing_currency").items())
+    ]
+
+
+@query("app/evidence")
+def app_evidence(s: Sample, teams: Any, app_id: str) -> Answer:
+    rows = groups(
+        of(s["core_identities"], teams, app_id=app_id), "attribution_rule", "confidence", "evidence"
+    )
+    out = [(*key, len(own)) for key, own in rows.items()]
+    return sorted(out, key=lambda one: (-one[3], one[2], one[0], one[1]))[:20]
+
+
+@query("app/facts")
+def app_facts(s: Sample, teams: Any, app_id: str) -> Answer:
+    lines = of(s["core_apps"], teams, app_id=app_id)
+    newest = max(lines, key=lambda row: row["valid_from"]) if lines else {}
+    names = (
+        "app_id", "app_name", "team", "lifecycle", "is_registered", "is_billed", "is_observed", "has_indicator",
+        "first_cost_date", "last_cost_date", "last_seen", "requests_30d", "is_idle", "worst_state",
+    )  # fmt: skip
+    registry = tuple(newest.get(name, "") for name in ("system", "lead", "cost_center", "source"))
+    return [
+        (*(row[name] for name in names), *registry)
+        for row in of(s["mart_app_inventory"], teams, app_id=app_id)
+    ]
+
+
+@query("app/services")
+def app_services(s: Sample, teams: Any, app_id: str, first_day: date, last_day: date) -> Answer:
+    rows = between(of(s["core_app_costs_daily"], teams, app_id=app_id), first_day, last_day)
+    out = [
+        (*key, total(own, "billed_cost"), total(own, "effective_cost"))
+        for key, own in groups(rows, "provider", "service_name", "billing_currency").items()
+    ]
+    return sorted(out, key=lambda one: (one[2], -one[3], one[1], one[0]))[:50]
+
+
+# --- finance ---
+
+
+def statement_rows(s: Sample, teams: Any, bills: bool, billing_period: date) -> list[Row]:
+    rows = [row for row in s["mart_chargeback_lines"] if row["billing_period"] == billing_period]
+    return [row for row in rows if row["team"] in teams or (bills and row["cost_type"] == "rounding")]
+
+
+@query("finance/months")
+def finance_months(s: Sample, teams: Any) -> Answer:
+    return [
+        (month,)
+        for month in sorted(
+            {row["billing_period"] for row in of(s["mart_chargeback_lines"], teams)}, reverse=True
+        )
+    ]
+
+
+@query("finance/statement")
+def finance_statement(s: Sample, teams: Any, see_whole_bills: bool, billing_period: date) -> Answer:
+    rows = statement_rows(s, teams, see_whole_bills, billing_period)
+    out = []
+    for (center, team, currency), own in groups(rows, "cost_center", "team", "billing_currency").items():
+        nobody = [row for row in own if row["app_id"] == "unallocated"]
+        sums = [total(own, name) for name in ("billed_cost", "effective_cost", "amount")]
+        apps = {row["app_id"] for row in own} - {"unallocated", ""}
+        out.append(
+            (
+                center,
+                team,
+                own[0]["owner"],
+                currency,
+                *sums,
+                total(nobody, "billed_cost"),
+                len(own),
+                len(apps),
+            )
+        )
+    return sorted(out, key=lambda one: (one[3], one[1] == "", -one[6], one[1], one[0]))
+
+
+@query("finance/lines")
+def finance_lines(
+    s: Sample, teams: Any, see_whole_bills: bool, billing_period: date, search: str, row_limit: int
+) -> Answer:
+    names = (
+        "line", "cost_center", "team", "app_id", "app_name", "source_name", "service_name", "charge_category", "charge_class",
+        "cost_type", "attribution_rule", "billing_currency", "billed_cost", "effective_cost", "amount",
+    )  # fmt: skip
+    rows = [
+        row
+        for row in statement_rows(s, teams, see_whole_bills, billing_period)
+        if search.lower()
+        in "\n".join(
+            row[name] for name in ("app_id", "app_name", "team", "cost_center", "service_name")
+        ).lower()
+    ]
+    rows.sort(key=lambda row: (-abs(row["amount"]), row["line"]))
+    return [(*(row[name] for name in names), len(rows)) for row in rows[:row_limit]]
+
+
+LINE = (
+    "billing_period", "line", "cost_center", "team", "owner", "app_id", "app_name", "source_name", "provider", "service_name",
+    "charge_category", "charge_class", "cost_type", "attribution_rule", "billing_currency", "billed_cost", "effective_cost", "amount",
+)  # fmt: skip
+
+
+@query("finance/statement_lines")
+def finance_statement_lines(s: Sample, teams: Any, see_whole_bills: bool, billing_period: date) -> Answer:
+    rows = statement_rows(s, teams, see_whole_bills, billing_period)
+    every = [row for row in s["mart_chargeback_lines"] if row["billing_period"] == billing_period]
+    return [
+        (*(row[name] for name in LINE), 2, len(rows) == len(every))
+        for row in sorted(rows, key=lambda row: row["line"])
+    ]
+
+
+# --- chargeback: what a statement file is made of ---
+
+
+@query("chargeback/lines")
+def chargeback_lines(s: Sample, billing_period: date, team: str) -> Answer:
+    rows = [
+        row
+        for row in s["mart_chargeback_lines"]
+        if row["billing_period"] == billing_period and team in ("", row["team"])
+    ]
+    return [tuple(row[name] for name in LINE) for row in sorted(rows, key=lambda row: row["line"])]
+
+
+@query("chargeback/sums")
+def chargeback_sums(s: Sample, billing_period: date) -> Answer:
+    rows = [row for row in s["mart_chargeback_lines"] if row["billing_period"] == billing_period]
+    out = []
+    for (currency,), own in sorted(groups(rows, "billing_currency").items()):
+        nobody = [row for row in own if row["cost_type"] == "unallocated"]
+        sums = [total(own, name) for name in ("billed_cost", "effective_cost", "amount")]
+        out.append((currency, *sums, total(nobody, "billed_cost"), total(nobody, "effective_cost")))
+    return out
+
+
+@query("chargeback/teams")
+def chargeback_teams(s: Sample, billing_period: date) -> Answer:
+    rows = [row for row in s["mart_chargeback_lines"] if row["billing_period"] == billing_period]
+    return [(team,) for team in sorted({row["team"] for row in rows} - {""})]
+
+
+@query("chargeback/version")
+def chargeback_version(s: Sample, billing_period: date) -> Answer:
+    return [(2,)]
+
+
+@query("chargeback/costs")
+def chargeback_costs(s: Sample, billing_period: date) -> Answer:
+    keys = (
+        "billing_currency", "cost_center", "team", "app_id", "source_name", "provider", "service_name", "charge_category",
+        "charge_class", "attribution_rule",
+    )  # fmt: skip
+    rows = [row for row in s["core_app_costs_daily"] if row["billing_period"] == billing_period]
+    return [
+        (*key, total(own, "billed_cost"), total(own, "effective_cost"))
+        for key, own in sorted(groups(rows, *keys).items())
+    ]
+
+
+# --- costs ---
+
+
+@query("costs/batch_rows")
+def costs_batch_rows(s: Sample, billing_period: date) -> Answer:
+    return [(sum(row["billing_period"] == billing_period for row in s["core_app_costs_daily"]),)]
+
+
+@query("costs/batch_sums")
+def costs_batch_sums(s: Sample, billing_period: date) -> Answer:
+    rows = [row for row in s["core_app_costs_daily"] if row["billing_period"] == billing_period]
+    return [
+        (*key, total(own, "billed_cost"), total(own, "effective_cost"))
+        for key, own in sorted(groups(rows, "source_name", "billing_currency").items())
+    ]
+
+
+@query("costs/daily")
+def costs_daily(s: Sample, month: date) -> Answer:
+    rows = [row for row in s["core_app_costs_daily"] if month_of(row["usage_date"]) == month]
+    out = []
+    for (day, app, currency), own in sorted(groups(rows, "usage_date", "app_id", "billing_currency").items()):
+        team = "unassigned" if app == "unallocated" else max(row["team"] for row in own)
+        out.append((day, app, team, currency, total(own, "billed_cost"), total(own, "effective_cost")))
+    return out
+
+
+@query("costs/daily_by_team")
+def costs_daily_by_team(s: Sample, as_of: date) -> Answer:
+    rows = [row for row in s["core_app_costs_daily"] if row["usage_date"] <= as_of]
+    return [
+        (*key, total(own, "billed_cost"), total(own, "effective_cost"))
+        for key, own in sorted(groups(rows, "usage_date", "team", "app_id", "billing_currency").items())
+    ]
+
+
+@query("costs/months")
+def costs_months(s: Sample) -> Answer:
+    return sorted({(row["billing_period"], month_of(row["usage_date"])) for row in s["core_app_costs_daily"]})
+
+
+@query("anomalies/series")
+def anomalies_series(s: Sample, as_of: date, newest: dict[str, date]) -> Answer:
+    rows = [
+        row
+        for row in s["core_app_costs_daily"]
+        if row["charge_category"] == "Usage"
+        and row["charge_class"] == ""
+        and row["app_id"] != "unallocated"
+        and row["usage_date"] <= min(newest.get(row["source_name"], date(1970, 1, 1)), as_of)
+    ]
+    out = []
+    for (app, currency, day), own in sorted(groups(rows, "app_id", "billing_currency", "usage_date").items()):
+        until = max(min(newest[row["source_name"]], as_of) for row in own)
+        out.append((app, currency, day, max(row["team"] for row in own), total(own, "effective_cost"), until))
+    return out
+
+
+# --- dashboards and summary ---
+
+
+@query("dashboards/as_of")
+def dashboards_as_of(s: Sample, teams: Any) -> Answer:
+    newest = max(row["billing_period"] for row in s["core_app_costs_daily"])
+    day = max(row["usage_date"] for row in s["core_app_costs_daily"] if row["billing_period"] == newest)
+    return [(day, max(row["as_of"] for row in s["mart_slo_status"]), s.releases)]
+
+
+def recent(s: Sample) -> list[Row]:
+    newest = max(row["usage_date"] for row in s["core_app_costs_daily"])
+    return between(s["core_app_costs_daily"], back(newest, 29), newest)
+
+
+@query("summary/teams")
+def summary_teams(s: Sample) -> Answer:
+    out = [
+        (*key, total(own, "billed_cost"), total(own, "effective_cost"), len({row["app_id"] for row in own}))
+        for key, own in groups(recent(s), "team", "billing_currency").items()
+    ]
+    return sorted(out, key=lambda one: (one[1], -one[2], one[0]))
+
+
+@query("summary/unallocated")
+def summary_unallocated(s: Sample) -> Answer:
+    out = []
+    for (currency,), own in sorted(groups(recent(s), "billing_currency").items()):
+        billed = total(own, "billed_cost")
+        nobody = total((row for row in own if row["app_id"] == "unallocated"), "billed_cost")
+        out.append((currency, billed, nobody, float(nobody) / float(billed) if billed else None))
+    return out
+
+
+@query("summary/counts")
+def summary_counts(s: Sample) -> Answer:
+    apps, slo, episodes = s["mart_app_inventory"], s["mart_slo_status"], s["mart_cost_anomalies"]
+    flags = [
+        sum(row[name] for row in apps) for name in ("is_registered", "is_billed", "is_observed", "is_idle")
+    ]
+    return [
+        (
+            len(apps),
+            *flags,
+            sum(row["state"] != "no_data" for row in slo),
+            sum(row["state"] == "page" for row in slo),
+            sum(row["state"] == "ticket" for row in slo),
+            len(episodes),
+            sum(row["state"] == "open" for row in episodes),
+            max(row["usage_date"] for row in s["core_app_costs_daily"]),
+        )
+    ]
+
+
+# --- inventory, identities, unit costs ---
+
+
+@query("inventory/apps")
+def inventory_apps(s: Sample) -> Answer:
+    registry: dict[str, Row] = {}
+    for row in sorted(s["core_apps"], key=lambda row: row["valid_from"]):
+        registry[row["app_id"]] = row
+    billed = [row for row in s["core_app_costs_daily"] if row["app_id"] != "unallocated"]
+    observed = {row["app_id"] for row in s["core_app_telemetry_daily"]} - {"", "unallocated"}
+    out = []
+    for app in sorted({*registry, *(row["app_id"] for row in billed), *observed}):
+        line = registry.get(app, {})
+        named = [
+            (row["usage_date"], row["team"])
+            for row in billed
+            if row["app_id"] == app and row["team"] != "unassigned"
+        ]
+        team = line.get("team", "")
+        if team in ("", "unassigned"):
+            team = max(named)[1] if named else "unassigned"
+        in_bill = any(row["app_id"] == app for row in billed)
+        out.append(
+            (
+                app,
+                line.get("app_name") or app,
+                team,
+                line.get("lifecycle", ""),
+                app in registry,
+                in_bill,
+                app in observed,
+            )
+        )
+    return out
+
+
+@query("inventory/costs")
+def inventory_costs(s: Sample, as_of: date) -> Answer:
+    rows = [
+        row
+        for row in s["core_app_costs_daily"]
+        if row["app_id"] != "unallocated" and row["usage_date"] <= as_of
+    ]
+    out = []
+    for key, own in sorted(groups(rows, "app_id", "billing_currency").items()):
+        days = [row["usage_date"] for row in own if row["billed_cost"] or row["effective_cost"]]
+        now = between(own, back(as_of, 29), as_of)
+        ends = (min(days), max(days)) if days else (None, None)
+        out.append((*key, *ends, total(now, "billed_cost"), total(now, "effective_cost")))
+    return out
+
+
+@query("inventory/telemetry")
+def inventory_telemetry(s: Sample, as_of: date) -> Answer:
+    rows = [
+        row
+        for row in s["core_app_telemetry_daily"]
+        if row["app_id"] not in ("", "unallocated") and row["usage_date"] <= as_of
+    ]
+    out = []
+    for (app,), own in sorted(groups(rows, "app_id").items()):
+        now = between(own, back(as_of, 29), as_of)
+        signals = sum(row["spans"] + row["logs"] + row["metric_points"] for row in now)
+        last = max(row["last_seen"] for row in own)
+        out.append(
+            (app, last, sum(row["requests"] for row in now), signals, sum(row["requests"] for row in own))
+        )
+    return out
+
+
+@query("inventory/slo_states")
+def inventory_slo_states(s: Sample) -> Answer:
+    return sorted((row["app_id"], row["objective"], row["state"]) for row in s["mart_slo_status"])
+
+
+@query("identities/apps")
+def identities_apps(s: Sample) -> Answer:
+    names = ("app_id", "app_name", "team", "lead", "cost_center", "lifecycle", "resource_ids")
+    rows = sorted(s["core_apps"], key=lambda row: (row["app_id"], row["valid_from"]))
+    return [
+        (*(row[name] for name in names), {one["key"]: one["value"] for one in row["patterns"]})
+        for row in rows
+    ]
+
+
+@query("identities/teams")
+def identities_teams(s: Sample) -> Answer:
+    return sorted((row["team"], row["lead"], row["cost_center"]) for row in s["core_teams"])
+
+
+@query("identities/resources")
+def identities_resources(s: Sample) -> Answer:
+    rows = groups(s["core_app_resources"], "resource_id", "app_id")
+    return [
+        (app, resource, sum(row["spans"] for row in own)) for (resource, app), own in sorted(rows.items())
+    ]
+
+
+@query("telemetry/daily")
+def telemetry_daily(s: Sample, month: date) -> Answer:
+    rows = [row for row in s["core_app_telemetry_daily"] if month_of(row["usage_date"]) == month]
+    out = []
+    for key, own in sorted(groups(rows, "usage_date", "app_id").items()):
+        requests = sum(row["requests"] for row in own)
+        slowest = max(row["duration_p95_ms"] for row in own) if requests else None
+        out.append((*key, requests, sum(row["errors"] for row in own), slowest))
+    return out
+
+
+def weekly(s: Sample, as_of: date) -> Answer:
+    """``mart_team_costs_weekly`` of the costs up to a day."""
+    rows = [
+        {**row, "week": monday_of(row["usage_date"])}
+        for row in s["core_app_costs_daily"]
+        if row["usage_date"] <= as_of
+    ]
+    days = {
+        key: len({row["usage_date"] for row in own})
+        for key, own in groups(rows, "week", "billing_currency").items()
+    }
+    return [
+        (
+            "{}-W{:02d}".format(*week.isocalendar()[:2]), week, days[week, currency], team, app, currency,
+            total(own, "billed_cost"), total(own, "effective_cost"),
+        )
+        for (team, week, app, currency), own in sorted(groups(rows, "team", "week", "app_id", "billing_currency").items())
+    ]  # fmt: skip
+
+
+def unit_costs(s: Sample, month: date) -> Answer:
+    """``mart_app_unit_costs_daily`` of a calendar month."""
+    owners = {row[0]: row[2] for row in inventory_apps(s)}
+    seen = {(row[0], row[1]): row[2:] for row in telemetry_daily(s, month)}
+    out = []
+    billed = set()
+    for day, app, team, currency, cost, effective in costs_daily(s, month):
+        requests, errors, slowest = seen.get((day, app), (0, 0, None))
+        billed.add((day, app))
+        each = None
+        if requests:
+            with localcontext(prec=120):
+                each = (effective * 1000 / requests).quantize(Decimal(1).scaleb(-18))
+        out.append((day, app, team, currency, cost, effective, requests, errors, slowest, each))
+    for (day, app), (requests, errors, slowest) in seen.items():
+        if (day, app) not in billed:
+            out.append(
+                (
+                    day,
+                    app,
+                    owners.get(app, "unassigned"),
+                    "",
+                    Decimal(0),
+                    Decimal(0),
+                    requests,
+                    errors,
+                    slowest,
+                    None,
+                )
+            )
+    return sorted(out, key=lambda one: (one[0], one[1], one[3]))
+
+
+def moment(value: Any) -> Any:
+    """A time without the places nobody wrote."""
+    return value.replace(microsecond=0) if isinstance(value, datetime) else value

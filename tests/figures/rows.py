@@ -1,0 +1,429 @@
+"""Small, awkward rows of every published table: two currencies, three months, ties, nulls, edges of windows.
+
+Each table has rows that are current, in several batches, and rows of a replaced and of a failed batch with other numbers:
+whoever reads one of those is wrong. Rows stay plain Python, for the independent counts of ``counted``.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from models.schemas import SCHEMAS
+from sql.publish import WHOLE_TABLE, new_batch_id, publish, publish_periods
+from sql.warehouse import Warehouse
+
+Row = dict[str, Any]
+
+COST_DAY = date(2026, 3, 11)
+"""The day pages ask for, a Wednesday; later rows exist."""
+MONTHS = (date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1))
+TEAMS = ("alpha", "beta", "Ops, unassigned", "unassigned")
+APPS = {f"app-{number}": TEAMS[number % 4] for number in range(1, 10)}
+CURRENCIES = ("EUR", "USD")
+SOURCES = ("aws", "azure")
+DAYS = sorted(
+    {
+        COST_DAY - timedelta(days=back)
+        for back in (-2, -1, 0, 1, 2, 3, 6, 7, 8, 9, 10, 12, 28, 29, 30, 31, 58, 59, 60, 61)
+    }
+    | {date(2026, 1, 1), date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 28), date(2026, 3, 1)}
+)
+"""Edges of every window a page has: 30 and 60 days, ISO weeks, billing months, and the days beside them."""
+
+SCOPES = {
+    "core_apps": "registry",
+    "core_teams": "registry",
+    "core_identities": "identities",
+    "core_app_costs_daily": "costs",
+    "mart_chargeback_lines": "costs",
+    "mart_app_unit_costs_daily": "unit_costs",
+    "core_app_telemetry_daily": "slices",
+    "core_app_resources": "slices",
+    "mart_slo_status": "slo",
+    "mart_cost_anomalies": "anomalies",
+    "mart_team_costs_weekly": "marts",
+    "mart_app_inventory": "marts",
+}
+BY_MONTH = {"costs": "billing_period", "unit_costs": "usage_date"}
+MONEY = pl.Decimal(38, 18)
+
+
+@dataclass
+class Sample:
+    """Current rows by table, and the batch each month's rows of ``costs`` tables and each source's bill are in."""
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    batches: dict[tuple[str, date], uuid.UUID] = field(default_factory=dict)
+    releases: int = 0
+
+    def __getitem__(self, table: str) -> list[Row]:
+        return self.tables[table]
+
+
+class Draw:
+    """Values by chance from a seed; equal ones often enough to tie, and no two columns alike."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+
+    def money(self, least: int = -4_000, most: int = 9_000) -> Decimal:
+        if self.chance.random() < 0.2:
+            return Decimal(self.chance.choice((0, 1, 2, 2)))
+        places = self.chance.choice((0, 2, 6, 18))
+        return Decimal(self.chance.randint(least * 10**places // 100, most * 10**places // 100)).scaleb(
+            -places
+        )
+
+    def of(self, values: Any) -> Any:
+        return self.chance.choice(list(values))
+
+    def number(self, most: int, zero: float = 0.2) -> int:
+        return 0 if self.chance.random() < zero else self.chance.randint(1, most)
+
+    def moment(self) -> datetime:
+        day = self.of(DAYS)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(
+            seconds=self.chance.randrange(86_400)
+        )
+
+    def team(self, app: str) -> str:
+        """The app's team, or now and then another one: a tag said so that day."""
+        return APPS[app] if self.chance.random() < 0.9 else str(self.of(TEAMS))
+
+
+def month_of(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _costs(draw: Draw) -> Iterator[Row]:
+    for _ in range(420):
+        unallocated = draw.chance.random() < 0.12
+        app = "unallocated" if unallocated else draw.of(APPS)
+        day = draw.of(DAYS)
+        late = draw.chance.random() < 0.1 and month_of(day) < MONTHS[-1]
+        yield {
+            "billing_period": MONTHS[MONTHS.index(month_of(day)) + late],
+            "usage_date": day,
+            "source_name": draw.of(SOURCES),
+            "app_id": app,
+            "team": "unassigned" if unallocated else draw.team(app),
+            "cost_center": draw.of(("", "0012", "000420")),
+            "environment": draw.of(("", "prod", "test")),
+            "provider": draw.of(("Amazon", "Microsoft")),
+            "service_name": draw.of(("Compute", "Storage", "Support")),
+            "charge_category": draw.of(("Usage", "Usage", "Usage", "Tax", "Credit")),
+            "charge_class": draw.of(("", "", "", "Correction")),
+            "billing_currency": draw.of(CURRENCIES),
+            "billed_cost": draw.money(),
+            "effective_cost": draw.money(),
+            "attribution_rule": "unallocated" if unallocated else draw.of(("app_tag", "pattern", "shared")),
+            "confidence": draw.of((0.5, 0.75, 1.0)),
+        }
+
+
+def _lines(draw: Draw) -> Iterator[Row]:
+    for month in MONTHS:
+        for line in range(1, 31):
+            app = draw.of((*APPS, "unallocated"))
+            team = "unassigned" if app == "unallocated" else draw.team(app)
+            rounding = line % 10 == 0
+            yield {
+                "billing_period": month,
+                "line": line,
+                "cost_center": "" if rounding else draw.of(("", "0012", "000420")),
+                "team": "" if rounding else team,
+                "owner": "" if rounding else f"Lead of {team}",
+                "app_id": "" if rounding else app,
+                "app_name": "rounding to minor units" if rounding else f"Title {app}",
+                "source_name": "" if rounding else draw.of(SOURCES),
+                "provider": "" if rounding else draw.of(("Amazon", "Microsoft")),
+                "service_name": "" if rounding else draw.of(("Compute", "Storage", "Support")),
+                "charge_category": "" if rounding else draw.of(("Usage", "Tax")),
+                "charge_class": "" if rounding else draw.of(("", "Correction")),
+                "cost_type": "rounding"
+                if rounding
+                else "unallocated"
+                if app == "unallocated"
+                else draw.of(("direct", "shared")),
+                "attribution_rule": "" if rounding else draw.of(("app_tag", "pattern")),
+                "billing_currency": draw.of(CURRENCIES),
+                "billed_cost": Decimal(0) if rounding else draw.money(),
+                "effective_cost": Decimal(0) if rounding else draw.money(),
+                "amount": Decimal(draw.chance.choice((-1250, -10, 10, 1250, 99, 401))).scaleb(-2),
+            }
+
+
+def _unit_costs(draw: Draw) -> Iterator[Row]:
+    for day in DAYS:
+        for app in APPS:
+            for currency in draw.chance.sample((*CURRENCIES, ""), 2):
+                requests = draw.number(900)
+                yield {
+                    "usage_date": day,
+                    "app_id": app,
+                    "team": draw.team(app),
+                    "billing_currency": currency,
+                    "billed_cost": draw.money(),
+                    "effective_cost": draw.money(),
+                    "requests": requests,
+                    "errors": draw.number(50),
+                    "duration_p95_ms": draw.chance.randint(1, 999) / 4 if requests else None,
+                    "cost_per_1000_requests": draw.money() if requests else None,
+                }
+
+
+def _telemetry(draw: Draw) -> Iterator[Row]:
+    for day in DAYS:
+        for app in draw.chance.sample((*APPS, "", "unallocated", "seen-only"), 9):
+            for environment in draw.chance.sample(("", "prod", "test"), draw.of((1, 2))):
+                yield {
+                    "usage_date": day,
+                    "app_id": app,
+                    "environment": environment,
+                    "spans": draw.number(5_000),
+                    "logs": draw.number(400),
+                    "metric_points": draw.number(70),
+                    "requests": draw.number(900),
+                    "errors": draw.number(50),
+                    "duration_p50_ms": draw.chance.randint(1, 400) / 4,
+                    "duration_p95_ms": draw.chance.randint(401, 999) / 4,
+                    "last_seen": datetime(day.year, day.month, day.day, tzinfo=UTC)
+                    + timedelta(seconds=draw.chance.randrange(86_400)),
+                }
+
+
+def _objectives(draw: Draw) -> Iterator[Row]:
+    for app in APPS:
+        for objective in ("availability", "latency"):
+            total = draw.number(90_000)
+            yield {
+                "as_of": datetime(2026, 3, 11, 23, 55, tzinfo=UTC),
+                "app_id": app,
+                "team": draw.team(app),
+                "objective": objective,
+                "target": draw.of((0.99, 0.95)),
+                "window_days": draw.of((28, 30)),
+                "good": draw.number(total) if total else 0,
+                "total": total,
+                "sli": draw.chance.randint(0, 64) / 64 if total else None,
+                "budget_remaining": draw.of((-2.5, -0.25, 0.0, 0.5, 1.0)) if total else None,
+                **{
+                    f"burn_rate_{window}": draw.of((None, draw.chance.randint(0, 400) / 8))
+                    for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+                },
+                "state": draw.of(("page", "ticket", "ok")) if total else "no_data",
+                "since": draw.of((None, draw.moment())),
+            }
+
+
+def _anomalies(draw: Draw) -> Iterator[Row]:
+    for number in range(40):
+        app = draw.of(APPS)
+        start = draw.of(DAYS[:-4])
+        yield {
+            "app_id": app,
+            "team": draw.team(app),
+            "billing_currency": draw.of(CURRENCIES),
+            "start_date": start,
+            "end_date": start + timedelta(days=number % 4),
+            "kind": draw.of(("up", "ramp", "zero")),
+            "expected_cost": draw.money(),
+            "actual_cost": draw.money(),
+            "impact": draw.money(),
+            "state": draw.of(("open", "ended")),
+        }
+
+
+def _weekly(draw: Draw) -> Iterator[Row]:
+    for back in range(16):
+        monday = date(2026, 3, 9) - timedelta(weeks=back)
+        for app in draw.chance.sample(list(APPS), 5):
+            yield {
+                "iso_week": "{}-W{:02d}".format(*monday.isocalendar()[:2]),
+                "week_start": monday,
+                "days": draw.of((3, 7)),
+                "team": draw.team(app),
+                "app_id": app,
+                "billing_currency": draw.of(CURRENCIES),
+                "billed_cost": draw.money(),
+                "effective_cost": draw.money(),
+            }
+
+
+def _inventory(draw: Draw) -> Iterator[Row]:
+    for app in (*APPS, "unallocated"):
+        held = draw.chance.sample(CURRENCIES, draw.of((0, 1, 2)))
+        yield {
+            "app_id": app,
+            "app_name": f"Title {app}",
+            "team": APPS.get(app, "unassigned"),
+            "lifecycle": draw.of(("", "production", "experimental")),
+            "is_registered": draw.chance.random() < 0.5,
+            "is_billed": draw.chance.random() < 0.6,
+            "is_observed": draw.chance.random() < 0.4,
+            "has_indicator": draw.chance.random() < 0.5,
+            "first_cost_date": draw.of((None, draw.of(DAYS[:5]))),
+            "last_cost_date": draw.of((None, draw.of(DAYS[-5:]))),
+            "last_seen": draw.of((None, draw.moment())),
+            "requests_30d": draw.number(900),
+            "billed_cost_30d": {currency: draw.money() for currency in sorted(held)},
+            "effective_cost_30d": {currency: draw.money() for currency in sorted(held)},
+            "is_idle": draw.chance.random() < 0.6,
+            "worst_state": draw.of(("page", "ticket", "ok", "no_data")),
+        }
+
+
+def _apps(draw: Draw) -> Iterator[Row]:
+    for app in [*list(APPS)[:6], "registered-only"]:
+        for since in (date(1970, 1, 1), date(2026, 2, 1))[: draw.of((1, 2))]:
+            team = draw.of((APPS.get(app, "beta"), APPS.get(app, "beta"), "unassigned", "alpha"))
+            yield {
+                "app_id": app,
+                "valid_from": since,
+                "valid_to": date(2149, 6, 6),
+                "app_name": draw.of((f"{app} of {team} {since:%Y}", ""))
+                if app == "app-3"
+                else f"{app} {draw.number(99)}",
+                "team": team,
+                "system": f"system {draw.number(99)}",
+                "lifecycle": draw.of(("production", "experimental")),
+                "lead": f"lead {draw.number(99)}",
+                "cost_center": f"00{draw.number(99)}",
+                "resource_ids": [f"arn:{draw.number(99)}"],
+                "patterns": [{"key": "name", "value": f"{app}-{draw.number(99)}*"}],
+                "source": f"catalog/{draw.number(99)}.yaml",
+            }
+
+
+def _teams(draw: Draw) -> Iterator[Row]:
+    for team in TEAMS[:3]:
+        yield {
+            "team": team,
+            "lead": f"lead {draw.number(99)}",
+            "cost_center": f"00{draw.number(99)}",
+            "members": [f"member {draw.number(99)}"],
+        }
+
+
+def _identities(draw: Draw) -> Iterator[Row]:
+    for number in range(60):
+        if number % 12 == 0:  # known from February on only
+            continue
+        app = draw.of((*APPS, *list(APPS)[:2] * 4))
+        yield {
+            "x_IdentityHash": 1000 + number // 2,
+            "valid_from": (date(1970, 1, 1), date(2026, 2, 1))[number % 2],
+            "app_id": app if number % 7 else "",
+            "team": draw.team(app),
+            "cost_center": draw.of(("0012", "000420")),
+            "environment": draw.of(("prod", "test")),
+            "attribution_rule": draw.of(("app_tag", "pattern")),
+            "confidence": draw.of((0.5, 1.0)),
+            "evidence": f"tag {draw.number(3)}",
+        }
+
+
+def _resources(draw: Draw) -> Iterator[Row]:
+    for day in DAYS:
+        for _ in range(4):
+            yield {
+                "usage_date": day,
+                "app_id": draw.of(APPS),
+                "resource_id": f"arn:{draw.number(4)}",
+                "spans": draw.number(70),
+            }
+
+
+MAKERS = {
+    "core_apps": _apps,
+    "core_teams": _teams,
+    "core_identities": _identities,
+    "core_app_costs_daily": _costs,
+    "mart_chargeback_lines": _lines,
+    "mart_app_unit_costs_daily": _unit_costs,
+    "core_app_telemetry_daily": _telemetry,
+    "core_app_resources": _resources,
+    "mart_slo_status": _objectives,
+    "mart_cost_anomalies": _anomalies,
+    "mart_team_costs_weekly": _weekly,
+    "mart_app_inventory": _inventory,
+}
+
+
+def publish_sample(warehouse: Warehouse, seed: int = 1) -> Sample:
+    """Writes every table three times: replaced, failed, current; and returns what is current."""
+    sample = Sample()
+    for generation in ("replaced", "current"):
+        draw = Draw(seed if generation == "current" else seed + 1000)
+        tables = {table: list(make(draw)) for table, make in MAKERS.items()}
+        _publish(warehouse, sample, tables)
+        sample.tables = tables
+    failed = Draw(seed + 2000)
+    for table, make in MAKERS.items():
+        _insert(warehouse, table, list(make(failed)), new_batch_id())
+    return sample
+
+
+def _publish(warehouse: Warehouse, sample: Sample, tables: dict[str, list[Row]]) -> None:
+    for scope in dict.fromkeys(SCOPES.values()):
+        own = [table for table, its in SCOPES.items() if its == scope]
+        if scope in BY_MONTH:
+            for month in MONTHS:
+                batches = {table: new_batch_id() for table in own}
+                for table, batch in batches.items():
+                    rows = [row for row in tables[table] if month_of(row[BY_MONTH[scope]]) == month]
+                    _insert(warehouse, table, rows, batch)
+                    sample.batches[table, month] = batch
+                _release(warehouse, sample, scope, month, batches)
+        elif scope == "slices":
+            for days in (DAYS[:9], DAYS[9:]):
+                batches = {table: new_batch_id() for table in own}
+                for table, batch in batches.items():
+                    _insert(
+                        warehouse, table, [row for row in tables[table] if row["usage_date"] in days], batch
+                    )
+                publish_periods(warehouse, scope, batches, dict.fromkeys(days, str(batches)), {})
+                sample.releases += len(days)
+        else:
+            batches = {table: new_batch_id() for table in own}
+            for table, batch in batches.items():
+                _insert(warehouse, table, tables[table], batch)
+            _release(warehouse, sample, scope, WHOLE_TABLE, batches)
+
+
+def _release(
+    warehouse: Warehouse,
+    sample: Sample,
+    scope: str,
+    period: date,
+    batches: dict[str, uuid.UUID],
+    sums: dict[str, Decimal] | None = None,
+    rows: int = 1,
+) -> None:
+    publish(
+        warehouse,
+        scope,
+        period,
+        batches=batches,
+        rows=rows,
+        sha256=scope,
+        version=datetime(2026, 3, 12, tzinfo=UTC),
+        sums=sums,
+    )
+    sample.releases += 1
+
+
+def _insert(warehouse: Warehouse, table: str, rows: list[Row], batch: uuid.UUID) -> None:
+    maps = {"patterns": pl.List(pl.Struct({"key": pl.String, "value": pl.String}))}
+    schema = {**SCHEMAS[table], **{name: kind for name, kind in maps.items() if name in SCHEMAS[table]}}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    frame = frame.with_columns(pl.col(name).cast(SCHEMAS[table][name]) for name in maps if name in schema)
+    warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batch))))

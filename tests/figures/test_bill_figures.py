@@ -1,0 +1,299 @@
+"""What is read from the published bill and its ledger, cell by cell against an independent count in plain Python."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sql.publish import new_batch_id
+from sql.warehouse import Warehouse
+from tests.figures.bill import DAMAGED, NOTHING_LEFT, SHORT, Bill, publish_bill
+from tests.figures.counted import groups, total
+from tests.figures.rows import MONTHS, SOURCES, Row, Sample, publish_sample
+from tests.figures.test_figures import differing
+
+METRICS = {"BilledCost": "billed_cost", "EffectiveCost": "effective_cost"}
+
+
+@pytest.fixture(scope="module")
+def sample(fresh_warehouse: Warehouse) -> Sample:
+    """Computed tables, so that attributed has something to differ from."""
+    return publish_sample(fresh_warehouse)
+
+
+@pytest.fixture(scope="module")
+def bill(fresh_warehouse: Warehouse, sample: Sample) -> Bill:
+    """The published bill."""
+    return publish_bill(fresh_warehouse)
+
+
+def check(warehouse: Warehouse, name: str, want: list[tuple[Any, ...]], **given: Any) -> None:
+    frame = warehouse.frame(f"queries/{name}", **given)
+    assert not differing(frame, want), (name, given, differing(frame, want))
+
+
+def attributed(sample: Sample, source: str, month: date) -> dict[str, Decimal]:
+    rows = [
+        row
+        for row in sample["core_app_costs_daily"]
+        if (row["source_name"], row["billing_period"]) == (source, month)
+    ]
+    return {
+        f"{currency}/{metric}": total(own, column)
+        for (currency,), own in groups(rows, "billing_currency").items()
+        for metric, column in METRICS.items()
+    }
+
+
+def test_reconciliation_is_published_against_attributed(
+    fresh_warehouse: Warehouse, sample: Sample, bill: Bill
+) -> None:
+    for month in MONTHS:
+        want = []
+        for source in SOURCES:
+            told = {
+                key: cost for key, cost in bill.sums[source, month].items() if key.split("/")[1] in METRICS
+            }
+            ours = attributed(sample, source, month)
+            for key in sorted({*told, *ours}):
+                pair = told.get(key, Decimal(0)), ours.get(key, Decimal(0))
+                want.append((source, *key.split("/"), *pair, pair[0] - pair[1]))
+        assert want
+        check(
+            fresh_warehouse,
+            "finance/reconciliation",
+            want,
+            teams=["alpha"],
+            see_whole_bills=True,
+            billing_period=month,
+        )
+        for teams, right in ((["unassigned"], False), ([], True)):
+            check(
+                fresh_warehouse,
+                "finance/reconciliation",
+                [],
+                teams=teams,
+                see_whole_bills=right,
+                billing_period=month,
+            )
+
+
+def test_control_totals_tell_damage_and_what_is_not_attributed(
+    fresh_warehouse: Warehouse, sample: Sample, bill: Bill
+) -> None:
+    want = []
+    for (source, month), told in sorted(bill.sums.items()):
+        ours = attributed(sample, source, month)
+        for key in sorted(told):
+            currency, metric = key.split("/")
+            if metric in METRICS:
+                own = [
+                    r
+                    for r in bill.rows
+                    if (r["x_SourceName"], r["x_BillingPeriod"], r["BillingCurrency"])
+                    == (source, month, currency)
+                ]
+                held = total(own, metric)
+                mine = ours.get(key, Decimal(0))
+                want.append(
+                    (
+                        source,
+                        month,
+                        currency,
+                        metric,
+                        told[key],
+                        held,
+                        mine,
+                        told[key] - mine,
+                        told[key] - held,
+                    )
+                )
+    assert [one[:4] for one in want if one[-1]] == [(*DAMAGED, "EUR", "BilledCost")]
+    check(fresh_warehouse, "billing/control_totals", want)
+
+
+def test_deliveries_are_those_of_the_current_batches(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    for month in MONTHS:
+        want = []
+        for line in sorted(bill.deliveries, key=lambda line: (line["source_name"], line["object_name"])):
+            at, seq = bill.published[line["source_name"], month]
+            current = str(bill.batches[line["source_name"], month]) == line["batch_id"]
+            if (
+                line["kind"] == "billing"
+                and line["state"] == "loaded"
+                and line["period"] == month
+                and current
+            ):
+                names = ("source_name", "object_name", "object_sha256", "rows", "rejected", "modified_at")
+                recorded = line["recorded_at"]
+                want.append((*(line[name] for name in names), recorded, line["batch_id"], at, seq))
+        assert len(want) == 4
+        check(
+            fresh_warehouse,
+            "finance/deliveries",
+            want,
+            teams=["alpha"],
+            see_whole_bills=True,
+            billing_period=month,
+        )
+        for teams, right in ((["unassigned"], False), ([], True)):
+            check(
+                fresh_warehouse,
+                "finance/deliveries",
+                [],
+                teams=teams,
+                see_whole_bills=right,
+                billing_period=month,
+            )
+
+
+def test_refused_is_what_was_refused_last(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    last: dict[tuple[str, str, str], Row] = {}
+    for line in sorted(bill.deliveries, key=lambda line: line["recorded_at"]):
+        last[line["kind"], line["source_name"], line["object_name"]] = line
+    want = [(*key, line["reason"]) for key, line in sorted(last.items()) if line["state"] == "refused"]
+    assert want
+    for shown in (1000, 3):
+        check(fresh_warehouse, "doctor/refused", want[:shown], shown=shown)
+
+
+def test_rejects_are_counted_once(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    want = []
+    for key, own in groups(bill.rejects, "kind", "source_name", "reason").items():
+        first = min(own, key=lambda row: (row["object_name"], row["position"]))
+        want.append((*key, len(own), first["object_name"], first["position"]))
+    want.sort(key=lambda one: (-one[3], one[1], one[2], one[0]))
+    for shown in (1000, 2):
+        check(fresh_warehouse, "doctor/rejects", want[:shown], shown=shown)
+
+
+def test_sub_accounts_are_those_of_a_source(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    for source in (*SOURCES, "none"):
+        seen = {row["SubAccountId"] or "" for row in bill.rows if row["x_SourceName"] == source}
+        check(fresh_warehouse, "doctor/sub_accounts", [(one,) for one in sorted(seen)], source_name=source)
+
+
+def test_identities_are_each_told_once(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    want = {}
+    for row in bill.rows:
+        names = ("ResourceId", "ResourceName", "SubAccountId", "BillingAccountId", "x_ResourceGroupName")
+        want[row["x_IdentityHash"]] = (
+            row["x_IdentityHash"],
+            row["Tags"],
+            *(row[name] or "" for name in names),
+            1,
+        )
+    check(fresh_warehouse, "identities/distinct", [row for _, row in sorted(want.items())])
+
+
+def newest_complete_day(rows: list[Row]) -> date:
+    daily = [row for row in rows if row["ChargePeriodEnd"] - row["ChargePeriodStart"] <= SHORT]
+    last = max(row["ChargePeriodStart"].date() for row in rows)
+    if not daily:
+        return last
+    return min(last, max(row["ChargePeriodEnd"] for row in daily).date() - timedelta(days=1))
+
+
+def test_cost_days_are_of_the_newest_month_that_has_rows(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    """A month restated to nothing is no newest month: its source would have no day at all, and nobody would miss it."""
+    want = []
+    for source in SOURCES:
+        own = [row for row in bill.rows if row["x_SourceName"] == source]
+        newest = max(row["x_BillingPeriod"] for row in own)
+        want.append((source, newest_complete_day([row for row in own if row["x_BillingPeriod"] == newest])))
+    assert NOTHING_LEFT[0] in SOURCES and want[1][1].month == 2
+    check(fresh_warehouse, "freshness/cost_days", want)
+
+
+def app_on(sample: Sample, hash_: int, day: date) -> Row:
+    """The line of an identity that held on a day; an empty one where none did."""
+    lines = [
+        row
+        for row in sample["core_identities"]
+        if row["x_IdentityHash"] == hash_ and row["valid_from"] <= day
+    ]
+    return max(lines, key=lambda row: row["valid_from"]) if lines else {"app_id": ""}
+
+
+def test_costs_per_app_and_day_are_the_bill_attributed(
+    fresh_warehouse: Warehouse, sample: Sample, bill: Bill
+) -> None:
+    """``core_app_costs_daily`` as it is computed: every row of the published bill, by the identity of its day, exactly."""
+    identities = fresh_warehouse.frame_of(
+        "SELECT toString(batch_id) AS batch FROM current_batches WHERE table_name = 'core_identities'"
+    )["batch"].item()
+    keys = (
+        "billing_period", "usage_date", "source_name", "app_id", "team", "cost_center", "environment", "provider", "service_name",
+        "charge_category", "charge_class", "billing_currency", "attribution_rule", "confidence",
+    )  # fmt: skip
+    for month in MONTHS:
+        batch = new_batch_id()
+        given = {"billing_period": month, "batch_id": batch, "identities_batch": identities}
+        fresh_warehouse.execute("statements/core_app_costs_daily", **given)
+        rows = []
+        for row in bill.rows:
+            day = row["ChargePeriodStart"].date()
+            line = app_on(sample, row["x_IdentityHash"], day)
+            known = bool(line["app_id"])
+            if row["x_BillingPeriod"] == month:
+                rows.append(
+                    {
+                        "billing_period": month,
+                        "usage_date": day,
+                        "source_name": row["x_SourceName"],
+                        "app_id": line["app_id"] or "unallocated",
+                        "team": line["team"] if known else "unassigned",
+                        "cost_center": line.get("cost_center", ""),
+                        "environment": line.get("environment", ""),
+                        "provider": row["ServiceProviderName"] or row["ProviderName"] or "",
+                        "service_name": row["ServiceName"],
+                        "charge_category": row["ChargeCategory"],
+                        "charge_class": row["ChargeClass"] or "",
+                        "billing_currency": row["BillingCurrency"],
+                        "attribution_rule": line["attribution_rule"] if known else "unallocated",
+                        "confidence": line.get("confidence", 0.0),
+                        "BilledCost": row["BilledCost"],
+                        "EffectiveCost": row["EffectiveCost"],
+                    }
+                )
+        want = [
+            (*key, total(own, "BilledCost"), total(own, "EffectiveCost"))
+            for key, own in groups(rows, *keys).items()
+        ]
+        columns = ", ".join(
+            f"toString({key}) AS {key}" if key not in ("billing_period", "usage_date", "confidence") else key
+            for key in keys
+        )
+        got = fresh_warehouse.frame_of(
+            f"SELECT {columns}, billed_cost, effective_cost FROM core_app_costs_daily WHERE batch_id = {{batch:UUID}}",
+            batch=batch,
+        )
+        assert any(row["app_id"] == "unallocated" for row in rows) and len(want) > 20
+        got = got.sort(*keys)
+        assert not differing(got, sorted(want)), differing(got, sorted(want))
+
+
+def test_the_bill_names_the_app_of_the_day(fresh_warehouse: Warehouse, sample: Sample, bill: Bill) -> None:
+    frame = fresh_warehouse.frame_of(
+        "SELECT x_IdentityHash, ChargePeriodStart, BilledCost, x_AppId FROM raw_focus_costs_current ORDER BY ALL"
+    )
+    want = sorted(
+        (
+            row["x_IdentityHash"],
+            row["ChargePeriodStart"],
+            row["BilledCost"],
+            app_on(sample, row["x_IdentityHash"], row["ChargePeriodStart"].date())["app_id"] or "unallocated",
+        )
+        for row in bill.rows
+    )
+    assert not differing(frame, want), differing(frame, want)
+
+
+def test_pages_end_where_the_newest_month_with_rows_ends(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    told = fresh_warehouse.frame("queries/dashboards/as_of", teams=["alpha"])
+    newest = fresh_warehouse.frame_of("SELECT max(published_at) AS at FROM period_head")["at"].item()
+    assert told["published_at"].item().replace(microsecond=0) == newest.replace(microsecond=0)
+    assert datetime.now(UTC) - told["published_at"].item() < timedelta(hours=1)
