@@ -157,6 +157,38 @@ def attribution_confidence() -> dict[str, float]:
     return dict(_document("attribution")["confidence"])
 
 
+@dataclass(frozen=True)
+class WatermarkPolicy:
+    """How far telemetry is believed, and from which age on figures are said to be old."""
+
+    slice: timedelta
+    settle: timedelta
+    fresh_within: timedelta
+    believed_senders: int
+    alone: timedelta
+    intake_silent: timedelta
+    island: timedelta
+    telemetry_old: timedelta
+    bills_old: timedelta
+
+
+@cache
+def watermark_policy() -> WatermarkPolicy:
+    """The rule of as-of and the ages (``watermark.yaml``)."""
+    data = _document("watermark")
+    return WatermarkPolicy(
+        slice=timedelta(minutes=data["slice_minutes"]),
+        settle=timedelta(minutes=data["settle_minutes"]),
+        fresh_within=timedelta(hours=data["fresh_within_hours"]),
+        believed_senders=data["believed_senders"],
+        alone=timedelta(hours=data["alone_hours"]),
+        intake_silent=timedelta(minutes=data["intake_silent_minutes"]),
+        island=timedelta(days=data["island_days"]),
+        telemetry_old=timedelta(minutes=data["telemetry_old_minutes"]),
+        bills_old=timedelta(days=data["bills_old_days"]),
+    )
+
+
 @cache
 def policy_sha256() -> str:
     """Digest of every policy file: an answer computed under other numbers is not current."""

@@ -85,7 +85,7 @@ def simulate(
 def run(
     workspace: WorkspaceOption = None,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="ISO moment; default: the newest complete data.")
+        str | None, typer.Option("--as-of", help="ISO moment; default: as far as the data is known whole.")
     ] = None,
     only: Annotated[
         str | None, typer.Option(help="Steps, comma separated: billing,telemetry,slices,...")

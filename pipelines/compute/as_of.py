@@ -1,22 +1,32 @@
-"""The moment figures are given for, from what is published; never from the events' own claims alone.
+"""The moment figures are given for, from what arrived and what is published; the clock is an argument.
 
-Which moment follows from what was seen is a model's business.
+Which moment follows from what was seen is the business of ``models.as_of``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
+from models.as_of import Basis, watermark, whole_slice
+from models.policy import watermark_policy
+from pipelines.ingest import LIVE_SOURCE
 from sql.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
 class AsOf:
-    """The moment figures are given for: the end of a slice, and the last day of cost."""
+    """The moment figures are given for: the end of a slice, and the last day of cost.
+
+    ``basis`` says what the slice's end rests on (``models.as_of.Basis``, or ``named`` by a person), ``note`` what cannot
+    be known about it, in a sentence or empty.
+    """
 
     slice_end: datetime
     cost_day: date
+    basis: Basis | Literal["named"] = "named"
+    note: str = ""
 
     @property
     def telemetry_day(self) -> date:
@@ -33,27 +43,31 @@ def cost_days(warehouse: Warehouse) -> dict[str, date]:
     return dict(warehouse.frame("queries/freshness/cost_days").rows())
 
 
-def newest_complete(warehouse: Warehouse) -> AsOf:
-    """End of the newest slice and the newest day of cost that every source still delivered holds whole.
+def newest_complete(warehouse: Warehouse, clock: datetime) -> AsOf:
+    """The watermark of telemetry and the newest day of cost that every source still delivered holds whole.
 
-    From the published data, never the clock; 1970 where there is none.
+    Without telemetry the slice's end is that of the cost day; without either, of 1970-01-01.
     """
     days = cost_days(warehouse).values()
     cost_day = min(
         (day for day in days if max(days) - day <= timedelta(STALE_DAYS)), default=date(1970, 1, 1)
     )
-    slice_end = warehouse.frame("queries/freshness/newest_slice").item()
-    if slice_end is None:
-        slice_end = datetime.combine(cost_day + timedelta(days=1), datetime.min.time(), UTC)
-    return AsOf(slice_end.astimezone(UTC), cost_day)
-
-
-def as_of_moment(warehouse: Warehouse, moment: datetime) -> AsOf:
-    """A named moment, cut to the slice and the cost day that were complete then."""
-    newest = newest_complete(warehouse)
-    slice_end = moment.astimezone(UTC)
-    slice_end -= timedelta(
-        minutes=slice_end.minute % 5, seconds=slice_end.second, microseconds=slice_end.microsecond
+    mark = watermark(
+        clock=clock,
+        heartbeats=warehouse.frame("queries/freshness/heartbeats", live_source=LIVE_SOURCE),
+        receipts=warehouse.frame("queries/freshness/receipts", live_source=LIVE_SOURCE),
+        senders=warehouse.frame("queries/freshness/senders"),
+        policy=watermark_policy(),
     )
+    midnight = datetime.combine(cost_day + timedelta(days=1), datetime.min.time(), UTC)
+    return AsOf(mark.moment or midnight, cost_day, mark.basis, mark.note)
+
+
+def as_of_moment(warehouse: Warehouse, moment: datetime, clock: datetime) -> AsOf:
+    """A named moment, cut to the slice and the cost day that were complete then."""
+    newest = newest_complete(warehouse, clock)
+    slice_end = whole_slice(moment, watermark_policy())
     last_whole_day = slice_end.date() - timedelta(days=1)
-    return AsOf(slice_end, min(last_whole_day, newest.cost_day))
+    late = slice_end > newest.slice_end and newest.basis != "none"
+    note = f"telemetry is complete only until {newest.slice_end:%Y-%m-%d %H:%M} UTC" if late else ""
+    return AsOf(slice_end, min(last_whole_day, newest.cost_day), "named", note)

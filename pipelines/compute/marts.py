@@ -16,7 +16,7 @@ def compute_marts(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outc
     """Publishes ``mart_team_costs_weekly`` and ``mart_app_inventory`` as of a moment."""
     print_ = fingerprint(
         as_of.cost_day,
-        as_of.slice_end,
+        as_of.telemetry_day,
         [
             (one.scope, one.period, one.sha256)
             for scope in ("costs", "slices", "registry", "slo")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from models import requests, slo
@@ -25,7 +27,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcom
         release_sha256(warehouse, "identities"),
     )
     if is_current(warehouse, "slo", print_):
-        return Outcome(unchanged=1)
+        return Outcome(unchanged=1, notes=_notes(as_of))
     objectives = slo_defaults()
     ladder = requests.ladder_ms(request_slices(), objectives)
     windows = warehouse.frame(
@@ -36,4 +38,9 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcom
     status = status.join(apps.select("app_id", "team"), on="app_id", how="left").with_columns(
         pl.col("team").fill_null("unassigned")
     )
-    return publish_frames(warehouse, settings, "slo", {"mart_slo_status": status}, print_, as_of)
+    outcome = publish_frames(warehouse, settings, "slo", {"mart_slo_status": status}, print_, as_of)
+    return replace(outcome, notes=_notes(as_of))
+
+
+def _notes(as_of: AsOf) -> tuple[str, ...]:
+    return (f"as of {as_of.slice_end:%Y-%m-%d %H:%M}: {as_of.note}",) if as_of.note else ()

@@ -2,3 +2,6 @@
 
 Bytes are moved, framed and counted here; what they mean to an app is computed later.
 """
+
+LIVE_SOURCE = "live"
+"""Name of the intake among the sources in the ledger."""

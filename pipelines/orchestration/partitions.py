@@ -17,7 +17,7 @@ EVERYTHING_TAG = "appfleet/everything"
 """Run tag: look at every period there is, not only those the run's partition range names."""
 
 AS_OF_TAG = "appfleet/as_of"
-"""Run tag: the moment figures are given for; without it, the newest complete slice and cost day."""
+"""Run tag: the moment figures are given for; without it, the watermark of telemetry and the newest complete cost day."""
 
 
 def wanted_periods(context: dg.AssetExecutionContext) -> Sequence[date] | None:

@@ -20,6 +20,8 @@ from pipelines.simulate.files import GZIP_LEVEL, moment
 RECORDS_PER_LINE = 400
 RECORDS_PER_MESSAGE = 20_000
 PROTOBUF_EVERY = 3
+SETTLED_MINUTES = 2
+"""After midnight, when the files of a day are written."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,16 @@ class Signal:
 
 
 class Exporter:
-    """Writes one signal below ``root``; every third file's days are Protobuf messages instead of a file of lines."""
+    """Writes one signal below ``root``; every third file's days are Protobuf messages instead of a file of lines.
 
-    def __init__(self, root: Path, signal: Signal, days_per_file: int) -> None:
+    The last day has files of its own, received as it ends: a fleet is looked at while it runs.
+    """
+
+    def __init__(self, root: Path, signal: Signal, days_per_file: int, last_day: int) -> None:
         self.folder = root / signal.name
         self.signal = signal
         self.days_per_file = days_per_file
+        self.last_day = last_day
         self._first = self._last = date.min
         self._lines: gzip.GzipFile | None = None
         self._message = signal.message()
@@ -49,7 +55,7 @@ class Exporter:
 
     def add(self, day: int, today: date, resources: Iterable[Any]) -> None:
         """Appends what one day sent; days come in order."""
-        if day % self.days_per_file == 0 or self._first == date.min:
+        if day % self.days_per_file == 0 or day == self.last_day or self._first == date.min:
             self.close()
             self._first = today
         self._last = today
@@ -101,7 +107,7 @@ class Exporter:
         return self.folder / f"{self._first}{ending}"
 
     def _date(self, path: Path) -> None:
-        at = moment(self._last + timedelta(days=1), 0, 10).timestamp()
+        at = moment(self._last + timedelta(days=1), 0, SETTLED_MINUTES).timestamp()
         os.utime(path, (at, at))
 
     def _chunks(self, resources: Iterable[Any], size: int) -> Iterator[list[Any]]:

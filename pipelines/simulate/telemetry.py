@@ -116,7 +116,8 @@ class Telemetry:
     def write(self, root: Path) -> None:
         """Writes every day under ``root``: folders traces, metrics and logs."""
         exporters = [
-            Exporter(root, signal, profile()["telemetry"]["days_per_file"][signal.name]) for signal in SIGNALS
+            Exporter(root, signal, profile()["telemetry"]["days_per_file"][signal.name], self.fleet.days - 1)
+            for signal in SIGNALS
         ]
         for day in range(self.fleet.days):
             today = self.fleet.first_day + timedelta(days=day)

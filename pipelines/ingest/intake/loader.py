@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import Protocol
 
 from models.errors import WarehouseError
+from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.intake.journal import Journal, Segment
 from pipelines.ingest.telemetry import ObjectLoad
 from pipelines.ingest.telemetry.frames import Encoding, Signal
 from sql.warehouse import Warehouse
-
-SOURCE_NAME = "live"
-"""Name of the intake among the sources in the ledger."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _ATTEMPTS = 5
@@ -125,7 +123,7 @@ class Loader:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return self._load_object(
             warehouse,
-            source_name=SOURCE_NAME,
+            source_name=LIVE_SOURCE,
             object_name=segment.name,
             path=segment.path,
             sha256=sha256,

@@ -4,7 +4,7 @@ function of ``pipelines.compute`` and reports; the graph between the tables is w
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import polars as pl
@@ -71,11 +71,12 @@ def computed(
 
 
 def moment(context: dg.AssetExecutionContext, warehouse: Warehouse) -> AsOf:
-    """The run's as-of, else the newest complete slice and cost day of the data."""
+    """The run's as-of, else the newest complete slice and cost day of the data. Here the clock is read."""
+    clock = datetime.now(UTC)
     tag = context.run.tags.get(AS_OF_TAG)
     if tag is None:
-        return compute.newest_complete(warehouse)
-    return compute.as_of_moment(warehouse, datetime.fromisoformat(tag))
+        return compute.newest_complete(warehouse, clock)
+    return compute.as_of_moment(warehouse, datetime.fromisoformat(tag), clock)
 
 
 def _months(context: dg.AssetExecutionContext) -> Sequence[date] | None:

@@ -1,0 +1,12 @@
+-- purpose: how far every intake has loaded, where live telemetry ever came in; an intake nobody sends to moves nothing
+-- parameters: live_source String (name of the intake among the sources of the ledger)
+-- columns: intake, loaded_through DateTime64(9), recorded_at DateTime64(9)
+SELECT intake, loaded_through, recorded_at
+FROM raw_intake_heartbeats FINAL
+WHERE
+(
+    SELECT count()
+    FROM raw_deliveries AS delivery
+    WHERE kind = 'telemetry' AND source_name = {live_source:String} AND state = 'loaded' AND delivery.rows > 0
+) > 0
+ORDER BY intake
