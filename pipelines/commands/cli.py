@@ -208,12 +208,12 @@ def doctor(workspace: WorkspaceOption = None) -> None:
 @app.command()
 def renew(workspace: WorkspaceOption = None) -> None:
     """Replace a warehouse of version 0.1: keep it aside, carry its live telemetry into a new one."""
-    from pipelines.ingest.intake.loader import SOURCE_NAME
+    from pipelines.ingest import LIVE_SOURCE
     from sql.renewal import renew as renewed
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
-    done = renewed(settings.root, SOURCE_NAME)
+    done = renewed(settings.root, LIVE_SOURCE)
     for table, rows in done.rows.items():
         typer.echo(f"carried {rows:,} rows of {table}")
     typer.echo(f"the old warehouse is kept at {done.kept}")
