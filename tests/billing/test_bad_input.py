@@ -200,6 +200,40 @@ def test_places_beyond_eighteen_are_a_residue(bills: Bills, focus_csv) -> None:
         assert bills.published()[SEPTEMBER] == period.sums[key]
 
 
+def test_each_metric_has_its_own_residue(bills: Bills, focus_csv) -> None:
+    beyond = {
+        "BilledCost": "1.0000000000000000001",
+        "EffectiveCost": "-2.0000000000000000002",
+        "ListCost": "3",
+        "ContractedCost": "4.00000000000000000004",
+    }
+    bills.put("a.csv", focus_csv(beyond, dict.fromkeys(beyond, "0")))
+    (period,) = bills.ingest().published
+    assert period.sums == {
+        "USD/BilledCost": 1,
+        "USD/EffectiveCost": -2,
+        "USD/ListCost": 3,
+        "USD/ContractedCost": 4,
+    }
+    assert {key: amount for key, amount in period.residues.items() if amount} == {
+        "USD/BilledCost": Decimal("1E-19"),
+        "USD/EffectiveCost": Decimal("-2E-19"),
+        "USD/ContractedCost": Decimal("4E-20"),
+    }
+
+
+def test_a_charge_may_last_no_time_but_not_less(bills: Bills, focus_csv) -> None:
+    moment = "2024-09-02T00:00:00Z"
+    bills.put("a.csv", focus_csv({"BilledCost": "7", "ChargePeriodStart": moment, "ChargePeriodEnd": moment}))
+    bills.ingest()
+    assert bills.published() == {SEPTEMBER: Decimal(7)}
+    before = "2024-09-01T23:59:59Z"
+    bills.put("a.csv", focus_csv({"BilledCost": "8", "ChargePeriodStart": moment, "ChargePeriodEnd": before}))
+    outcome = bills.ingest()
+    assert outcome.refusals
+    assert bills.published() == {SEPTEMBER: Decimal(7)}
+
+
 def test_currencies_are_counted_apart(bills: Bills, focus_csv) -> None:
     bills.put("a.csv", focus_csv({"BilledCost": "1"}, {"BilledCost": "200", "BillingCurrency": "JPY"}))
     (period,) = bills.ingest().published

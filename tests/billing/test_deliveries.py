@@ -46,6 +46,17 @@ def test_an_older_delivery_is_superseded(bills: Bills, focus_csv) -> None:
     assert bills.published() == {SEPTEMBER: Decimal(2)}
 
 
+def test_a_delivery_of_the_same_time_with_other_bytes_is_a_restatement(bills: Bills, focus_csv) -> None:
+    """A source whose clock has whole seconds, or that keeps the time of an export, still restates."""
+    path = bills.put("a.csv", focus_csv({"BilledCost": "2"}))
+    bills.ingest()
+    at = path.stat().st_mtime
+    path.write_text(focus_csv({"BilledCost": "3"}))
+    os.utime(path, (at, at))
+    assert _states(bills.ingest()) == {SEPTEMBER: "published"}
+    assert bills.published() == {SEPTEMBER: Decimal(3)}
+
+
 def test_a_vanished_object_is_reported_and_changes_nothing(bills: Bills, focus_csv) -> None:
     bills.put("a.csv", focus_csv({"BilledCost": "2"}))
     gone = bills.put("b.csv", focus_csv({"BilledCost": "3"}))

@@ -156,6 +156,29 @@ def test_what_is_worth_an_alert_depends_on_the_currency(currency: str, is_worth_
     assert bool(flagged(judged)) is is_worth_it
 
 
+@pytest.mark.parametrize(("currency", "dollar"), [("USD", 1), ("EUR", 1), ("JPY", 150), ("SEK", 10)])
+@pytest.mark.parametrize("kind", ["up", "ramp", "zero"])
+def test_every_kind_is_worth_an_alert_by_the_size_of_its_currency(
+    kind: str, currency: str, dollar: int
+) -> None:
+    """The same course, in dollars and in cents of them: worth an alert as the first, never as the second."""
+    courses = {
+        "up": [cost + (50 if i == 100 else 0) for i, cost in enumerate(weekly(150))],
+        "ramp": [10.0] * 120 + [10.0 * 1.035 ** (i + 1) for i in range(30)],
+        "zero": [0.0 if 130 <= i < 135 else cost for i, cost in enumerate(weekly(150))],
+    }
+
+    def kinds(scale: float) -> set[str]:
+        costs = series([cost * scale for cost in courses[kind]])
+        judged = anomaly.detect(
+            costs.with_columns(billing_currency=pl.lit(currency)), by=("app_id", "billing_currency")
+        )
+        return set(flagged(judged).values())
+
+    assert kinds(dollar) == {kind}
+    assert kinds(dollar / 100) == set()
+
+
 def test_cents_are_never_an_anomaly() -> None:
     costs = [cost / 100 for cost in weekly(200)]
     costs[100] *= 9

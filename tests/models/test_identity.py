@@ -152,3 +152,73 @@ def test_a_hash_of_two_identities_is_refused() -> None:
     rows = identities((1, {}, "a", None, None, None, None), (1, {}, "b", None, None, None, None))
     with pytest.raises(ModelError, match="share one hash"):
         attribute(rows, evidence(apps()), CONFIDENCE)
+
+
+def test_a_rule_comes_before_the_next_whatever_else_would_answer() -> None:
+    """Each identity could be answered by every later rule with another app."""
+    rows = identities(
+        (1, {"application": "tagged"}, "res-listed", "n-1", "s-1", "acct-1", "rg-1"),
+        (2, {}, "res-listed", "n-1", "s-1", "acct-1", "rg-1"),
+        (3, {}, "res-seen", "n-1", "s-1", "acct-1", "rg-1"),
+        (4, {}, "res-unknown", "n-1", "s-1", "acct-1", "rg-1"),
+        (5, {}, "res-unknown", None, "s-1", "acct-1", "rg-1"),
+        (6, {}, "res-unknown", None, "s-1", "acct-1", None),
+        (7, {}, "res-unknown", None, None, "acct-1", None),
+        (8, {}, "res-unknown", "other", "other", "other", "other"),
+    )
+    registry = apps(
+        ("listed", "t", ["res-listed"], {}),
+        ("named", "t", [], {"name": "n-*"}),
+        ("grouped", "t", [], {"resource_group": "rg-*"}),
+        ("projected", "t", [], {"project": "s-*"}),
+        ("accounted", "t", [], {"account": "acct-*"}),
+    )
+    seen = [("seen", "res-seen"), ("another", "res-listed")]
+    result = attribute(rows, evidence(registry, seen), CONFIDENCE)
+    assert list(result.select("app_id", "attribution_rule", "evidence").iter_rows()) == [
+        ("tagged", "app_tag", "tag application"),
+        ("listed", "resource_id", "resource res-listed"),
+        ("seen", "resource_id", "resource res-seen"),
+        ("named", "pattern", "name n-*"),
+        ("grouped", "pattern", "resource_group rg-*"),
+        ("projected", "pattern", "project s-*"),
+        ("accounted", "pattern", "account acct-*"),
+        ("unallocated", "unallocated", ""),
+    ]
+
+
+def test_the_literal_pattern_then_the_longest_glob_then_text_order() -> None:
+    rows = identities(
+        *(
+            (place, {}, None, name, None, None, None)
+            for place, name in enumerate(
+                ["billing-api", "billing-web", "bill", "ax", "BILLING-API "], start=1
+            )
+        )
+    )
+    registry = apps(
+        ("short", "t", [], {"name": "bill*"}),
+        ("long", "t", [], {"name": "billing-*"}),
+        ("literal", "t", [], {"name": "Billing-API"}),
+        ("later", "t", [], {"name": "a?"}),
+        ("first", "t", [], {"name": "a*"}),
+    )
+    result = attribute(rows, evidence(registry), CONFIDENCE)
+    assert result["app_id"].to_list() == ["literal", "long", "short", "first", "literal"]
+
+
+def test_a_registered_app_without_a_team_takes_that_of_its_tag() -> None:
+    """Where the registry names a team, the tag does not matter."""
+    tags = {"application": "log", "team": "Alpha"}
+    rows = identities(
+        (1, tags, None, None, None, None, None),
+        (2, {**tags, "application": "shop"}, None, None, None, None, None),
+        (3, {"application": "log", "team": "typo"}, None, None, None, None, None),
+    )
+    registry = apps(("log", "unassigned", [], {}), ("shop", "beta", [], {}))
+    result = attribute(rows, evidence(registry, teams={"alpha": "0012", "beta": "0034"}), CONFIDENCE)
+    assert list(result.select("app_id", "team", "cost_center").iter_rows()) == [
+        ("log", "alpha", "0012"),
+        ("shop", "beta", "0034"),
+        ("log", "unassigned", ""),
+    ]

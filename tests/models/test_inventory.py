@@ -41,6 +41,8 @@ COSTS = [  # day, app, team, currency, billed, effective
     (ago(1), "stopped-worker", "jobs", "USD", "3", "3"),
     (ago(1), "blind", "web", "USD", "0", "9"),
     (ago(1), "free", "web", "USD", "0", "0"),
+    (ago(1), "covered", "web", "USD", "0", "9"),  # by credits or a commitment
+    (ago(1), "prepaid", "web", "USD", "9", "0"),
     (ago(1), "unallocated", "unassigned", "USD", "100", "100"),
 ]
 
@@ -53,6 +55,8 @@ TELEMETRY = [  # day, app, spans, logs, requests
     (ago(2), "worker", 0, 3, 0),
     (ago(45), "stopped-worker", 0, 3, 0),
     (ago(1), "free", 1, 0, 0),
+    (ago(40), "covered", 5, 0, 5),
+    (ago(40), "prepaid", 5, 0, 5),
     (ago(1), "stray", 1, 0, 1),
 ]
 
@@ -138,9 +142,11 @@ def test_every_app_is_listed_once_and_what_nobody_owns_is_no_app(found: dict[str
     assert known == {
         "asleep": (False, True, True),
         "blind": (False, True, False),
+        "covered": (False, True, True),
         "free": (False, True, True),
         "old": (False, True, False),
         "paper": (True, False, False),
+        "prepaid": (False, True, True),
         "shop": (True, True, True),
         "stopped-worker": (False, True, True),
         "stray": (False, False, True),
@@ -180,7 +186,12 @@ def test_activity(found: dict[str, dict[str, object]]) -> None:
 
 
 def test_idle_costs_and_serves_nobody(found: dict[str, dict[str, object]]) -> None:
-    assert {name for name, row in found.items() if row["is_idle"]} == {"asleep", "stopped-worker"}
+    assert {name for name, row in found.items() if row["is_idle"]} == {
+        "asleep",
+        "covered",
+        "prepaid",
+        "stopped-worker",
+    }
 
 
 def test_worst_state(found: dict[str, dict[str, object]]) -> None:

@@ -1,0 +1,64 @@
+"""Faults are planted where an answer depends on them, each one a change of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from tests.mutants.python_mutants import python_mutants
+from tests.mutants.sql_mutants import sql_mutants
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+QUERY = """-- purpose: amount of app_id = 1
+SELECT app_id, 'billed_cost = 1' AS said, sum(billed_cost) AS billed, max(effective_cost) AS effective
+FROM costs LEFT JOIN apps USING (app_id, billing_period)
+WHERE team = {team:String} AND usage_date >= {day:Date} - 30
+GROUP BY app_id, team
+ORDER BY billed DESC
+"""
+
+
+def test_faults_of_sql() -> None:
+    found = {(one.kind, one.line, one.after) for one in sql_mutants("x.sql", QUERY)}
+    expected = {
+        ("column", 2, "SELECT app_id, 'billed_cost = 1' AS said, sum(effective_cost) AS billed, max(effective_cost) AS effective"),
+        ("word", 2, "SELECT app_id, 'billed_cost = 1' AS said, max(billed_cost) AS billed, max(effective_cost) AS effective"),
+        ("word", 3, "FROM costs INNER JOIN apps USING (app_id, billing_period)"),
+        ("key left out", 3, "FROM costs LEFT JOIN apps USING (app_id)"),
+        ("key left out", 3, "FROM costs LEFT JOIN apps USING (billing_period)"),
+        ("condition left out", 4, "WHERE 1 = 1 AND usage_date >= {day:Date} - 30"),
+        ("condition left out", 4, "WHERE team = {team:String} AND 1 = 1"),
+        ("comparison", 4, "WHERE team = {team:String} AND usage_date > {day:Date} - 30"),
+        ("number", 4, "WHERE team = {team:String} AND usage_date >= {day:Date} - 31"),
+        ("number", 4, "WHERE team = {team:String} AND usage_date >= {day:Date} - 29"),
+        ("word", 4, "WHERE team = {team:String} OR usage_date >= {day:Date} - 30"),
+        ("dropped word", 6, "ORDER BY billed"),
+    }  # fmt: skip
+    assert sorted(expected - found) == []
+    assert all("purpose: amount of app_id = 1" in one.text for one in sql_mutants("x.sql", QUERY))
+    assert not any(one.line == 1 for one in sql_mutants("x.sql", QUERY))
+
+
+def test_faults_of_python() -> None:
+    text = (ROOT / "models" / "unit_costs.py").read_text()
+    found = list(python_mutants("models/unit_costs.py", text))
+    afters = {one.after for one in found}
+    assert {
+        '"Unit of the unit cost."',
+        "import polars as pl",
+    }.isdisjoint(afters)
+    assert any('(pl.col("requests") >= 0)' in after for after in afters)
+    assert any('how="left", coalesce=True' in after for after in afters)
+    assert len({one.text for one in found}) > 0.9 * len(found)
+
+
+def test_the_lists_name_files_that_are_there() -> None:
+    tests = yaml.safe_load((HERE / "tests.yaml").read_text())
+    for pattern, judges in tests.items():
+        assert list(ROOT.glob(pattern)), pattern
+        assert all((ROOT / judge).exists() for judge in judges), pattern
+    for one in yaml.safe_load((HERE / "equivalent.yaml").read_text()) or []:
+        assert (ROOT / one["path"]).is_file() and one["reason"], one
