@@ -26,6 +26,9 @@ HERE = Path(__file__).parent
 GOAL = 0.95
 """Share of the faults that change an answer which the tests shall notice."""
 
+TOO_LONG = "it took too long"
+"""Said instead of an output; such a fault is neither counted as caught nor as survived."""
+
 _DOES_NOT_RUN = re.compile(
     r"\((SYNTAX_ERROR|UNKNOWN_IDENTIFIER|UNKNOWN_TABLE|NOT_AN_AGGREGATE|ILLEGAL_TYPE_OF_ARGUMENT|TYPE_MISMATCH|NO_COMMON_TYPE"
     r"|NUMBER_OF_ARGUMENTS_DOESNT_MATCH|BAD_ARGUMENTS|ILLEGAL_AGGREGATION|UNKNOWN_FUNCTION|ILLEGAL_COLUMN|AMBIGUOUS_IDENTIFIER)\)"
@@ -48,7 +51,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = _copied(Path(folder))
         baseline = sorted({test for one in planted for test in _judges_of(one.path, judges)})
-        if _run(copy, baseline, options.timeout * 4)[0]:
+        if _run(copy, baseline, options.timeout * 10)[0]:
             print("the tests fail without any fault: nothing can be said")
             return 2
         for one in planted:
@@ -77,9 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=30.0, help="time after which no further fault is planted"
     )
-    parser.add_argument(
-        "--timeout", type=float, default=120.0, help="seconds after which a test run counts as failed"
-    )
+    parser.add_argument("--timeout", type=float, default=300.0, help="seconds a test run may take")
     return parser.parse_args()
 
 
@@ -151,6 +152,8 @@ def _judged(copy: Path, one: Mutant, tests: list[str], timeout: float) -> str:
     _write(path, original)
     if not failed:
         return "survived"
+    if output == TOO_LONG:
+        return "timed out"
     return "does not run" if _DOES_NOT_RUN.search(output) else "caught"
 
 
@@ -179,7 +182,7 @@ def _run(copy: Path, tests: list[str], timeout: float) -> tuple[bool, str]:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         process.communicate()
-        return True, "it took too long"
+        return True, TOO_LONG
     return process.returncode != 0, output
 
 
