@@ -189,6 +189,52 @@ def watermark_policy() -> WatermarkPolicy:
     )
 
 
+@dataclass(frozen=True)
+class SilencePolicy:
+    """What is silence: how much chance may explain, what a rhythm is, when many are one finding."""
+
+    baseline_weeks: int
+    alarms_per_year: float
+    days_missed_per_year: float
+    least_silence: timedelta
+    clustering_cap: float
+    day_spread_cap: float
+    regular_below: float
+    regular_floor: float
+    far_too_few: float
+    recovered: float
+    recovered_requests: int
+    least_requests: int
+    retired_after: timedelta
+    together_least: int
+    together_share: float
+    together_within: timedelta
+
+
+@cache
+def silence_policy() -> SilencePolicy:
+    """The rule of silence (``silence.yaml``)."""
+    data = _document("silence")
+    return SilencePolicy(
+        baseline_weeks=data["baseline_weeks"],
+        alarms_per_year=float(data["alarms_per_app_year"]),
+        days_missed_per_year=float(data["days_missed_per_app_year"]),
+        least_silence=timedelta(minutes=data["least_silence_minutes"]),
+        clustering_cap=float(data["clustering_cap"]),
+        day_spread_cap=float(data["day_spread_cap"]),
+        regular_below=float(data["regular_below"]),
+        regular_floor=float(data["regular_floor"]),
+        far_too_few=float(data["far_too_few"]),
+        recovered=float(data["recovered"]),
+        recovered_requests=data["recovered_requests"],
+        least_requests=data["least_requests"],
+        retired_after=timedelta(days=data["retired_after_days"]),
+        together_least=data["together_least"],
+        together_share=float(data["together_share"]),
+        together_within=timedelta(hours=data["together_hours"]),
+    )
+
+
 @cache
 def policy_sha256() -> str:
     """Digest of every policy file: an answer computed under other numbers is not current."""

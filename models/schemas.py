@@ -140,6 +140,22 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "since": SECOND,
         }
     ),
+    "mart_as_of": pl.Schema(
+        {"slice_end": SECOND, "cost_day": pl.Date(), "basis": pl.String(), "note": pl.String()}
+    ),
+    "mart_app_silences": pl.Schema(
+        {
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "environment": pl.String(),
+            "silent_since": SECOND,
+            "received": pl.UInt64(),
+            "expected": pl.Float64(),
+            "requests_per_day": pl.Float64(),
+            "clustering": pl.Float64(),
+            "apps_together": pl.UInt32(),
+        }
+    ),
     "mart_cost_anomalies": pl.Schema(
         {
             "app_id": pl.String(),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import polars as pl
 
-from models import requests, slo
-from models.policy import burn_windows, request_slices, slo_defaults
+from models import requests, silence, slo
+from models.policy import burn_windows, request_slices, silence_policy, slo_defaults
+from models.schemas import SCHEMAS
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
 from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames, release_sha256
@@ -18,7 +19,7 @@ from sql.warehouse import Warehouse
 
 
 def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
-    """Publishes ``mart_slo_status``: every app's objectives, budgets and burn as of a slice's end."""
+    """Publishes ``mart_slo_status``, ``mart_app_silences`` and ``mart_as_of`` as of a slice's end."""
     prints = [(one.period, one.sha256) for one in heads(warehouse, "slices")]
     print_ = fingerprint(
         as_of.slice_end,
@@ -34,12 +35,33 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcom
         "queries/slo/windows", **slo.window_parameters(objectives, as_of.slice_end, ladder)
     )
     apps = warehouse.frame("queries/inventory/apps")
+    silences = _silences(warehouse, apps, as_of)
     status = slo.status(windows, objectives, burn_windows(), as_of.slice_end, apps["app_id"])
-    status = status.join(apps.select("app_id", "team"), on="app_id", how="left").with_columns(
+    tables = {
+        "mart_slo_status": _with_team(status, apps),
+        "mart_app_silences": _with_team(silences, apps),
+        "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
+    }
+    outcome = publish_frames(warehouse, settings, "slo", tables, print_, as_of)
+    return replace(outcome, notes=_notes(as_of))
+
+
+def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
+    """The silent apps; of one the catalogue calls deprecated nobody expects that it goes on."""
+    policy = silence_policy()
+    hours = warehouse.frame(
+        "queries/silence/hours",
+        as_of=as_of.slice_end,
+        since=as_of.slice_end - silence.hours_needed(policy),
+    )
+    ending = apps.filter(pl.col("lifecycle") == "deprecated")
+    return silence.silences(hours.join(ending, on="app_id", how="anti"), as_of.slice_end, policy)
+
+
+def _with_team(frame: pl.DataFrame, apps: pl.DataFrame) -> pl.DataFrame:
+    return frame.join(apps.select("app_id", "team"), on="app_id", how="left").with_columns(
         pl.col("team").fill_null("unassigned")
     )
-    outcome = publish_frames(warehouse, settings, "slo", {"mart_slo_status": status}, print_, as_of)
-    return replace(outcome, notes=_notes(as_of))
 
 
 def _notes(as_of: AsOf) -> tuple[str, ...]:

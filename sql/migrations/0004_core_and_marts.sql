@@ -221,6 +221,35 @@ ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, objective)
 COMMENT 'Objectives, budgets and burn per app';
 
 -- statement
+CREATE TABLE IF NOT EXISTS mart_as_of
+(
+    slice_end        DateTime('UTC')        COMMENT 'end of the newest whole slice: the moment objectives are given for',
+    cost_day         Date                   COMMENT 'the newest day of cost that is whole in every source still delivered',
+    basis            LowCardinality(String) COMMENT 'live (the intake), fresh (files as they arrive), past (the senders own times), named (by a person), none',
+    note             String                 COMMENT 'what cannot be known about the moment, or empty',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = {{merge_tree}} ORDER BY (batch_id)
+COMMENT 'The moment figures are given for, and what it rests on: one row';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_app_silences
+(
+    app_id           String                 COMMENT 'the app',
+    team             LowCardinality(String) COMMENT 'owning team',
+    environment      LowCardinality(String) COMMENT 'deployment.environment.name, or empty',
+    silent_since     DateTime('UTC')        COMMENT 'end of the last slice with a request; where far too few came, since when',
+    received         UInt64                 COMMENT 'requests since then',
+    expected         Float64                COMMENT 'requests expected since then: same hours of the four weeks before',
+    requests_per_day Float64                COMMENT 'requests a day in those weeks',
+    clustering       Float64                COMMENT 'variance over mean of its hourly counts in those weeks, as the rule took it',
+    apps_together    UInt32                 COMMENT 'apps that fell silent within a day, where so many are one finding; else 0',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, environment)
+COMMENT 'Apps whose requests stopped, or nearly, against their own rhythm';
+
+-- statement
 CREATE TABLE IF NOT EXISTS mart_cost_anomalies
 (
     app_id           String                 COMMENT 'the app',
@@ -354,6 +383,14 @@ WHERE (usage_date, batch_id) IN (SELECT period, batch_id FROM current_batches WH
 CREATE OR REPLACE VIEW mart_slo_status_current AS
 SELECT * EXCEPT batch_id FROM mart_slo_status
 WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_status');
+-- statement
+CREATE OR REPLACE VIEW mart_as_of_current AS
+SELECT * EXCEPT batch_id FROM mart_as_of
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_as_of');
+-- statement
+CREATE OR REPLACE VIEW mart_app_silences_current AS
+SELECT * EXCEPT batch_id FROM mart_app_silences
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_app_silences');
 -- statement
 CREATE OR REPLACE VIEW mart_cost_anomalies_current AS
 SELECT * EXCEPT batch_id FROM mart_cost_anomalies

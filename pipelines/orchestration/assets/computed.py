@@ -136,7 +136,11 @@ unit_costs = computed(
 slo_status = computed(
     "slo_status",
     "reliability",
-    {"mart_slo_status": "Objectives, error budgets and burn of every app."},
+    {
+        "mart_slo_status": "Objectives, error budgets and burn of every app.",
+        "mart_app_silences": "Apps whose requests stopped, or nearly, against their own rhythm.",
+        "mart_as_of": "The moment figures are given for, and what it rests on.",
+    },
     ["core_request_slices", "core_apps"],
     lambda context, warehouse, settings: compute.compute_slo(warehouse, settings, moment(context, warehouse)),
 )
