@@ -13,11 +13,16 @@ ENGINE_FORMATS = {"json": "JSONEachRow", "protobuf": "ProtobufSingle", "protobuf
 _UNREADABLE_CODES = frozenset({6, 25, 26, 27, 32, 33, 72, 117, 128, 130, 131, 190, 306, 349, 436, 444, 467})
 """Codes the engine gives for bytes it cannot parse (ClickHouse, src/Common/ErrorCodes.cpp)."""
 
+_THROWN_BY_STATEMENT = 395
+"""Code of ``throwIf``: the ingest statements throw it where a value is nested deeper than their structure."""
+
 _ANY_OTLP: dict[str, str | int | float] = {
     "output_format_json_escape_forward_slashes": 0,
     "output_format_json_quote_denormals": 1,
     # Off: this pass hashes the nested types of every comparison; 0.3 of 0.5 s of a small object's plan.
     "optimize_and_compare_chain": 0,
+    # An empty list is told from no value by the presence of its member.
+    "allow_experimental_nullable_tuple_type": 1,
 }
 
 
@@ -43,3 +48,8 @@ def protobuf_settings(schema: str, message: str) -> dict[str, str | int | float]
 def is_unreadable(error: WarehouseError) -> bool:
     """Whether the engine failed because of the bytes it read, not for a reason of its own."""
     return error.code in _UNREADABLE_CODES
+
+
+def is_too_deep(error: WarehouseError) -> bool:
+    """Whether an ingest statement ended because a value is nested deeper than it reads."""
+    return error.code == _THROWN_BY_STATEMENT

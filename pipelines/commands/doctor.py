@@ -39,6 +39,7 @@ def findings(settings: Settings) -> list[Finding]:
             _refusals,
             _rejects,
             _spans_without_resource,
+            _nameless_senders,
             _differing_copies,
             _stale_sources,
             _silent_projects,
@@ -100,6 +101,20 @@ def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterato
             f"{row['spans']:,} span(s) of {row['day']} name neither app_id nor service.name",
             "set both as resource attributes: `otel.instrument(app_id=..., owner=...)` does",
         )
+
+
+def _nameless_senders(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    senders = warehouse.frame("queries/doctor/nameless_senders")
+    for row in senders.head(SHOWN).iter_rows(named=True):
+        told = "one app" if row["is_told_apart"] else "every sender that says nothing else of itself"
+        yield Finding(
+            "nameless senders",
+            f"{row['app_id']} is {told}: {row['spans']:,} span(s), {row['logs']:,} log record(s), "
+            f"{row['metric_points']:,} metric point(s), last seen {row['last_seen']:%Y-%m-%d %H:%M}",
+            "set service.name or app_id where it starts: OTEL_SERVICE_NAME is enough",
+        )
+    if len(senders) > SHOWN:
+        yield Finding("nameless senders", f"{len(senders) - SHOWN:,} more app(s) without a name of their own")
 
 
 def _differing_copies(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:

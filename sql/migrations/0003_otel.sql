@@ -9,10 +9,55 @@ CREATE DATABASE IF NOT EXISTS {{otel}} COMMENT 'OpenTelemetry traces, logs and m
 CREATE OR REPLACE FUNCTION otlp_identity AS (text) -> lowerUTF8(trimBoth(text, ' \t\n\r\f\v'))
 
 -- statement
+CREATE OR REPLACE FUNCTION otlp_without_pod AS (name) -> replaceRegexpOne(name, '(-[0-9a-f]{6,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$', '')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_joined AS (first, separator, second) ->
+    concat(first, if(first != '' AND second != '', separator, ''), second)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_workload AS (resource) -> multiIf(
+    resource['k8s.deployment.name'] != '', resource['k8s.deployment.name'],
+    resource['k8s.statefulset.name'] != '', resource['k8s.statefulset.name'],
+    resource['k8s.daemonset.name'] != '', resource['k8s.daemonset.name'],
+    resource['k8s.cronjob.name'] != '', resource['k8s.cronjob.name'],
+    resource['k8s.job.name'] != '', resource['k8s.job.name'],
+    resource['k8s.pod.name'] != '', otlp_without_pod(resource['k8s.pod.name']),
+    resource['k8s.container.name'])
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_process AS (resource) -> multiIf(
+    resource['process.executable.name'] != '', resource['process.executable.name'],
+    resource['process.command'] != '', resource['process.command'],
+    resource['container.name'] != '', resource['container.name'],
+    '')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_host AS (resource) -> multiIf(
+    match(resource['host.name'], '^[0-9a-f]{12}$'), '',
+    resource['host.name'] != '', otlp_without_pod(resource['host.name']),
+    resource['host.id'])
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_nameless AS (resource, service) -> otlp_joined(
+    if(service = 'unknown_service', otlp_joined(service, ':', resource['telemetry.sdk.language']), service),
+    '@',
+    multiIf(
+        otlp_workload(resource) != '', otlp_joined(resource['k8s.namespace.name'], '/', otlp_workload(resource)),
+        resource['cloud.resource_id'] != '', resource['cloud.resource_id'],
+        resource['faas.id'] != '', resource['faas.id'],
+        resource['faas.name'] != '', resource['faas.name'],
+        otlp_joined(otlp_host(resource), '/', otlp_process(resource)) != '',
+        otlp_joined(otlp_host(resource), '/', otlp_process(resource)),
+        match(resource['service.instance.id'], '[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}'), '',
+        resource['service.instance.id']))
+
+-- statement
 CREATE OR REPLACE FUNCTION otlp_app AS (resource, record, service) ->
     otlp_identity(multiIf(
         resource['app_id'] != '', resource['app_id'],
         record['app_id'] != '', record['app_id'],
+        startsWith(service, 'unknown_service'), otlp_nameless(resource, service),
         service))
 
 -- statement
@@ -24,13 +69,24 @@ CREATE OR REPLACE FUNCTION otlp_environment AS (resource) ->
 CREATE OR REPLACE FUNCTION otlp_bytes AS (value, json) -> if(json, value, base64Encode(value))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_json_0 AS (v, json) -> coalesce(
-    nullIf(toJSONString(tupleElement(v, 'stringValue')), 'null'),
-    toString(tupleElement(v, 'intValue')),
-    toString(tupleElement(v, 'boolValue')),
-    nullIf(toJSONString(tupleElement(v, 'doubleValue')), 'null'),
-    concat('"', otlp_bytes(tupleElement(v, 'bytesValue'), json), '"'),
+CREATE OR REPLACE FUNCTION otlp_json_scalar AS (v, json) -> multiIf(
+    isNotNull(tupleElement(v, 'stringValue')), toJSONString(assumeNotNull(tupleElement(v, 'stringValue'))),
+    isNotNull(tupleElement(v, 'intValue')), toString(assumeNotNull(tupleElement(v, 'intValue'))),
+    isNotNull(tupleElement(v, 'boolValue')), toString(assumeNotNull(tupleElement(v, 'boolValue'))),
+    isNotNull(tupleElement(v, 'doubleValue')), toJSONString(assumeNotNull(tupleElement(v, 'doubleValue'))),
+    isNotNull(tupleElement(v, 'bytesValue')),
+    concat('"', otlp_bytes(assumeNotNull(tupleElement(v, 'bytesValue')), json), '"'),
     'null')
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_is_container AS (v) ->
+    isNotNull(tupleElement(v, 'arrayValue')) OR isNotNull(tupleElement(v, 'kvlistValue'))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_json_inner AS (v, json) -> if(
+    otlp_is_container(v),
+    substring('[]', 1, throwIf(otlp_is_container(v), 'attribute nested deeper than the engine reads')),
+    otlp_json_scalar(v, json))
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_items AS (v) -> arrayConcat(
@@ -39,51 +95,26 @@ CREATE OR REPLACE FUNCTION otlp_items AS (v) -> arrayConcat(
         tupleElement(tupleElement(v, 'kvlistValue'), 'values')))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_is_container AS (v) ->
-    notEmpty(tupleElement(tupleElement(v, 'arrayValue'), 'values'))
-        OR notEmpty(tupleElement(tupleElement(v, 'kvlistValue'), 'values'))
+CREATE OR REPLACE FUNCTION otlp_brackets AS (v, inside) -> if(
+    isNull(tupleElement(v, 'kvlistValue')), concat('[', inside, ']'), concat('{', inside, '}'))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_brackets AS (v, inside) -> concat(
-    if(empty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), '[', '{'),
-    inside,
-    if(empty(tupleElement(tupleElement(v, 'kvlistValue'), 'values')), ']', '}'))
+CREATE OR REPLACE FUNCTION otlp_container AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
+    item -> concat(item.1, otlp_json_inner(item.2, json)), otlp_items(v)), ','))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_container_1 AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
-    item -> concat(item.1, otlp_json_0(item.2, json)), otlp_items(v)), ','))
-
--- statement
-CREATE OR REPLACE FUNCTION otlp_json_1 AS (v, json) -> if(
-    otlp_is_container(v), otlp_container_1(v, json), otlp_json_0(v, json))
-
--- statement
-CREATE OR REPLACE FUNCTION otlp_container_2 AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
-    item -> concat(item.1, otlp_json_1(item.2, json)), otlp_items(v)), ','))
-
--- statement
-CREATE OR REPLACE FUNCTION otlp_json_2 AS (v, json) -> if(
-    otlp_is_container(v), otlp_container_2(v, json), otlp_json_0(v, json))
-
--- statement
-CREATE OR REPLACE FUNCTION otlp_container_3 AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
-    item -> concat(item.1, otlp_json_2(item.2, json)), otlp_items(v)), ','))
-
--- statement
-CREATE OR REPLACE FUNCTION otlp_text AS (v, json) -> if(
-    otlp_is_container(v),
-    otlp_container_3(v, json),
-    coalesce(
-        tupleElement(v, 'stringValue'),
-        toString(tupleElement(v, 'intValue')),
-        toString(tupleElement(v, 'boolValue')),
-        toString(tupleElement(v, 'doubleValue')),
-        otlp_bytes(tupleElement(v, 'bytesValue'), json),
-        ''))
+CREATE OR REPLACE FUNCTION otlp_text AS (v, json) -> multiIf(
+    isNotNull(tupleElement(v, 'stringValue')), assumeNotNull(tupleElement(v, 'stringValue')),
+    isNotNull(tupleElement(v, 'intValue')), toString(assumeNotNull(tupleElement(v, 'intValue'))),
+    isNotNull(tupleElement(v, 'boolValue')), toString(assumeNotNull(tupleElement(v, 'boolValue'))),
+    isNotNull(tupleElement(v, 'doubleValue')), toString(assumeNotNull(tupleElement(v, 'doubleValue'))),
+    otlp_is_container(v), otlp_container(v, json),
+    isNotNull(tupleElement(v, 'bytesValue')), otlp_bytes(assumeNotNull(tupleElement(v, 'bytesValue')), json),
+    '')
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json) -> mapFromArrays(
-    arrayMap(pair -> tupleElement(pair, 'key'), attributes),
+    arrayMap(pair -> toLowCardinality(tupleElement(pair, 'key')), attributes),
     arrayMap(pair -> otlp_text(tupleElement(pair, 'value'), json), attributes))
 
 -- statement
@@ -242,7 +273,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_traces
     `Links.Attributes`  Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each link',
     x_BatchId           UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days      UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
-    app_id              LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, SpanAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    app_id              LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, SpanAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
     environment         LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -281,7 +312,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_logs
     x_RecordHash       UInt64 DEFAULT rand64() CODEC(ZSTD(1)) COMMENT 'hash of the whole record and of which of the equal ones of its message it is: a resend has the same; a random number where a collector inserted directly',
     x_BatchId          UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days     UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
-    app_id             LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, LogAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    app_id             LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, LogAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
     environment        LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -325,7 +356,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_gauge
     `Exemplars.TraceId`            Array(String) CODEC(ZSTD(1)) COMMENT 'trace of each exemplar',
     x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
-    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
     environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -369,7 +400,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_sum
     IsMonotonic                    Bool CODEC(ZSTD(1)) COMMENT 'the sum never falls',
     x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
-    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
     environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -417,7 +448,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_histogram
     AggregationTemporality         Int32 CODEC(ZSTD(1)) COMMENT '0 unspecified, 1 delta, 2 cumulative',
     x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
-    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
     environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -469,7 +500,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_exponential_histogram
     AggregationTemporality         Int32 CODEC(ZSTD(1)) COMMENT '0 unspecified, 1 delta, 2 cumulative',
     x_BatchId                      UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days                 UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
-    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    app_id                         LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
     environment                    LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -509,7 +540,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_metrics_summary
     Flags                       UInt32 CODEC(ZSTD(1)) COMMENT 'data point flags; 1: no recorded value',
     x_BatchId                   UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days              UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
-    app_id                      LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name; trimmed, lower case',
+    app_id                      LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, Attributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
     environment                 LowCardinality(String) MATERIALIZED otlp_environment(ResourceAttributes) COMMENT 'deployment.environment.name of the resource, else deployment.environment; trimmed, lower case',
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,

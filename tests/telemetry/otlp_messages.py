@@ -35,7 +35,17 @@ VALUES: dict[str, tuple[Any, str]] = {
     "list": (["many", 1, True, 2.5, b"\x01"], '["many",1,true,2.5,"AQ=="]'),
     "map": (
         {"a/b": "x", "n": 1, "deep": {"list": [1, [2, 3]]}},
-        '{"a/b":"x","n":1,"deep":{"list":[1,null]}}',
+        '{"a/b":"x","n":1,"deep":{"list":[1,[2,3]]}}',
+    ),
+    "list.empty": ([], "[]"),
+    "map.empty": ({}, "{}"),
+    "list.of.empty": ([[], {}, ""], '[[],{},""]'),
+    "list.numbers": ([float("nan"), float("inf"), -0.5, 1e21, 1e-7], '["nan","inf",-0.5,1e21,1e-7]'),
+    "double.nan": (float("nan"), "nan"),
+    "double.infinite": (float("-inf"), "-inf"),
+    "map.deeper": (
+        {"1": {"2": {"3": {"4": {"5": [[b"\x01", True, None, 1e21, "\u2028\x01/"]]}}}}},
+        '{"1":{"2":{"3":{"4":{"5":[["AQ==",true,null,1e21,"\\u2028\\u0001/"]]}}}}}',
     ),
     "map.deep": ({"one": {"two": {"three": "end"}}}, '{"one":{"two":{"three":"end"}}}'),
     "list.quotes": (['a"b', "c\nd"], '["a\\"b","c\\nd"]'),
@@ -45,6 +55,8 @@ VALUES: dict[str, tuple[Any, str]] = {
 
 def any_value(value: Any) -> AnyValue:
     result = AnyValue()
+    if value is None:
+        return result
     if isinstance(value, bool):
         result.bool_value = value
     elif isinstance(value, str):

@@ -20,11 +20,11 @@ import polars as pl
 from models.errors import ControlTotalError, ObjectRefused, WarehouseError
 from pipelines.ingest.telemetry.frames import Encoding
 from pipelines.ingest.telemetry.policy import load_policy
-from pipelines.ingest.telemetry.repair import Findings, put_right, readable, suspects
+from pipelines.ingest.telemetry.repair import Findings, flattened, put_right, readable, suspects
 from pipelines.ingest.telemetry.signals import READERS, SignalReader
 from pipelines.ingest.telemetry.spool import Content, Covered, Spooled, frames_of, mapped, spool
 from pipelines.ingest.telemetry.structures import proto_text
-from sql.formats import is_unreadable, json_settings, protobuf_settings
+from sql.formats import is_too_deep, is_unreadable, json_settings, protobuf_settings
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 
@@ -180,13 +180,7 @@ def load_content(
     findings = Findings()
     with _named(delivered.object_name):
         parts = _without_suspects(content.parts, folder, findings)
-        try:
-            batch_id, counted = _attempt(warehouse, parts, delivered.received_at)
-        except (WarehouseError, ControlTotalError) as error:
-            if isinstance(error, WarehouseError) and not is_unreadable(error):
-                raise
-            parts = _readable(warehouse, parts, folder, findings)
-            batch_id, counted = _attempt(warehouse, parts, delivered.received_at)
+        parts, batch_id, counted = _settled(warehouse, parts, delivered.received_at, folder, findings)
         survey = pl.concat(counted) if counted else _NOTHING
         good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
         if content.parts and not parts and not content.already:
@@ -210,6 +204,28 @@ def load_content(
         lost=tuple(sorted(findings.lost)),
         waiting=content.waiting,
     )
+
+
+def _settled(
+    warehouse: Warehouse, parts: list[Spooled], received_at: datetime, folder: Path, findings: Findings
+) -> tuple[list[Spooled], uuid.UUID, list[pl.DataFrame]]:
+    """The parts as they could be loaded, put right as far as that took, with the attempt that loaded them."""
+    flat = sound = False
+    while True:
+        try:
+            return (parts, *_attempt(warehouse, parts, received_at))
+        except (WarehouseError, ControlTotalError) as error:
+            if isinstance(error, WarehouseError) and is_too_deep(error) and not flat:
+                flat = True
+                parts = [
+                    flattened(part, folder / f"flat-{number}", findings) for number, part in enumerate(parts)
+                ]
+                parts = [part for part in parts if part.messages]
+            elif (isinstance(error, ControlTotalError) or is_unreadable(error)) and not sound:
+                sound = True
+                parts = _readable(warehouse, parts, folder, findings)
+            else:
+                raise
 
 
 def is_suspect(spooled: Spooled) -> bool:
@@ -303,7 +319,7 @@ def load_group(
     except ControlTotalError:
         return None
     except WarehouseError as error:
-        if is_unreadable(error):
+        if is_unreadable(error) or is_too_deep(error):
             return None
         raise
     survey = pl.concat(counted)

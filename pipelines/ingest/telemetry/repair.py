@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
+from pipelines.ingest.telemetry.deep import CUT, flattened_json, flattened_protobuf
 from pipelines.ingest.telemetry.frames import Bytes, Encoding, Frame, fields, varint_bytes
 from pipelines.ingest.telemetry.messages import UNREADABLE, Mended, mended_json, mended_protobuf
 from pipelines.ingest.telemetry.policy import load_policy
@@ -153,6 +156,35 @@ def put_right(spooled: Spooled, target: Path, indexes: Iterable[int], findings: 
                 numbers.append(number)
                 file.write(content if spooled.encoding != "json" else content.rstrip(b"\n") + b"\n")
     return replace(spooled, path=target, messages=numbers)
+
+
+def flattened(spooled: Spooled, target: Path, findings: Findings) -> Spooled:
+    """The file with every value that is nested deeper than the engine reads put as its text, written to ``target``."""
+    numbers: list[int] = []
+    with mapped(spooled.path) as data, target.open("wb") as file:
+        for index, frame in enumerate(frames_of(data, spooled.encoding)):
+            number, message = spooled.number(index), bytes(data[frame.body : frame.end])
+            if not message.strip():
+                continue
+            done = _flattened(message, spooled)
+            findings.add(number, message, done)
+            if done.content is not None:
+                numbers.append(number)
+                file.write(framed(done.content, spooled.encoding))
+                if spooled.encoding == "json":
+                    file.write(b"\n")
+    return replace(spooled, path=target, messages=numbers)
+
+
+def _flattened(message: bytes, spooled: Spooled) -> Mended:
+    try:
+        if spooled.encoding == "json":
+            content, cuts = flattened_json(message)
+        else:
+            content, cuts = flattened_protobuf(message, spooled.signals[0])
+    except (DecodeError, ValueError, RecursionError):
+        return mended(message, spooled)
+    return Mended(content, repairs=Counter({(key, CUT): count for key, count in cuts.items()}))
 
 
 def mended(message: bytes, spooled: Spooled) -> Mended:

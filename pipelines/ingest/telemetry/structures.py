@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from importlib import resources
 
-DEPTH = 3
-"""Levels of arrays and key-value lists inside one attribute; deeper ones read as null."""
+DEPTH = 1
+"""Levels of arrays and key-value lists inside one attribute that the engine reads; a deeper one fails the statement,
+and its message is flattened first (``deep``)."""
 
 _SCALARS = (
     "stringValue Nullable(String), boolValue Nullable(Bool), intValue Nullable(Int64), "
@@ -19,11 +20,11 @@ _SCALARS = (
 
 def _any_value(depth: int) -> str:
     if depth == 0:
-        return f"Tuple({_SCALARS})"
+        return f"Tuple({_SCALARS}, arrayValue Nullable(String), kvlistValue Nullable(String))"
     inner = _any_value(depth - 1)
     return (
-        f"Tuple({_SCALARS}, arrayValue Tuple(values Array({inner})), "
-        f"kvlistValue Tuple(values Array(Tuple(key String, value {inner}))))"
+        f"Tuple({_SCALARS}, arrayValue Nullable(Tuple(values Array({inner}))), "
+        f"kvlistValue Nullable(Tuple(values Array(Tuple(key String, value {inner})))))"
     )
 
 
