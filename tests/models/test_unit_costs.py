@@ -51,6 +51,19 @@ def test_cost_and_requests_meet() -> None:
     }
 
 
+def test_an_app_billed_to_two_teams_on_a_day_has_one_line_of_the_last_by_name() -> None:
+    """Whichever way round the rows come, and whatever the registry says: only days without cost are its."""
+    rows = [(DAY, "shop", team, "USD", "1") for team in ("ops", "web", "finance")]
+    for billed in (rows, rows[::-1]):
+        [row] = unit_costs.daily(costs(*billed), telemetry(), APPS.with_columns(team=pl.lit("x"))).to_dicts()
+        assert (row["team"], row["effective_cost"]) == ("web", Decimal(3))
+
+
+def test_the_last_line_of_an_app_in_the_registry_owns_its_days_without_cost() -> None:
+    apps = pl.DataFrame({"app_id": ["quiet", "quiet"], "team": ["first", "last"]})
+    assert unit_costs.daily(costs(), telemetry((DAY, "quiet", 5, 5)), apps)["team"].to_list() == ["last"]
+
+
 def test_neither_side_is_lost() -> None:
     frame = unit_costs.daily(
         costs(
