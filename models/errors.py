@@ -12,6 +12,7 @@ traceback belongs in it. The exit code of the command is the error's own::
     |   +-- MigrationError        1  the schema is not the one the code expects
     +-- LeaseHeld                 1  somebody else writes this scope now
     +-- ControlTotalError         1  two independent counts disagree: nothing is published
+    +-- DiskFull                  1  no room where appfleet writes
     +-- ModelError                1  a frame is not what a model was promised
 """
 
@@ -71,6 +72,15 @@ class LeaseHeld(AppfleetError):
 
 class ControlTotalError(AppfleetError):
     """Two independent counts disagree, so nothing was published."""
+
+
+class DiskFull(AppfleetError):
+    """There is no room left where appfleet writes; what is published stays, and no input is at fault."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"the disk of {place} is full: make room and run again; what was published stays, and no input is refused"
+        )
 
 
 class ModelError(AppfleetError):

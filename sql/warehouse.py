@@ -24,7 +24,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error, Operati
 from clickhouse_connect.driver.httputil import default_pool_manager
 from urllib3.exceptions import HTTPError
 
-from models.errors import StatementRefused, WarehouseError
+from models.errors import DiskFull, StatementRefused, WarehouseError
 from sql.catalog import statement
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
@@ -36,6 +36,8 @@ _ROWS_A_BATCH = 65_536
 _STREAM_BYTES = 1 << 20
 _THIS_MACHINE = ("127.0.0.1", "localhost")
 _READONLY = 164
+_NOT_ENOUGH_SPACE = 243
+_NO_SPACE_LEFT = "No space left on device"
 _ENGINE_PREFIX = re.compile(r"^.*?DB::(?:\w*)Exception: ", re.DOTALL)
 
 Settings = Mapping[str, str | int | float]
@@ -207,15 +209,23 @@ def _named_errors() -> Iterator[None]:
             raise WarehouseError(
                 "the warehouse went away while a statement ran: run the command again; what was published stays"
             ) from error
+        _refuse_full_disk(error, error.code)
         raise WarehouseError(one_line(str(error)), error.code) from error
     except (ClickHouseError, Error) as error:
         sentence = one_line(str(error))
         code = getattr(error, "code", None)
+        _refuse_full_disk(error, code)
         if code == _READONLY:
             raise StatementRefused(sentence, code) from error
         raise WarehouseError(sentence, code) from error
     except HTTPError as error:
         raise WarehouseError(f"the answer of the warehouse broke off: {one_line(str(error), 200)}") from error
+
+
+def _refuse_full_disk(error: Exception, code: int | None) -> None:
+    """A disk without room is nobody's input: said as such, wherever in the engine it was met."""
+    if code == _NOT_ENOUGH_SPACE or _NO_SPACE_LEFT in str(error):
+        raise DiskFull("the warehouse") from error
 
 
 def one_line(message: str, limit: int = 600) -> str:

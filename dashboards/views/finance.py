@@ -207,10 +207,42 @@ def lines_table(page: Page, month: date) -> None:
     shown_of(frame.height, frame["matching"][0], "line", "largest amounts first")
 
 
+def held_deliveries(page: Page, month: date) -> None:
+    """Deliveries that do not count until a person decides, with the money at stake."""
+    frame = page.reads.frame("finance/held_deliveries", billing_period=month)
+    if frame.is_empty():
+        return
+    st.subheader("Held for a decision", anchor=False)
+    st.warning(
+        f"{frame['source_name'].n_unique()} source(s) delivered {month:%Y-%m} in a way that needs a person: the figures "
+        "above do not contain it. `appfleet deliveries` lists, accepts and rejects."
+    )
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Source": frame["source_name"],
+                "Why": frame["reason"],
+                "Objects": frame["object_names"],
+                "Rows": frame["rows"],
+                "Currency": frame["billing_currency"],
+                "Would count": [format(amount, "f") for amount in frame["delivered_cost"]],
+                "Published": [format(amount, "f") for amount in frame["published_cost"]],
+                "At stake": [format(amount, "f") for amount in frame["difference"]],
+                "Held (UTC)": frame["held_at"].dt.strftime("%Y-%m-%d %H:%M"),
+            }
+        ),
+        column_config={"Rows": st.column_config.NumberColumn(format="localized")},
+        hide_index=True,
+        placeholder="",
+        alt="Deliveries of the billing month that wait for a person",
+    )
+
+
 def deliveries(page: Page, month: date) -> None:
-    """What the month was published from."""
+    """What the month was published from, and what waits for a person."""
     if not page.viewer.has(SEE_WHOLE_BILLS):
         return
+    held_deliveries(page, month)
     st.subheader("Published from", anchor=False)
     frame = page.reads.frame("finance/deliveries", billing_period=month)
     if frame.is_empty():

@@ -40,6 +40,14 @@ WorkspaceOption = Annotated[
 ]
 
 
+class DeliveryAction(StrEnum):
+    """What `appfleet deliveries` does."""
+
+    list = "list"
+    accept = "accept"
+    reject = "reject"
+
+
 class OutputFormat(StrEnum):
     """Formats of `appfleet sql`."""
 
@@ -187,6 +195,36 @@ def status(workspace: WorkspaceOption = None) -> None:
     from sql.workspace import load_settings, named_workspace
 
     print_status(_console(), load_settings(named_workspace(workspace)))
+
+
+@app.command()
+def deliveries(
+    action: Annotated[DeliveryAction, typer.Argument(help="What to do.")] = DeliveryAction.list,
+    delivery: Annotated[str | None, typer.Argument(help="Its id, or SOURCE/YYYY-MM.")] = None,
+    workspace: WorkspaceOption = None,
+    why: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who decides.", show_default="the user")] = None,
+    newest: Annotated[
+        bool,
+        typer.Option("--newest", help="Accept, counting the newest alone of objects that share charges."),
+    ] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a run in this workspace.")] = 600.0,
+) -> None:
+    """List the bills that wait for a person, or accept or reject one: who, when and why are kept."""
+    from pipelines.commands.deliveries import decide, print_deliveries
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    if action is DeliveryAction.list:
+        print_deliveries(_console(), settings)
+        return
+    if delivery is None:
+        raise ConfigurationError(
+            f"appfleet deliveries {action.value}: name the delivery, as `appfleet deliveries` lists it"
+        )
+    decide(
+        _console(), settings, action.value, delivery, by=by, why=why, newest_only=newest, wait_seconds=wait
+    )
 
 
 @app.command()

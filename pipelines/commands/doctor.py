@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from models.settings import Settings
 from pipelines.compute import STALE_DAYS, cost_days, damaged_totals
+from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
@@ -36,6 +37,7 @@ def findings(settings: Settings) -> list[Finding]:
         found: list[Finding] = []
         for check in (
             _control_totals,
+            _held_deliveries,
             _refusals,
             _rejects,
             _spans_without_resource,
@@ -68,14 +70,38 @@ def _control_totals(warehouse: Warehouse, settings: Settings) -> Iterator[Findin
         )
 
 
+def _held_deliveries(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    lines = waiting(warehouse)
+    for line in lines[:SHOWN]:
+        yield Finding(
+            "held deliveries",
+            f"{line.id}: {line.reason}; {at_stake(line)}",
+            "look at its objects, then `appfleet deliveries accept` or `reject` it",
+            is_failure=True,
+        )
+    yield from _more("held deliveries", len(lines), "`appfleet deliveries` lists them all")
+
+
+def _more(check: str, count: int, advice: str, is_failure: bool = True) -> Iterator[Finding]:
+    """How many a check found beyond those it shows."""
+    if count > SHOWN:
+        yield Finding(check, f"and {count - SHOWN:,} more, {count:,} in all", advice, is_failure)
+
+
 def _refusals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
-    for row in warehouse.frame("queries/doctor/refused", shown=SHOWN).iter_rows(named=True):
+    frame = warehouse.frame("queries/doctor/refused", shown=SHOWN)
+    for row in frame.iter_rows(named=True):
         yield Finding(
             "refusals",
             f"{row['source_name']}: {_named(row['object_name'], row['reason'])}",
             "mend the export and deliver it again; the figures before it stay until then",
             is_failure=True,
         )
+    yield from _more(
+        "refusals",
+        frame["matching"][0] if frame.height else 0,
+        "`appfleet sql \"SELECT source_name, object_name, reason FROM raw_deliveries WHERE state = 'refused'\"`",
+    )
 
 
 def _named(object_name: str, reason: str) -> str:
@@ -84,23 +110,32 @@ def _named(object_name: str, reason: str) -> str:
 
 
 def _rejects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
-    for row in warehouse.frame("queries/doctor/rejects", shown=SHOWN).iter_rows(named=True):
+    frame = warehouse.frame("queries/doctor/rejects", shown=SHOWN)
+    for row in frame.iter_rows(named=True):
         yield Finding(
             "rejects",
             f"{row['source_name']}: {row['records']:,} record(s) set aside, {row['reason']} "
             f"(first: {row['object_name']}, position {row['position']})",
             'read them with `appfleet sql "SELECT * FROM raw_rejects"`; mend the sender',
         )
+    yield from _more(
+        "rejects",
+        frame["matching"][0] if frame.height else 0,
+        'read them with `appfleet sql "SELECT * FROM raw_rejects"`; mend the senders',
+        is_failure=False,
+    )
 
 
 def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
     spans = warehouse.frame("queries/telemetry/unassigned_resources")
+    advice = "set both as resource attributes: `otel.instrument(app_id=..., owner=...)` does"
     for row in spans.head(SHOWN).iter_rows(named=True):
         yield Finding(
             "spans without resource",
             f"{row['spans']:,} span(s) of {row['day']} name neither app_id nor service.name",
-            "set both as resource attributes: `otel.instrument(app_id=..., owner=...)` does",
+            advice,
         )
+    yield from _more("spans without resource", spans.height, advice, is_failure=False)
 
 
 def _nameless_senders(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:

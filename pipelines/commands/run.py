@@ -57,6 +57,7 @@ class StepReport:
     published: int
     unchanged: int
     refused: tuple[str, ...]
+    held: tuple[str, ...]
     notes: tuple[str, ...]
     failed: str | None = None
     exit_code: int = 0
@@ -75,14 +76,21 @@ class PassReport:
         return tuple(sentence for step in self.steps for sentence in step.refused)
 
     @property
+    def held(self) -> tuple[str, ...]:
+        """Sentences of every delivery that waits for a person."""
+        return tuple(sentence for step in self.steps for sentence in step.held)
+
+    @property
     def failed(self) -> tuple[str, ...]:
         """Sentences of every step that failed."""
         return tuple(f"{step.step}: {step.failed}" for step in self.steps if step.failed)
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 input was refused; the error's own where a step failed, 1 or 2."""
-        return max((step.exit_code for step in self.steps), default=0) or (3 if self.refused else 0)
+        """0 done, 3 input was refused or waits for a person; the error's own where a step failed, 1 or 2."""
+        return max((step.exit_code for step in self.steps), default=0) or (
+            3 if self.refused or self.held else 0
+        )
 
 
 def steps_named(only: str | None) -> list[str]:
@@ -197,6 +205,7 @@ def _run_step(
         published=_greatest(events, reports.PUBLISHED),
         unchanged=_greatest(events, reports.UNCHANGED),
         refused=_sentences(events, reports.REFUSED),
+        held=_sentences(events, reports.HELD),
         notes=_sentences(events, reports.NOTES),
         failed=failed,
         exit_code=exit_code,

@@ -27,6 +27,7 @@ def print_step(console: Console, step: StepReport) -> None:
     what = f"{step.rows:,} rows in {step.published} release(s)" if step.published else "nothing new"
     console.print(f"  {step.step:<11} {step.seconds:6.1f} s  {what}")
     _print_sentences(console, "refused", step.refused)
+    _print_sentences(console, "held", step.held)
     _print_sentences(console, "note", step.notes)
 
 
@@ -73,6 +74,11 @@ def print_summary(console: Console, settings: Settings, done: PassReport) -> Non
     if done.refused:
         console.print(
             f"{len(done.refused)} refused; `appfleet doctor` lists them and says what to do.", style="yellow"
+        )
+    if done.held:
+        console.print(
+            f"{len(done.held)} delivery(s) held, and not counted: `appfleet deliveries` lists and decides.",
+            style="yellow",
         )
     for sentence in done.failed:
         console.print(f"Failed: {sentence}", style="red")

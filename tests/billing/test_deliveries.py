@@ -18,6 +18,7 @@ import pytest
 
 from models.focus import columns
 from pipelines.ingest.billing import BillingOutcome
+from pipelines.ingest.billing.held import accept
 from pipelines.ingest.sources.disk import DiskStore
 from tests.billing.conftest import OCTOBER, ROW, Bills
 
@@ -28,20 +29,18 @@ def _states(outcome: BillingOutcome) -> dict[date, str]:
     return {one.period: one.state for one in outcome.periods}
 
 
-def test_an_older_delivery_is_superseded(bills: Bills, focus_csv) -> None:
-    path = bills.put("a.csv", focus_csv({"BilledCost": "2"}))
-    first = path.read_bytes()
-    bills.ingest()
+def test_an_older_delivery_under_another_name_is_superseded(bills: Bills, focus_csv) -> None:
     bills.put("a.csv", focus_csv({"BilledCost": "3"}))
     bills.ingest()
-    path.write_bytes(first)
-    os.utime(path, (1_700_000_000, 1_700_000_000))
+    (bills.folder / "a.csv").unlink()
+    path = bills.put("b.csv", focus_csv({"BilledCost": "2"}))
+    os.utime(path, (1_600_000_000, 1_600_000_000))
     assert _states(bills.ingest()) == {SEPTEMBER: "superseded"}
     assert bills.published() == {SEPTEMBER: Decimal(3)}
     lines = bills.count("raw_deliveries")
     bills.ingest()
     assert bills.count("raw_deliveries") == lines
-    bills.put("a.csv", first)
+    bills.put("b.csv", focus_csv({"BilledCost": "2"}))
     assert _states(bills.ingest()) == {SEPTEMBER: "published"}
     assert bills.published() == {SEPTEMBER: Decimal(2)}
 
@@ -71,13 +70,15 @@ def test_a_vanished_object_is_reported_and_changes_nothing(bills: Bills, focus_c
     assert bills.count("raw_deliveries") == lines
 
 
-def test_a_header_alone_empties_the_months_its_name_fed(bills: Bills, focus_csv) -> None:
+def test_a_header_alone_is_held_for_the_months_its_name_fed(bills: Bills, focus_csv) -> None:
     bills.put("a.csv", focus_csv({"BilledCost": "2"}, {"BilledCost": "4", **OCTOBER}))
     bills.put("b.csv", focus_csv({"BilledCost": "3"}))
     bills.ingest()
     bills.put("a.csv", focus_csv())
-    outcome = bills.ingest()
-    assert {one.period: one.rows for one in outcome.published} == {SEPTEMBER: 1, OCTOBER_1: 0}
+    assert _states(bills.ingest()) == {SEPTEMBER: "held", OCTOBER_1: "held"}
+    assert bills.published() == {SEPTEMBER: Decimal(5), OCTOBER_1: Decimal(4)}
+    for month in ("2024-09", "2024-10"):
+        accept(bills.warehouse, bills.settings, f"bill/{month}", "finance", "")
     assert bills.published() == {SEPTEMBER: Decimal(3)}
     assert _states(bills.ingest()) == {SEPTEMBER: "unchanged", OCTOBER_1: "unchanged"}
 

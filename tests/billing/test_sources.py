@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
-from models.errors import ConfigurationError, ObjectRefused
-from pipelines.ingest.sources import ObjectStore, SpoolLimits, open_store
+from models.errors import ConfigurationError, DiskFull, ObjectRefused
+from pipelines.ingest.sources import ObjectStore, SpoolLimits, open_store, refuse_shared_objects
+from sql.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,89 @@ def test_a_location_that_is_not_there_is_wrong_configuration(tmp_path: Path) -> 
         open_store(At("nothing"), tmp_path)
 
 
-def test_spooled_bytes_carry_the_digest_of_what_was_delivered(folder: Path, tmp_path: Path) -> None:
+def test_spooled_bytes_carry_the_digest_of_their_content(folder: Path, tmp_path: Path) -> None:
     packed = gzip.compress(b"first\n") + gzip.compress(b"second\n") + b"\0" * 7
     (folder / "in" / "two.gz").write_bytes(packed)
     store = open_store(At("in/two.gz"), folder)
     done = store.fetch(store.objects()[0], tmp_path / "spooled")
     assert done.path.read_bytes() == b"first\nsecond\n"
-    assert (done.sha256, done.bytes) == (hashlib.sha256(packed).hexdigest(), len(packed))
+    assert (done.sha256, done.bytes) == (hashlib.sha256(b"first\nsecond\n").hexdigest(), len(packed))
+
+
+def test_a_full_disk_is_said_and_refuses_nothing(folder: Path) -> None:
+    store = open_store(At("in"), folder)
+    with pytest.raises(DiskFull, match="the disk of /dev is full"):
+        _fetched(store, "a.csv", Path("/dev/full"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatabaseError(
+            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+            code=243,
+        ),
+        DatabaseError(
+            "Code: 75. DB::Exception: Cannot write to file x.bin, errno: 28, strerror: No space left on device",
+            code=75,
+        ),
+    ],
+)
+def test_a_full_disk_of_the_engine_is_said_as_such(error: DatabaseError) -> None:
+    class Full:
+        def raw_query(self, *_: object, **__: object) -> None:
+            raise error
+
+    with pytest.raises(DiskFull, match="is full: make room"):
+        Warehouse(Full()).execute("statements/collect_billing")  # type: ignore[arg-type]
+
+
+def test_a_single_file_does_not_walk_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[str] = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top, **more: walked.append(str(top)) or walk(top, **more))
+    assert _names(open_store(At("in/a.csv"), folder)) == ["a.csv"]
+    assert walked == []
+    assert _names(open_store(At("in/*.csv"), folder)) == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("in", "in/sub"),
+        ("in/**/*.csv", "in/sub/b.csv"),
+        ("in/a.csv", "in/*.csv"),
+        ("linked", "in/sub/deep"),
+        ("hard", "in"),
+        ("in/../in", "in/a.csv"),
+    ],
+)
+def test_an_object_in_two_sources_is_wrong_configuration(folder: Path, left: str, right: str) -> None:
+    (folder / "linked").symlink_to(folder / "in" / "sub")
+    (folder / "hard").mkdir()
+    os.link(folder / "in" / "a.csv", folder / "hard" / "other.csv")
+    sources = [At(left, "one"), At(right, "two")]
+    with pytest.raises(ConfigurationError, match="would count twice") as refused:
+        refuse_shared_objects(sources, folder)
+    assert "source one" in str(refused.value)
+    assert "source two" in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+def test_sources_side_by_side_are_no_fault(folder: Path) -> None:
+    sources = [At("in/*.csv", "one"), At("in/sub", "two"), At("nothing-there", "three")]
+    refuse_shared_objects(sources, folder)
+
+
+def test_s3_prefixes_that_share_an_object_are_wrong_configuration(
+    bucket, s3_address: str, tmp_path: Path
+) -> None:
+    bucket.put_object(Bucket="bills", Key="exports/sub/b.csv", Body=b"x")
+    places = ("s3://bills/exports", "s3://bills/exports/sub/b.csv", "s3://bills/exports/**/*.parquet")
+    one, two, three = (At(place, place, endpoint_url=s3_address) for place in places)
+    with pytest.raises(ConfigurationError, match="would count twice"):
+        refuse_shared_objects([one, two], tmp_path)
+    refuse_shared_objects([one, three], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +180,15 @@ def test_names_that_leave_their_folder_are_refused(folder: Path, tmp_path: Path)
     (folder / "in" / "back\\slash.csv").write_bytes(b"x")
     (folder / "secret").write_bytes(b"s")
     (folder / "in" / "link.csv").symlink_to(folder / "secret")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "bill.csv").write_bytes(b"e")
+    (folder / "in" / "away").symlink_to(tmp_path / "elsewhere")
     store = open_store(At("in"), folder)
-    for name, sentence in (("back\\slash.csv", "backslash"), ("link.csv", "leaves its folder")):
+    for name, sentence in (
+        ("back\\slash.csv", "backslash"),
+        ("link.csv", "leaves its folder"),
+        ("away/bill.csv", "leaves its folder"),
+    ):
         with pytest.raises(ObjectRefused, match=sentence):
             _fetched(store, name, tmp_path / "spooled")
     for reference in ("../secret", "/etc/passwd", "a\0b"):

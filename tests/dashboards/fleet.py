@@ -558,12 +558,28 @@ def _deliver(warehouse: Warehouse, source: str, month: date, rows: list[Row]) ->
     }
     _insert(warehouse, "raw_deliveries", [delivery], batch)
     _publish(warehouse, f"billing/{source}", month, {"raw_focus_costs": batch}, sums, len(rows))
+    for state, share in (("lapsed", 1), ("held", 2)):
+        held = {
+            "source_name": source,
+            "period": month,
+            "sha256": f"{share:064x}",
+            "state": state,
+            "cause": "overlap",
+            "reason": f"all of the {len(rows)} rows of a.csv are also in b.csv: they would count twice",
+            "rows": share * len(rows),
+            "sums": {key: share * amount for key, amount in sums.items()},
+            "published_sums": sums,
+            "version": AS_OF,
+            "object_names": ["a.csv", "b.csv"],
+            "recorded_at": AS_OF + timedelta(seconds=share),
+        }
+        _insert(warehouse, "raw_held_deliveries", [held], new_batch_id())
 
 
 def _insert(warehouse: Warehouse, table: str, rows: list[Row], batch: uuid.UUID) -> None:
     types = {key: kind for key, kind in _TYPES.items() if rows and key in rows[0]}
     if rows and "sums" in rows[0]:
-        types["sums"] = _MONEY_BY_CURRENCY
+        types |= {key: _MONEY_BY_CURRENCY for key in ("sums", "published_sums") if key in rows[0]}
     frame = pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None)
     warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batch))))
 

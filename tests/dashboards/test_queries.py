@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.dashboards.fleet import (
     EVERYTHING,
     FIRST_DAY,
     NOBODY,
+    SOURCES,
     Fleet,
     month_of,
     publish_fleet,
@@ -76,7 +78,7 @@ def test_a_row_of_another_team_never_leaves_the_warehouse(
         assert set(frame["team"]) <= {"people"}
     if name.startswith("app/") and name != "app/choices":
         assert frame.is_empty()  # the app asked for is of another team
-    if name in ("finance/reconciliation", "finance/deliveries"):
+    if name in ("finance/reconciliation", "finance/deliveries", "finance/held_deliveries"):
         assert frame.is_empty()
 
 
@@ -118,7 +120,13 @@ def test_a_team_is_one_name_whatever_it_holds(full_workspace: Path, fleet: Fleet
     assert viewer == Viewer(teams=("people, unassigned",))
     reads = reads_of(full_workspace, viewer)
     assert reads.frame("fleet/counts")["apps"][0] == 0
-    for name in ("finance/reconciliation", "finance/deliveries", "finance/statement", "finance/lines"):
+    for name in (
+        "finance/reconciliation",
+        "finance/deliveries",
+        "finance/held_deliveries",
+        "finance/statement",
+        "finance/lines",
+    ):
         assert reads.frame(name, **needed(name)).is_empty()
 
 
@@ -130,7 +138,7 @@ def test_whole_bills_hang_on_the_right_alone(full_workspace: Path, name: str) ->
     teams_only = reads_of(full_workspace, Viewer(teams=ALL_TEAMS)).frame(name, **needed(name))
     with_right = reads_of(full_workspace, EVERYTHING).frame(name, **needed(name))
     people = reads_of(full_workspace, Viewer(teams=("people",), rights=(SEE_WHOLE_BILLS,)))
-    if name in ("finance/reconciliation", "finance/deliveries"):
+    if name in ("finance/reconciliation", "finance/deliveries", "finance/held_deliveries"):
         assert teams_only.is_empty() and with_right.height
         assert people.frame(name, **needed(name)).equals(with_right)
         return
@@ -176,3 +184,32 @@ def test_the_download_is_the_file_of_the_command(
     with open_warehouse(full_workspace, role="reader") as warehouse:
         written = write_statement(warehouse, None, month, tmp_path, team)
     assert statement_file(reads_of(full_workspace, viewer), month) == written.csv_path.read_bytes()
+
+
+def test_a_held_delivery_is_shown_with_the_money_at_stake(full_workspace: Path, fleet: Fleet) -> None:
+    """The newest line of each source and month alone, what would count beside what is published."""
+    frame = reads_of(full_workspace, EVERYTHING).frame(
+        "finance/held_deliveries", **needed("finance/held_deliveries")
+    )
+    month = needed("finance/held_deliveries")["billing_period"]
+    expected = [
+        (source, currency, 2 * billed, billed, billed, "a.csv, b.csv")
+        for source, (_, currency) in sorted(SOURCES.items())
+        if (
+            billed := sum(
+                (row["billed_cost"] for row in fleet.costs(source_name=source, billing_period=month)),
+                Decimal(0),
+            )
+        )
+    ]
+    assert expected
+    columns = [
+        "source_name",
+        "billing_currency",
+        "delivered_cost",
+        "published_cost",
+        "difference",
+        "object_names",
+    ]
+    assert frame.select(columns).rows() == expected
+    assert set(frame["cause"]) == {"overlap"}

@@ -1,7 +1,7 @@
 """What a source delivers at one scan: its objects, or what its manifests list, each with the version it carries.
 
 Knows the manifests of AWS Data Exports (``*-Manifest.json``, a list ``dataFiles``) and of Azure Cost Management
-exports (``manifest.json``, a list ``blobs``). Reads no bill.
+exports (``manifest.json``, a list ``blobs``), and the folders these write each execution to. Reads no bill.
 """
 
 from __future__ import annotations
@@ -19,19 +19,32 @@ from pipelines.ingest.sources import ObjectStore, SourceObject, SpoolLimits
 BILL_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _MANIFEST = re.compile(r"(^|/)([^/]*-Manifest\.json|manifest\.json)\Z")
 _MANIFEST_LIMITS = SpoolLimits(unpacked_bytes=16 << 20)
-_EXECUTION = re.compile(
-    r"/(?:[^/]*[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d{2}-\d{2}T[^/]*|\d{8}T[^/]*|\d{12,14})\Z"
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_TIME = (
+    r"(?:20\d{2}-\d{2}-\d{2}T[^/]*|20\d{6}T[^/]*"
+    r"|20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)"
 )
+_EXECUTION = re.compile(rf"(?:^|/)(?:[^/]*{_UUID}|{_TIME})\Z")
 """A folder that names one execution of an export, and not a billing period: a UUID or a point in time."""
+_RUN = re.compile(
+    rf"(?:^|/)(?:\d{{8}}-\d{{8}}|\d{{4}}-\d{{2}}|billing_?period=[^/]*)/(?:{_TIME}/)?[^/]*{_UUID}\Z",
+    re.IGNORECASE,
+)
+"""A run folder as Azure (``<name>/<dates>/<guid>``) and AWS (``BILLING_PERIOD=<month>/<execution id>``) name it."""
 
 
 @dataclass(frozen=True)
 class DeliveredObject:
-    """An object to read; ``version`` is its manifest's time, or its own; ``manifest`` is empty without one."""
+    """An object to read; ``version`` is its manifest's time, or its own.
+
+    ``group`` is the manifest that lists it, or its run folder; empty without one. ``run_place`` is where the folder of a
+    point in time lies that may be a run: its charges replace those of an older one there.
+    """
 
     object: SourceObject
     version: datetime
-    manifest: str = ""
+    group: str = ""
+    run_place: str = ""
 
     @property
     def name(self) -> str:
@@ -40,15 +53,21 @@ class DeliveredObject:
 
 @dataclass(frozen=True)
 class Delivery:
-    """Everything of one scan. A manifest that cannot be followed is in ``refused``, and nothing of it in ``objects``."""
+    """Everything of one scan. A manifest that cannot be followed is in ``refused``, and nothing of it in ``objects``.
+
+    ``older_runs`` are objects of run folders without a manifest, each with the newer run folder that counts.
+    """
 
     objects: tuple[DeliveredObject, ...]
     refused: tuple[ObjectRefused, ...]
     manifests: tuple[SourceObject, ...]
+    older_runs: tuple[tuple[DeliveredObject, str], ...] = ()
 
 
 def scan(store: ObjectStore, spool: Path) -> Delivery:
     """Lists a source and follows its manifests; with one anywhere, only what manifests list is delivered.
+
+    Without any, a run folder is a delivery of its own, and of those of one place only the newest is.
 
     Raises:
         InputRefused: the source cannot be listed.
@@ -59,7 +78,7 @@ def scan(store: ObjectStore, spool: Path) -> Delivery:
         bills = [
             item for item in listed.values() if item.name.lower().endswith(BILL_SUFFIXES) or len(listed) == 1
         ]
-        return Delivery(tuple(DeliveredObject(item, item.modified_at) for item in bills), (), ())
+        return _newest_runs(bills)
     objects: dict[str, DeliveredObject] = {}
     refused = []
     for manifest in manifests:
@@ -73,7 +92,7 @@ def scan(store: ObjectStore, spool: Path) -> Delivery:
                 objects[name] = DeliveredObject(listed[name], manifest.modified_at, manifest.name)
         except ObjectRefused as error:
             refused.append(error)
-            objects = {name: one for name, one in objects.items() if one.manifest != manifest.name}
+            objects = {name: one for name, one in objects.items() if one.group != manifest.name}
     return Delivery(tuple(objects.values()), tuple(refused), tuple(manifests))
 
 
@@ -87,6 +106,30 @@ def changed_meanwhile(store: ObjectStore, delivery: Delivery) -> str:
             return manifest.name
     newest = {item.name for item in _newest(now.values())}
     return next(iter(sorted(newest - {one.name for one in delivery.manifests})), "")
+
+
+def _newest_runs(bills: Iterable[SourceObject]) -> Delivery:
+    """Objects that no manifest lists; of run folders that differ in their execution only, those of the newest."""
+    objects = []
+    runs: dict[str, dict[str, list[DeliveredObject]]] = {}
+    for item in bills:
+        folder = item.name.rpartition("/")[0]
+        place = _period_place(item.name)
+        if _RUN.search(folder):
+            one = DeliveredObject(item, item.modified_at, group=folder)
+            runs.setdefault(place, {}).setdefault(folder, []).append(one)
+        else:
+            run_place = f"{place}/" if place != folder else ""
+            objects.append(DeliveredObject(item, item.modified_at, run_place=run_place))
+    older = []
+    for of_place in runs.values():
+        newest = max(of_place, key=lambda run: (max(one.version for one in of_place[run]), run))
+        for run, members in of_place.items():
+            if run == newest:
+                objects += members
+            else:
+                older += [(one, newest) for one in members]
+    return Delivery(tuple(objects), (), (), tuple(older))
 
 
 def _newest(manifests: Iterable[SourceObject]) -> list[SourceObject]:

@@ -1,4 +1,4 @@
-"""Runs one ingest of one billing source: scan, count, decide, load, verify, publish, collect.
+"""Runs one ingest of one billing source: scan, count, decide, load, verify, compare, publish or hold, collect.
 
 Can be killed at any moment and run again: rows of an attempt that did not end are read by nobody. Bad input is
 reported in the outcome, never raised.
@@ -6,31 +6,54 @@ reported in the outcome, never raised.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from models.errors import AppfleetError, ControlTotalError, ObjectRefused, WarehouseError
-from models.focus import METRICS
+from models.errors import AppfleetError, ControlTotalError, DiskFull, LeaseHeld, ObjectRefused, WarehouseError
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing.counting import Counter
 from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
-from pipelines.ingest.billing.ledger import NO_MONTH, Ledger, Line, MonthTotals
-from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, PeriodState, Refusal, exact_sum
-from pipelines.ingest.billing.plan import Candidate, MonthPlan, Published, plan
+from pipelines.ingest.billing.held import PUBLISHING, TABLE, added, at_stake, collect, difference
+from pipelines.ingest.billing.ledger import NO_MONTH, Hold, Ledger, Line, MonthTotals, ObjectMonth
+from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, PeriodState, Refusal
+from pipelines.ingest.billing.plan import Candidate, Known, MonthPlan, Published, is_accepted, plan
+from pipelines.ingest.billing.policy import policy
+from pipelines.ingest.billing.sameness import (
+    Before,
+    Held,
+    Reason,
+    Shared,
+    growth_reason,
+    is_declared_pair,
+    overlap_reason,
+    overlaps,
+    restatement_reason,
+)
 from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
-from sql.publish import IN_THE_BACKGROUND, Release, lease, new_batch_id, publish
+from sql.catalog import statement
+from sql.publish import Release, heads, lease, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 _LOG = logging.getLogger(__name__)
 
-TABLE = "raw_focus_costs"
+INGEST = "ingest/focus"
+
+MOST_ATTEMPTS = 4
+"""Loads of one month in an ingest: as delivered, without copies, without what is replaced, and once more."""
+
+PUBLISHING_SECONDS = 600.0
+
+ALL_HASHES = 2**64 - 1
+LEAST_SKETCH = 64
+"""Distinct hashes below which a sketch is taken again from all rows."""
 
 
 def ingest_source(
@@ -47,28 +70,45 @@ def ingest_source(
     Raises:
         LeaseHeld: another process still ingests this source after ``wait_seconds``.
         WarehouseError: the warehouse cannot be reached.
+        DiskFull: there is no room to spool or to load; nothing is refused by that.
     """
     started = time.monotonic()
     folder = settings.state / "spool" / "billing" / source.name
     ledger = Ledger(warehouse, source.name)
     with lease(settings.root, ledger.scope, wait_seconds):
         shutil.rmtree(folder / "objects", ignore_errors=True)
-        run = _Run(warehouse, ledger, source.name, months)
+        run = _Run(warehouse, settings, source, ledger, months)
         try:
             store = open_store(source, settings.root)
             with Spool(store, folder) as spool:
                 run.deliver(store, spool)
         except AppfleetError as error:
-            if isinstance(error, WarehouseError):
+            if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
                 raise
             run.refusals.append(Refusal(source.location, 0, str(error)))
     return BillingOutcome(
         source=source.name,
         periods=tuple(run.periods),
         refusals=tuple(run.refusals),
+        notes=tuple(run.notes),
         ignored_columns=tuple(sorted(run.ignored)),
         seconds=time.monotonic() - started,
     )
+
+
+def rows_rules() -> str:
+    """Fingerprint of the statement rows are made by; charges made by others are not compared."""
+    return "rules " + hashlib.sha256(statement(INGEST).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is published, known and waiting for a person at the start of an attempt."""
+
+    releases: Mapping[date, Release]
+    published: Mapping[date, Published]
+    known: Known
+    waiting: Mapping[date, Hold]
 
 
 @dataclass
@@ -76,36 +116,84 @@ class _Run:
     """State of one ingest while it runs."""
 
     warehouse: Warehouse
+    settings: Settings
+    source: BillingSource
     ledger: Ledger
-    source_name: str
     months: Collection[date] | None
+    rules: str = field(default_factory=rows_rules)
+    may_replace: bool = False
     periods: list[PeriodOutcome] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
 
     def deliver(self, store: ObjectStore, spool: Spool) -> None:
-        """Everything of one delivery, from listing to collection."""
+        """Everything of one delivery, from listing to collection.
+
+        A month is planned again when its load showed that objects hold the same charges.
+        """
         delivery, candidates, refused = self._counted(store, spool)
+        incomplete = str(delivery.refused[0]) if delivery.refused else ""
+        self._report_rejects(candidates)
+        self.may_replace = self.source.deliveries == "replace" or any(
+            one.item.run_place for one in candidates
+        )
+        loaded: set[date] = set()
+        for _ in range(MOST_ATTEMPTS):
+            state = self._state()
+            plans = [
+                one
+                for one in plan(candidates, state.published, refused, incomplete, state.known)
+                if (self.months is None or one.period in self.months)
+                and one.period not in {done.period for done in self.periods}
+            ]
+            quiet = [one for one in plans if one.action != "load"]
+            self._report_quiet(quiet, state)
+            loads = [one for one in plans if one.action == "load"]
+            if not loads:
+                break
+            loaded |= {one.period for one in loads}
+            self._attempt(loads, spool, state)
+            if loaded <= {done.period for done in self.periods}:
+                break
+        if loaded:
+            self._collect(sorted(loaded))
+        self.periods.sort(key=lambda one: one.period)
+
+    def _state(self) -> _State:
+        """What is published and known now."""
         releases = self.ledger.releases()
         objects = self.ledger.published_objects()
+        lines = self.ledger.holds()
+        known = Known(
+            prints=self.ledger.prints(self.rules),
+            replacements=self.ledger.replacements() if self.may_replace else (),
+            decisions=[line for line in lines if line.state in ("accepted", "rejected")],
+        )
         published = {
             period: Published(objects.get(period, {}), release.version)
             for period, release in releases.items()
         }
-        incomplete = str(delivery.refused[0]) if delivery.refused else ""
-        plans = plan(candidates, published, refused, incomplete)
-        if self.months is not None:
-            plans = [one for one in plans if one.period in self.months]
-        self._report_rejects(candidates)
-        self.ledger.record(_quiet_lines(plans))
+        waiting = {
+            line.period: line for line in lines if line.is_latest and line.state in ("held", "accepted")
+        }
+        return _State(releases, published, known, waiting)
+
+    def _report_quiet(self, plans: list[MonthPlan], state: _State) -> None:
+        """Outcomes of months that are not loaded, and what did not count beside the others."""
+        news = self.ledger.record(_quiet_lines(plans))
+        self.notes += [
+            f"{line.item.name} {line.period:%Y-%m}: {line.reason}" for line in news if _is_note(line)
+        ]
         for one in plans:
-            if one.action != "load":
-                self.periods.append(_kept(one, releases.get(one.period)))
-        loads = [one for one in plans if one.action == "load"]
-        if loads:
-            self._load(loads, spool)
-            self._collect([one.period for one in loads])
-        self.periods.sort(key=lambda one: one.period)
+            self.periods.append(_kept(one, state.releases.get(one.period)))
+            self._lapse(one.period, "", state)
+
+    def _lapse(self, period: date, fingerprint: str, state: _State) -> None:
+        """Ends the wait of a delivery that is not what is delivered any more."""
+        waiting = state.waiting.get(period)
+        if waiting and waiting.state == "held" and waiting.sha256 != fingerprint:
+            self.ledger.hold(replace(waiting, state="lapsed", reason="something else is delivered by now"))
 
     def _counted(self, store: ObjectStore, spool: Spool) -> tuple[Delivery, list[Candidate], dict[str, str]]:
         """The delivery with its counted objects and why others were refused; a manifest that moved is retried once."""
@@ -120,8 +208,8 @@ class _Run:
                     candidates.append(counter.candidate(item))
                 except ObjectRefused as error:
                     refused[item.name] = error.reason
-                    if item.manifest:
-                        refused[item.manifest] = str(error)
+                    if item.group:
+                        refused[item.group] = str(error)
                     lines.append((item, error))
             moved = changed_meanwhile(store, delivery)
             if not moved:
@@ -132,6 +220,14 @@ class _Run:
         self.refusals += [Refusal(error.object_name, 0, error.reason) for error in delivery.refused]
         self.refusals += [Refusal(item.name, error.position, error.reason) for item, error in lines]
         self.ledger.record(Line(item, "", NO_MONTH, "refused", str(error)) for item, error in lines)
+        news = self.ledger.record(
+            Line(item, "", NO_MONTH, "superseded", "a newer run folder beside it counts alone")
+            for item, _ in delivery.older_runs
+        )
+        newest = {item.name: folder for item, folder in delivery.older_runs}
+        self.notes += [
+            f"{line.item.name}: {newest[line.item.name]} is newer and counts alone" for line in news
+        ]
         for one in candidates:
             self.ignored.update(one.profile.ignored_columns)
         return delivery, candidates, refused
@@ -141,11 +237,158 @@ class _Run:
             if any(month.rejected for month in one.profile.months.values()):
                 self.refusals += self.ledger.rejects(one.profile.sha256, one.item.name)
 
-    def _load(self, plans: list[MonthPlan], spool: Spool) -> None:
-        """Writes one batch with the rows of all these months, and publishes each month that proves right."""
-        batch_id = new_batch_id()
-        months = {one.period: one for one in plans}
+    def _attempt(self, plans: list[MonthPlan], spool: Spool, state: _State) -> None:
+        """Loads months and publishes each that proves right; one whose objects turn out to hold the same charges is
+        left to be planned again, one that needs a person is held."""
         failed: dict[date, str] = {}
+        batches, measured = self._reused(plans, state)
+        new = [one for one in plans if one.period not in batches]
+        if new:
+            batch_id = self._load(new, spool, failed)
+            batches |= {one.period: batch_id for one in new}
+            measured |= self._measured(
+                [one for one in new if one.period not in failed], batch_id, state.known
+            )
+        proved = []
+        for one in plans:
+            expected = _expected(one)
+            counted = added(measured[key].totals for key in _keys(one) if key in measured)
+            if one.period not in failed and (wrong := difference(expected, counted)):
+                failed[one.period] = str(
+                    ControlTotalError(f"{one.period:%Y-%m}: {wrong}; nothing was published")
+                )
+                self.refusals.append(Refusal(self.source.name, 0, failed[one.period]))
+            if one.period in failed:
+                self.ledger.record(_lines(one, "refused", failed[one.period]))
+                self.periods.append(PeriodOutcome(one.period, "refused", failed[one.period]))
+            elif not _twins(one, measured):
+                proved.append(one)
+        with lease(self.settings.root, PUBLISHING, PUBLISHING_SECONDS):
+            found = self._overlaps(proved, batches)
+            for one in proved:
+                shared = [each for each in found if each.period == one.period]
+                self._publish_or_hold(one, batches[one.period], measured, shared, state)
+
+    def _publish_or_hold(
+        self,
+        one: MonthPlan,
+        batch_id: UUID,
+        measured: Mapping[tuple[str, date], ObjectMonth],
+        found: list[Shared],
+        state: _State,
+    ) -> None:
+        own = [each for each in found if not each.one.source and not each.other.source]
+        if self.source.deliveries == "add":
+            found = [each for each in found if each not in own]
+        replaced = (
+            own if self.source.deliveries == "replace" else [each for each in own if _are_runs(each, one)]
+        )
+        if is_accepted(one, state.known):
+            reason = None
+        elif replaced:
+            self.ledger.remember_overlaps(replaced)
+            return
+        else:
+            reason = overlap_reason(found) or self._restatement(one, batch_id, measured, state)
+        if reason is None:
+            self._publish(one, batch_id)
+            self._lapse(one.period, "", state)
+        else:
+            self._hold(one, batch_id, reason, own, state)
+
+    def _restatement(
+        self,
+        one: MonthPlan,
+        batch_id: UUID,
+        measured: Mapping[tuple[str, date], ObjectMonth],
+        state: _State,
+    ) -> Reason | None:
+        release = state.releases.get(one.period)
+        if release is None:
+            return None
+        if one.kept_out:
+            return Reason(
+                "rejected_before",
+                f"{', '.join(one.kept_out)} was rejected, and what it stands for is not delivered any more",
+            )
+        digests = frozenset(state.published[one.period].objects.values())
+        prints = [state.known.prints.get((digest, one.period)) for digest in digests]
+        known = [each for each in prints if each is not None]
+        gross: dict[str, Decimal] = {}
+        for each in known:
+            for currency, amount in each.gross.items():
+                gross[currency] = gross.get(currency, Decimal(0)) + amount
+        prints_now = [measured[key].print for key in _keys(one) if key in measured]
+        before = Before(
+            digests, release.rows, gross if len(known) == len(prints) else {}, release.published_at
+        )
+        reason = restatement_reason(
+            before,
+            [each.sha256 for each in one.candidates],
+            prints_now,
+            one.emptied,
+            one.rolled_on,
+            _month_ends(one.period),
+            policy(),
+            known if len(known) == len(prints) else None,
+        )
+        if reason and reason.cause == "grows":
+            covered = self.ledger.days_covered(one.period, batch_id, release.batches[TABLE])
+            return growth_reason(before, covered, policy())
+        return reason
+
+    def _hold(self, one: MonthPlan, batch_id: UUID, reason: Reason, own: list[Shared], state: _State) -> None:
+        """Leaves a loaded month unread until a person decides."""
+        assert one.version is not None
+        expected = _expected(one)
+        release = state.releases.get(one.period)
+        old = set(state.published[one.period].objects.values()) if release else set()
+        older = _older_of_pairs(one, own)
+        line = Hold(
+            source=self.source.name,
+            period=one.period,
+            sha256=one.fingerprint,
+            state="held",
+            cause=reason.cause,
+            reason=reason.sentence,
+            batch_id=batch_id,
+            rows=expected.rows,
+            sums=expected.sums,
+            residues=expected.residues,
+            published_sums=release.sums if release else {},
+            version=one.version,
+            object_names=tuple(each.item.name for each in one.candidates),
+            object_sha256s=tuple(each.sha256 for each in one.candidates),
+            new_sha256s=tuple(each.sha256 for each in one.candidates if each.sha256 not in old),
+            newest_sha256s=tuple(each.sha256 for each in one.candidates if each.sha256 not in older),
+        )
+        before = state.waiting.get(one.period)
+        if before is None or replace(before, recorded_at=line.recorded_at) != line:
+            self.ledger.record(_lines(one, "held", reason.sentence, batch_id), even_if_known=True)
+            self.ledger.hold(line)
+        sentence = f"{line.id}: {reason.sentence}; {at_stake(line)}; `appfleet deliveries` decides"
+        kept = PeriodOutcome(one.period, "held", sentence)
+        self.periods.append(_of_release(one.period, "held", sentence, release) if release else kept)
+
+    def _reused(
+        self, plans: list[MonthPlan], state: _State
+    ) -> tuple[dict[date, UUID], dict[tuple[str, date], ObjectMonth]]:
+        """Batches of months that were loaded and held as exactly this before, as long as their rows are there."""
+        batches: dict[date, UUID] = {}
+        measured: dict[tuple[str, date], ObjectMonth] = {}
+        for one in plans:
+            line = state.waiting.get(one.period)
+            if line is None or line.sha256 != one.fingerprint:
+                continue
+            found = self._measured([one], line.batch_id, state.known)
+            if not difference(_expected(one), added(month.totals for month in found.values())):
+                batches[one.period] = line.batch_id
+                measured |= found
+        return batches, measured
+
+    def _load(self, plans: list[MonthPlan], spool: Spool, failed: dict[date, str]) -> UUID:
+        """Writes one batch with the rows of all these months; why a month could not be written is in ``failed``."""
+        batch_id = new_batch_id()
         for item, periods in _by_object(plans):
             wanted = [period for period in periods if period not in failed]
             if not wanted:
@@ -153,11 +396,11 @@ class _Run:
             try:
                 readable = spool.readable(item.item)
                 self.warehouse.execute(
-                    "ingest/focus",
+                    INGEST,
                     path=readable.path,
                     format=readable.format,
                     structure=readable.structure,
-                    source_name=self.source_name,
+                    source_name=self.source.name,
                     object_name=item.item.name,
                     periods=wanted,
                     batch_id=batch_id,
@@ -168,21 +411,85 @@ class _Run:
                 )
                 self.refusals.append(Refusal(item.item.name, 0, reason))
                 failed |= dict.fromkeys(wanted, f"{item.item.name}: {reason}")
-        counted = self._totals(batch_id, [period for period in months if period not in failed])
-        for period, one in months.items():
-            expected = _expected(one)
-            if period not in failed and (wrong := _difference(expected, counted.get(period, MonthTotals()))):
-                failed[period] = str(ControlTotalError(f"{period:%Y-%m}: {wrong}; nothing was published"))
-                self.refusals.append(Refusal(self.source_name, 0, failed[period]))
-            if period in failed:
-                self.ledger.record(_lines(one, "refused", failed[period]))
-                self.periods.append(PeriodOutcome(period, "refused", failed[period]))
-            else:
-                self._publish(one, expected, batch_id)
+        return batch_id
 
-    def _publish(self, one: MonthPlan, totals: MonthTotals, batch_id: UUID) -> None:
+    def _measured(
+        self, plans: list[MonthPlan], batch_id: UUID, known: Known
+    ) -> dict[tuple[str, date], ObjectMonth]:
+        """What a batch holds of each object and month, read once; charges met for the first time are remembered."""
+        if not plans:
+            return {}
+        most = policy().sketch_hashes
+        periods = [one.period for one in plans]
+        unknown = {
+            (each.item.name, one.period): each
+            for one in plans
+            for each in one.candidates
+            if (each.sha256, one.period) not in known.prints
+        }
+        limits: dict[str, int] = {}
+        for (name, period), each in unknown.items():
+            rows = each.profile.months.get(period, MonthTotals()).rows
+            limits[name] = max(limits.get(name, 0), _enough_below(rows, most))
+        found = self.ledger.batch(batch_id, periods, limits, most)
+        # Equal rows have equal hashes: an object of few distinct charges may have none below its limit.
+        thin = {
+            name
+            for (name, _), month in found.items()
+            if 0 < limits.get(name, 0) < ALL_HASHES and len(month.sketch) < LEAST_SKETCH
+        }
+        if thin:
+            again = self.ledger.batch(batch_id, periods, dict.fromkeys(sorted(thin), ALL_HASHES), most)
+            found |= {key: month for key, month in again.items() if key[0] in thin}
+        fresh = {
+            (Held("", key[0], each.sha256), key[1]): found[key]
+            for key, each in unknown.items()
+            if key in found
+        }
+        self.ledger.remember_charges(self.rules, fresh)
+        return found
+
+    def _overlaps(self, plans: list[MonthPlan], batches: Mapping[date, UUID]) -> list[Shared]:
+        """Objects that share more charges than chance explains, of which at least one is new.
+
+        Objects of one manifest or run folder are one delivery, and never looked up in each other.
+        """
+        published = self.ledger.published_objects()
+        others = {
+            one.period
+            for one in heads(self.warehouse, "billing/")
+            if one.scope != self.ledger.scope and one.rows
+        }
+        parts = []
+        groups: dict[tuple[date, str], str] = {}
+        for one in plans:
+            old = set(published.get(one.period, {}).values())
+            filled = [each for each in one.candidates if one.period in each.profile.months]
+            if len(filled) < 2 and one.period not in others:
+                continue
+            for each in filled:
+                held = Held("", each.item.name, each.sha256)
+                groups[one.period, each.sha256] = each.item.group
+                parts.append((one.period, batches[one.period], held, each.sha256 not in old))
+        if not any(new for _, _, _, new in parts):
+            return []
+        shared = [
+            each
+            for each in self.ledger.shared_charges(self.rules, parts)
+            if each.one.source
+            or each.other.source
+            or not groups[each.period, each.one.sha256]
+            or groups[each.period, each.one.sha256] != groups[each.period, each.other.sha256]
+        ]
+        return overlaps((each for each in shared if not is_declared_pair(each)), policy())
+
+    def _publish(self, one: MonthPlan, batch_id: UUID) -> None:
         assert one.version is not None
-        self.ledger.record(_loaded_lines(one, batch_id))
+        totals = _expected(one)
+        news = self.ledger.record(_loaded_lines(one, batch_id))
+        self.notes += [
+            f"{line.item.name} {line.period:%Y-%m}: {line.reason}" for line in news if _is_note(line)
+        ]
         release = publish(
             self.warehouse,
             self.ledger.scope,
@@ -197,33 +504,9 @@ class _Run:
         _LOG.info("published %s %s: %d rows", self.ledger.scope, one.period, totals.rows)
         self.periods.append(_of_release(one.period, "published", "", release))
 
-    def _totals(self, batch_id: UUID, periods: list[date]) -> dict[date, MonthTotals]:
-        frame = self.warehouse.frame(
-            "queries/ledger/billing_batch_totals",
-            source_name=self.source_name,
-            batch_id=batch_id,
-            periods=periods,
-        )
-        found: dict[date, MonthTotals] = {}
-        for row in frame.iter_rows(named=True):
-            sums = {f"{row['currency']}/{metric}": Decimal(row[f"sum_{metric}"]) for metric in METRICS}
-            before = found.get(row["period"], MonthTotals())
-            found[row["period"]] = MonthTotals(before.rows + row["rows"], 0, {**before.sums, **sums})
-        return found
-
     def _collect(self, periods: list[date]) -> None:
-        """Removes rows of batches that no release of the last two names; a failure here changes no figure."""
-        frame = self.warehouse.frame(
-            "queries/ledger/billing_uncollected", source_name=self.source_name, periods=periods
-        )
-        for row in frame.iter_rows(named=True):
-            self.warehouse.execute(
-                "statements/collect_billing",
-                settings=IN_THE_BACKGROUND,
-                source_name=self.source_name,
-                period=row["period"],
-                batch_id=row["batch_id"],
-            )
+        """Removes rows of batches that nobody can read any more; a failure here changes no figure."""
+        collect(self.warehouse, self.source.name, periods)
 
 
 def _by_object(plans: list[MonthPlan]) -> list[tuple[Candidate, list[date]]]:
@@ -238,25 +521,7 @@ def _by_object(plans: list[MonthPlan]) -> list[tuple[Candidate, list[date]]]:
 
 def _expected(one: MonthPlan) -> MonthTotals:
     """What the month must hold in the table, by the counts over the bytes of its objects."""
-    rows, sums, residues = 0, {}, {}  # type: int, dict[str, Decimal], dict[str, Decimal]
-    for candidate in one.candidates:
-        month = candidate.profile.months.get(one.period, MonthTotals())
-        rows += month.rows
-        for total, part in ((sums, month.sums), (residues, month.residues)):
-            for key, value in part.items():
-                total[key] = exact_sum(total.get(key, Decimal(0)), value)
-    return MonthTotals(rows, 0, sums, residues)
-
-
-def _difference(expected: MonthTotals, counted: MonthTotals) -> str:
-    """How the table differs from the bytes, or an empty text."""
-    if expected.rows != counted.rows:
-        return f"the bytes hold {expected.rows} rows, the table {counted.rows}"
-    for key in sorted({*expected.sums, *counted.sums}):
-        left, right = expected.sums.get(key, Decimal(0)), counted.sums.get(key, Decimal(0))
-        if left != right:
-            return f"the bytes sum to {left:f} {key}, the table to {right:f}"
-    return ""
+    return added(each.profile.months.get(one.period, MonthTotals()) for each in one.candidates)
 
 
 def _kept(one: MonthPlan, release: Release | None) -> PeriodOutcome:
@@ -270,7 +535,7 @@ def _of_release(period: date, state: PeriodState, reason: str, release: Release)
     return PeriodOutcome(period, state, reason, release.rows, release.sums, release.residues, release.version)
 
 
-def _lines(one: MonthPlan, state: str, reason: str) -> list[Line]:
+def _lines(one: MonthPlan, state: str, reason: str, batch_id: UUID | None = None) -> list[Line]:
     return [
         Line(
             each.item,
@@ -278,7 +543,7 @@ def _lines(one: MonthPlan, state: str, reason: str) -> list[Line]:
             one.period,
             state,
             reason,
-            None,
+            batch_id,
             each.profile.months.get(one.period),
         )
         for each in one.candidates
@@ -286,7 +551,6 @@ def _lines(one: MonthPlan, state: str, reason: str) -> list[Line]:
 
 
 def _loaded_lines(one: MonthPlan, batch_id: UUID) -> list[Line]:
-    first = {each.profile.sha256: each.item.name for each in one.candidates}
     loaded = [
         Line(
             each.item,
@@ -300,29 +564,72 @@ def _loaded_lines(one: MonthPlan, batch_id: UUID) -> list[Line]:
         )
         for each in one.candidates
     ]
-    return loaded + [
-        Line(
-            each.item,
-            each.profile.sha256,
-            one.period,
-            "unchanged",
-            f"the same bytes as {first[each.profile.sha256]}, counted once",
-        )
-        for each in one.duplicates
+    return loaded + _aside_lines(one)
+
+
+def _aside_lines(one: MonthPlan) -> list[Line]:
+    return [
+        Line(each.candidate.item, each.candidate.sha256, one.period, each.state, each.reason)
+        for each in one.asides
     ]
 
 
+def _is_note(line: Line) -> bool:
+    """Whether a ledger line of an object that does not count beside the others is told to whoever runs."""
+    return line.state in ("unchanged", "replaced") and bool(line.reason)
+
+
 def _quiet_lines(plans: Iterable[MonthPlan]) -> list[Line]:
-    """Ledger lines of months that are not loaded; an unchanged one has nothing to say."""
+    """Ledger lines of months that are not loaded; an unchanged one tells only what does not count beside it."""
     lines = []
     for one in plans:
         if one.action in ("refused", "superseded"):
             lines += _lines(one, one.action, one.reason)
         if one.action == "vanished":
             lines += [_vanished(name, one) for name in one.vanished]
+        lines += _aside_lines(one)
     return lines
 
 
 def _vanished(name: str, one: MonthPlan) -> Line:
     gone = SourceObject(name, 0, one.version or datetime(1970, 1, 1, tzinfo=UTC), "")
     return Line(DeliveredObject(gone, gone.modified_at), "", one.period, "vanished", one.reason)
+
+
+def _keys(one: MonthPlan) -> Iterator[tuple[str, date]]:
+    """The objects of a month as a batch names them."""
+    return ((each.item.name, one.period) for each in one.candidates)
+
+
+def _twins(one: MonthPlan, measured: Mapping[tuple[str, date], ObjectMonth]) -> bool:
+    """Whether two objects of a month proved to hold the same charges."""
+    prints = [measured[key].print for key in _keys(one) if key in measured]
+    return len(set(prints)) < len(prints)
+
+
+def _enough_below(rows: int, sketch_hashes: int) -> int:
+    """A hash below which an object of so many distinct rows has more than a sketch's hashes, by far."""
+    wanted = 4 * sketch_hashes
+    return ALL_HASHES if rows <= wanted else 2**64 * wanted // rows
+
+
+def _are_runs(shared: Shared, one: MonthPlan) -> bool:
+    """Whether both objects lie in folders of a point in time of one place: the newer run replaces the older."""
+    places = {each.sha256: each.item for each in one.candidates}
+    left, right = places[shared.one.sha256], places[shared.other.sha256]
+    return bool(left.run_place) and left.run_place == right.run_place and _folder(left) != _folder(right)
+
+
+def _folder(item: DeliveredObject) -> str:
+    return item.name.rpartition("/")[0]
+
+
+def _older_of_pairs(one: MonthPlan, own: Iterable[Shared]) -> set[str]:
+    """Contents that would be left out if the newer of two objects that share charges counted alone."""
+    age = {each.sha256: each.age for each in one.candidates}
+    return {min(pair.one.sha256, pair.other.sha256, key=lambda sha256: age[sha256]) for pair in own}
+
+
+def _month_ends(period: date) -> datetime:
+    following = (period.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return datetime(following.year, following.month, following.day, tzinfo=UTC)

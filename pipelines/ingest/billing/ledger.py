@@ -5,7 +5,7 @@ Writes nothing twice: a line that says what the newest one of its object and mon
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,8 +14,11 @@ from uuid import UUID
 
 import polars as pl
 
+from models.focus import METRICS
 from pipelines.ingest.billing.delivery import DeliveredObject
 from pipelines.ingest.billing.outcome import Refusal
+from pipelines.ingest.billing.sameness import Held, Print, Shared
+from pipelines.ingest.sources import SourceObject
 from sql.publish import WHOLE_TABLE, Release, heads
 from sql.warehouse import Warehouse
 
@@ -56,6 +59,47 @@ class Line:
     batch_id: UUID | None = None
     totals: MonthTotals | None = None
     ignored_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A line on a delivery of a month that waits, or waited, for a person (columns of ``raw_held_deliveries``)."""
+
+    source: str
+    period: date
+    sha256: str
+    state: str
+    cause: str
+    reason: str
+    batch_id: UUID
+    rows: int
+    sums: Mapping[str, Decimal]
+    residues: Mapping[str, Decimal]
+    published_sums: Mapping[str, Decimal]
+    version: datetime
+    object_names: tuple[str, ...]
+    object_sha256s: tuple[str, ...]
+    new_sha256s: tuple[str, ...]
+    newest_sha256s: tuple[str, ...]
+    kept_sha256s: tuple[str, ...] = ()
+    decided_by: str = ""
+    why: str = ""
+    recorded_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    is_latest: bool = True
+
+    @property
+    def id(self) -> str:
+        """What a person calls it: source, month and the beginning of its fingerprint."""
+        return f"{self.source}/{self.period:%Y-%m}/{self.sha256[:8]}"
+
+
+@dataclass(frozen=True)
+class ObjectMonth:
+    """The rows of one object and month in a batch: totals for the comparison with its bytes, and what its charges are."""
+
+    totals: MonthTotals
+    print: Print
+    sketch: tuple[int, ...] = ()
 
 
 class Ledger:
@@ -115,19 +159,25 @@ class Ledger:
             for period, totals in months.items()
         )
 
-    def record(self, lines: Iterable[Line]) -> None:
-        """Writes lines; of those that load nothing, only what is news."""
+    def record(self, lines: Iterable[Line], even_if_known: bool = False) -> list[Line]:
+        """Writes lines, of those that load nothing only what is news unless told, and returns what was written."""
+        lines = list(lines)
+        if not lines:
+            return []
         frame = self._warehouse.frame("queries/ledger/billing_last_states", source_name=self._source)
         last = {
             (row["object_name"], row["period"]): (row["object_sha256"], row["state"], row["reason"])
             for row in frame.iter_rows(named=True)
         }
-        self._write(
+        news = [
             line
             for line in lines
-            if line.state == "loaded"
+            if even_if_known
+            or line.state == "loaded"
             or last.get((line.item.name, line.period)) != (line.sha256, line.state, line.reason)
-        )
+        ]
+        self._write(news)
+        return news
 
     def set_aside(self, object_name: str, sha256: str, faults: pl.DataFrame) -> None:
         """Writes rows set aside: columns position, reason, detail, first_bytes."""
@@ -145,6 +195,214 @@ class Ledger:
                 pl.lit(datetime.now(UTC)).alias("rejected_at"),
             ),
         )
+
+    def prints(self, rules: str) -> dict[tuple[str, date], Print]:
+        """Charges of objects whose rows were made by the same rules before, by digest and month."""
+        frame = self._warehouse.frame(
+            "queries/ledger/billing_object_charges", source_name=self._source, rules=rules
+        )
+        return {
+            (row["object_sha256"], row["period"]): Print(
+                row["rows"], row["row_hash_sum"], _amounts(row["gross"])
+            )
+            for row in frame.iter_rows(named=True)
+        }
+
+    def batch(
+        self, batch_id: UUID, periods: Collection[date], sketched: Mapping[str, int], sketch_hashes: int
+    ) -> dict[tuple[str, date], ObjectMonth]:
+        """What a batch holds in the table, by object name and month.
+
+        Args:
+            batch_id: the batch.
+            periods: its months to read.
+            sketched: objects to sketch, with the hash below which enough are found.
+            sketch_hashes: most hashes of a sketch.
+        """
+        frame = self._warehouse.frame(
+            "queries/ledger/billing_batch_totals",
+            source_name=self._source,
+            batch_id=batch_id,
+            periods=sorted(periods),
+            sketched=list(sketched),
+            limits=list(sketched.values()),
+            sketch_hashes=sketch_hashes,
+        )
+        found: dict[tuple[str, date], ObjectMonth] = {}
+        for row in frame.iter_rows(named=True):
+            key = (row["object_name"], row["period"])
+            before = found.get(key, ObjectMonth(MonthTotals(), Print(0, 0)))
+            currency = row["currency"]
+            sums = {f"{currency}/{metric}": Decimal(row[f"sum_{metric}"]) for metric in METRICS}
+            found[key] = ObjectMonth(
+                MonthTotals(before.totals.rows + row["rows"], 0, {**before.totals.sums, **sums}),
+                Print(
+                    before.print.rows + row["rows"],
+                    (before.print.row_hash_sum + row["row_hash_sum"]) % 2**64,
+                    {**before.print.gross, currency: Decimal(row["gross"])},
+                ),
+                tuple(sorted({*before.sketch, *row["sketch"]})[:sketch_hashes]),
+            )
+        return found
+
+    def days_covered(self, period: date, batch_id: UUID, published_batch: UUID) -> Print:
+        """Rows and gross money of a batch on the days that are published of a month."""
+        frame = self._warehouse.frame(
+            "queries/ledger/billing_days_covered",
+            source_name=self._source,
+            period=period,
+            batch_id=batch_id,
+            published_batch=published_batch,
+        )
+        gross = {row["currency"]: Decimal(row["gross"]) for row in frame.iter_rows(named=True)}
+        return Print(int(frame["rows"].sum()), 0, gross)
+
+    def remember_charges(self, rules: str, found: Mapping[tuple[Held, date], ObjectMonth]) -> None:
+        """Writes what the charges of objects are, all in one insert."""
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "source_name": self._source,
+                "period": period,
+                "object_sha256": one.sha256,
+                "rules": rules,
+                "object_name": one.name,
+                "rows": month.print.rows,
+                "row_hash_sum": month.print.row_hash_sum,
+                "gross": _texts(month.print.gross),
+                "sketch": list(month.sketch),
+                "recorded_at": now,
+            }
+            for (one, period), month in found.items()
+        ]
+        overrides: dict[str, Any] = {
+            "rows": pl.UInt64,
+            "row_hash_sum": pl.UInt64,
+            "gross": _AMOUNTS,
+            "sketch": pl.List(pl.UInt64),
+        }
+        if rows:
+            self._warehouse.insert("raw_object_charges", pl.DataFrame(rows, schema_overrides=overrides))
+
+    def shared_charges(self, rules: str, parts: Sequence[tuple[date, UUID, Held, bool]]) -> list[Shared]:
+        """Pairs of objects that share charges, of which one at least is new: of an attempt, and of other sources.
+
+        Args:
+            rules: what the rows were made by.
+            parts: month, batch, object and whether it is new, for each object and month of the attempt.
+        """
+        frame = self._warehouse.frame(
+            "queries/ledger/billing_shared_charges",
+            source_name=self._source,
+            rules=rules,
+            periods=sorted({period for period, _, _, _ in parts}),
+            part_periods=[period for period, _, _, _ in parts],
+            part_batches=[batch for _, batch, _, _ in parts],
+            part_names=[one.name for _, _, one, _ in parts],
+            part_sha256s=[one.sha256 for _, _, one, _ in parts],
+            part_new=[new for _, _, _, new in parts],
+        )
+
+        def held(row: Mapping[str, Any], which: str) -> Held:
+            source = row[f"{which}source_name"]
+            return Held(
+                "" if source == self._source else source,
+                row[f"{which}object_name"],
+                row[f"{which}object_sha256"],
+            )
+
+        return [
+            Shared(
+                row["period"], held(row, ""), held(row, "other_"), row["looked_up"], row["found"], row["rows"]
+            )
+            for row in frame.iter_rows(named=True)
+        ]
+
+    def replacements(self) -> set[tuple[date, frozenset[str]]]:
+        """Pairs of digests that share charges in a month of a source whose newer deliveries replace the older."""
+        frame = self._warehouse.frame("queries/ledger/billing_object_overlaps", source_name=self._source)
+        return {
+            (row["period"], frozenset((row["object_sha256"], row["other_object_sha256"])))
+            for row in frame.iter_rows(named=True)
+        }
+
+    def remember_overlaps(self, found: Iterable[Shared]) -> None:
+        """Writes pairs of objects of this source that share charges."""
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "source_name": self._source,
+                "period": one.period,
+                "object_sha256": one.one.sha256,
+                "object_name": one.one.name,
+                "other_object_sha256": one.other.sha256,
+                "other_object_name": one.other.name,
+                "looked_up": one.looked_up,
+                "found": one.found,
+                "recorded_at": now,
+            }
+            for one in found
+        ]
+        if rows:
+            self._warehouse.insert("raw_object_overlaps", pl.DataFrame(rows))
+
+    def held_objects(self, batch_id: UUID, period: date) -> list[Line]:
+        """The objects of a delivery that waits for a person, with the totals counted from their bytes."""
+        frame = self._warehouse.frame(
+            "queries/ledger/billing_held_objects",
+            source_name=self._source,
+            batch_id=batch_id,
+            period=period,
+        )
+        return [
+            Line(
+                DeliveredObject(
+                    SourceObject(row["object_name"], row["object_bytes"], row["modified_at"], ""),
+                    row["modified_at"],
+                ),
+                row["object_sha256"],
+                period,
+                "held",
+                batch_id=batch_id,
+                totals=MonthTotals(row["rows"], 0, _amounts(row["sums"]), _amounts(row["residues"])),
+            )
+            for row in frame.iter_rows(named=True)
+        ]
+
+    def holds(self) -> list[Hold]:
+        """Every line on deliveries of this source that wait or waited for a person, newest first."""
+        return holds(self._warehouse, self._source)
+
+    def hold(self, line: Hold) -> None:
+        """Writes a line on a delivery that waits for a person, or on what was decided."""
+        row = {
+            "source_name": self._source,
+            "period": line.period,
+            "sha256": line.sha256,
+            "state": line.state,
+            "cause": line.cause,
+            "reason": line.reason,
+            "batch_id": str(line.batch_id),
+            "rows": line.rows,
+            "sums": _texts(line.sums),
+            "residues": _texts(line.residues),
+            "published_sums": _texts(line.published_sums),
+            "version": line.version,
+            "object_names": list(line.object_names),
+            "object_sha256s": list(line.object_sha256s),
+            "new_sha256s": list(line.new_sha256s),
+            "newest_sha256s": list(line.newest_sha256s),
+            "kept_sha256s": list(line.kept_sha256s),
+            "decided_by": line.decided_by,
+            "why": line.why,
+            "recorded_at": datetime.now(UTC),
+        }
+        texts = ("object_names", "object_sha256s", "new_sha256s", "newest_sha256s", "kept_sha256s")
+        overrides: dict[str, Any] = {
+            **dict.fromkeys(("sums", "residues", "published_sums"), _AMOUNTS),
+            **dict.fromkeys(texts, pl.List(pl.String)),
+        }
+        self._warehouse.insert("raw_held_deliveries", pl.DataFrame([row], schema_overrides=overrides))
 
     def _write(self, lines: Iterable[Line]) -> None:
         now = datetime.now(UTC)
@@ -173,6 +431,37 @@ class Ledger:
         overrides = {"sums": _AMOUNTS, "residues": _AMOUNTS, "ignored_columns": pl.List(pl.String)}
         if rows:
             self._warehouse.insert("raw_deliveries", pl.DataFrame(rows, schema_overrides=overrides))
+
+
+def holds(warehouse: Warehouse, source_name: str = "") -> list[Hold]:
+    """Lines on deliveries that wait or waited for a person, newest first, of one source or of all."""
+    frame = warehouse.frame("queries/ledger/held_deliveries", source_name=source_name)
+    return [
+        Hold(
+            source=row["source_name"],
+            period=row["period"],
+            sha256=row["sha256"],
+            state=row["state"],
+            cause=row["cause"],
+            reason=row["reason"],
+            batch_id=UUID(row["batch_id"]),
+            rows=row["rows"],
+            sums=_amounts(row["sums"]),
+            residues=_amounts(row["residues"]),
+            published_sums=_amounts(row["published_sums"]),
+            version=row["version"],
+            object_names=tuple(row["object_names"]),
+            object_sha256s=tuple(row["object_sha256s"]),
+            new_sha256s=tuple(row["new_sha256s"]),
+            newest_sha256s=tuple(row["newest_sha256s"]),
+            kept_sha256s=tuple(row["kept_sha256s"]),
+            decided_by=row["decided_by"],
+            why=row["why"],
+            recorded_at=row["recorded_at"],
+            is_latest=bool(row["is_latest"]),
+        )
+        for row in frame.iter_rows(named=True)
+    ]
 
 
 def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:

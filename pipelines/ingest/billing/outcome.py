@@ -10,7 +10,7 @@ from typing import Literal
 _EXACT = Context(prec=120)
 """Wider than any sum of Decimal(76, 38): adding in it never rounds."""
 
-PeriodState = Literal["published", "unchanged", "superseded", "vanished", "refused"]
+PeriodState = Literal["published", "unchanged", "superseded", "vanished", "refused", "held", "rejected"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class BillingOutcome:
     source: str
     periods: tuple[PeriodOutcome, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was decided by itself and changes what counts: copies counted once, older runs and deliveries left out."""
     ignored_columns: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -53,6 +55,11 @@ class BillingOutcome:
     def published(self) -> tuple[PeriodOutcome, ...]:
         """Months for which this ingest published a new release."""
         return tuple(one for one in self.periods if one.state == "published")
+
+    @property
+    def held(self) -> tuple[PeriodOutcome, ...]:
+        """Months whose delivery waits for a person; the old figures stay until then."""
+        return tuple(one for one in self.periods if one.state == "held")
 
     @property
     def rows(self) -> int:

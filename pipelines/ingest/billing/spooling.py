@@ -33,7 +33,7 @@ class Spool:
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self.folder = folder / "objects"
         self._store = store
-        self._seen_path = folder / "seen.json"
+        self._seen_path = folder / "contents.json"
         self._seen: dict[str, dict[str, object]] = {}
         self._held: dict[str, _Held] = {}
         self._number = 0
@@ -59,7 +59,7 @@ class Spool:
         return ""
 
     def sha256(self, item: DeliveredObject) -> str:
-        """Digest of an object's delivered bytes.
+        """Digest of an object's content, unpacked.
 
         Raises:
             ObjectRefused: it cannot be fetched or unpacked.

@@ -5,7 +5,15 @@ and never becomes a local path of ours.
 """
 
 from pipelines.ingest.sources.objects import Location, ObjectStore, SourceObject, SpooledObject
-from pipelines.ingest.sources.open import open_store
+from pipelines.ingest.sources.open import open_store, refuse_shared_objects
 from pipelines.ingest.sources.spool import SpoolLimits
 
-__all__ = ["Location", "ObjectStore", "SourceObject", "SpoolLimits", "SpooledObject", "open_store"]
+__all__ = [
+    "Location",
+    "ObjectStore",
+    "SourceObject",
+    "SpoolLimits",
+    "SpooledObject",
+    "open_store",
+    "refuse_shared_objects",
+]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.errors import ConfigurationError, ObjectRefused
+from models.errors import ConfigurationError, InputRefused, ObjectRefused
 from pipelines.ingest.sources.objects import (
     SourceObject,
     SpooledObject,
@@ -21,9 +21,11 @@ from pipelines.ingest.sources.spool import CHUNK_BYTES, SpoolLimits, spool
 class DiskStore:
     """Files below ``base`` whose relative name matches ``glob`` (all of them without one)."""
 
-    def __init__(self, base: Path, glob: str | None = None) -> None:
+    def __init__(self, base: Path, glob: str | None = None, only: str | None = None) -> None:
         self._base = base
         self._pattern = name_pattern(glob) if glob else None
+        self._depth = None if glob is None or "**" in glob else glob.count("/")
+        self._only = only
 
     @classmethod
     def at(cls, location: str, root: Path) -> DiskStore:
@@ -35,7 +37,7 @@ class DiskStore:
         folder, glob = split_pattern(location)
         base = (root / folder) if folder or glob else root
         if glob is None and base.is_file():
-            return cls(base.parent, _literal(base.name))
+            return cls(base.parent, only=base.name)
         if not base.is_dir():
             raise ConfigurationError(
                 f"{location}: there is no such file or folder; create it or correct the path"
@@ -43,9 +45,14 @@ class DiskStore:
         return cls(base, glob)
 
     def objects(self) -> list[SourceObject]:
-        """Regular files, sorted by name."""
+        """Regular files, sorted by name; those behind a link to a folder too, so that one that leaves is refused by name."""
+        if self._only is not None:
+            path = self._base / self._only
+            return [_listed(self._only, path)] if path.is_file() else []
         found = []
-        for folder, _, files in os.walk(self._base):
+        for folder, folders, files in _folders(self._base):
+            if self._depth is not None and len(Path(folder).relative_to(self._base).parts) >= self._depth:
+                folders.clear()
             for file in files:
                 path = Path(folder, file)
                 name = path.relative_to(self._base).as_posix()
@@ -72,6 +79,11 @@ class DiskStore:
             raise ObjectRefused(item.name, "it changed while it was read: run again")
         return SpooledObject(target, done.sha256, done.bytes, done.unpacked_bytes)
 
+    def identity(self, item: SourceObject) -> str:
+        """The file itself, whatever name or link leads to it."""
+        stat = (self._base / item.name).stat()
+        return f"file {stat.st_dev}/{stat.st_ino}"
+
     def name_of(self, reference: str, manifest: str) -> str:
         """A copy of an export lies anywhere: the file a reference names beside the manifest, else by its end."""
         parts = checked_name(reference.removeprefix("s3://")).split("/")
@@ -91,8 +103,19 @@ class DiskStore:
         return path
 
 
-def _literal(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+def _folders(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As ``os.walk``, and through links to folders, but not through links behind these."""
+    for folder, folders, files in os.walk(top, onerror=_unlisted):
+        yield folder, folders, files
+        for name in folders:
+            if Path(folder, name).is_symlink():
+                yield from os.walk(Path(folder, name), onerror=_unlisted)
+
+
+def _unlisted(error: OSError) -> None:
+    raise InputRefused(
+        f"{error.filename} cannot be listed ({error.strerror}): nothing of its source is read"
+    ) from None
 
 
 def _listed(name: str, path: Path) -> SourceObject:

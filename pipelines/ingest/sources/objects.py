@@ -45,7 +45,7 @@ class SourceObject:
 
 @dataclass(frozen=True)
 class SpooledObject:
-    """An object's bytes on local disk, unpacked; ``sha256`` and ``bytes`` are those of the delivered form."""
+    """An object's bytes on local disk, unpacked; ``sha256`` is of the unpacked content, ``bytes`` of the delivered form."""
 
     path: Path
     sha256: str
@@ -73,6 +73,9 @@ class ObjectStore(Protocol):
         Raises:
             ObjectRefused: bad name, broken or oversized gzip, changed or gone since it was listed.
         """
+
+    def identity(self, item: SourceObject) -> str:
+        """What this object is wherever it is listed from: equal for one object in two sources."""
 
     def name_of(self, reference: str, manifest: str) -> str:
         """The name of the object a manifest calls ``reference``.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
+from models.errors import AppfleetError, ConfigurationError
 from pipelines.ingest.sources.disk import DiskStore
 from pipelines.ingest.sources.objects import Location, ObjectStore
 from pipelines.ingest.sources.s3 import SCHEME, S3Store
@@ -18,3 +20,29 @@ def open_store(source: Location, root: Path) -> ObjectStore:
     if source.location.startswith(SCHEME):
         return S3Store.at(source)
     return DiskStore.at(source.location, root)
+
+
+def refuse_shared_objects(sources: Collection[Location], root: Path) -> None:
+    """Refuses settings by which one object is in two sources, whatever names, links and globs lead to it.
+
+    A source that cannot be listed is left to its own ingest to report.
+
+    Raises:
+        ConfigurationError: an object lies in two of them; the message names both.
+    """
+    if len(sources) < 2:
+        return
+    seen: dict[str, tuple[Location, str]] = {}
+    for source in sources:
+        try:
+            store = open_store(source, root)
+            found = {store.identity(item): item.name for item in store.objects()}
+        except (AppfleetError, OSError):
+            continue
+        for identity, name in found.items():
+            other, other_name = seen.setdefault(identity, (source, name))
+            if other.name != source.name:
+                raise ConfigurationError(
+                    f"sources.billing: {name} of source {source.name} ({source.location}) is also {other_name} of source "
+                    f"{other.name} ({other.location}), so its charges would count twice: change one of the locations"
+                )

@@ -103,6 +103,12 @@ class S3Store:
             )
         return SpooledObject(target, done.sha256, done.bytes, done.unpacked_bytes)
 
+    def identity(self, item: SourceObject) -> str:
+        """Store, bucket and key; all regions of AWS are one store, as a bucket's name is unique there."""
+        endpoint = self._client.meta.endpoint_url
+        store = "aws" if str(urlsplit(endpoint).hostname).endswith(".amazonaws.com") else endpoint
+        return f"{SCHEME}{store}/{self._bucket}/{self._key(item.name)}"
+
     def name_of(self, reference: str, manifest: str) -> str:
         """A manifest in S3 names objects by URI or by key; both must be of this bucket and prefix."""
         key = reference

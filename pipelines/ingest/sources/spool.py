@@ -1,20 +1,22 @@
-"""Moves a stream of bytes to disk: hashed as delivered, gzip and zstd unpacked under caps.
+"""Moves a stream of bytes to disk: gzip and zstd unpacked under caps, and hashed as unpacked, so that packing changes nothing.
 
 Nothing here knows where the stream comes from or what it means.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from backports import zstd
 
-from models.errors import ObjectRefused
+from models.errors import DiskFull, ObjectRefused
 
 CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -37,7 +39,7 @@ class SpoolLimits:
 
 @dataclass(frozen=True)
 class Spooled:
-    """What was moved: digests and size of the delivered form, size of the unpacked one."""
+    """What was moved: sha256 and size of the content, md5 and size of the form it was delivered in."""
 
     sha256: str
     md5: str
@@ -55,11 +57,12 @@ def spool(name: str, chunks: Iterable[bytes], target: Path, limits: SpoolLimits)
 
     Raises:
         ObjectRefused: truncated or damaged packing, bytes after it, or more than ``limits`` allow.
+        DiskFull: there is no room for it.
     """
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    md5 = hashlib.md5(usedforsecurity=False)
     delivered = 0
     unpacker: _Gunzip | _Unzstd | None = None
-    with target.open("wb") as file:
+    with _disk_has_room(target), target.open("wb") as file:
         writer = _CappedWriter(name, file, limits)
         for chunk in chunks:
             if not chunk:
@@ -67,7 +70,6 @@ def spool(name: str, chunks: Iterable[bytes], target: Path, limits: SpoolLimits)
             if delivered == 0 and is_packed(chunk):
                 unpacker = _Gunzip(name) if chunk.startswith(_GZIP_MAGIC) else _Unzstd(name)
                 writer.packing = unpacker.packing
-            sha256.update(chunk)
             md5.update(chunk)
             delivered += len(chunk)
             if unpacker is None:
@@ -77,7 +79,18 @@ def spool(name: str, chunks: Iterable[bytes], target: Path, limits: SpoolLimits)
                 writer.write(part, delivered)
         if unpacker is not None:
             unpacker.finish()
-    return Spooled(sha256.hexdigest(), md5.hexdigest(), delivered, writer.written)
+    return Spooled(writer.sha256.hexdigest(), md5.hexdigest(), delivered, writer.written)
+
+
+@contextmanager
+def _disk_has_room(target: Path) -> Iterator[None]:
+    """Says of a full disk that it is full: the object is as good as it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(str(target.parent)) from None
+        raise
 
 
 class _CappedWriter:
@@ -87,6 +100,7 @@ class _CappedWriter:
         self._name, self._file, self._limits = name, file, limits
         self.packing = ""
         self.written = 0
+        self.sha256 = hashlib.sha256()
 
     def write(self, part: bytes, delivered: int) -> None:
         self.written += len(part)
@@ -103,6 +117,7 @@ class _CappedWriter:
                 self._name,
                 f"{self.packing} bomb: it unpacks to more than {self._limits.ratio} times its size",
             )
+        self.sha256.update(part)
         self._file.write(part)
 
 

@@ -10,6 +10,7 @@ import dagster as dg
 
 from pipelines import compute
 from pipelines.ingest import billing, telemetry
+from pipelines.ingest.sources import refuse_shared_objects
 from pipelines.orchestration.assets.reports import OWNERS, result, total
 from pipelines.orchestration.partitions import billing_months, wanted_periods
 from pipelines.orchestration.resources import Workspace
@@ -40,6 +41,7 @@ def raw_focus_costs(context: dg.AssetExecutionContext, workspace: Workspace) -> 
     started = time.monotonic()
     settings = workspace.settings()
     months = wanted_periods(context)
+    refuse_shared_objects(settings.billing, settings.root)
     with workspace.warehouse(settings) as warehouse:
         outcomes = [
             billing.ingest_source(warehouse, settings, source, months=months) for source in settings.billing
@@ -51,12 +53,16 @@ def raw_focus_costs(context: dg.AssetExecutionContext, workspace: Workspace) -> 
         published=sum(len(one.published) for one in outcomes),
         unchanged=sum(len(one.periods) - len(one.published) for one in outcomes),
         sums=total(one.sums for one in outcomes),
-        refused=[str(refusal) for one in outcomes for refusal in one.refusals],
+        refused=[f"{one.source}: {refusal}" for one in outcomes for refusal in one.refusals],
+        held=[period.reason for one in outcomes for period in one.held],
         notes=[
-            f"{one.source} {period.period:%Y-%m}: {period.reason}"
-            for one in outcomes
-            for period in one.periods
-            if period.state in ("superseded", "vanished")
+            *(
+                f"{one.source} {period.period:%Y-%m}: {period.reason}"
+                for one in outcomes
+                for period in one.periods
+                if period.state in ("superseded", "vanished")
+            ),
+            *(f"{one.source}: {note}" for one in outcomes for note in one.notes),
         ],
     )
 
@@ -89,7 +95,11 @@ def otel_signals(workspace: Workspace) -> Iterator[dg.MaterializeResult[None]]:
     settings = workspace.settings()
     with workspace.warehouse(settings) as warehouse:
         outcomes = [telemetry.ingest_source(warehouse, settings, source) for source in settings.telemetry]
-    refused = [str(refusal) for one in outcomes for refusal in (*one.refusals, *one.set_aside)]
+    refused = [
+        f"{source.name}: {refusal}"
+        for source, one in zip(settings.telemetry, outcomes, strict=True)
+        for refusal in (*one.refusals, *one.set_aside)
+    ]
     for table in TELEMETRY_TABLES:
         first = table == TELEMETRY_TABLES[0]
         yield result(

@@ -10,6 +10,7 @@ import dagster as dg
 
 OWNERS = ["team:platform"]
 REFUSED = "refused"
+HELD = "held"
 NOTES = "notes"
 SECONDS = "seconds"
 PUBLISHED = "published"
@@ -25,6 +26,7 @@ def result(
     unchanged: int = 0,
     sums: Mapping[str, Decimal] | None = None,
     refused: Sequence[str] = (),
+    held: Sequence[str] = (),
     notes: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> dg.MaterializeResult[None]:
@@ -40,6 +42,8 @@ def result(
     }
     if refused:
         metadata[REFUSED] = dg.MetadataValue.json(list(refused))
+    if held:
+        metadata[HELD] = dg.MetadataValue.json(list(held))
     if notes:
         metadata[NOTES] = dg.MetadataValue.json(list(notes))
     return dg.MaterializeResult(asset_key=table, metadata=metadata)

@@ -1,4 +1,5 @@
--- purpose: months of a billing source that hold rows of batches other than those of their last two releases
+-- purpose: months of a billing source that hold rows of batches other than those of their last two releases and of a delivery
+--   that waits for a person, or was accepted and not published yet
 -- parameters: source_name String, periods Array(Date)
 -- columns: period, batch_id String
 SELECT DISTINCT x_BillingPeriod AS period, toString(x_BatchId) AS batch_id
@@ -11,5 +12,13 @@ WHERE x_SourceName = {source_name:String} AND has({periods:Array(Date)}, x_Billi
         WHERE scope = concat('billing/', {source_name:String})
         ORDER BY seq DESC
         LIMIT 2 BY period
+    )
+    AND (x_BillingPeriod, x_BatchId) NOT IN
+    (
+        SELECT period, argMax(line.batch_id, line.recorded_at)
+        FROM raw_held_deliveries AS line
+        WHERE line.source_name = {source_name:String}
+        GROUP BY period
+        HAVING argMax(line.state, line.recorded_at) IN ('held', 'accepted')
     )
 ORDER BY period, batch_id
