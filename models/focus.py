@@ -1,15 +1,15 @@
-"""FOCUS Cost and Usage as data: columns of 1.0 to 1.4 with their types, and the currencies of ISO 4217.
+"""FOCUS Cost and Usage as data: columns of 1.0 to 1.4 with their types, dialects of it, and the currencies of ISO 4217.
 
 What a file's header means is decided here; how its bytes are read is not. Column facts are from the FOCUS
-specifications 1.0, 1.2, 1.3 and 1.4 (finopsfoundation/FOCUS_Spec, CC-BY-4.0).
+specifications 1.0, 1.2, 1.3 and 1.4 (finopsfoundation/FOCUS_Spec, CC-BY-4.0), those of dialects from the sources named
+in ``policy/focus_dialects.csv``.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -24,6 +24,8 @@ METRICS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
 
 PROVIDER_COLUMNS = ("ServiceProviderName", "ProviderName")
 """One of them must be there: 1.3 renamed the second to the first."""
+
+_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,34 @@ class FocusColumn:
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """What a header may look like: FOCUS as somebody writes it, or a bill that is no FOCUS.
+
+    ``signatures`` are sets of plain names, each enough to recognise it; ``names`` the FOCUS column of each plain name
+    that is the dialect's own.
+    """
+
+    name: str
+    title: str
+    is_focus: bool
+    signatures: tuple[frozenset[str], ...]
+    names: dict[str, str]
+    is_empty_effective_cost_billed: bool
+
+
+@dataclass(frozen=True)
 class Header:
-    """What a file's header says: delivered name by FOCUS column, what is ignored, and the version it shows."""
+    """What a file's header says: delivered name by FOCUS column, what is ignored, its version and its dialect."""
 
     delivered: dict[str, str]
     ignored: tuple[str, ...]
     version: str
+    dialect: Dialect
+
+    @property
+    def undelivered_metrics(self) -> tuple[str, ...]:
+        """Costs that no column of the file gives."""
+        return tuple(metric for metric in METRICS if metric not in self.delivered)
 
 
 @cache
@@ -68,6 +92,33 @@ def columns() -> dict[str, FocusColumn]:
 
 
 @cache
+def dialects() -> tuple[Dialect, ...]:
+    """What headers may look like, the most particular first."""
+    names: dict[str, dict[str, str]] = {}
+    for row in _policy("focus_names.csv"):
+        names.setdefault(row["dialect"], {})[plain_name(row["delivered"])] = row["column"]
+    return tuple(
+        Dialect(
+            name=row["dialect"],
+            title=row["title"],
+            is_focus=row["kind"] == "focus",
+            signatures=tuple(
+                frozenset(plain_name(name) for name in one.split()) for one in row["signature"].split("|")
+            ),
+            names=names.get(row["dialect"], {}),
+            is_empty_effective_cost_billed=row["empty_effective_cost"] == "BilledCost",
+        )
+        for row in _policy("focus_dialects.csv")
+    )
+
+
+@cache
+def charge_categories() -> tuple[str, ...]:
+    """The categories a charge can have."""
+    return tuple(row["value"] for row in _policy("focus_values.csv") if row["column"] == "ChargeCategory")
+
+
+@cache
 def currencies() -> dict[str, int]:
     """Decimal places of the minor unit by ISO 4217 code."""
     return {row["currency"]: int(row["minor_units"]) for row in _policy("currencies.csv")}
@@ -77,35 +128,92 @@ def read_header(delivered: Sequence[str]) -> Header:
     """Finds the FOCUS columns of a header; case, spaces, ``_`` and ``-`` do not count.
 
     Raises:
-        InputRefused: a column twice, or a required one missing; the message names it.
+        InputRefused: a column twice, or a required one missing; the message names it and what the header looks like.
     """
-    known = {_plain(name): name for name in columns()}
-    found: dict[str, str] = {}
-    ignored = []
-    for name, count in Counter(delivered).items():
-        column = known.get(_plain(name))
-        if count > 1 or column in found:
-            other = "" if count > 1 else f" (also written {found[column or '']})"
-            raise InputRefused(f"its header has column {name} twice{other}: deliver one of them")
-        if column is None:
-            ignored.append(name)
-        else:
-            found[column] = name
+    dialect = _recognised(delivered)
+    own = {plain_name(name): name for name in columns()}
+    found = _columns_found(delivered, own)
+    if dialect is not None and dialect.is_focus:
+        further = _columns_found(delivered, dialect.names)
+        found |= {column: name for column, name in further.items() if column not in found}
     missing = [name for name, column in columns().items() if column.required and name not in found]
     if not any(name in found for name in PROVIDER_COLUMNS):
         missing.append(" or ".join(PROVIDER_COLUMNS))
-    if missing:
-        raise InputRefused(f"its header lacks the required column {missing[0]}: add it to the export")
-    return Header(found, tuple(ignored), _version(found))
+    if dialect is None or not dialect.is_focus or missing:
+        raise InputRefused(_refusal(delivered, dialect, missing))
+    taken = set(found.values())
+    ignored = tuple(name for name in delivered if name not in taken)
+    return Header(found, ignored, _version(found), dialect)
+
+
+def looks_like(delivered: Sequence[str]) -> int:
+    """How many names of a header are known: what tells the right way to read it from the wrong ones."""
+    own = {plain_name(name) for name in columns()}
+    known = own.union(
+        *(one.names for one in dialects()), *(set().union(*one.signatures) for one in dialects())
+    )
+    return len(known & {plain_name(name) for name in delivered})
+
+
+def plain_name(name: str) -> str:
+    """A column's name without case, spaces and punctuation."""
+    return "".join(c for c in name.casefold() if c.isalnum())
+
+
+def _columns_found(delivered: Sequence[str], known: dict[str, str]) -> dict[str, str]:
+    """Delivered name by column, of the plain names known.
+
+    Raises:
+        InputRefused: a name or a column twice.
+    """
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for name in delivered:
+        column = known.get(plain_name(name))
+        if name in seen:
+            raise InputRefused(f"its header has column {name} twice: deliver one of them")
+        if column in found:
+            also = found[column]
+            raise InputRefused(
+                f"its header has column {name} twice (also written {also}): deliver one of them"
+            )
+        seen.add(name)
+        if column is not None:
+            found[column] = name
+    return found
+
+
+def _recognised(delivered: Iterable[str]) -> Dialect | None:
+    plain = {plain_name(name) for name in delivered}
+    for one in dialects():
+        if any(names <= plain for names in one.signatures):
+            return one
+    required = {plain_name(name) for name, column in columns().items() if column.required}
+    is_most_there = len(required & plain) * 2 > len(required)
+    return next(one for one in dialects() if one.name == "focus") if is_most_there else None
+
+
+def _refusal(delivered: Sequence[str], dialect: Dialect | None, missing: Sequence[str]) -> str:
+    if dialect is not None and not dialect.is_focus:
+        return (
+            f"it looks like {dialect.title}, which is no FOCUS (it lacks the required column {missing[0]}): "
+            "deliver the provider's FOCUS export instead"
+        )
+    if dialect is not None:
+        return (
+            f"it looks like {dialect.title}, but its header lacks the required column {missing[0]}: "
+            "add it to the export"
+        )
+    shown = ", ".join(name[:40] for name in delivered[:_SHOWN_NAMES])
+    return (
+        f"its header ({shown}{', ...' if len(delivered) > _SHOWN_NAMES else ''}) looks like no version of FOCUS: "
+        f"it lacks the required column {missing[0]}"
+    )
 
 
 def _version(found: dict[str, str]) -> str:
     """The oldest FOCUS version that has every column found."""
     return max((columns()[name].since for name in found), default="1.0")
-
-
-def _plain(name: str) -> str:
-    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def _policy(name: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ a block of ``--`` lines naming purpose, parameters and columns; nothing is ever 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -13,6 +14,7 @@ from importlib.resources.abc import Traversable
 from models.errors import WarehouseError
 
 STATEMENT_MARK = "-- statement"
+_SHARED = re.compile(r"^ *-- shared: (\S+)$", re.MULTILINE)
 
 
 def _root() -> Traversable:
@@ -21,11 +23,15 @@ def _root() -> Traversable:
 
 @cache
 def statement(name: str) -> str:
-    """Text of ``sql/<name>.sql``.
+    """Text of ``sql/<name>.sql``; a line ``-- shared: <name>`` stands for the text of that file.
 
     Raises:
         WarehouseError: no such file.
     """
+    return _SHARED.sub(lambda mark: _text(mark[1]), _text(name))
+
+
+def _text(name: str) -> str:
     path = _root().joinpath(*f"{name}.sql".split("/"))
     if not path.is_file():
         raise WarehouseError(f"there is no statement named {name} under sql/")

@@ -40,6 +40,7 @@ def findings(settings: Settings) -> list[Finding]:
             _held_deliveries,
             _refusals,
             _rejects,
+            _repairs,
             _spans_without_resource,
             _nameless_senders,
             _differing_copies,
@@ -124,6 +125,17 @@ def _rejects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
         'read them with `appfleet sql "SELECT * FROM raw_rejects"`; mend the senders',
         is_failure=False,
     )
+
+
+def _repairs(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    for row in warehouse.frame("queries/doctor/repairs").iter_rows(named=True):
+        money = f", beside {', '.join(row['amounts'])} billed" if row["amounts"] else ""
+        yield Finding(
+            "repairs",
+            f"{row['source_name']}: {row['subject']} {row['reason']}, in {row['records']:,} record(s) of "
+            f"{row['objects']:,} object(s){money} (one: {row['object_name']})",
+            'read them with `appfleet sql "SELECT * FROM raw_repairs"`; mend the export or the sender',
+        )
 
 
 def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:

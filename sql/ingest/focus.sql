@@ -1,7 +1,8 @@
--- purpose: the rows of one spooled FOCUS object (CSV or Parquet) that belong to the months of an attempt, into
---   raw_focus_costs. Values were proved good by ingest/focus_profile: here text beyond 18 places is only cut.
--- parameters: path, format, structure String (types of the object's own columns; is-it-text is folded when the
---   statement is analysed), source_name, object_name String, periods Array(Date), batch_id UUID
+-- purpose: the rows of one spooled FOCUS object that belong to the months of an attempt, into raw_focus_costs. What
+--   decides was proved good by ingest/focus_profile; any other cell that cannot be read is NULL and stands in x_Repairs.
+-- parameters: path, format, structure String, the parameters of ingest/focus_cells, AllocatedMethodDetails and every
+--   other column Identifier (as the object spells it), TagsAsMap Identifier (Tags where they are a map, and then alone),
+--   source_name, object_name String, periods Array(Date), batch_id UUID
 -- columns: none
 INSERT INTO raw_focus_costs
 (
@@ -18,98 +19,159 @@ INSERT INTO raw_focus_costs
     PricingQuantity, PricingUnit, ProviderName, PublisherName, RegionId, RegionName, ResourceId,
     ResourceName, ResourceType, ServiceCategory, ServiceName, ServiceProviderName, ServiceSubcategory,
     SkuId, SkuMeter, SkuPriceDetails, SkuPriceId, SubAccountId, SubAccountName, SubAccountType, Tags,
-    x_ResourceGroupName, x_SourceName, x_BillingPeriod, x_BatchId, x_IdentityHash, x_ObjectName
+    x_ResourceGroupName, x_SourceName, x_BillingPeriod, x_BatchId, x_IdentityHash, x_ObjectName,
+    x_Repairs
 )
 WITH
-    x -> (toTypeName(x) IN ('String', 'Nullable(String)')) AS is_text,
-    x -> nullIf(nullIf(x, ''), 'NULL') AS text,
-    x -> if(is_text(x), text(toString(x)), nullIf(toJSONString(x), '{}')) AS json,
-    x -> if(is_text(x), toDecimal128(assumeNotNull(toString(x)), 18), CAST(assumeNotNull(x), 'Decimal(38, 18)')) AS cost,
-    x -> if(is_text(x), toDecimal128(text(toString(x)), 18), CAST(x, 'Nullable(Decimal(38, 18))')) AS quantity,
-    x -> assumeNotNull(if(is_text(x), parseDateTime64BestEffortOrNull(toString(x), 9, 'UTC'), CAST(x, 'Nullable(DateTime64(9, \'UTC\'))'))) AS moment,
-    x -> if(is_text(x), JSONExtract(if(toString(x) = 'NULL', '', toString(x)), 'Map(String, String)'), CAST(x, 'Map(String, String)')) AS tags,
+    -- shared: ingest/focus_cells
+    ,
+    x -> if(is_absent(x), NULL, if(is_text(x), text(toString(x)), nullIf(toJSONString(x), '{}'))) AS json,
+    tags_text({Tags:Identifier}) AS given_tags,
+    if(
+        is_absent({Tags:Identifier}),
+        mapApply((k, v) -> (k, ifNull(v, '')), {TagsAsMap:Identifier}),
+        JSONExtract(given_tags, 'Map(String, String)')
+    ) AS tags_as_they_stand,
+    if(
+        is_absent({Tags:Identifier}),
+        tags_as_they_stand,
+        if(empty(tags_as_they_stand) AND has_tags(given_tags), other_tags(tags_json(given_tags)), tags_as_they_stand)
+    ) AS tag_map,
+    if(is_absent({Tags:Identifier}), '', tags_repair(given_tags, tags_as_they_stand)) AS repair_of_tags,
     coalesce(
-        text(x_ResourceGroupName),
-        if(startsWith(ifNull(ResourceId, ''), '/'), nullIf(extract(ifNull(ResourceId, ''), '(?i)/resourcegroups/([^/]+)'), ''), NULL)
+        text({x_ResourceGroupName:Identifier}),
+        if(
+            startsWith(ifNull({ResourceId:Identifier}, ''), '/'),
+            nullIf(extract(ifNull({ResourceId:Identifier}, ''), '(?i)/resourcegroups/([^/]+)'), ''),
+            NULL
+        )
     ) AS resource_group,
-    toStartOfMonth(toDate(moment(BillingPeriodStart))) AS period,
-    tags(Tags) AS tag_map
+    assumeNotNull(month({BillingPeriodStart:Identifier})) AS period,
+    -- A number, its column and the digits it may have before the point: what was delivered and is not read.
+    (x, digits) -> (NOT is_empty(x) AND NOT is_amount(x, digits)) AS is_unread,
+    (name, x, digits) -> if(
+        is_unread(x, digits),
+        [(name, concat('is no plain decimal of at most 38 places and ', toString(digits), ' digits before the point: left empty'), substring(ifNull(toString(x), ''), 1, 80))],
+        []
+    ) AS unread,
+    is_whole_month({BillingPeriodStart:Identifier}, {BillingPeriodEnd:Identifier}) AS is_filed_whole,
+    (
+        is_unread({ContractedCost:Identifier}, 15)
+        OR is_unread({ListCost:Identifier}, 15)
+        OR is_unread({CommitmentDiscountQuantity:Identifier}, 20)
+        OR is_unread({ConsumedQuantity:Identifier}, 20)
+        OR is_unread({ContractedUnitPrice:Identifier}, 20)
+        OR is_unread({ListUnitPrice:Identifier}, 20)
+        OR is_unread({PricingCurrencyContractedUnitPrice:Identifier}, 20)
+        OR is_unread({PricingCurrencyEffectiveCost:Identifier}, 20)
+        OR is_unread({PricingCurrencyListUnitPrice:Identifier}, 20)
+        OR is_unread({PricingQuantity:Identifier}, 20)
+        OR repair_of_tags != '' OR is_effective_billed OR NOT is_filed_whole
+    ) AS is_repaired,
+    if(
+        is_repaired,
+        arrayConcat(
+            unread('ContractedCost', {ContractedCost:Identifier}, 15),
+            unread('ListCost', {ListCost:Identifier}, 15),
+            unread('CommitmentDiscountQuantity', {CommitmentDiscountQuantity:Identifier}, 20),
+            unread('ConsumedQuantity', {ConsumedQuantity:Identifier}, 20),
+            unread('ContractedUnitPrice', {ContractedUnitPrice:Identifier}, 20),
+            unread('ListUnitPrice', {ListUnitPrice:Identifier}, 20),
+            unread('PricingCurrencyContractedUnitPrice', {PricingCurrencyContractedUnitPrice:Identifier}, 20),
+            unread('PricingCurrencyEffectiveCost', {PricingCurrencyEffectiveCost:Identifier}, 20),
+            unread('PricingCurrencyListUnitPrice', {PricingCurrencyListUnitPrice:Identifier}, 20),
+            unread('PricingQuantity', {PricingQuantity:Identifier}, 20),
+            if(repair_of_tags = '', [], [('Tags', repair_of_tags, substring(given_tags, 1, 80))]),
+            if(is_effective_billed, [('EffectiveCost', 'is empty: BilledCost stands for it, as this export means it', '')], []),
+            if(
+                is_filed_whole,
+                [],
+                [(
+                    'BillingPeriodStart',
+                    'and BillingPeriodEnd are of no calendar month: filed under the month it begins in',
+                    concat(toString({BillingPeriodStart:Identifier}), ' to ', toString({BillingPeriodEnd:Identifier}))
+                )]
+            )
+        ),
+        []
+    ) AS repairs
 SELECT
-    json(AllocatedMethodDetails),
-    text(AllocatedMethodId),
-    text(AllocatedResourceId),
-    text(AllocatedResourceName),
-    json(AllocatedTags),
-    text(AvailabilityZone),
-    cost(BilledCost),
-    ifNull(text(BillingAccountId), ''),
-    text(BillingAccountName),
-    text(BillingAccountType),
-    ifNull(text(BillingCurrency), ''),
-    moment(BillingPeriodEnd),
-    moment(BillingPeriodStart),
-    text(CapacityReservationId),
-    text(CapacityReservationStatus),
-    ifNull(text(ChargeCategory), ''),
-    text(ChargeClass),
-    text(ChargeDescription),
-    text(ChargeFrequency),
-    moment(ChargePeriodEnd),
-    moment(ChargePeriodStart),
-    text(CommitmentDiscountCategory),
-    text(CommitmentDiscountId),
-    text(CommitmentDiscountName),
-    quantity(CommitmentDiscountQuantity),
-    text(CommitmentDiscountStatus),
-    text(CommitmentDiscountType),
-    text(CommitmentDiscountUnit),
-    json(CommitmentProgramEligibilityDetails),
-    quantity(ConsumedQuantity),
-    text(ConsumedUnit),
-    json(ContractApplied),
-    cost(ContractedCost),
-    quantity(ContractedUnitPrice),
-    cost(EffectiveCost),
-    text(HostProviderName),
-    text(InvoiceDetailId),
-    text(InvoiceId),
-    text(InvoiceIssuerName),
-    cost(ListCost),
-    quantity(ListUnitPrice),
-    text(PricingCategory),
-    text(PricingCurrency),
-    quantity(PricingCurrencyContractedUnitPrice),
-    quantity(PricingCurrencyEffectiveCost),
-    quantity(PricingCurrencyListUnitPrice),
-    quantity(PricingQuantity),
-    text(PricingUnit),
-    text(ProviderName),
-    text(PublisherName),
-    text(RegionId),
-    text(RegionName),
-    text(ResourceId),
-    text(ResourceName),
-    text(ResourceType),
-    text(ServiceCategory),
-    ifNull(text(ServiceName), ''),
-    text(ServiceProviderName),
-    text(ServiceSubcategory),
-    text(SkuId),
-    text(SkuMeter),
-    json(SkuPriceDetails),
-    text(SkuPriceId),
-    text(SubAccountId),
-    text(SubAccountName),
-    text(SubAccountType),
+    json({AllocatedMethodDetails:Identifier}),
+    text({AllocatedMethodId:Identifier}),
+    text({AllocatedResourceId:Identifier}),
+    text({AllocatedResourceName:Identifier}),
+    json({AllocatedTags:Identifier}),
+    text({AvailabilityZone:Identifier}),
+    assumeNotNull(cost({BilledCost:Identifier})),
+    ifNull(text({BillingAccountId:Identifier}), ''),
+    text({BillingAccountName:Identifier}),
+    text({BillingAccountType:Identifier}),
+    currency_of({BillingCurrency:Identifier}),
+    assumeNotNull(moment({BillingPeriodEnd:Identifier})),
+    assumeNotNull(moment({BillingPeriodStart:Identifier})),
+    text({CapacityReservationId:Identifier}),
+    text({CapacityReservationStatus:Identifier}),
+    titled({ChargeCategory:Identifier}),
+    if(titled({ChargeClass:Identifier}) = 'Correction', 'Correction', text({ChargeClass:Identifier})),
+    text({ChargeDescription:Identifier}),
+    text({ChargeFrequency:Identifier}),
+    assumeNotNull(moment({ChargePeriodEnd:Identifier})),
+    assumeNotNull(moment({ChargePeriodStart:Identifier})),
+    text({CommitmentDiscountCategory:Identifier}),
+    text({CommitmentDiscountId:Identifier}),
+    text({CommitmentDiscountName:Identifier}),
+    quantity({CommitmentDiscountQuantity:Identifier}),
+    text({CommitmentDiscountStatus:Identifier}),
+    text({CommitmentDiscountType:Identifier}),
+    text({CommitmentDiscountUnit:Identifier}),
+    json({CommitmentProgramEligibilityDetails:Identifier}),
+    quantity({ConsumedQuantity:Identifier}),
+    text({ConsumedUnit:Identifier}),
+    json({ContractApplied:Identifier}),
+    cost({ContractedCost:Identifier}),
+    quantity({ContractedUnitPrice:Identifier}),
+    assumeNotNull(if(is_effective_billed, cost({BilledCost:Identifier}), cost({EffectiveCost:Identifier}))),
+    text({HostProviderName:Identifier}),
+    text({InvoiceDetailId:Identifier}),
+    text({InvoiceId:Identifier}),
+    text({InvoiceIssuerName:Identifier}),
+    cost({ListCost:Identifier}),
+    quantity({ListUnitPrice:Identifier}),
+    text({PricingCategory:Identifier}),
+    text({PricingCurrency:Identifier}),
+    quantity({PricingCurrencyContractedUnitPrice:Identifier}),
+    quantity({PricingCurrencyEffectiveCost:Identifier}),
+    quantity({PricingCurrencyListUnitPrice:Identifier}),
+    quantity({PricingQuantity:Identifier}),
+    text({PricingUnit:Identifier}),
+    text({ProviderName:Identifier}),
+    text({PublisherName:Identifier}),
+    text({RegionId:Identifier}),
+    text({RegionName:Identifier}),
+    text({ResourceId:Identifier}),
+    text({ResourceName:Identifier}),
+    text({ResourceType:Identifier}),
+    text({ServiceCategory:Identifier}),
+    ifNull(text({ServiceName:Identifier}), ''),
+    text({ServiceProviderName:Identifier}),
+    text({ServiceSubcategory:Identifier}),
+    text({SkuId:Identifier}),
+    text({SkuMeter:Identifier}),
+    json({SkuPriceDetails:Identifier}),
+    text({SkuPriceId:Identifier}),
+    text({SubAccountId:Identifier}),
+    text({SubAccountName:Identifier}),
+    text({SubAccountType:Identifier}),
     tag_map,
     resource_group,
     {source_name:String},
     period,
     {batch_id:UUID},
     cityHash64(
-        tag_map, ifNull(text(ResourceId), ''), ifNull(text(ResourceName), ''), ifNull(text(SubAccountId), ''),
-        ifNull(text(BillingAccountId), ''), ifNull(resource_group, '')
+        tag_map, ifNull(text({ResourceId:Identifier}), ''), ifNull(text({ResourceName:Identifier}), ''),
+        ifNull(text({SubAccountId:Identifier}), ''), ifNull(text({BillingAccountId:Identifier}), ''), ifNull(resource_group, '')
     ),
-    {object_name:String}
+    {object_name:String},
+    repairs
 FROM file({path:String}, {format:String}, {structure:String})
-WHERE has({periods:Array(Date)}, period)
+WHERE has({periods:Array(Date)}, month({BillingPeriodStart:Identifier}))

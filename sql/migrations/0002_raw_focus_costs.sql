@@ -39,14 +39,14 @@ CREATE TABLE IF NOT EXISTS raw_focus_costs
     ConsumedQuantity                    Nullable(Decimal(38, 18)) COMMENT 'metered quantity',
     ConsumedUnit                        LowCardinality(Nullable(String)) COMMENT 'its unit',
     ContractApplied                     Nullable(String) COMMENT 'contracts applied to the charge, JSON',
-    ContractedCost                      Decimal(38, 18) COMMENT 'cost at negotiated prices',
+    ContractedCost                      Nullable(Decimal(38, 18)) COMMENT 'cost at negotiated prices',
     ContractedUnitPrice                 Nullable(Decimal(38, 18)) COMMENT 'negotiated price of one pricing unit',
     EffectiveCost                       Decimal(38, 18) COMMENT 'cost after all discounts with prepaid purchases amortised',
     HostProviderName                    LowCardinality(Nullable(String)) COMMENT 'who hosts the resource',
     InvoiceDetailId                     LowCardinality(Nullable(String)) COMMENT 'line of the invoice',
     InvoiceId                           LowCardinality(Nullable(String)) COMMENT 'invoice the charge is on',
     InvoiceIssuerName                   LowCardinality(Nullable(String)) COMMENT 'who invoices',
-    ListCost                            Decimal(38, 18) COMMENT 'cost at list prices',
+    ListCost                            Nullable(Decimal(38, 18)) COMMENT 'cost at list prices',
     ListUnitPrice                       Nullable(Decimal(38, 18)) COMMENT 'list price of one pricing unit',
     PricingCategory                     LowCardinality(Nullable(String)) COMMENT 'Standard, Dynamic, Committed or Other',
     PricingCurrency                     LowCardinality(Nullable(String)) COMMENT 'currency of the price list',
@@ -76,7 +76,7 @@ CREATE TABLE IF NOT EXISTS raw_focus_costs
     Tags                                Map(String, String) COMMENT 'tags as delivered',
     x_ResourceGroupName                 LowCardinality(Nullable(String)) COMMENT 'resource group: the provider''s own column, else taken from an Azure ResourceId',
     x_SourceName                        LowCardinality(String) COMMENT 'billing source of appfleet.yaml',
-    x_BillingPeriod                     Date COMMENT 'first day of the month BillingPeriodStart lies in (UTC)',
+    x_BillingPeriod                     Date COMMENT 'first day of the month the provider means by BillingPeriodStart, whatever its offset',
     x_BatchId                           UUID COMMENT 'load attempt that wrote the row; published batches only are read',
     x_IdentityHash                      UInt64 COMMENT 'hash over Tags, ResourceId, ResourceName, SubAccountId, BillingAccountId and x_ResourceGroupName',
     x_ObjectName                        LowCardinality(String) COMMENT 'object the row was delivered in',
@@ -87,7 +87,8 @@ CREATE TABLE IF NOT EXISTS raw_focus_costs
         multiIf(abs(ifNull(ConsumedQuantity, 0)) < 1000000, round(ifNull(ConsumedQuantity, 0), 6), round(ifNull(ConsumedQuantity, 0), -3)),
         multiIf(abs(ifNull(PricingQuantity, 0)) < 1000000, round(ifNull(PricingQuantity, 0), 6), round(ifNull(PricingQuantity, 0), -3)),
         mapSort(Tags)
-    ) COMMENT 'hash of what tells charges apart, amounts at 6 places: the same charge in another file, format or source has the same'
+    ) COMMENT 'hash of what tells charges apart, amounts at 6 places: the same charge in another file, format or source has the same',
+    x_Repairs                           Array(Tuple(subject LowCardinality(String), reason LowCardinality(String), delivered String)) COMMENT 'cells of the row that are not as they were delivered: column, what was done and why, what stood there'
 )
 ENGINE = {{merge_tree}}
 PARTITION BY x_BillingPeriod

@@ -37,6 +37,7 @@ def warehouse(_engine: Warehouse) -> Warehouse:
         "raw_object_charges",
         "raw_object_overlaps",
         "raw_held_deliveries",
+        "raw_repairs",
         "period_head",
         "core_identities",
         "core_app_costs_daily",

@@ -121,7 +121,15 @@ def test_the_table_has_the_columns_of_focus_and_each_says_what_it_is(warehouse, 
         "SELECT name, type, comment FROM system.columns WHERE table = 'raw_focus_costs' AND database = currentDatabase()"
     )
     types = dict(frame.select("name", "type").iter_rows())
-    own = {"x_SourceName", "x_BillingPeriod", "x_BatchId", "x_IdentityHash", "x_ObjectName", "x_ChargeHash"}
+    own = {
+        "x_SourceName",
+        "x_BillingPeriod",
+        "x_BatchId",
+        "x_IdentityHash",
+        "x_ObjectName",
+        "x_ChargeHash",
+        "x_Repairs",
+    }
     assert set(types) == set(columns()) | own
     assert all(frame["comment"])
     for column in columns().values():

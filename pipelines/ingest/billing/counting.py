@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,39 +14,35 @@ from typing import Any
 import polars as pl
 
 from models.errors import ObjectRefused, WarehouseError
-from models.focus import METRICS, columns, currencies
+from models.focus import METRICS
 from pipelines.ingest.billing.delivery import DeliveredObject
-from pipelines.ingest.billing.ledger import Ledger, MonthTotals, Profile
+from pipelines.ingest.billing.formats import BillFormat, ReadableObject
+from pipelines.ingest.billing.ledger import NO_MONTH, Ledger, MonthTotals, Profile
+from pipelines.ingest.billing.outcome import Repair
 from pipelines.ingest.billing.plan import Candidate
 from pipelines.ingest.billing.spooling import Spool
+from sql import bill_files
 from sql.catalog import statement
 from sql.warehouse import Warehouse
 
-PROFILE, REJECTS = "ingest/focus_profile", "ingest/focus_rejects"
 MOST_REJECTS = 1000
 """Rows at fault that are written down per object; the count of all is in the ledger."""
 
-_ROW = re.compile(r"\(at row (\d+)\)")
-_RAGGED = {
-    "expected ',' before": "it has fewer fields than the header",
-    "Expected end of line": "it has more fields than the header",
-}
-_ONE_THREAD = {"max_threads": 1, "input_format_parallel_parsing": 0}
 
-
-def rules() -> str:
+def rules(bill: BillFormat) -> str:
     """Fingerprint of the rules rows are counted by; a profile counted by others is not used."""
-    parts = [statement(PROFILE), repr(columns()), repr(currencies())]
+    parts = [statement(bill.profile), *bill.rules]
     return "rules " + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 class Counter:
     """Profiles of a delivery's objects, remembered by the ledger under their sha256."""
 
-    def __init__(self, warehouse: Warehouse, ledger: Ledger, spool: Spool) -> None:
-        self._warehouse, self._ledger, self._spool = warehouse, ledger, spool
-        self._rules = rules()
+    def __init__(self, warehouse: Warehouse, ledger: Ledger, spool: Spool, bill: BillFormat) -> None:
+        self._warehouse, self._ledger, self._spool, self._bill = warehouse, ledger, spool, bill
+        self._rules = rules(bill)
         self._known = ledger.profiles(self._rules)
+        self.repairs: list[Repair] = []
 
     def candidate(self, item: DeliveredObject) -> Candidate:
         """An object with its profile.
@@ -64,19 +59,21 @@ class Counter:
 
     def _count(self, item: DeliveredObject, sha256: str) -> Profile:
         readable = self._spool.readable(item)
-        bound: dict[str, Any] = {
-            "path": readable.path,
-            "format": readable.format,
-            "structure": readable.structure,
-            "currencies": sorted(currencies()),
-        }
         try:
-            counted = self._warehouse.text(statement(PROFILE), "JSONEachRow", **bound)
+            counted = self._warehouse.text(
+                statement(self._bill.profile), "JSONEachRow", readable.file.settings, **readable.bound
+            )
         except WarehouseError as error:
-            raise self._unreadable(item.name, bound, error) from None
+            raise self._unreadable(item.name, readable, error) from None
+        self._left_out(item.name, sha256, _blank_rows(counted))
         months = _months(counted)
         if any(month.rejected for month in months.values()):
-            faults = self._warehouse.frame(REJECTS, settings=_ONE_THREAD, most=MOST_REJECTS, **bound)
+            faults = self._warehouse.frame(
+                self._bill.rejects,
+                settings={**readable.file.settings, **bill_files.ROW_BY_ROW},
+                most=MOST_REJECTS,
+                **readable.bound,
+            )
             self._set_aside(item.name, sha256, faults)
             if None in months:
                 first = faults.filter(pl.col("period").is_null()).row(0, named=True)
@@ -95,19 +92,27 @@ class Counter:
         detail = pl.format("{} {}", "column", pl.col("value").str.slice(0, 80))
         self._ledger.set_aside(name, sha256, faults.with_columns(detail=detail, first_bytes=pl.col("value")))
 
-    def _unreadable(self, name: str, bound: dict[str, Any], error: WarehouseError) -> ObjectRefused:
+    def _left_out(self, name: str, sha256: str, blank_rows: int) -> None:
+        if blank_rows:
+            repair = Repair(
+                name, NO_MONTH, "row", "is blank in every column that decides: left out", blank_rows, {}
+            )
+            self._ledger.repaired([repair], {name: sha256})
+            self.repairs.append(repair)
+
+    def _unreadable(self, name: str, readable: ReadableObject, error: WarehouseError) -> ObjectRefused:
         """Why the engine could not read an object; read again in one thread, as only then rows are counted from 1."""
+        settings = {**readable.file.settings, **bill_files.ROW_BY_ROW}
         try:
-            self._warehouse.text(statement(PROFILE), "TSV", _ONE_THREAD, **bound)
+            self._warehouse.text(statement(self._bill.profile), "TSV", settings, **readable.bound)
         except WarehouseError as exact:
             error = exact
-        text = str(error)
-        row = _ROW.search(text)
-        position = int(row.group(1)) if row else 0
-        for sign, sentence in _RAGGED.items():
-            if sign in text:
-                return ObjectRefused(name, f"{sentence}: correct it and deliver again", position)
-        return ObjectRefused(name, f"it cannot be read ({text[:200]}): deliver it again", position)
+        position, sentence = bill_files.fault(error)
+        return ObjectRefused(name, f"{sentence}: correct it and deliver it again", position)
+
+
+def _blank_rows(counted: bytes) -> int:
+    return sum(int(json.loads(line)["blank_rows"]) for line in counted.splitlines())
 
 
 def _months(counted: bytes) -> dict[date | None, MonthTotals]:
@@ -115,6 +120,8 @@ def _months(counted: bytes) -> dict[date | None, MonthTotals]:
     months: dict[date | None, MonthTotals] = {}
     for line in counted.splitlines():
         row = json.loads(line)
+        if int(row["rows"]) == 0:
+            continue  # blank rows alone: they have no month
         period = date.fromisoformat(row["period"]) if row["period"] else None
         before = months.get(period, MonthTotals())
         months[period] = MonthTotals(

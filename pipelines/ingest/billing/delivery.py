@@ -16,7 +16,8 @@ from pathlib import Path
 from models.errors import ObjectRefused
 from pipelines.ingest.sources import ObjectStore, SourceObject, SpoolLimits
 
-BILL_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+BILL_SUFFIXES = (*_TEXTS, *(f"{text}.gz" for text in _TEXTS), ".parquet")
 _MANIFEST = re.compile(r"(^|/)([^/]*-Manifest\.json|manifest\.json)\Z")
 _MANIFEST_LIMITS = SpoolLimits(unpacked_bytes=16 << 20)
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"

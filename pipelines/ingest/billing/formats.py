@@ -1,20 +1,32 @@
-"""What a spooled object is: CSV or Parquet by its bytes, its FOCUS header, and the types the engine reads it with.
+"""What a spooled object is, by its bytes and its header, for each format a billing source can have.
 
-Nothing here reads a row. A file that cannot be what it says is refused with one sentence.
+``BILL_FORMATS`` is the table of formats: how a header is read, what is bound, and the statements that count, load and
+name the rows at fault. Nothing here reads a row. A file that cannot be what it says is refused with one sentence.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.errors import InputRefused, ObjectRefused
-from models.focus import FocusColumn, Header, columns, read_header
+from models.focus import (
+    FocusColumn,
+    Header,
+    charge_categories,
+    columns,
+    currencies,
+    looks_like,
+    read_header,
+)
+from pipelines.ingest.billing.texts import CsvText, csv_text
+from sql import bill_files
+from sql.bill_files import EngineFile
 
 _PARQUET_MAGIC = b"PAR1"
 _OTHER_MAGICS = {
@@ -23,7 +35,6 @@ _OTHER_MAGICS = {
     b"BZh": "bzip2",
     b"\xfd7zXZ": "XZ",
 }
-_HEADER_BYTES = 1 << 20
 
 MAX_CELLS = 4_000_000_000
 """Rows times columns of one Parquet object; the largest exports split at some ten million rows."""
@@ -31,85 +42,130 @@ MAX_CELLS_PER_BYTE = 200
 """Cells one stored byte may claim, counted from ``CHECKED_CELLS`` on: real exports stay below 20."""
 CHECKED_CELLS = 20_000_000
 
+TAGS_AS_MAP = "TagsAsMap"
+"""The parameter of tags that come as a map; all others come as ``Tags``."""
+
+NamesOf = Callable[[Path], list[str]]
+"""Finds the names of the members of a file of JSON lines, which stand in every line."""
+
+
+@dataclass(frozen=True)
+class BillFormat:
+    """A format of ``sources.billing``: its header reader, the columns and values bound, and three statements."""
+
+    name: str
+    columns: Callable[[], Mapping[str, FocusColumn]]
+    read_header: Callable[[Sequence[str]], Header]
+    values: Callable[[Header], Mapping[str, Any]]
+    profile: str
+    load: str
+    rejects: str
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What rows are counted and read by, as text: a change of it makes what was counted stale."""
+        return (repr(self.columns()), repr(sorted(currencies())), repr(charge_categories()))
+
+
+def _focus_values(header: Header) -> dict[str, Any]:
+    return {
+        "currencies": sorted(currencies()),
+        "charge_categories": charge_categories(),
+        "empty_effective_cost_is_billed": int(header.dialect.is_empty_effective_cost_billed),
+    }
+
+
+BILL_FORMATS = {
+    "focus": BillFormat(
+        name="focus",
+        columns=columns,
+        read_header=read_header,
+        values=_focus_values,
+        profile="ingest/focus_profile",
+        load="ingest/focus",
+        rejects="ingest/focus_rejects",
+    )
+}
+"""By name, as a source's ``format`` gives it."""
+
 
 @dataclass(frozen=True)
 class ReadableObject:
-    """How the engine reads a spooled object: path, format and structure are bound into the ingest statements."""
+    """How the engine reads a spooled object, and what its header says."""
 
-    path: Path
-    format: str
-    structure: str
+    file: EngineFile
     header: Header
+    values: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """Parameters of every statement over the object."""
+        return {**self.file.parameters, **self.values}
 
 
-def readable(name: str, path: Path) -> ReadableObject:
+def readable(name: str, path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
     """Recognises a spooled object by its bytes.
 
     Raises:
-        ObjectRefused: neither CSV nor Parquet, damaged, a bomb, or not a FOCUS header.
+        ObjectRefused: neither CSV, Parquet nor JSON lines, damaged, a bomb, or not a header of its format.
     """
     with path.open("rb") as file:
-        start = file.read(_HEADER_BYTES)
+        start = file.read(64)
     try:
         if start.startswith(_PARQUET_MAGIC):
-            return _parquet(name, path)
-        return _csv(name, path, start)
+            return _parquet(name, path, bill)
+        _refuse_other(name, start)
+        if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+            return _json_lines(path, bill, names_of)
+        return _csv(csv_text(path, looks_like), bill)
     except InputRefused as error:
         if isinstance(error, ObjectRefused):
             raise
         raise ObjectRefused(name, str(error)) from None
 
 
-def _csv(name: str, path: Path, start: bytes) -> ReadableObject:
+def _refuse_other(name: str, start: bytes) -> None:
     if not start:
         raise ObjectRefused(name, "it is empty, without even a header: deliver it again")
     for magic, what in _OTHER_MAGICS.items():
         if start.startswith(magic):
-            raise ObjectRefused(name, f"it is {what}: deliver CSV, CSV.gz or Parquet")
+            raise ObjectRefused(name, f"it is {what}: deliver CSV, JSON lines (both plain or .gz) or Parquet")
     if name.lower().endswith(".parquet"):
         raise ObjectRefused(
             name, "it is named .parquet but is no Parquet file: deliver it again or rename it"
         )
-    try:
-        line = _first_record(
-            start.decode("utf-8-sig", errors="strict" if len(start) < _HEADER_BYTES else "ignore")
+
+
+def _csv(text: CsvText, bill: BillFormat) -> ReadableObject:
+    header = bill.read_header(text.names)
+    return _of_text(text.path, "csv", bill, header, text.delimiter)
+
+
+def _json_lines(path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
+    return _of_text(path, "json_lines", bill, bill.read_header(names_of(path)))
+
+
+def _of_text(
+    path: Path, file_format: bill_files.FileFormat, bill: BillFormat, header: Header, delimiter: str = ","
+) -> ReadableObject:
+    types, names = {}, {}
+    for column in bill.columns().values():
+        given = header.delivered.get(column.name)
+        names[column.name] = given or bill_files.absent_name(column.name)
+        types[names[column.name]] = (
+            bill_files.text_type(column.type, column.low_cardinality) if given else _absent_type(column)
         )
-    except UnicodeDecodeError:
-        line = ["\0"]
-    if any("\0" in cell for cell in line):
-        raise ObjectRefused(name, "it is neither UTF-8 CSV nor Parquet: deliver one of these")
-    header = read_header(line)
-    renamed = {given: column for column, given in header.delivered.items() if given != column}
-    if renamed:
-        path = _with_header(path, start, [renamed.get(cell, cell) for cell in line])
-    structure = {one.name: _text_type(one, one.name in header.delivered) for one in columns().values()}
-    return ReadableObject(path, "CSVWithNames", _structure(structure), header)
+    names[TAGS_AS_MAP] = bill_files.absent_name(TAGS_AS_MAP)
+    types[names[TAGS_AS_MAP]] = bill_files.ABSENT_MAP
+    file = bill_files.engine_file(path, file_format, types, names, delimiter)
+    return ReadableObject(file, header, bill.values(header))
 
 
-def _first_record(text: str) -> list[str]:
-    return next(csv.reader(io.StringIO(text, newline="")), [])
-
-
-def _with_header(path: Path, start: bytes, cells: list[str]) -> Path:
-    """A copy of a CSV whose header has FOCUS's own spelling, as the engine finds columns by name."""
-    text = io.StringIO(start.decode("utf-8-sig", errors="ignore"), newline="")
-    next(csv.reader(text))
-    header_bytes = len(text.getvalue()[: text.tell()].encode()) + (
-        3 if start.startswith(b"\xef\xbb\xbf") else 0
-    )
-    written = io.StringIO(newline="")
-    csv.writer(written, lineterminator="\n").writerow(cells)
-    target = path.with_name(path.name + ".named")
-    with path.open("rb") as source, target.open("wb") as file:
-        source.seek(header_bytes)
-        file.write(written.getvalue().encode())
-        while chunk := source.read(_HEADER_BYTES):
-            file.write(chunk)
-    path.unlink()
-    return target
-
-
-def _parquet(name: str, path: Path) -> ReadableObject:
+def _parquet(name: str, path: Path, bill: BillFormat) -> ReadableObject:
     try:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
@@ -124,58 +180,32 @@ def _parquet(name: str, path: Path) -> ReadableObject:
             name,
             f"Parquet bomb: its footer claims {metadata.num_rows} rows of {metadata.num_columns} columns",
         )
-    header = read_header(schema.names)
-    structure = {}
-    for column in columns().values():
+    header = bill.read_header(schema.names)
+    types, names = {}, {}
+    for column in bill.columns().values():
         given = header.delivered.get(column.name)
-        if given is not None and given.casefold() != column.name.casefold():
-            raise ObjectRefused(name, f"its column {given} must be named {column.name} in Parquet: rename it")
-        structure[column.name] = _parquet_type(
-            name, column, None if given is None else schema.field(given).type
-        )
-    return ReadableObject(path, "Parquet", _structure(structure), header)
+        type_ = None if given is None else schema.field(given).type
+        if given is None or type_ is None or bill_files.is_absent(type_):
+            names[column.name] = bill_files.absent_name(column.name)
+            types[names[column.name]] = _absent_type(column)
+            continue
+        parameter = TAGS_AS_MAP if column.type == "tags" and bill_files.is_map_of_text(type_) else column.name
+        names[parameter] = given
+        try:
+            types[given] = (
+                bill_files.ABSENT_MAP
+                if parameter == TAGS_AS_MAP
+                else bill_files.parquet_type(column.type, type_, column.low_cardinality)
+            )
+        except bill_files.UnreadableType:
+            raise ObjectRefused(name, f"its column {given} is {type_}: export it as one value") from None
+    for parameter, absent in (("Tags", bill_files.ABSENT), (TAGS_AS_MAP, bill_files.ABSENT_MAP)):
+        if parameter not in names:
+            names[parameter] = bill_files.absent_name(parameter)
+            types[names[parameter]] = absent
+    engine_file = bill_files.engine_file(path, "parquet", types, names)
+    return ReadableObject(engine_file, header, bill.values(header))
 
 
-def _structure(types: dict[str, str]) -> str:
-    return ", ".join(f"{name} {type_}" for name, type_ in types.items())
-
-
-def _parquet_type(name: str, column: FocusColumn, given: pa.DataType | None) -> str:
-    """The engine's type for a column as stored; text where the ingest statement parses it."""
-    if column.type == "tags":
-        if given is not None and pa.types.is_map(given):
-            return "Map(String, String)"
-        if given is None or _is_text(given):
-            return _text_type(column, delivered=given is not None)
-        raise ObjectRefused(name, f"its column Tags is {given}: export it as a map or as JSON text")
-    if given is None:
-        return _text_type(column, delivered=False)
-    if column.type == "decimal" and pa.types.is_decimal(given):
-        return f"Nullable(Decimal({given.precision}, {given.scale}))"
-    if column.type == "time" and pa.types.is_timestamp(given):
-        scale = {"s": 0, "ms": 3, "us": 6, "ns": 9}[given.unit]
-        return f"Nullable(DateTime64({scale}, 'UTC'))"
-    if column.type == "time" and pa.types.is_date(given):
-        return "Nullable(Date32)"
-    if pa.types.is_map(given) and column.type == "json":
-        return "Map(String, String)"
-    if pa.types.is_nested(given):
-        raise ObjectRefused(name, f"its column {column.name} is {given}: export it as text")
-    return _text_type(column, delivered=True)
-
-
-def _text_type(column: FocusColumn, delivered: bool) -> str:
-    """The engine's type for a column read as text; one nobody delivered has only NULLs, which cost nothing to map."""
-    if column.type == "tags":
-        return "String"
-    if not delivered and column.type != "time":
-        return "Nullable(Nothing)"
-    # Few distinct texts: NULL tokens are then looked for once per text and not once per row.
-    few = column.low_cardinality and column.type == "string"
-    return "LowCardinality(Nullable(String))" if few else "Nullable(String)"
-
-
-def _is_text(given: pa.DataType) -> bool:
-    if pa.types.is_dictionary(given):
-        given = given.value_type
-    return any((pa.types.is_string(given), pa.types.is_large_string(given), pa.types.is_null(given)))
+def _absent_type(column: FocusColumn) -> str:
+    return bill_files.ABSENT_TEXT if column.type == "time" else bill_files.ABSENT

@@ -14,15 +14,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from models.errors import AppfleetError, ControlTotalError, DiskFull, LeaseHeld, ObjectRefused, WarehouseError
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing.counting import Counter
 from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
+from pipelines.ingest.billing.formats import BILL_FORMATS, BillFormat
 from pipelines.ingest.billing.held import PUBLISHING, TABLE, added, at_stake, collect, difference
-from pipelines.ingest.billing.ledger import NO_MONTH, Hold, Ledger, Line, MonthTotals, ObjectMonth
-from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, PeriodState, Refusal
+from pipelines.ingest.billing.ledger import (
+    NO_MONTH,
+    REPAIR_METRICS,
+    Hold,
+    Ledger,
+    Line,
+    MonthTotals,
+    ObjectMonth,
+)
+from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, PeriodState, Refusal, Repair
 from pipelines.ingest.billing.plan import Candidate, Known, MonthPlan, Published, is_accepted, plan
 from pipelines.ingest.billing.policy import policy
 from pipelines.ingest.billing.sameness import (
@@ -38,13 +48,13 @@ from pipelines.ingest.billing.sameness import (
 )
 from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
+from sql.bill_files import member_names
 from sql.catalog import statement
 from sql.publish import Release, heads, lease, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 _LOG = logging.getLogger(__name__)
 
-INGEST = "ingest/focus"
 
 MOST_ATTEMPTS = 4
 """Loads of one month in an ingest: as delivered, without copies, without what is replaced, and once more."""
@@ -77,10 +87,11 @@ def ingest_source(
     ledger = Ledger(warehouse, source.name)
     with lease(settings.root, ledger.scope, wait_seconds):
         shutil.rmtree(folder / "objects", ignore_errors=True)
-        run = _Run(warehouse, settings, source, ledger, months)
+        bill = BILL_FORMATS[source.format]
+        run = _Run(warehouse, settings, source, ledger, bill, months, rows_rules(bill))
         try:
             store = open_store(source, settings.root)
-            with Spool(store, folder) as spool:
+            with Spool(store, folder, bill, partial(member_names, warehouse)) as spool:
                 run.deliver(store, spool)
         except AppfleetError as error:
             if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
@@ -91,14 +102,15 @@ def ingest_source(
         periods=tuple(run.periods),
         refusals=tuple(run.refusals),
         notes=tuple(run.notes),
+        repairs=tuple(run.repairs),
         ignored_columns=tuple(sorted(run.ignored)),
         seconds=time.monotonic() - started,
     )
 
 
-def rows_rules() -> str:
+def rows_rules(bill: BillFormat) -> str:
     """Fingerprint of the statement rows are made by; charges made by others are not compared."""
-    return "rules " + hashlib.sha256(statement(INGEST).encode()).hexdigest()[:12]
+    return "rules " + hashlib.sha256(statement(bill.load).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -119,12 +131,14 @@ class _Run:
     settings: Settings
     source: BillingSource
     ledger: Ledger
+    bill: BillFormat
     months: Collection[date] | None
-    rules: str = field(default_factory=rows_rules)
+    rules: str
     may_replace: bool = False
     periods: list[PeriodOutcome] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
 
     def deliver(self, store: ObjectStore, spool: Spool) -> None:
@@ -199,7 +213,7 @@ class _Run:
         """The delivery with its counted objects and why others were refused; a manifest that moved is retried once."""
         for attempt in (1, 2):
             delivery = scan(store, spool.folder)
-            counter = Counter(self.warehouse, self.ledger, spool)
+            counter = Counter(self.warehouse, self.ledger, spool, self.bill)
             candidates, refused, lines = [], {}, []
             for error in delivery.refused:
                 refused[error.object_name] = error.reason
@@ -217,6 +231,7 @@ class _Run:
             _LOG.info("%s changed while it was read, attempt %d", moved, attempt)
         else:
             raise ObjectRefused(moved, "changed while read: run again")
+        self.repairs += counter.repairs
         self.refusals += [Refusal(error.object_name, 0, error.reason) for error in delivery.refused]
         self.refusals += [Refusal(item.name, error.position, error.reason) for item, error in lines]
         self.ledger.record(Line(item, "", NO_MONTH, "refused", str(error)) for item, error in lines)
@@ -389,17 +404,18 @@ class _Run:
     def _load(self, plans: list[MonthPlan], spool: Spool, failed: dict[date, str]) -> UUID:
         """Writes one batch with the rows of all these months; why a month could not be written is in ``failed``."""
         batch_id = new_batch_id()
+        undelivered: list[Repair] = []
         for item, periods in _by_object(plans):
             wanted = [period for period in periods if period not in failed]
             if not wanted:
                 continue
             try:
                 readable = spool.readable(item.item)
+                undelivered += _undelivered(item, readable.header.undelivered_metrics)
                 self.warehouse.execute(
-                    INGEST,
-                    path=readable.path,
-                    format=readable.format,
-                    structure=readable.structure,
+                    self.bill.load,
+                    settings=readable.file.settings,
+                    **readable.bound,
                     source_name=self.source.name,
                     object_name=item.item.name,
                     periods=wanted,
@@ -411,7 +427,20 @@ class _Run:
                 )
                 self.refusals.append(Refusal(item.item.name, 0, reason))
                 failed |= dict.fromkeys(wanted, f"{item.item.name}: {reason}")
+        self._tell_repairs(plans, batch_id, undelivered, failed)
         return batch_id
+
+    def _tell_repairs(
+        self, plans: list[MonthPlan], batch_id: UUID, undelivered: list[Repair], failed: Mapping[date, str]
+    ) -> None:
+        """Keeps and tells what the rows of a batch hold that is not as it was delivered, or was not delivered."""
+        loaded = [one for one in plans if one.period not in failed]
+        repairs = self.ledger.repairs_of(batch_id, [one.period for one in loaded])
+        for one in loaded:
+            sha256_by_name = {each.item.name: each.profile.sha256 for each in one.candidates}
+            found = [repair for repair in (*repairs, *undelivered) if repair.period == one.period]
+            self.ledger.repaired(found, sha256_by_name)
+            self.repairs += found
 
     def _measured(
         self, plans: list[MonthPlan], batch_id: UUID, known: Known
@@ -522,6 +551,23 @@ def _by_object(plans: list[MonthPlan]) -> list[tuple[Candidate, list[date]]]:
 def _expected(one: MonthPlan) -> MonthTotals:
     """What the month must hold in the table, by the counts over the bytes of its objects."""
     return added(each.profile.months.get(one.period, MonthTotals()) for each in one.candidates)
+
+
+def _undelivered(candidate: Candidate, metrics: Iterable[str]) -> list[Repair]:
+    """What the months of an object lack because it has no column for these costs."""
+    return [
+        Repair(
+            candidate.item.name,
+            period,
+            metric,
+            "is not delivered: empty",
+            month.rows,
+            {key: value for key, value in month.sums.items() if key.split("/")[1] in REPAIR_METRICS},
+        )
+        for metric in metrics
+        for period, month in candidate.profile.months.items()
+        if month.rows
+    ]
 
 
 def _kept(one: MonthPlan, release: Release | None) -> PeriodOutcome:

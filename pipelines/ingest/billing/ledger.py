@@ -16,7 +16,7 @@ import polars as pl
 
 from models.focus import METRICS
 from pipelines.ingest.billing.delivery import DeliveredObject
-from pipelines.ingest.billing.outcome import Refusal
+from pipelines.ingest.billing.outcome import Refusal, Repair
 from pipelines.ingest.billing.sameness import Held, Print, Shared
 from pipelines.ingest.sources import SourceObject
 from sql.publish import WHOLE_TABLE, Release, heads
@@ -24,6 +24,9 @@ from sql.warehouse import Warehouse
 
 NO_MONTH = WHOLE_TABLE
 """Period of a line that is about an object as a whole."""
+
+REPAIR_METRICS = ("BilledCost", "EffectiveCost")
+"""The costs told beside what was repaired."""
 
 _AMOUNTS = pl.Map(pl.String, pl.String)
 
@@ -403,6 +406,52 @@ class Ledger:
             **dict.fromkeys(texts, pl.List(pl.String)),
         }
         self._warehouse.insert("raw_held_deliveries", pl.DataFrame([row], schema_overrides=overrides))
+
+    def repairs_of(self, batch_id: UUID, periods: list[date]) -> list[Repair]:
+        """What the rows of a batch say was repaired in them, by object, month, column and reason."""
+        frame = self._warehouse.frame(
+            "queries/ledger/billing_repairs",
+            source_name=self._source,
+            batch_id=batch_id,
+            periods=periods,
+        )
+        return [
+            Repair(
+                row["object_name"],
+                row["period"],
+                row["subject"],
+                row["reason"],
+                row["records"],
+                _amounts(row["amounts"]),
+                row["example"],
+            )
+            for row in frame.iter_rows(named=True)
+        ]
+
+    def repaired(self, repairs: Iterable[Repair], sha256_by_name: Mapping[str, str]) -> None:
+        """Writes what was repaired, a line each."""
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "kind": "billing",
+                "source_name": self._source,
+                "object_name": one.object_name,
+                "object_sha256": sha256_by_name[one.object_name],
+                "period": one.period,
+                "subject": one.subject,
+                "reason": one.reason,
+                "records": one.records,
+                "amounts": _texts(one.amounts),
+                "example": one.example,
+                "recorded_at": now,
+            }
+            for one in repairs
+        ]
+        if rows:
+            self._warehouse.insert(
+                "raw_repairs",
+                pl.DataFrame(rows, schema_overrides={"amounts": _AMOUNTS, "records": pl.UInt64}),
+            )
 
     def _write(self, lines: Iterable[Line]) -> None:
         now = datetime.now(UTC)

@@ -27,6 +27,35 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """What was emptied, guessed or not delivered in rows of an object that count, with the money beside it.
+
+    ``amounts`` by ``<currency>/<metric>``; ``example`` is one value as it was delivered, shortened.
+    """
+
+    object_name: str
+    period: date
+    subject: str
+    reason: str
+    records: int
+    amounts: dict[str, Decimal]
+    example: str = ""
+
+    def __str__(self) -> str:
+        money = ", ".join(
+            f"{key.split('/')[0]} {value:f}"
+            for key, value in sorted(self.amounts.items())
+            if key.endswith("/BilledCost")
+        )
+        example = f" (as {self.example!r})" if self.example else ""
+        where = f"{self.object_name}, {self.period:%Y-%m}" if self.period.year > 1970 else self.object_name
+        return (
+            f"{where}: {self.subject} {self.reason}, in {self.records:,} row(s) "
+            f"of {money or 'no money'} billed{example}"
+        )
+
+
+@dataclass(frozen=True)
 class PeriodOutcome:
     """What happened to one billing month; rows and sums are those now published, keys ``<currency>/<metric>``."""
 
@@ -48,6 +77,7 @@ class BillingOutcome:
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     """What was decided by itself and changes what counts: copies counted once, older runs and deliveries left out."""
+    repairs: tuple[Repair, ...] = ()
     ignored_columns: tuple[str, ...] = ()
     seconds: float = 0.0
 

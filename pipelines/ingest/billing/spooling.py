@@ -14,7 +14,7 @@ from types import TracebackType
 
 from models.errors import ObjectRefused
 from pipelines.ingest.billing.delivery import DeliveredObject
-from pipelines.ingest.billing.formats import ReadableObject, readable
+from pipelines.ingest.billing.formats import BillFormat, NamesOf, ReadableObject, readable
 from pipelines.ingest.sources import ObjectStore, SourceObject, SpooledObject
 
 KEPT_BYTES = 16 << 30
@@ -30,7 +30,8 @@ class _Held:
 class Spool:
     """Fetches and holds the objects of a store below ``folder``; empty again when the context ends."""
 
-    def __init__(self, store: ObjectStore, folder: Path) -> None:
+    def __init__(self, store: ObjectStore, folder: Path, bill: BillFormat, names_of: NamesOf) -> None:
+        self._bill, self._names_of = bill, names_of
         self.folder = folder / "objects"
         self._store = store
         self._seen_path = folder / "contents.json"
@@ -70,11 +71,11 @@ class Spool:
         """How the engine reads an object's spooled bytes.
 
         Raises:
-            ObjectRefused: it cannot be fetched, or is no FOCUS file.
+            ObjectRefused: it cannot be fetched, or is no bill of its source's format.
         """
         held = self._hold(item)
         if held.readable is None:
-            held.readable = readable(item.name, held.spooled.path)
+            held.readable = readable(item.name, held.spooled.path, self._bill, self._names_of)
         return held.readable
 
     def _hold(self, item: DeliveredObject) -> _Held:

@@ -62,7 +62,7 @@ def raw_focus_costs(context: dg.AssetExecutionContext, workspace: Workspace) -> 
                 for period in one.periods
                 if period.state in ("superseded", "vanished")
             ),
-            *(f"{one.source}: {note}" for one in outcomes for note in one.notes),
+            *(f"{one.source}: {note}" for one in outcomes for note in (*one.notes, *one.repairs)),
         ],
     )
 

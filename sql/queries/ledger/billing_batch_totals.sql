@@ -11,8 +11,8 @@ SELECT
     count() AS rows,
     toString(sum(toDecimal256(BilledCost, 18))) AS sum_BilledCost,
     toString(sum(toDecimal256(EffectiveCost, 18))) AS sum_EffectiveCost,
-    toString(sum(toDecimal256(ListCost, 18))) AS sum_ListCost,
-    toString(sum(toDecimal256(ContractedCost, 18))) AS sum_ContractedCost,
+    toString(sum(toDecimal256(ifNull(ListCost, 0), 18))) AS sum_ListCost,
+    toString(sum(toDecimal256(ifNull(ContractedCost, 0), 18))) AS sum_ContractedCost,
     toString(sum(abs(toDecimal256(BilledCost, 18)))) AS gross,
     sum(cityHash64(x_ChargeHash, BilledCost, EffectiveCost, ifNull(ConsumedQuantity, 0), ifNull(PricingQuantity, 0))) AS row_hash_sum,
     arraySlice(

@@ -1,0 +1,171 @@
+"""The text of a CSV as the engine takes it: UTF-8, without blank lines, its delimiter and header known.
+
+A file that is so already is left alone. Bytes are moved; a cell keeps its text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import InputRefused
+
+DELIMITERS = (",", ";", "\t", "|")
+_TAKEN_DELIMITERS = (",", ";", "|")
+"""Those the engine takes in CSV: it refuses the tab."""
+_BLOCK = 1 << 20
+_HEADER_CHARACTERS = 1 << 20
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_AS_IT_IS = ("utf-8", "utf-8-sig")
+"""Encodings the engine takes."""
+_BEFORE_HEADER = re.compile(r"(?:[ \t]*\r?\n|sep=.[ ,;\t]*\r?\n)+", re.IGNORECASE)
+_BLANK_LINE = re.compile(rb"\n[ \t]{0,64}\r?\n")
+_LONGEST_BLANK_LINE = 68
+csv.field_size_limit(
+    1 << 30
+)  # of this process: a cell of the bill may be long, and only here is CSV read by it
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """A CSV in UTF-8: where it lies, what stands between its cells, and the names of its header."""
+
+    path: Path
+    delimiter: str
+    names: list[str]
+
+
+def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
+    """A spooled CSV, written anew beside it where its encoding or its lines ask for it; ``looks_like`` scores a header.
+
+    Raises:
+        InputRefused: it is text of no encoding known, or holds NUL characters: no CSV.
+    """
+    encoding = _encoding(path)
+    _check(path, encoding)
+    with path.open(encoding=encoding, newline="") as file:
+        start = file.read(_HEADER_CHARACTERS)
+    has_old_line_ends = "\r" in start and "\n" not in start
+    if has_old_line_ends:
+        start = start.replace("\r", "\n")
+    table = start[_before_header(start) :]
+    found = [(_first_record(table, delimiter), delimiter) for delimiter in DELIMITERS]
+    names, delimiter = max(found, key=lambda one: looks_like(one[0]))
+    is_taken = encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
+    if is_taken and len(table) == len(start) and not _has_blank_lines(path):
+        return CsvText(path, delimiter, names)
+    copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "")
+    return CsvText(copy, delimiter if delimiter in _TAKEN_DELIMITERS else ",", names)
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((encoding for bom, encoding in _BOMS if start.startswith(bom)), "utf-8")
+
+
+def _check(path: Path, encoding: str) -> None:
+    """Refuses what is not text of the encoding, naming the first byte that is not."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    place = 0
+    try:
+        for block in _blocks(path):
+            if "\0" in decoder.decode(block):
+                raise InputRefused(
+                    "it holds NUL characters, so it is neither CSV nor Parquet: deliver CSV in UTF-8 or UTF-16"
+                )
+            place += len(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        spoken = encoding.removesuffix("-sig").upper()
+        byte = error.object[error.start : error.start + 1].hex().upper()
+        raise InputRefused(
+            f"it is neither {spoken} CSV nor Parquet: byte 0x{byte} near {place + error.start} is no {spoken}; "
+            "export it as UTF-8"
+        ) from None
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _before_header(start: str) -> int:
+    """Length of what stands before the header: blank lines, and the hint ``sep=`` that spreadsheets write."""
+    found = _BEFORE_HEADER.match(start)
+    return found.end() if found else 0
+
+
+def _has_blank_lines(path: Path) -> bool:
+    """Whether there may be a line of nothing but blanks; one inside of a quoted cell counts too."""
+    before = b""
+    for block in _blocks(path):
+        if _BLANK_LINE.search(before + block):
+            return True
+        before = block[-_LONGEST_BLANK_LINE:]
+    return False
+
+
+def _plain_copy(path: Path, encoding: str, delimiter: str, newline: str | None) -> Path:
+    """A copy in UTF-8 that begins with the header and has no blank lines.
+
+    Lines are kept as they are, cells that span several too, unless their delimiter is none that the engine takes.
+    """
+    target = path.with_name(path.name + ".utf8")
+    try:
+        with (
+            path.open(encoding=encoding, newline=newline) as source,
+            target.open("w", encoding="utf-8", newline="") as file,
+        ):
+            lines, rewritten = _Lines(source), csv.writer(file, lineterminator="\n")
+            is_first = True
+            for cells in csv.reader(lines, delimiter=delimiter):
+                record = lines.taken()
+                if not record.strip() or (is_first and _before_header(record)):
+                    continue
+                is_first = False
+                if delimiter in _TAKEN_DELIMITERS:
+                    file.write(record)
+                else:
+                    rewritten.writerow(cells)
+    except csv.Error as error:
+        raise InputRefused(f"its CSV cannot be read ({error}): export it again") from None
+    path.unlink()
+    return target
+
+
+class _Lines:
+    """Lines of a file, remembering those handed out since it was last asked."""
+
+    def __init__(self, file: io.TextIOWrapper) -> None:
+        self._file = file
+        self._seen: list[str] = []
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        self._seen.append(next(self._file))
+        return self._seen[-1]
+
+    def taken(self) -> str:
+        """Those lines, as one text."""
+        text = "".join(self._seen)
+        self._seen.clear()
+        return text
+
+
+def _first_record(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
