@@ -126,7 +126,7 @@ def passed(
     for name, (cell, sentence) in BAD_CELLS.items():
         (root / name).mkdir()
         (root / name / f"{name}.csv").write_bytes(
-            focus({"BilledCost": "1"}, cell, {"BilledCost": str(GOOD), **OCTOBER})
+            focus({"BilledCost": "1"}, cell, {"BilledCost": str(GOOD), "ServiceName": name, **OCTOBER})
         )
         sources.append({"name": name, "format": "focus", "location": name})
         expected[f"{name}.csv, row 2"] = sentence
