@@ -85,7 +85,7 @@ class Warehouse:
             table = self._client.query_arrow(
                 text, parameters=bindings(parameters), settings=dict(settings or {})
             )
-        frame = pl.from_arrow(table)
+        frame = pl.from_arrow(_text_made_sound(table))
         assert isinstance(frame, pl.DataFrame)
         return frame
 
@@ -154,6 +154,24 @@ class Warehouse:
     def close(self) -> None:
         """Ends the connection."""
         self._client.close()
+
+
+def _text_made_sound(table: pa.Table) -> pa.Table:
+    """The table with text in UTF-8: the engine takes any bytes as text, Polars ends the process over them.
+
+    Whoever may send telemetry decides what its names hold, so a reader must not depend on it.
+    """
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid:
+        for index, field in enumerate(table.schema):
+            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+                texts = [
+                    None if value is None else value.decode("utf-8", "replace")
+                    for value in table.column(index).cast(pa.large_binary()).to_pylist()
+                ]
+                table = table.set_column(index, field, pa.array(texts, field.type))
+    return table
 
 
 def _arrow_stream(frame: pl.DataFrame) -> Generator[bytes, None, None]:

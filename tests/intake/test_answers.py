@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import grpc
 import psutil
 import pytest
+from backports import zstd
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -23,8 +24,14 @@ from models.errors import ConfigurationError, LeaseHeld
 from pipelines.ingest.intake import Intake, Limits
 from tests.intake.conftest import patience
 from tests.intake.otlp import METHODS, export, post, spans
+from tests.telemetry import otlp_messages
 
 BODY = spans(1).SerializeToString()
+BODIES = {
+    "traces": BODY,
+    "metrics": otlp_messages.rich_metrics().SerializeToString(),
+    "logs": otlp_messages.rich_logs().SerializeToString(),
+}
 JSON = {"Content-Type": "application/json"}
 MIB = 1 << 20
 
@@ -32,16 +39,19 @@ MIB = 1 << 20
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
 def test_good_requests_are_answered_as_the_protocol_says(swallowing_intake: Intake, signal: str) -> None:
     addresses = swallowing_intake.addresses
+    sent = BODIES[signal]
     for body, headers in (
-        (BODY, {}),
+        (sent, {}),
         (b"", {}),
-        (gzip.compress(BODY), {"Content-Encoding": "gzip"}),
-        (zlib.compress(BODY), {"Content-Encoding": "deflate"}),
+        (gzip.compress(sent), {"Content-Encoding": "gzip"}),
+        (zlib.compress(sent), {"Content-Encoding": "deflate"}),
+        (zstd.compress(sent), {"Content-Encoding": "zstd"}),
     ):
         status, answer, _ = post(addresses.http, signal, body, headers)
         assert status == 200 and ExportTraceServiceResponse.FromString(answer) == ExportTraceServiceResponse()
     for compression in (grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate):
-        assert export(addresses.grpc, signal, BODY, compression) == b""
+        assert export(addresses.grpc, signal, sent, compression) == b""
+    assert export(addresses.grpc, signal, zstd.compress(sent)) == b""
     assert export(addresses.grpc, signal, b"") == b""
 
 
@@ -56,7 +66,9 @@ def test_json_is_taken_and_answered_in_json(swallowing_intake: Intake) -> None:
     ("body", "headers", "status", "sentence"),
     [
         (b"garbage", {}, 400, "not an OTLP request"),
-        (BODY[:-1], {}, 400, "breaks off"),
+        (BODY[: len(BODY) // 9], {}, 400, "breaks off"),
+        (BODIES["metrics"], {}, 400, "it holds metrics, and this is where traces are taken"),
+        (BODIES["logs"], {}, 400, "it holds logs, and this is where traces are taken"),
         (b"no gzip", {"Content-Encoding": "gzip"}, 400, "not gzip"),
         (gzip.compress(BODY)[:-4], {"Content-Encoding": "gzip"}, 400, "ends early"),
         (BODY, {"Content-Encoding": "br"}, 415, "'br'"),
@@ -70,6 +82,83 @@ def test_bad_requests_are_named(
     answered, answer, _ = post(swallowing_intake.addresses.http, "traces", body, headers)
     assert answered == status and sentence in Status.FromString(answer).message
     assert swallowing_intake.health()["refused_requests"] == {str(status): 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (b'{"foo":1}', 400, "it holds no resourceSpans"),
+        (b"", 400, "not JSON"),
+        (b"[]", 400, "no JSON object"),
+        (b'{"resourceSpans":1}', 400, "resourceSpans is no list"),
+        (otlp_messages.as_json(otlp_messages.rich_metrics()), 400, "send it to /v1/metrics"),
+        (b"{}", 200, ""),
+        (b'{"resourceSpans":null}', 200, ""),
+        (b'{"resourceSpans":[]}', 200, ""),
+    ],
+)
+def test_json_without_a_known_member_is_named(
+    swallowing_intake: Intake, body: bytes, status: int, sentence: str
+) -> None:
+    answered, answer, _ = post(swallowing_intake.addresses.http, "traces", body, JSON)
+    assert (answered, sentence in json.loads(answer).get("message", "")) == (status, True)
+    assert swallowing_intake.health()["accepted_bytes"] == 0
+
+
+def test_what_is_not_kept_is_said_in_the_answer(swallowing_intake: Intake) -> None:
+    request = spans(7, 5)
+    sent = request.resource_spans[0].scope_spans[0].spans
+    sent[0].trace_id = b""
+    sent[1].start_time_unix_nano += 3600 * 10**9
+    sent[2].span_id = bytes(8)
+    addresses = swallowing_intake.addresses
+    words = "3 of 5 spans are not kept: 1 invalid span id, 1 invalid trace id, 1 time later than its receipt"
+    expected = ExportTraceServiceResponse()
+    expected.partial_success.rejected_spans = 3
+    expected.partial_success.error_message = words
+    assert export(addresses.grpc, "traces", request.SerializeToString()) == expected.SerializeToString()
+    status, answer, _ = post(addresses.http, "traces", request.SerializeToString())
+    assert (status, answer) == (200, expected.SerializeToString())
+    status, answer, _ = post(addresses.http, "traces", otlp_messages.as_json(request), JSON)
+    assert (status, json.loads(answer)) == (
+        200,
+        {"partialSuccess": {"rejectedSpans": "3", "errorMessage": words}},
+    )
+    assert swallowing_intake.health()["rejected_records"] == 9
+
+
+def test_browsers_of_listed_pages_may_send_and_no_others(tmp_path: Path) -> None:
+    intake = Intake(tmp_path, None, 0, 0, open_warehouse=_away, cors_origins=("https://shop.example",))
+    intake.start()
+    try:
+        connection = http.client.HTTPConnection(urlsplit(intake.addresses.http).netloc)
+        asked = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type,x-team",
+        }
+        for origin, status in (("https://shop.example", 204), ("https://other.example", 403), ("null", 403)):
+            connection.request("OPTIONS", "/v1/traces", headers={"Origin": origin, **asked})
+            answer = connection.getresponse()
+            answer.read()
+            found = {key.lower(): value for key, value in answer.getheaders()}
+            assert (answer.status, found.get("access-control-allow-origin")) == (
+                status,
+                origin if status == 204 else None,
+            )
+            if status == 204:
+                assert found["access-control-allow-headers"] == "content-type,x-team"
+                assert (found["access-control-allow-methods"], found["vary"]) == ("POST", "Origin")
+            connection.request(
+                "POST", "/v1/traces", BODY, {"Origin": origin, "Content-Type": "application/x-protobuf"}
+            )
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == (200 if status == 204 else 403)
+            assert (answer.getheader("Access-Control-Allow-Origin") == origin) == (status == 204)
+        connection.close()
+        assert intake.health()["accepted_requests"] == 1
+    finally:
+        intake.stop()
 
 
 def test_other_paths_and_methods(swallowing_intake: Intake) -> None:

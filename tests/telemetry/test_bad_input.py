@@ -7,12 +7,17 @@ import os
 from datetime import UTC, datetime
 
 import pytest
+from backports import zstd
 
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.telemetry import ingest_source
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import Load
+
+_PACKED = zstd.compress(bytes(64 << 20))
+_BOMB = len(_PACKED).to_bytes(4, "big") + _PACKED
+"""One message as the collector's file exporter packs it, of 64 MiB of nothing."""
 
 YEAR = 365 * 86_400 * otlp.SECOND
 
@@ -150,6 +155,9 @@ def test_ids_that_are_no_hex_are_set_aside(warehouse: Warehouse, load: Load) -> 
         (gzip.compress(otlp.as_json(otlp.traces(50)))[:-30], "gzip"),
         (b"\x1f\x8bnot gzip at all", "gzip"),
         (gzip.compress(b'{"resourceSpans":' + b" " * (64 << 20) + b"[]}"), "gzip bomb"),
+        (zstd.compress(otlp.as_json(otlp.traces(50)))[:-30], "zstd"),
+        (zstd.compress(b'{"resourceSpans":' + b" " * (64 << 20) + b"[]}"), "zstd bomb"),
+        (_BOMB, "zstd bomb"),
         (b'{"resourceSpans": [{"resource": {}, "scopeSpans": [', "no message in it can be read"),
         (b'{"resourceSpans":' + b"[" * 100_000, "no message in it can be read"),
     ],

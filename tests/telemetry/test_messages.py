@@ -146,7 +146,7 @@ def test_a_span_that_cannot_be_read_costs_no_other(wrong: bytes) -> None:
     done = mended_json(text[:start] + wrong + text[text.index(b",", start) :])
     assert done.records == {"traces": 2}
     assert [(one.reason, one.records) for one in done.rejects] == [(messages.UNREADABLE_RECORD, 1)]
-    assert "spans[0].startTimeUnixNano" in done.rejects[0].detail
+    assert "Span[0].startTimeUnixNano" in done.rejects[0].detail
 
 
 @pytest.mark.parametrize(

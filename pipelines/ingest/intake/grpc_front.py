@@ -16,6 +16,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from models.errors import ConfigurationError
+from pipelines.ingest.intake.answers import protobuf_response
 from pipelines.ingest.intake.limits import MIB, Refused
 from pipelines.ingest.intake.receiver import Receiver
 from pipelines.ingest.intake.wire import PROTOBUF, grpc_coding
@@ -27,9 +28,6 @@ SIGNAL_OF_METHOD: dict[str, Signal] = {
     _SERVICES + "metrics.v1.MetricsService/Export": "metrics",
     _SERVICES + "logs.v1.LogsService/Export": "logs",
 }
-
-_EMPTY_RESPONSE = b""
-"""An Export...ServiceResponse without a partial success: everything was taken."""
 
 Export = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
 
@@ -48,13 +46,15 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc comes with
 
 def _export(receiver: Receiver, signal: Signal) -> Export:
     async def export(message: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        answer = b""
         try:
             with receiver.admitted(), receiver.held() as hold:
                 hold.add(len(message))
-                await receiver.take(signal, PROTOBUF, grpc_coding(message), message, hold)
+                found = await receiver.take(signal, PROTOBUF, grpc_coding(message), message, hold)
+                answer = protobuf_response(found)
         except Refused as refused:
             await context.abort(refused.code, refused.message, _trailers(refused))
-        return _EMPTY_RESPONSE
+        return answer
 
     return export
 

@@ -1,4 +1,4 @@
-"""OTLP over HTTP/1.1: POST /v1/traces, /v1/metrics and /v1/logs, Protobuf or JSON; GET /healthz.
+"""OTLP over HTTP/1.1: POST /v1/traces, /v1/metrics and /v1/logs, Protobuf or JSON; GET /healthz; CORS by an allow-list.
 
 h11 speaks the protocol; this module keeps time and size, and words the answers. Errors are a
 ``google.rpc.Status`` in the encoding of the request, as the OTLP specification asks.
@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import h11
 from google.rpc.status_pb2 import Status
 
 from models.errors import ConfigurationError
+from pipelines.ingest.intake.answers import json_response, protobuf_response
 from pipelines.ingest.intake.limits import Refused, busy, malformed, too_large, unsupported
 from pipelines.ingest.intake.receiver import Hold, Receiver
 from pipelines.ingest.intake.wire import JSON, PROTOBUF, SIGNALS
-from pipelines.ingest.telemetry.frames import Encoding
+from pipelines.ingest.telemetry.frames import Encoding, Signal
 
 _ENCODINGS = {"application/x-protobuf": PROTOBUF, "application/json": JSON}
 _CONTENT_TYPES = {encoding: content_type for content_type, encoding in _ENCODINGS.items()}
 _SIGNAL_OF_PATH = {f"/v1/{signal}": signal for signal in SIGNALS}
 _HEALTH_PATH = "/healthz"
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9-]+(?:\s*,\s*[A-Za-z0-9-]+)*")
+_PREFLIGHT_SECONDS = 7200
+"""How long a browser may remember the answer to a preflight; no browser takes more."""
 _HEADER_BYTES = 16 << 10
 _READ_BYTES = 1 << 18
 _DRAIN_BYTES = 64 << 20
@@ -42,11 +47,12 @@ class _Answer:
 
 
 class HttpFront:
-    """An HTTP server for one receiver."""
+    """An HTTP server for one receiver; pages of ``cors_origins`` may send from a browser, no others."""
 
-    def __init__(self, receiver: Receiver, health: Health) -> None:
+    def __init__(self, receiver: Receiver, health: Health, cors_origins: Collection[str] = ()) -> None:
         self._receiver = receiver
         self._health = health
+        self._cors_origins = frozenset(cors_origins)
         self._connections: dict[asyncio.Task[None], _Connection] = {}
         self._server: asyncio.Server | None = None
 
@@ -80,7 +86,7 @@ class HttpFront:
         task = asyncio.current_task()
         assert task is not None
         crowded = len(self._connections) >= self._receiver.limits.connections
-        connection = _Connection(self._receiver, self._health, reader, writer, crowded)
+        connection = _Connection(self._receiver, self._health, self._cors_origins, reader, writer, crowded)
         self._connections[task] = connection
         try:
             await connection.run()
@@ -98,12 +104,14 @@ class _Connection:
         self,
         receiver: Receiver,
         health: Health,
+        cors_origins: frozenset[str],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         crowded: bool,
     ) -> None:
         self._receiver = receiver
         self._health = health
+        self._cors_origins = cors_origins
         self._reader = reader
         self._writer = writer
         self._crowded = crowded
@@ -156,8 +164,30 @@ class _Connection:
         if signal is None:
             known = ", ".join(_SIGNAL_OF_PATH)
             return _refusal_text(404, encoding, f"there is nothing at this path: post to {known}")
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._cors_origins:
+            # What a browser sends for a page that is not on the list is not wanted, whatever it is.
+            return _refusal_text(
+                403,
+                encoding,
+                f"pages of {origin[:200]!r} may not send here: add their origin to intake.cors_origins in appfleet.yaml",
+            )
+        shared: tuple[tuple[str, str], ...] = ()
+        if origin is not None:
+            shared = (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
+        if request.method == b"OPTIONS":
+            await self._event()
+            return _Answer(204, "text/plain", headers=(*shared, *_preflight(headers)))
         if request.method != b"POST":
-            return _refusal_text(405, encoding, "send telemetry with POST", (("Allow", "POST"),))
+            return _refusal_text(405, encoding, "send telemetry with POST", (("Allow", "POST"), *shared))
+        answer = await self._taken(signal, encoding, content_type, headers)
+        if shared:
+            shared = (*shared, ("Access-Control-Expose-Headers", "Retry-After"))
+        return replace(answer, headers=(*answer.headers, *shared))
+
+    async def _taken(
+        self, signal: Signal, encoding: Encoding, content_type: str, headers: Mapping[str, str]
+    ) -> _Answer:
         try:
             with self._receiver.admitted(), self._receiver.held() as hold:
                 if self._crowded:
@@ -168,13 +198,14 @@ class _Connection:
                 coding = headers.get("content-encoding", "identity").strip().lower() or "identity"
                 async with asyncio.timeout(self._receiver.limits.body_seconds):
                     body = await self._body(headers, hold)
-                await self._receiver.take(signal, encoding, coding, body, hold)
+                found = await self._receiver.take(signal, encoding, coding, body, hold)
         except Refused as refused:
             retry = (("Retry-After", str(refused.retry_after)),) if refused.retry_after else ()
             return _refusal_text(refused.status, encoding, refused.message, retry)
         except TimeoutError:
             return _refusal_text(408, encoding, "the body did not arrive in time")
-        return _Answer(200, _CONTENT_TYPES[encoding], b"{}" if encoding == JSON else b"")
+        body = json_response(found, signal) if encoding == JSON else protobuf_response(found)
+        return _Answer(200, _CONTENT_TYPES[encoding], body)
 
     async def _body(self, headers: Mapping[str, str], hold: Hold) -> bytes:
         limit = self._receiver.limits.request_bytes
@@ -209,11 +240,9 @@ class _Connection:
             self._protocol.receive_data(await self._reader.read(_READ_BYTES))
 
     async def _send(self, answer: _Answer, last: bool) -> None:
-        headers = [
-            ("Content-Type", answer.content_type),
-            ("Content-Length", str(len(answer.body))),
-            *answer.headers,
-        ]
+        headers = [*answer.headers]
+        if answer.status != 204:
+            headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
         if last:
             headers.append(("Connection", "close"))
         protocol = self._protocol
@@ -231,6 +260,17 @@ class _Connection:
         async with asyncio.timeout(_DRAIN_SECONDS):
             while left > 0 and (data := await self._reader.read(_READ_BYTES)):
                 left -= len(data)
+
+
+def _preflight(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What a page of a listed origin may send: telemetry, with the headers it asks for."""
+    asked = headers.get("access-control-request-headers", "")
+    return (
+        ("Allow", "POST"),
+        ("Access-Control-Allow-Methods", "POST"),
+        ("Access-Control-Allow-Headers", asked if _HEADER_NAMES.fullmatch(asked) else "content-type"),
+        ("Access-Control-Max-Age", str(_PREFLIGHT_SECONDS)),
+    )
 
 
 def _refusal_text(

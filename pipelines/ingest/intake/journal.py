@@ -13,11 +13,12 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple, cast
 
 from pipelines.ingest.intake.limits import Limits, busy, exhausted
 from pipelines.ingest.intake.wire import ENDINGS, SIGNALS, frame_ends, framed
@@ -27,25 +28,33 @@ _log = logging.getLogger(__name__)
 
 _OPEN = ".open"
 _PART = ".part"
+_REFUSED = "refused"
+
+SEGMENTS = "segments"
+"""Folder of the journal in a workspace's state."""
 _CREATED = "%Y%m%dT%H%M%S.%fZ"
+_SUSPECT = "-suspect"
 _NAME = re.compile(
-    rf"({'|'.join(SIGNALS)})-([0-9TZ.]+)-[0-9a-f-]{{36}}({'|'.join(map(re.escape, ENDINGS.values()))})"
+    rf"({'|'.join(SIGNALS)})({_SUSPECT})?-([0-9TZ.]+)-[0-9a-f-]{{36}}({'|'.join(map(re.escape, ENDINGS.values()))})"
 )
 
-Stream = tuple[Signal, Encoding]
-"""Signal and encoding: each has its own segments."""
 
-_STREAMS: tuple[Stream, ...] = tuple((signal, encoding) for signal in SIGNALS for encoding in ENDINGS)
+class Stream(NamedTuple):
+    """Signal, encoding, and whether its requests must be put right before they are loaded: each has its own segments."""
+
+    signal: Signal
+    encoding: Encoding
+    is_suspect: bool = False
 
 
 @dataclass
 class Segment:
-    """A sealed segment: whole frames of one signal and encoding, complete on disk."""
+    """A sealed segment: whole frames of one stream, complete on disk; ``received`` is when the last one was written."""
 
     path: Path
-    signal: Signal
-    encoding: Encoding
+    stream: Stream
     created: datetime
+    received: datetime
     bytes: int
     failures: int = 0
 
@@ -53,6 +62,16 @@ class Segment:
     def name(self) -> str:
         """File name, unique for ever; the object's name in the ledger."""
         return self.path.name
+
+    @property
+    def signal(self) -> Signal:
+        """What its requests are of."""
+        return self.stream.signal
+
+    @property
+    def encoding(self) -> Encoding:
+        """What its requests are in."""
+        return self.stream.encoding
 
 
 @dataclass
@@ -85,6 +104,8 @@ class Journal:
         self._queue: list[_Append] = []
         self._growing: dict[Stream, _Growing] = {}
         self._sealed: list[Segment] = []
+        self._being_written: list[datetime] = []
+        self._stuck: list[datetime] = []
         self._waiting = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="intake-journal", daemon=True)
@@ -96,13 +117,15 @@ class Journal:
         self._waiting += sum(one.bytes for one in self._sealed)
         self._thread.start()
 
-    def append(self, signal: Signal, encoding: Encoding, payload: bytes) -> Future[None]:
+    def append(
+        self, signal: Signal, encoding: Encoding, payload: bytes, is_suspect: bool = False
+    ) -> Future[None]:
         """Queues a payload; the future is done once it is on disk, or fails with ``Refused``.
 
         Raises:
             Refused: too much waits to be loaded, or the journal is closing.
         """
-        one = _Append((signal, encoding), framed(payload, encoding))
+        one = _Append(Stream(signal, encoding, is_suspect), framed(payload, encoding))
         with self._changed:
             if self._closing:
                 raise busy("the intake is stopping", self._limits.retry_seconds)
@@ -133,7 +156,7 @@ class Journal:
 
     def set_aside(self, segment: Segment) -> Path:
         """Moves a segment that cannot be loaded out of the way and returns where it is kept."""
-        refused = self._folder / "refused"
+        refused = self._folder / _REFUSED
         refused.mkdir(exist_ok=True)
         target = segment.path.rename(refused / segment.name)
         self._forget(segment)
@@ -153,6 +176,31 @@ class Journal:
             at = self._sealed.index(segment)
             self._sealed[at : at + 1] = halves
         return True
+
+    def keep_apart(self, segment: Segment, numbers: Sequence[int]) -> Path:
+        """Copies frames of a segment, by number from 1, to where what could not be loaded is kept; returns the file."""
+        refused = self._folder / _REFUSED
+        refused.mkdir(exist_ok=True)
+        ends = [0, *frame_ends(segment.path, segment.encoding)]
+        data = segment.path.read_bytes()
+        target = refused / segment.name
+        part = target.with_name(target.name + _PART)
+        with part.open("wb") as file:
+            for number in numbers:
+                file.write(data[ends[number - 1] : ends[number]])
+            file.flush()
+            os.fdatasync(file.fileno())
+        part.rename(target)
+        _sync_folder(refused)
+        return target
+
+    def loaded_through(self) -> datetime:
+        """Every request acknowledged before this moment is in the warehouse, or set aside and said so."""
+        with self._changed:
+            waiting = [one.created for one in self._sealed]
+            waiting += [one.created for one in self._growing.values()]
+            waiting += self._being_written + self._stuck
+            return min(waiting, default=datetime.now(UTC))
 
     def postpone(self, segment: Segment) -> None:
         """Puts a segment behind the others."""
@@ -192,7 +240,11 @@ class Journal:
             batch = [one for one in queued if one.done.set_running_or_notify_cancel()]
             self._release(one for one in queued if one.done.cancelled())
             if batch:
+                with self._changed:
+                    self._being_written = [datetime.now(UTC)]
                 self._commit(batch)
+                with self._changed:
+                    self._being_written = []
             self._seal_due(everything=closing)
             if closing:
                 return
@@ -220,7 +272,9 @@ class Journal:
     def _write(self, stream: Stream, data: bytes) -> None:
         growing = self._growing.get(stream)
         if growing is None:
-            growing = self._growing[stream] = self._opened(stream)
+            growing = self._opened(stream)
+            with self._changed:
+                self._growing[stream] = growing
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(growing.descriptor, rest) :]
@@ -229,13 +283,14 @@ class Journal:
 
     def _written(self, whole: Segment, part: bytes) -> Segment:
         """A part of a segment as a segment of its own, on disk under its final name."""
-        path = self._folder / _name((whole.signal, whole.encoding), whole.created)
+        path = self._folder / _name(whole.stream, whole.created)
         growing = path.with_name(path.name + _PART)
         with growing.open("wb") as file:
             file.write(part)
             file.flush()
             os.fdatasync(file.fileno())
-        return Segment(growing.rename(path), whole.signal, whole.encoding, whole.created, len(part))
+        os.utime(growing, (whole.received.timestamp(), whole.received.timestamp()))
+        return Segment(growing.rename(path), whole.stream, whole.created, whole.received, len(part))
 
     def _opened(self, stream: Stream) -> _Growing:
         created = datetime.now(UTC)
@@ -251,11 +306,13 @@ class Journal:
 
     def _give_up(self, stream: Stream, appends: list[_Append], error: OSError) -> None:
         """After a failed write or sync nothing of it is kept: the senders still have the bytes."""
-        growing = self._growing.pop(stream, None)
+        growing = self._growing.get(stream)
         if growing is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(growing.descriptor, growing.synced)
             self._seal(stream, growing)
+            with self._changed:
+                del self._growing[stream]
         self._release(appends)
         refusal = exhausted(
             f"the bytes could not be written to disk ({error.strerror})", self._limits.retry_seconds
@@ -266,13 +323,17 @@ class Journal:
     def _seal_due(self, everything: bool) -> None:
         now = time.monotonic()
         with self._changed:
-            queued = {(one.signal, one.encoding) for one in self._sealed}
+            queued = {one.stream for one in self._sealed}
         for stream, growing in list(self._growing.items()):
             # While one waits to be loaded the next grows: after an outage a few large loads catch up.
-            aged = now - growing.opened >= self._limits.seal_seconds and stream not in queued
+            # But not for long: what is received an hour later may rightly be an hour younger.
+            age = now - growing.opened
+            aged = age >= self._limits.seal_seconds and stream not in queued
+            aged = aged or age >= self._limits.longest_seconds
             if everything or aged or growing.synced >= self._limits.segment_bytes:
-                del self._growing[stream]
                 self._seal(stream, growing)
+                with self._changed:
+                    del self._growing[stream]
 
     def _seal(self, stream: Stream, growing: _Growing) -> None:
         try:
@@ -283,16 +344,28 @@ class Journal:
             path = growing.path.rename(growing.path.with_suffix(""))
         except OSError as error:
             _log.error("%s is loaded at the next start: it could not be sealed (%s)", growing.path, error)
+            with self._changed:
+                self._stuck.append(growing.created)
             return
         with self._changed:
-            self._sealed.append(Segment(path, *stream, growing.created, growing.synced))
+            self._sealed.append(Segment(path, stream, growing.created, _written_at(path), growing.synced))
             self._loadable.notify_all()
+
+
+def refused_segments(state: Path) -> list[Path]:
+    """Files of requests that could not be loaded, in the state folder of a workspace."""
+    folder = state / SEGMENTS / _REFUSED
+    return sorted(one for one in folder.iterdir() if one.suffix != _PART) if folder.is_dir() else []
 
 
 def _name(stream: Stream, created: datetime) -> str:
     """A file name of its own: signal, when, and something unique."""
-    signal, encoding = stream
-    return f"{signal}-{created.strftime(_CREATED)}-{uuid.uuid4()}{ENDINGS[encoding]}"
+    kind = f"{stream.signal}{_SUSPECT if stream.is_suspect else ''}"
+    return f"{kind}-{created.strftime(_CREATED)}-{uuid.uuid4()}{ENDINGS[stream.encoding]}"
+
+
+def _written_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _left_behind(folder: Path) -> Iterable[Segment]:
@@ -305,17 +378,20 @@ def _left_behind(folder: Path) -> Iterable[Segment]:
             path.unlink()
         if named is None:
             continue
-        signal, created, ending = named.groups()
-        stream = next(one for one in _STREAMS if one[0] == signal and ENDINGS[one[1]] == ending)
+        signal, suspect, created, ending = named.groups()
+        encoding = next(one for one in ENDINGS if ENDINGS[one] == ending)
+        stream = Stream(cast(Signal, signal), encoding, bool(suspect))
+        received = _written_at(path)
         if path.suffix == _OPEN:
-            os.truncate(path, max(frame_ends(path, stream[1]), default=0))
+            os.truncate(path, max(frame_ends(path, encoding), default=0))
+            os.utime(path, (received.timestamp(), received.timestamp()))
             path.rename(final)
         size = final.stat().st_size
         if not size:
             final.unlink()
             continue
         when = datetime.strptime(created, _CREATED).replace(tzinfo=UTC)
-        found.append(Segment(final, *stream, when, size))
+        found.append(Segment(final, stream, when, received, size))
     return sorted(found, key=lambda one: one.created)
 
 

@@ -29,6 +29,8 @@ class Limits:
     idle_seconds: float = 120.0
     commit_seconds: float = 0.002
     seal_seconds: float = 0.5
+    longest_seconds: float = 60.0
+    heartbeat_seconds: float = 5.0
     segment_bytes: int = 64 * MIB
     retry_seconds: int = 5
 

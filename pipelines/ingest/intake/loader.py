@@ -1,8 +1,9 @@
 """Brings sealed segments into the warehouse, one after the other, for as long as it takes.
 
-A segment is removed only after its load returned, that is after its line in the ledger exists. One refused as a
-whole is halved until only the requests at fault remain: good ones that share it were acknowledged too. While
-the warehouse is away segments wait on disk; what their bytes mean is the business of ``pipelines.ingest.telemetry``.
+A segment is removed only after its load returned, that is after its line in the ledger exists. Requests nothing of
+which could be loaded are kept beside it; a segment that fails for no reason in its bytes is halved, so that the others
+in it are not held up. While the warehouse is away segments wait on disk; what their bytes mean is the business of
+``pipelines.ingest.telemetry``.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class LoadObject(Protocol):
         modified_at: datetime,
         signal: Signal,
         encoding: Encoding,
+        received_at: datetime,
+        is_suspect: bool,
     ) -> ObjectLoad: ...
 
 
@@ -111,11 +114,14 @@ class Loader:
         return True
 
     def _settle(self, segment: Segment, outcome: ObjectLoad) -> None:
-        if outcome.state != "refused":
-            self._journal.remove(segment)
-        elif not self._journal.split(segment):
+        if outcome.state == "refused":
             kept = self._journal.set_aside(segment)
-            _log.warning("a request is refused and kept at %s: %s", kept, outcome.reason)
+            _log.warning("what cannot be loaded is kept at %s: %s", kept, outcome.reason)
+            return
+        if outcome.lost:
+            kept = self._journal.keep_apart(segment, outcome.lost)
+            _log.warning("%d request(s) that cannot be loaded are kept at %s", len(outcome.lost), kept)
+        self._journal.remove(segment)
 
     def _load(self, segment: Segment) -> ObjectLoad:
         warehouse = self._connected()
@@ -130,6 +136,8 @@ class Loader:
             modified_at=segment.created,
             signal=segment.signal,
             encoding=segment.encoding,
+            received_at=segment.received,
+            is_suspect=segment.stream.is_suspect,
         )
 
     def _connected(self) -> Warehouse:
@@ -142,14 +150,14 @@ class Loader:
         _log.warning("%s; trying again in %.1f s", self.last_problem, self._pause)
         if self._answers():
             segment.failures += 1
-        if segment.failures >= _ATTEMPTS:
+        if segment.failures >= _ATTEMPTS and not self._journal.split(segment):
             _log.error(
                 "%s failed %d times and is kept at %s",
                 segment.name,
                 _ATTEMPTS,
                 self._journal.set_aside(segment),
             )
-        else:
+        elif segment.failures < _ATTEMPTS:
             self._journal.postpone(segment)
         self._stopped.wait(self._pause)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)

@@ -1,4 +1,4 @@
-"""The one way a request takes, whichever protocol brought it: count, unpack, check, append, wait for the disk.
+"""The one way a request takes, whichever protocol brought it: count, unpack, examine, append, wait for the disk.
 
 Runs on the intake's event loop. Nothing here knows gRPC or HTTP; those modules turn ``Refused`` into an answer.
 """
@@ -6,18 +6,29 @@ Runs on the intake's event loop. Nothing here knows gRPC or HTTP; those modules 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+from pipelines.ingest.intake.examine import Examined, examined
 from pipelines.ingest.intake.journal import Journal
 from pipelines.ingest.intake.limits import Limits, Refused, busy
-from pipelines.ingest.intake.wire import JSON, check_protobuf, json_line, unpacked
+from pipelines.ingest.intake.wire import JSON, unpacked
 from pipelines.ingest.telemetry.frames import Encoding, Signal
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _INLINE_BYTES = 16 << 10
 """Packed bodies up to this size are unpacked on the event loop: handing them to a thread costs more."""
+
+_INLINE_EXAMINED_PROTOBUF = 1 << 20
+_INLINE_EXAMINED = {JSON: 16 << 10}
+"""Requests up to this size are looked at on the event loop, others beside it, so that nobody waits for them."""
 
 
 @dataclass
@@ -26,6 +37,7 @@ class Counters:
 
     accepted: int = 0
     accepted_bytes: int = 0
+    rejected_records: int = 0
     refused: dict[int, int] = field(default_factory=dict)
 
 
@@ -38,7 +50,7 @@ class Receiver:
         self._journal = journal
         self._requests = 0
         self._held = 0
-        self._unpackers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="intake-unpack")
+        self._workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="intake-work")
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -69,33 +81,41 @@ class Receiver:
         finally:
             self._held -= hold.bytes
 
-    async def take(self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold) -> None:
-        """Returns when the request's bytes are on disk; an empty request is taken as nothing.
+    async def take(
+        self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold
+    ) -> Examined:
+        """Returns when the request's bytes are on disk, and what of it will not be kept; an empty request is nothing.
 
         Raises:
             Refused: malformed, too large, unreadable encoding, or no room for it now.
         """
-        payload = await self._checked(signal, encoding, coding, body, hold)
-        if payload:
-            await asyncio.wrap_future(self._journal.append(signal, encoding, payload))
+        message = await self._unpacked(coding, body, hold)
+        inline = _INLINE_EXAMINED.get(encoding, _INLINE_EXAMINED_PROTOBUF)
+        if len(message) <= inline:
+            found = examined(message, signal, encoding, time.time())
+        else:
+            found = await self._beside(examined, message, signal, encoding, time.time())
+        if found.payload:
+            await asyncio.wrap_future(self._journal.append(signal, encoding, found.payload, found.is_suspect))
         self.counters.accepted += 1
-        self.counters.accepted_bytes += len(payload)
+        self.counters.accepted_bytes += len(found.payload)
+        self.counters.rejected_records += found.rejected
+        return found
 
-    async def _checked(
-        self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold
-    ) -> bytes:
+    async def _unpacked(self, coding: str, body: bytes, hold: Hold) -> bytes:
         limit = self.limits.request_bytes
         if coding == "identity" or len(body) <= _INLINE_BYTES:
-            payload = unpacked(body, coding, limit)
+            message = unpacked(body, coding, limit)
         else:
-            loop = asyncio.get_running_loop()
-            payload = await loop.run_in_executor(self._unpackers, unpacked, body, coding, limit)
+            message = await self._beside(unpacked, body, coding, limit)
         if coding != "identity":
-            hold.add(len(payload))
-        if encoding == JSON:
-            return json_line(payload, signal)
-        check_protobuf(payload)
-        return payload
+            hold.add(len(message))
+        return message
+
+    async def _beside(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Runs what takes long in a thread of its own."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._workers, partial(function, *arguments, **named))
 
     def reserve(self, size: int) -> None:
         """Accounts ``size`` bytes of memory.

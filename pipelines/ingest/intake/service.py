@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from models.settings import Ports, Settings
+from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.intake.grpc_front import serve_grpc
+from pipelines.ingest.intake.heartbeat import Heartbeat
 from pipelines.ingest.intake.http_front import HttpFront
-from pipelines.ingest.intake.journal import Journal
+from pipelines.ingest.intake.journal import SEGMENTS, Journal
 from pipelines.ingest.intake.limits import Limits
 from pipelines.ingest.intake.loader import Loader, LoadObject
 from pipelines.ingest.intake.receiver import Receiver
@@ -55,16 +57,24 @@ class Intake:
         http_port: int = Ports.otlp_http,
         open_warehouse: OpenWorkspace = open_warehouse,
         load_object: LoadObject = load_object,
+        cors_origins: tuple[str, ...] = (),
     ) -> None:
         self._workspace = workspace
         self._limits = limits or Limits()
         self._ports = (grpc_port, http_port)
-        self._journal = Journal(workspace / ".appfleet" / "segments", self._limits)
+        self._journal = Journal(workspace / ".appfleet" / SEGMENTS, self._limits)
         self._receiver = Receiver(self._journal, self._limits)
         self._loaders = [
             Loader(self._journal, signal, lambda: open_warehouse(workspace), load_object)
             for signal in SIGNALS
         ]
+        self._heartbeat = Heartbeat(
+            LIVE_SOURCE,
+            self._journal.loaded_through,
+            lambda: open_warehouse(workspace),
+            self._limits.heartbeat_seconds,
+        )
+        self._cors_origins = cors_origins
         self._held = ExitStack()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="intake-loop", daemon=True)
@@ -88,6 +98,7 @@ class Intake:
             raise
         for loader in self._loaders:
             loader.start()
+        self._heartbeat.start()
         return self.addresses
 
     def stop(self) -> None:
@@ -99,6 +110,7 @@ class Intake:
             loader.end_by(deadline)
         for loader in self._loaders:
             loader.join()
+        self._heartbeat.stop(_GRACE_SECONDS)
         self._end_loop()
         self._held.close()
 
@@ -108,15 +120,17 @@ class Intake:
         return {
             "accepted_requests": counters.accepted,
             "accepted_bytes": counters.accepted_bytes,
+            "rejected_records": counters.rejected_records,
             "refused_requests": {str(status): count for status, count in sorted(counters.refused.items())},
             "waiting_bytes": self._journal.waiting_bytes(),
+            "loaded_through": self._journal.loaded_through().isoformat(),
             "loaded_segments": sum(loader.loaded for loader in self._loaders),
             "last_problem": next((one.last_problem for one in self._loaders if one.last_problem), ""),
         }
 
     async def _listen(self) -> Addresses:
         grpc_port, http_port = self._ports
-        front = HttpFront(self._receiver, self.health)
+        front = HttpFront(self._receiver, self.health, self._cors_origins)
         self._journal.start()
         try:
             http_port = await front.start(HOST, http_port)
@@ -150,7 +164,14 @@ def run_intake(settings: Settings, stop: threading.Event, announce: Callable[[Ad
     """
     ports = settings.ports
     opener = partial(open_warehouse, port=ports.warehouse)
-    intake = Intake(settings.root, None, ports.otlp_grpc, ports.otlp_http, opener)
+    intake = Intake(
+        settings.root,
+        None,
+        ports.otlp_grpc,
+        ports.otlp_http,
+        opener,
+        cors_origins=settings.intake.cors_origins,
+    )
     announce(intake.start())
     try:
         stop.wait()

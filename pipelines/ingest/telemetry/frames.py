@@ -51,13 +51,18 @@ def sniffed_encoding(data: Bytes) -> Encoding | None:
         return None
     if _covers(data, _top_fields(data)):
         return "protobuf"
-    if _starts_message(data, PREFIX_BYTES, int.from_bytes(head[:PREFIX_BYTES], "big")) and head[0] == 0:
-        return "protobuf_prefixed"
+    prefixed = int.from_bytes(head[:PREFIX_BYTES], "big") if head[0] == 0 else 0
     length, body = _varint(data, 0)
-    if body and _starts_message(data, body, length):
+    if _starts_message(data, PREFIX_BYTES, prefixed):
+        return "protobuf_prefixed"
+    if _starts_message(data, body, length):
         return "protobuf_delimited"
     if head[0] == _MESSAGE_TAG:
         return "protobuf"
+    if prefixed and data[PREFIX_BYTES : PREFIX_BYTES + 1] == bytes([_MESSAGE_TAG]):
+        return "protobuf_prefixed"
+    if length and data[body : body + 1] == bytes([_MESSAGE_TAG]):
+        return "protobuf_delimited"
     return _encoding_behind(data)
 
 
@@ -179,7 +184,7 @@ def _covers(data: Bytes, found: Iterator[Field]) -> bool:
 
 
 def _starts_message(data: Bytes, body: int, length: int) -> bool:
-    return body + length <= len(data) and (length == 0 or data[body] == _MESSAGE_TAG)
+    return 0 < length <= len(data) - body and data[body] == _MESSAGE_TAG
 
 
 def _varint(data: Bytes, position: int) -> tuple[int, int]:

@@ -56,6 +56,7 @@ class DeliveredObject:
     """An object as delivered; ``bytes`` and ``sha256`` are those of the source, packed or not.
 
     ``received_at`` is when its records were received at the latest: what they claim to be much later is not so.
+    ``may_grow`` is whether it was written so recently that its writer may go on.
     """
 
     source_name: str
@@ -64,6 +65,7 @@ class DeliveredObject:
     sha256: str
     modified_at: datetime
     received_at: datetime
+    may_grow: bool
 
     @classmethod
     def of_file(
@@ -73,12 +75,8 @@ class DeliveredObject:
         now = datetime.now(UTC)
         known = modified_at.timestamp() * 1e9 >= load_policy().time_from
         received_at = min(modified_at, now) if known else now
-        return cls(source_name, object_name, bytes, sha256, modified_at, received_at)
-
-    @property
-    def may_grow(self) -> bool:
-        """Whether it was written so recently that its writer may go on."""
-        return datetime.now(UTC) - self.modified_at < timedelta(seconds=load_policy().growing_seconds)
+        may_grow = now - modified_at < timedelta(seconds=load_policy().growing_seconds)
+        return cls(source_name, object_name, bytes, sha256, modified_at, received_at, may_grow)
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,7 @@ def load_object(
     signal: Literal["traces", "metrics", "logs"] | None = None,
     encoding: Encoding | None = None,
     received_at: datetime | None = None,
+    is_suspect: bool = False,
 ) -> ObjectLoad:
     """Loads one object of OTLP, exactly once for its sha256, and returns what became of it.
 
@@ -128,6 +127,7 @@ def load_object(
         signal: what the messages are of; None looks at the bytes (JSON lines may mix signals).
         encoding: None looks at the bytes.
         received_at: when the last of the bytes was received; None: when the object was written.
+        is_suspect: whether every message is to be put right before it is loaded, not only those that look odd.
 
     Raises:
         WarehouseError: the warehouse failed for a reason that is not in the bytes; nothing became visible.
@@ -135,11 +135,11 @@ def load_object(
     """
     delivered = DeliveredObject.of_file(source_name, object_name, path.stat().st_size, sha256, modified_at)
     if received_at is not None:
-        delivered = replace(delivered, received_at=received_at)
+        delivered = replace(delivered, received_at=received_at, may_grow=False)
     earlier = recorded(warehouse, [sha256])
     if sha256 in earlier:
         return earlier[sha256]
-    return load_delivered(warehouse, delivered, path, signal=signal, encoding=encoding)
+    return load_delivered(warehouse, delivered, path, signal=signal, encoding=encoding, is_suspect=is_suspect)
 
 
 def load_delivered(
@@ -150,6 +150,7 @@ def load_delivered(
     signal: Literal["traces", "metrics", "logs"] | None = None,
     encoding: Encoding | None = None,
     covered: Covered | None = None,
+    is_suspect: bool = False,
 ) -> ObjectLoad:
     """As ``load_object``, for an object that is not in the ledger by its sha256: what ``covered`` has is left out."""
     with tempfile.TemporaryDirectory(prefix="appfleet-otlp-") as folder:
@@ -164,13 +165,17 @@ def load_delivered(
                 covered,
                 delivered.may_grow,
             )
-            return load_content(warehouse, delivered, content, Path(folder))
+            return load_content(warehouse, delivered, content, Path(folder), is_suspect)
         except ObjectRefused as refusal:
             return _refused(warehouse, delivered, refusal.reason)
 
 
 def load_content(
-    warehouse: Warehouse, delivered: DeliveredObject, content: Content, folder: Path
+    warehouse: Warehouse,
+    delivered: DeliveredObject,
+    content: Content,
+    folder: Path,
+    is_suspect: bool = False,
 ) -> ObjectLoad:
     """Loads what was spooled of an object.
 
@@ -179,7 +184,7 @@ def load_content(
     """
     findings = Findings()
     with _named(delivered.object_name):
-        parts = _without_suspects(content.parts, folder, findings)
+        parts = _without_suspects(content.parts, folder, findings, is_suspect)
         parts, batch_id, counted = _settled(warehouse, parts, delivered.received_at, folder, findings)
         survey = pl.concat(counted) if counted else _NOTHING
         good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
@@ -234,12 +239,15 @@ def is_suspect(spooled: Spooled) -> bool:
         return bool(suspects(data, spooled.encoding, frames_of(data, spooled.encoding)))
 
 
-def _without_suspects(parts: Sequence[Spooled], folder: Path, findings: Findings) -> list[Spooled]:
+def _without_suspects(
+    parts: Sequence[Spooled], folder: Path, findings: Findings, all_are: bool
+) -> list[Spooled]:
     """The parts with every message put right that the engine would misread in silence."""
     sound = []
     for number, part in enumerate(parts):
         with mapped(part.path) as data:
-            found = suspects(data, part.encoding, frames_of(data, part.encoding))
+            frames = frames_of(data, part.encoding)
+            found = range(len(frames)) if all_are else suspects(data, part.encoding, frames)
         if found:
             part = put_right(part, folder / f"right-{number}", found, findings)
         if part.messages is None or part.messages:
@@ -310,7 +318,7 @@ def load_group(
 
     Returns:
         File name -> what became of the object; None, and nothing is visible, when any object holds something to be
-        set aside: each must then be loaded by itself.
+        set aside or cannot be loaded: each must then be loaded by itself.
     """
     whole = replace(next(iter(contents.values())).parts[0], path=folder / "*")
     received_at = min(one.received_at for one in delivered.values())
@@ -319,8 +327,8 @@ def load_group(
     except ControlTotalError:
         return None
     except WarehouseError as error:
-        if is_unreadable(error) or is_too_deep(error):
-            return None
+        if error.code is not None:
+            return None  # whichever it is, loaded by itself it is named
         raise
     survey = pl.concat(counted)
     if not survey.filter(pl.col("fault") != "").is_empty():

@@ -18,7 +18,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from pipelines.ingest.telemetry.frames import Field, fields, varint_bytes
-from pipelines.ingest.telemetry.shapes import RECORDS, REQUESTS, lenient, members
+from pipelines.ingest.telemetry.shapes import REQUESTS, Member, Shape, lenient, shape
 
 BARE_NUMBER = "bare NaN or Infinity, which is no JSON, read as the number"
 LONE_SURROGATE = "half of a character (lone surrogate) replaced by U+FFFD"
@@ -35,6 +35,7 @@ _WHOLE_NUMBERS = {
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_STRING = FieldDescriptor.CPPTYPE_STRING
 _NOT_A_NUMBER = {"NaN", "Infinity", "-Infinity"}
 
 
@@ -51,11 +52,14 @@ class Reject:
 class Mended:
     """What became of a message: its bytes as they can be read (None: nothing of it can), and what was done.
 
+    ``document`` is the same as data, where it is JSON.
+
     ``repairs`` counts by (subject, reason), ``examples`` has a value of each. ``is_changed`` is whether
     ``content`` differs from what was given in more than layout.
     """
 
     content: bytes | None = None
+    document: dict[str, Any] = field(default_factory=dict)
     records: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     repairs: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -69,17 +73,32 @@ class Mended:
 
 
 class _Wrong(Exception):
-    """A value that cannot be read, and why."""
+    """A value that cannot be read: where it is, from the inside out, and why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.place = ""
+
+    def within(self, outer: str) -> _Wrong:
+        """The same, one step further out."""
+        inner = self.place
+        self.place = f"{outer}{'' if not inner or inner[0] == '[' else '.'}{inner}"
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.place or 'it'} {self.why}"
 
 
 class _Bare(str):
     """A number JSON does not have, as its token."""
 
 
-def mended_json(message: bytes, signals: tuple[str, ...] = tuple(REQUESTS)) -> Mended:
+def mended_json(message: bytes, signals: tuple[str, ...] = tuple(REQUESTS), strict: bool = False) -> Mended:
     """One OTLP/JSON message in the protocol's own names and types, on one line.
 
-    Members that are not of OTLP are left out; a record that cannot be read is set aside, the others stay.
+    Members that are not of OTLP are left out; a record that cannot be read is set aside, the others stay. With
+    ``strict`` text may hold no control characters, as JSON has it.
     """
     done = Mended()
     bare: list[str] = []
@@ -90,25 +109,26 @@ def mended_json(message: bytes, signals: tuple[str, ...] = tuple(REQUESTS)) -> M
 
     text = _decoded(message, done)
     try:
-        document = json.loads(text, parse_constant=constant, strict=False)
+        document = json.loads(text, parse_constant=constant, strict=strict)
     except RecursionError:
         done.rejects.append(Reject(UNREADABLE, "it is nested too deeply"))
         return done
     except ValueError as error:
-        done.rejects.append(Reject(UNREADABLE, f"no JSON: {error}"))
+        done.rejects.append(Reject(UNREADABLE, f"not JSON: {error}"))
         return done
     if not isinstance(document, dict):
         done.rejects.append(Reject(UNREADABLE, "it is no JSON object"))
         return done
     reader = _JsonReader(done)
-    out: dict[str, Any] = {}
+    out = done.document
+    seen = not document
     for signal in signals:
-        descriptor = cast(Descriptor, REQUESTS[signal].DESCRIPTOR)
-        if not members(descriptor).keys() & document.keys():
+        of_signal = _request(signal)
+        if not of_signal.members.keys() & document.keys():
             continue
-        before = reader.kept
+        seen, before = True, reader.kept
         try:
-            out |= reader.message(document, descriptor, "")
+            out |= reader.message(document, of_signal)
         except (_Wrong, RecursionError) as error:
             done.rejects.append(Reject(UNREADABLE, str(error) or "it is nested too deeply"))
             continue
@@ -117,15 +137,17 @@ def mended_json(message: bytes, signals: tuple[str, ...] = tuple(REQUESTS)) -> M
     if unseen > 0:
         done.repairs[_UNREAD, BARE_NUMBER] = unseen
         done.examples[_UNREAD, BARE_NUMBER] = bare[0]
-    if out or (not done.rejects and not document):
+    if out or (seen and not done.rejects):
         done.content = json.dumps(out, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         done.is_changed = reader.is_renamed or bool(done.repairs or done.rejects)
     elif not done.rejects:
-        names = " or ".join(
-            next(iter(members(cast(Descriptor, REQUESTS[one].DESCRIPTOR)))) for one in signals
-        )
+        names = " or ".join(next(iter(_request(one).members)) for one in signals)
         done.rejects.append(Reject(UNREADABLE, f"it holds no {names}"))
     return done
+
+
+def _request(signal: str) -> Shape:
+    return shape(cast(Descriptor, REQUESTS[signal].DESCRIPTOR))
 
 
 def _decoded(message: bytes, done: Mended) -> str:
@@ -147,87 +169,105 @@ class _JsonReader:
         self.is_renamed = False
         self._subject: list[str] = []
 
-    def message(self, node: Any, descriptor: Descriptor, place: str) -> dict[str, Any]:
+    def message(self, node: Any, of: Shape) -> dict[str, Any]:
         """An object with the members its message has, by their JSON names."""
-        if not isinstance(node, dict):
-            raise _Wrong(f"{place or 'it'} is no JSON object")
-        if descriptor.name == "AnyValue":
-            return self._any_value(node, descriptor, place)
-        named = isinstance(node.get("key"), str) and descriptor.name == "KeyValue"
+        if type(node) is not dict:
+            raise _Wrong("is no JSON object")
+        if of.name == "AnyValue":
+            return self._any_value(node, of)
+        named = of.name == "KeyValue" and isinstance(node.get("key"), str)
         if named:
-            self._subject.append(_sound(node["key"]))
-        known = members(descriptor)
+            self._subject.append(node["key"])
+        known = of.members
         out: dict[str, Any] = {}
-        for name, value in node.items():
-            one = known.get(name)
-            if one is None or value is None:
-                continue
-            read = self._member(value, one, f"{place}.{name}" if place else name)
-            if name != one.json_name:
-                self.is_renamed = True
-            if one.json_name in out and isinstance(read, list):
-                read = out[one.json_name] + read
-            out[one.json_name] = read
+        name = ""
+        try:
+            for name, value in node.items():
+                one = known.get(name)
+                if one is None or value is None:
+                    continue
+                read = self._list(value, one) if one.is_repeated else self._value(value, one)
+                if name != one.name:
+                    self.is_renamed = True
+                    if one.is_repeated and one.name in out:
+                        read = out[one.name] + read
+                out[one.name] = read
+        except _Wrong as wrong:
+            raise wrong.within(name) from None
         if named:
             self._subject.pop()
         return out
 
-    def _member(self, value: Any, one: FieldDescriptor, place: str) -> Any:
-        if not one.is_repeated:
-            return self._value(value, one, place)
-        if not isinstance(value, list):
-            raise _Wrong(f"{place} is no list")
-        of_records = one.message_type is not None and one.message_type.name in RECORDS
+    def _list(self, value: Any, one: Member) -> list[Any]:
+        if type(value) is not list:
+            raise _Wrong("is no list")
+        inner = one.message
+        if inner is not None and inner.holds_records:
+            return self._group(value, inner)
+        out: list[Any] = []
+        try:
+            for item in value:
+                if item is not None:
+                    out.append(self._value(item, one))
+        except _Wrong as wrong:
+            raise wrong.within(f"[{len(out)}]") from None
+        return out
+
+    def _group(self, items: list[Any], of: Shape) -> list[Any]:
+        """Records, or groups of them: what cannot be read is set aside by itself."""
         out = []
-        for number, item in enumerate(value):
-            where = f"{place}[{number}]"
+        for number, item in enumerate(items):
             if item is None:
                 continue
             depth, kept = len(self._subject), self.kept
             try:
-                out.append(self._value(item, one, where))
+                out.append(self.message(item, of))
             except _Wrong as wrong:
                 del self._subject[depth:]
-                if not _holds_records(one.message_type):
-                    raise
-                lost = max(1, _records_in(item, one.message_type))
                 self.kept = kept
-                self.done.rejects.append(Reject(UNREADABLE_RECORD, str(wrong), lost))
+                where = f"{of.name}[{number}]"
+                self.done.rejects.append(
+                    Reject(UNREADABLE_RECORD, str(wrong.within(where)), max(1, _records_in(item, of)))
+                )
             else:
-                self.kept += of_records
+                self.kept += of.is_record
         return out
 
-    def _value(self, value: Any, one: FieldDescriptor, place: str) -> Any:
-        if one.message_type is not None:
-            return self.message(value, one.message_type, place)
-        kind = one.cpp_type
+    def _value(self, value: Any, one: Member) -> Any:
+        if one.message is not None:
+            return self.message(value, one.message)
+        kind = one.kind
+        if kind == _STRING:
+            if type(value) is str and value.isascii():
+                return value
+            return self._text(value, one.name)
         if kind in _WHOLE_NUMBERS:
-            return str(_whole_number(value, *_WHOLE_NUMBERS[kind], place))
+            return str(_whole_number(value, *_WHOLE_NUMBERS[kind]))
         if kind == FieldDescriptor.CPPTYPE_DOUBLE:
-            return self._number(value, place)
+            return self._number(value, one.name)
         if kind == FieldDescriptor.CPPTYPE_BOOL:
-            return _truth(value, place)
-        return self._text(value, place)
+            return _truth(value)
+        return self._text(value, one.name)
 
-    def _any_value(self, node: dict[str, Any], descriptor: Descriptor, place: str) -> dict[str, Any]:
-        known = members(descriptor)
+    def _any_value(self, node: dict[str, Any], of: Shape) -> dict[str, Any]:
         for name, value in node.items():
-            one = known.get(name)
+            one = of.members.get(name)
             if one is None or value is None:
                 continue
-            self.is_renamed |= name != one.json_name
+            if name != one.name:
+                self.is_renamed = True
             try:
-                return {one.json_name: self._value(value, one, place)}
+                return {one.name: self._value(value, one)}
             except _Wrong:
-                if one.message_type is not None:
+                if one.message is not None:
                     raise
-                self._note(AS_TEXT, str(value), place)
-                return {"stringValue": self._text(value, place)}
+                self._note(AS_TEXT, str(value), one.name)
+                return {"stringValue": self._text(value, one.name)}
         return {}
 
-    def _number(self, value: Any, place: str) -> float | int | str:
+    def _number(self, value: Any, name: str) -> float | int | str:
         if isinstance(value, _Bare):
-            self._note(BARE_NUMBER, value, place)
+            self._note(BARE_NUMBER, value, name)
             return str(value)
         if isinstance(value, str) and value in _NOT_A_NUMBER:
             return value
@@ -236,24 +276,24 @@ class _JsonReader:
                 raise ValueError
             number = float(value)
         except (TypeError, ValueError, OverflowError):
-            raise _Wrong(f"{place} is no number") from None
+            raise _Wrong("is no number") from None
         if math.isinf(number):
             return "Infinity" if number > 0 else "-Infinity"
         return "NaN" if math.isnan(number) else number
 
-    def _text(self, value: Any, place: str) -> str:
+    def _text(self, value: Any, name: str) -> str:
         if isinstance(value, _Bare):
-            self._note(BARE_NUMBER, value, place)
+            self._note(BARE_NUMBER, value, name)
             return str(value)
         if not isinstance(value, str):
             value = json.dumps(value, ensure_ascii=False)
         sound = _sound(value)
         if sound is not value:
-            self._note(LONE_SURROGATE, value, place)
+            self._note(LONE_SURROGATE, value, name)
         return sound
 
-    def _note(self, reason: str, value: str, place: str) -> None:
-        subject = (self._subject[0] if self._subject else place.rpartition(".")[2].partition("[")[0])[:80]
+    def _note(self, reason: str, value: str, name: str) -> None:
+        subject = _sound(self._subject[0] if self._subject else name)[:80]
         self.done.repairs[subject, reason] += 1
         self.done.examples.setdefault(
             (subject, reason), str(value)[:80].encode("utf-8", "backslashreplace").decode()
@@ -269,7 +309,7 @@ def _sound(text: str) -> str:
     return text
 
 
-def _whole_number(value: Any, least: int, most: int, place: str) -> int:
+def _whole_number(value: Any, least: int, most: int) -> int:
     try:
         if isinstance(value, bool):
             raise ValueError
@@ -277,53 +317,33 @@ def _whole_number(value: Any, least: int, most: int, place: str) -> int:
         if isinstance(value, float) and number != value:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise _Wrong(f"{place} is no whole number") from None
+        raise _Wrong("is no whole number") from None
     if not least <= number <= most:
-        raise _Wrong(f"{place} does not fit its type: {str(value)[:40]}")
+        raise _Wrong(f"does not fit its type: {str(value)[:40]}")
     return number
 
 
-def _truth(value: Any, place: str) -> bool:
+def _truth(value: Any) -> bool:
     if value in (True, "true", "1"):
         return True
     if value in (False, "false", "0"):
         return False
-    raise _Wrong(f"{place} is neither true nor false")
+    raise _Wrong("is neither true nor false")
 
 
-def _holds_records(descriptor: Descriptor | None, depth: int = 4) -> bool:
-    """Whether a message is a record or a group of them, so that it can be set aside by itself."""
-    if descriptor is None or not depth:
-        return False
-    return (
-        descriptor.name in RECORDS
-        or any(one.is_repeated and _holds_records(one.message_type, depth - 1) for one in descriptor.fields)
-        or descriptor.name == "Metric"
-    )
-
-
-def _records_in(node: Any, descriptor: Descriptor) -> int:
+def _records_in(node: Any, of: Shape) -> int:
     """Records of a group, as far as they can be told."""
-    if descriptor.name in RECORDS:
+    if of.is_record:
         return 1
     if not isinstance(node, dict):
         return 0
-    known = members(descriptor)
     total = 0
     for name, value in node.items():
-        one = known.get(name)
-        if one is None or one.message_type is None:
-            continue
-        items = value if isinstance(value, list) else [value]
-        if one.message_type.name in RECORDS or _leads_to_records(one.message_type):
-            total += sum(_records_in(item, one.message_type) for item in items)
+        one = of.members.get(name)
+        if one is not None and one.message is not None and one.message.leads_to_records:
+            items = value if isinstance(value, list) else [value]
+            total += sum(_records_in(item, one.message) for item in items)
     return total
-
-
-def _leads_to_records(descriptor: Descriptor) -> bool:
-    return descriptor.name.startswith(("Scope", "Metric")) or any(
-        one.message_type is not None and one.message_type.name in RECORDS for one in descriptor.fields
-    )
 
 
 def mended_protobuf(message: bytes, signal: str) -> Mended:
@@ -349,7 +369,9 @@ def mended_protobuf(message: bytes, signal: str) -> Mended:
         ]
         return done
     done.is_changed |= _modern(request)
-    content = request.SerializeToString() if done.is_changed else message
+    # Fields of another wire type than theirs are unknown to the protocol, and a failure for the engine.
+    request.DiscardUnknownFields()
+    content = request.SerializeToString()
     try:
         official.FromString(content)
     except DecodeError:
@@ -384,10 +406,17 @@ def _pruned(
         try:
             message_class(kind.message_type).FromString(body)
         except DecodeError:
-            if not _holds_records(kind.message_type) or kind.message_type.name in RECORDS:
-                done.rejects.append(Reject(UNREADABLE_RECORD, f"{where} is no Protobuf of its kind"))
+            inner_shape = shape(kind.message_type)
+            if not inner_shape.leads_to_records:
+                # Records without their resource or scope would be somebody else's.
+                raise _Wrong("is no Protobuf of its kind").within(where) from None
+            try:
+                if inner_shape.is_record:
+                    raise _Wrong("is no Protobuf of its kind").within(where)
+                inner = _pruned(data, one, kind.message_type, done, f"{where}.")
+            except _Wrong as wrong:
+                done.rejects.append(Reject(UNREADABLE_RECORD, str(wrong)))
                 continue
-            inner = _pruned(data, one, kind.message_type, done, f"{where}.")
             out += _tag(one.number) + varint_bytes(len(inner)) + inner
         else:
             out += data[start:reached]

@@ -23,6 +23,8 @@ from pipelines.ingest.telemetry.signals import READERS
 from pipelines.ingest.telemetry.spool import Spooled, frames_of, mapped
 
 _BARE = (b"NaN", b"Infinity")
+_DOUBLE, _METRICS = b"ouble", b"etrics"
+"""In the names of members that are numbers (``doubleValue``, ``as_double``), and of those that hold others."""
 _OLD_TAG = varint_bytes(OLD_SCOPES << 3 | 2)
 _MESSAGE_TAG = 0x0A
 _PIECE_BYTES = 1 << 20
@@ -73,6 +75,7 @@ class Findings:
             )
         if done.content is None:
             self.lost.add(number)
+            return
         for key, count in done.repairs.items():
             subject, reason = key
             known = key in self.repairs or len(self.repairs) < _SUBJECTS
@@ -110,6 +113,10 @@ def _oddly_named(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
 
 
 def _with_bare_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    """JSON messages that may hold NaN as a number; where no member is one the engine refuses it, which is noticed."""
+    of_metrics = any(data.find(_METRICS, one.start, min(one.end, one.start + 40)) >= 0 for one in frames)
+    if not of_metrics and data.find(_DOUBLE) < 0:
+        return
     starts = [frame.start for frame in frames]
     for token in _BARE:
         at = data.find(token)

@@ -6,11 +6,12 @@ Tables only. ``messages`` reads them to put a message right; the engine reads it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
@@ -49,15 +50,63 @@ _OLD_NAMES = {
 """Members by the names they had before OTLP 0.15 (logs: 0.14), by message: opentelemetry-proto, CHANGELOG."""
 
 
+@dataclass(frozen=True)
+class Member:
+    """A field of a message, read once: asking the descriptor each time would cost more than what it says."""
+
+    name: str
+    kind: int
+    is_repeated: bool
+    message: Shape | None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A message: its fields by every name JSON may give them (camelCase, snake_case, older ones)."""
+
+    name: str
+    members: dict[str, Member]
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it is one record."""
+        return self.name in RECORDS
+
+    @cached_property
+    def holds_records(self) -> bool:
+        """Whether it is a record or a group of them, so that it can be set aside by itself."""
+        return (
+            self.is_record
+            or self.name == "Metric"
+            or (self.name.startswith(("Resource", "Scope")) and self.name not in ("Resource", "Scope"))
+        )
+
+    @cached_property
+    def leads_to_records(self) -> bool:
+        """Whether records lie in it."""
+        return self.holds_records or any(
+            one.message is not None and one.message.is_record for one in self.members.values()
+        )
+
+
 @cache
-def members(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
-    """Fields of a message by every name JSON may give them: camelCase, snake_case and older ones."""
-    found = {field.json_name: field for field in descriptor.fields}
-    found |= {field.name: field for field in descriptor.fields}
+def shape(descriptor: Descriptor) -> Shape:
+    """The shape of a message."""
+    made = Shape(descriptor.name, {})
+    _SHAPES[descriptor.full_name] = made
+    by_name: dict[str, Member] = {}
+    for field in descriptor.fields:
+        inner = field.message_type
+        nested = None if inner is None else _SHAPES.get(inner.full_name) or shape(inner)
+        by_name[field.name] = Member(field.json_name, field.cpp_type, field.is_repeated, nested)
+    made.members.update({one.name: one for one in by_name.values()} | by_name)
     for old, name in _OLD_NAMES.get(descriptor.name, {}).items():
-        field = descriptor.fields_by_name[name]
-        found |= {old: field, _snake(old): field}
-    return found
+        made.members.update({old: by_name[name], _snake(old): by_name[name]})
+    return made
+
+
+_SHAPES: dict[str, Shape] = {}
+"""Messages being read: one of them may hold itself."""
 
 
 @cache

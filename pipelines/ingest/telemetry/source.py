@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from models.errors import ConfigurationError, InputRefused, ObjectRefused
+from models.errors import ConfigurationError, ControlTotalError, InputRefused, ObjectRefused, WarehouseError
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from pipelines.ingest.telemetry.load import (
@@ -238,7 +238,13 @@ class _Groups:
             if _counts(load):
                 note_copies(self.warehouse, [one.delivered])
         else:
-            load = load_delivered(self.warehouse, one.delivered, one.path, covered=self.covered)
+            try:
+                load = load_delivered(self.warehouse, one.delivered, one.path, covered=self.covered)
+            except (ControlTotalError, WarehouseError) as error:
+                if isinstance(error, WarehouseError) and error.code is None:
+                    raise  # the warehouse is away: that is not the object's fault
+                # Not in the ledger, so that the next pass tries again; the others are not held up by it.
+                load = ObjectLoad("refused", reason=str(error).removeprefix(f"{one.delivered.object_name}: "))
         if load.state == "loaded" and load.rejected:
             self.damaged.append(one.delivered.sha256)
         self._done(one.delivered.object_name, load)

@@ -170,7 +170,7 @@ def _parts(
         return _unpacked_messages(data, folder, object_name, signal, may_grow)
     encoding = encoding or sniffed_encoding(data)
     if encoding is None:
-        if may_grow and len(data) < HEAD_BYTES:
+        if may_grow and len(data) <= PREFIX_BYTES:
             return (), 0
         raise ObjectRefused(object_name, "neither OTLP/JSON nor OTLP Protobuf: deliver one of them")
     if encoding == "json":
@@ -259,7 +259,8 @@ def _json_parts(
         data = bytes(data[:end])
     if signal:
         return (Spooled(plain, "json", (signal,)),), end
-    found = tuple(name for name, reader in READERS.items() if _mentions(data, reader.key))
+    snake = _is_in_snake_case(data)
+    found = tuple(name for name, reader in READERS.items() if _mentions(data, reader.key, snake))
     if not found:
         raise ObjectRefused(
             object_name, "holds no resourceSpans, resourceMetrics or resourceLogs: not OTLP/JSON"
@@ -267,9 +268,18 @@ def _json_parts(
     return (Spooled(plain, "json", found),), end
 
 
-def _mentions(data: Bytes, key: bytes) -> bool:
+def _is_in_snake_case(data: Bytes) -> bool:
+    """Whether any message begins with a name in snake_case."""
+    return any(
+        data.find(b'"resource_', one.start, min(one.end, one.start + 200)) >= 0 for one in line_frames(data)
+    )
+
+
+def _mentions(data: Bytes, key: bytes, in_snake_case: bool) -> bool:
+    if data.find(b'"%s"' % key) >= 0:
+        return True
     snake = b"".join(b"_" + bytes([c + 32]) if 65 <= c <= 90 else bytes([c]) for c in key)
-    return data.find(b'"%s"' % key) >= 0 or data.find(b'"%s"' % snake) >= 0
+    return in_snake_case and data.find(b'"%s"' % snake) >= 0
 
 
 def _is_lines(data: Bytes) -> bool:
@@ -314,6 +324,8 @@ def _cut_line(data: Bytes) -> int:
     if data[-1:] == b"\n":
         return len(data)
     start = data.rfind(b"\n") + 1
+    if not bytes(data[start:]).strip(_BLANK):
+        return len(data)
     try:
         json.loads(bytes(data[start:]))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
--- purpose: what the ledger says about the bytes of telemetry objects
+-- purpose: what the ledger says about the bytes of telemetry objects; of one that waits for its end it says nothing final
 -- parameters: sha256s Array(String)
 -- columns: sha256, signal, rows, rejected, state, reason
 SELECT
@@ -10,5 +10,6 @@ SELECT
     any(delivery.reason) AS reason
 FROM raw_deliveries AS delivery
 WHERE kind = 'telemetry' AND object_sha256 IN {sha256s:Array(String)} AND state IN ('loaded', 'refused')
+    AND waiting_bytes = 0
 GROUP BY sha256, signal, state
 ORDER BY sha256, signal, state

@@ -1,0 +1,210 @@
+"""Objects that grow, break off, are cut, rotated and packed between passes: each record counts once."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backports import zstd
+
+from models.errors import WarehouseError
+from models.settings import Settings, TelemetrySource
+from pipelines.ingest.telemetry import TelemetryOutcome, ingest_source
+from pipelines.ingest.telemetry import load as load_module
+from sql.warehouse import Warehouse
+from tests.telemetry import otlp_messages as otlp
+
+Framed = Callable[[bytes], bytes]
+
+
+def zstd_framed(*requests: object) -> bytes:
+    """As the collector's file exporter packs: a length and one zstd frame per message."""
+    packed = [zstd.compress(otlp.as_json(one).strip()) for one in requests]  # type: ignore[arg-type]
+    return b"".join(len(one).to_bytes(4, "big") + one for one in packed)
+
+
+def as_lines(*requests: object) -> bytes:
+    return b"".join(otlp.as_json(one) for one in requests)  # type: ignore[arg-type]
+
+
+ENCODINGS = {"json": as_lines, "prefixed": otlp.prefixed, "delimited": otlp.delimited, "zstd": zstd_framed}
+
+
+class Source:
+    """A folder, and passes over it."""
+
+    def __init__(self, warehouse: Warehouse, root: Path) -> None:
+        self.warehouse = warehouse
+        self.settings = Settings(root=root, catalog=root, teams=root)
+        self.folder = root / "in"
+        self.folder.mkdir()
+
+    def put(self, name: str, content: bytes, age_seconds: float = 0) -> Path:
+        path = self.folder / name
+        with path.open("r+b" if path.exists() else "wb") as file:  # the same file, as a writer that appends
+            file.write(content)
+            file.truncate()
+        written = time.time() - age_seconds
+        os.utime(path, (written, written))
+        return path
+
+    def run(self) -> TelemetryOutcome:
+        return ingest_source(
+            self.warehouse, self.settings, TelemetrySource("files", "otlp", str(self.folder))
+        )
+
+    def logs(self) -> int:
+        """Log records as stored: nothing but the load keeps them from counting twice."""
+        stored = self.warehouse.frame_of(
+            "SELECT count() FROM otel.otel_logs WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)"
+        )
+        return int(stored.item())
+
+
+@pytest.fixture
+def source(warehouse: Warehouse, tmp_path: Path) -> Source:
+    return Source(warehouse, tmp_path)
+
+
+def requests(count: int) -> list[object]:
+    """Log requests, three records each, no two alike."""
+    made = []
+    for number in range(count):
+        request = otlp.rich_logs()
+        for record in request.resource_logs[0].scope_logs[0].log_records:
+            record.time_unix_nano = otlp.NOON + number
+        made.append(request)
+    return made
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_what_is_appended_is_loaded_and_no_more(source: Source, encoding: str) -> None:
+    """Passes fall anywhere in the file, within a message too; packed after its rotation it counts no more."""
+    numbers = random.Random(encoding)
+    encode = ENCODINGS[encoding]
+    sent = requests(9)
+    whole = encode(*sent)
+    ends = [len(encode(*sent[: number + 1])) for number in range(len(sent))]
+    for cut in sorted(numbers.sample(range(1, len(whole)), 3)):
+        source.put("growing", whole[:cut])
+        outcome = source.run()
+        complete = sum(end <= cut + (encoding == "json") for end in ends)
+        assert source.logs() == 3 * complete
+        assert (outcome.refusals, outcome.rejected) == ((), 0)
+    source.put("growing", whole)
+    source.run()
+    assert source.logs() == 27
+    source.put("growing-2026-01-01.gz", gzip.compress(whole))
+    source.put("growing", encode(*requests(11)[9:]))
+    assert source.run().loaded == 1
+    assert source.logs() == 33
+    source.put("packed.zst", zstd.compress(whole))
+    source.run()
+    assert source.logs() == 33
+    again = source.run()
+    assert (again.loaded, again.already, again.rejected) == (0, 3, 0)
+
+
+def test_a_file_cut_to_nothing_begins_anew(source: Source) -> None:
+    sent = requests(6)
+    source.put("log", as_lines(*sent[:4]))
+    source.run()
+    source.put("log", as_lines(sent[4]))
+    source.run()
+    assert source.logs() == 15
+    source.put("log", as_lines(*sent[4:]))
+    source.run()
+    assert source.logs() == 18
+
+
+def test_what_never_comes_is_set_aside_in_the_end(source: Source) -> None:
+    """A message that breaks off waits for its rest for ten minutes, then it is damaged."""
+    sent = requests(2)
+    content = as_lines(*sent)[:-40]
+    source.put("log", content)
+    outcome = source.run()
+    assert (source.logs(), outcome.waiting, outcome.rejected) == (3, 1, 0)
+    source.put("log", content, age_seconds=3600)
+    outcome = source.run()
+    assert (source.logs(), outcome.waiting, outcome.rejected) == (3, 0, 1)
+    reason = source.warehouse.frame_of("SELECT toString(reason) FROM raw_rejects").item()
+    assert reason == "unreadable message"
+    assert source.run().already == 1
+
+
+def test_a_kill_between_load_and_ledger_loses_nothing(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = requests(4)
+    source.put("log", as_lines(*sent[:2]))
+    source.run()
+    source.put("log", as_lines(*sent))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(load_module, "_record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        source.run()
+    assert source.logs() == 6
+    monkeypatch.undo()
+    source.run()
+    assert source.logs() == 12
+
+
+def test_one_bad_sender_in_every_shape_harms_no_other(source: Source) -> None:
+    """NaN, halves of characters, garbage, other signals and older names beside innocent messages of one pass."""
+    good = [otlp.traces(3, first=1 + 3 * number) for number in range(4)]
+    text = otlp.as_json(otlp.traces(1, first=90))
+    bad = [
+        text.replace(b'"kind"', b'"attributes":[{"key":"n","value":{"doubleValue":NaN}}],"kind"'),
+        text.replace(b"GET /", b"cut \\ud83d").replace(b"zQAAAAAAAFo=", b"zQAAAAAAAFs="),
+        text.replace(b"GET /", b"cut \xf0\x9f"),
+        b"\x00\xff garbage",
+        b'{"foo": 1}\n',
+        text[:90] + b"\n",
+    ]
+    for number, one in enumerate(bad):
+        lines = [otlp.as_json(request).strip() for request in good]
+        lines.insert(number % 5, one.strip())
+        source.put(f"{number}.jsonl", b"\n".join(lines) + b"\n")
+    mixed = [otlp.rich_logs(), *good, otlp.rich_metrics()]
+    source.put("mixed.pb", otlp.prefixed(*mixed))
+    source.put(
+        "garbage first.pb", b"\x00\x00\x00\x09\xff\xff\xff\xff\xff\xff\xff\xff\xff" + otlp.prefixed(*good)
+    )
+    outcome = source.run()
+    assert outcome.refusals == ()
+    counted = source.warehouse.frame_of("SELECT uniqExact(TraceId) FROM otel.otel_traces_current").item()
+    assert counted == 12 + 1
+    assert outcome.records["logs"] == 3 and outcome.records["metrics"] == 8
+    assert (outcome.rejected, outcome.repaired) == (4, 3)
+    reasons = source.warehouse.frame_of("SELECT DISTINCT toString(reason) FROM raw_repairs ORDER BY 1")
+    assert len(reasons) == 3
+
+
+def test_an_object_the_engine_fails_on_is_named_and_holds_up_no_other(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, one in enumerate(requests(9)[6:]):
+        source.put(f"{number}.jsonl", as_lines(one) + b" " * number)
+    attempt = load_module._attempt
+
+    def out_of_memory(warehouse: Warehouse, parts: Sequence[Any], *more: Any, **named: Any) -> Any:
+        if any(not one.path.is_file() or b"%d" % (otlp.NOON + 7) in one.path.read_bytes() for one in parts):
+            raise WarehouseError("memory limit exceeded", 241)
+        return attempt(warehouse, parts, *more, **named)
+
+    monkeypatch.setattr(load_module, "_attempt", out_of_memory)
+    outcome = source.run()
+    assert [str(one) for one in outcome.refusals] == ["1.jsonl: memory limit exceeded"]
+    assert (outcome.loaded, outcome.waiting) == (2, 0)
+    monkeypatch.undo()
+    assert source.run().refusals == ()
+    assert source.logs() == 9
