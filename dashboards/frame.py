@@ -6,7 +6,7 @@ The answer of a page is drawn by the page; statements and charts have their own 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
@@ -16,7 +16,9 @@ import streamlit as st
 from dashboards import formats
 from dashboards.access import NOBODY, current_viewer
 from dashboards.queries import TeamReads, reads_of
+from models import age
 from models.people import Viewer
+from models.policy import watermark_policy
 from sql.workspace import named_workspace
 
 if TYPE_CHECKING:
@@ -38,6 +40,21 @@ class Page:
     reads: TeamReads
     cost_day: date | None
     telemetry_end: datetime | None
+    clock: datetime
+
+    @property
+    def is_history(self) -> bool:
+        """Telemetry is older than the policy allows: what burns is that of its moment, not of now."""
+        return bool(self.telemetry_end) and bool(
+            list(
+                age.warnings(
+                    cost_day=None,
+                    telemetry_end=self.telemetry_end,
+                    clock=self.clock,
+                    policy=watermark_policy(),
+                )
+            )
+        )
 
     @property
     def day(self) -> date:
@@ -65,20 +82,42 @@ def open_page(title: str, question: str) -> Page:
         st.info(EMPTY)
         st.stop()
     row = found.row(0, named=True)
-    page = Page(viewer, reads, row["cost_day"], row["telemetry_end"])
+    page = Page(viewer, reads, row["cost_day"], row["telemetry_end"], datetime.now(UTC))
     st.caption(f"{question}  \n{_as_of(page, row['published_at'])}")
+    _say_what_is_doubtful(page, row["note"])
     return page
 
 
+def _say_what_is_doubtful(page: Page, note: str) -> None:
+    """A banner for figures beyond the set age, and what cannot be known about their moment."""
+    for sentence in age.warnings(
+        cost_day=page.cost_day,
+        telemetry_end=page.telemetry_end,
+        clock=page.clock,
+        policy=watermark_policy(),
+    ):
+        st.warning(sentence)
+    if note:
+        st.text(f"Telemetry: {note}.")
+
+
 def _as_of(page: Page, published_at: datetime) -> str:
-    cost = f"Cost to {formats.day(page.cost_day)}" if page.cost_day else "No cost yet"
-    telemetry = (
-        f"telemetry to {formats.moment(page.telemetry_end)}" if page.telemetry_end else "no telemetry yet"
-    )
+    cost = "No cost yet"
+    if page.cost_day:
+        cost = f"Cost to {formats.day(page.cost_day)} ({_ago(age.cost_age(page.cost_day, page.clock))})"
+    telemetry = "no telemetry yet"
+    if page.telemetry_end:
+        passed = age.telemetry_age(page.telemetry_end, page.clock)
+        telemetry = f"telemetry to {formats.moment(page.telemetry_end)} ({_ago(passed)})"
     return (
         f"{cost} · {telemetry} · published {formats.moment(published_at)} · seen as {page.viewer.name}, "
         f"{formats.plural(len(page.viewer.teams), 'team')}"
     )
+
+
+def _ago(passed: timedelta) -> str:
+    words = age.in_words(passed)
+    return words if words == "now" else f"{words} ago"
 
 
 def app_link(app_id: str) -> str:

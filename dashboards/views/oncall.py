@@ -73,6 +73,33 @@ def burning_table(frame: pl.DataFrame, label: str) -> None:
     )
 
 
+def silent_table(frame: pl.DataFrame) -> None:
+    """Apps whose requests stopped; many at once are said to be one finding."""
+    together = frame.filter(pl.col("apps_together") > 0)
+    if together.height:
+        st.warning(
+            f"{together['apps_together'][0]} apps fell silent within a day: one cause, such as a collector that stopped "
+            "or a holiday."
+        )
+    st.dataframe(
+        linked(frame).select(
+            "app",
+            pl.col("team").alias("Team"),
+            pl.col("environment").alias("Environment"),
+            pl.col("silent_since").dt.strftime("%Y-%m-%d %H:%M").alias("Silent since (UTC)"),
+            pl.col("received").alias("Requests since"),
+            pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
+            pl.col("requests_per_day").round(1).alias("Requests a day before"),
+            pl.col("apps_together").alias("Apps together"),
+        ),
+        column_config={"app": app_column()},
+        hide_index=True,
+        placeholder="",
+        height=table_height(frame.height),
+        alt="Apps whose requests stopped against their own rhythm",
+    )
+
+
 page = open_page("On-call", "Which apps burn their error budget now, worst first.")
 health = page.reads.frame("team/health").row(0, named=True)
 burning = page.reads.frame("oncall/burning", row_limit=formats.ROWS_SHOWN)
@@ -80,7 +107,10 @@ without = page.reads.frame("oncall/without_indicator", row_limit=formats.ROWS_SH
 headline(health)
 firing = burning.filter(pl.col("state").is_in(["page", "ticket"]))
 quiet = burning.filter(pl.col("state") == "ok")
-st.subheader("Act now", anchor=False)
+st.subheader(
+    f"As of {formats.moment(page.telemetry_end)}" if page.is_history and page.telemetry_end else "Act now",
+    anchor=False,
+)
 if burning.is_empty():
     st.info(
         "No objective has data yet. Apps get one as soon as their SERVER or CONSUMER spans arrive: "
@@ -90,6 +120,14 @@ elif firing.is_empty():
     st.success("Nothing burns fast enough for a page or a ticket.")
 else:
     burning_table(firing, "Objectives that page or need a ticket, the worst first")
+silent = page.reads.frame("oncall/silent", row_limit=formats.ROWS_SHOWN)
+if silent.height:
+    st.subheader("Silent", anchor=False)
+    st.caption(
+        "Requests were due by the app's own rhythm, none or far too few came, and chance does not explain it."
+    )
+    silent_table(silent)
+    shown_of(silent.height, silent["matching"][0], "silent app", "the longest silent first")
 if quiet.height:
     st.subheader("No alert, least budget first", anchor=False)
     burning_table(quiet, "Objectives without an alert, the least budget first")

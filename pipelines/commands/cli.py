@@ -117,7 +117,7 @@ def run(
         wait_seconds=wait,
         waiting=lambda who: console.print(f"{who}: waiting for its end, at most {wait:.0f} s", markup=False),
     )
-    print_summary(console, settings, done)
+    print_summary(console, settings, done, datetime.now(UTC))
     if done.exit_code:
         raise typer.Exit(done.exit_code)
 
@@ -185,7 +185,7 @@ def slo(
     from pipelines.commands.summary import print_slo
     from sql.workspace import load_settings, named_workspace
 
-    print_slo(_console(), load_settings(named_workspace(workspace)), app_id)
+    print_slo(_console(), load_settings(named_workspace(workspace)), app_id, datetime.now(UTC))
 
 
 @app.command()
@@ -194,7 +194,7 @@ def status(workspace: WorkspaceOption = None) -> None:
     from pipelines.commands.summary import print_status
     from sql.workspace import load_settings, named_workspace
 
-    print_status(_console(), load_settings(named_workspace(workspace)))
+    print_status(_console(), load_settings(named_workspace(workspace)), datetime.now(UTC))
 
 
 @app.command()
@@ -234,7 +234,7 @@ def doctor(workspace: WorkspaceOption = None) -> None:
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
-    found = findings(settings)
+    found = findings(settings, datetime.now(UTC))
     table = Table("check", "finding", "what to do")
     for one in found:
         table.add_row(one.check, one.sentence, one.advice)

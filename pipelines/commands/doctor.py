@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from models import age
+from models.policy import watermark_policy
 from models.settings import Settings
-from pipelines.compute import STALE_DAYS, cost_days, damaged_totals
+from pipelines.commands.doubts import silent_sentences
+from pipelines.compute import STALE_DAYS, cost_days, damaged_totals, newest_complete
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.local_warehouse import open_warehouse
@@ -31,10 +34,10 @@ class Finding:
     is_failure: bool = False
 
 
-def findings(settings: Settings) -> list[Finding]:
-    """Everything found in a workspace, check by check; a check without findings says so."""
+def findings(settings: Settings, clock: datetime) -> list[Finding]:
+    """Everything found in a workspace at a moment, check by check; a check without findings says so."""
     with open_warehouse(settings.root, role="reader") as warehouse:
-        found: list[Finding] = []
+        found = list(_ages(warehouse, clock)) or [Finding("ages", "nothing found")]
         for check in (
             _control_totals,
             _held_deliveries,
@@ -45,6 +48,7 @@ def findings(settings: Settings) -> list[Finding]:
             _nameless_senders,
             _differing_copies,
             _stale_sources,
+            _silent_apps,
             _silent_projects,
         ):
             lines = list(check(warehouse, settings))
@@ -198,6 +202,30 @@ def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding
                 f"{source_name}: newest complete day of cost is {newest_day}, others reach {max(days.values())}",
                 "look whether its export still runs",
             )
+
+
+def _ages(warehouse: Warehouse, clock: datetime) -> Iterator[Finding]:
+    """Figures against the clock: sources that all stopped agree with each other."""
+    as_of = newest_complete(warehouse, clock)
+    days = cost_days(warehouse)
+    for sentence in age.warnings(
+        cost_day=max(days.values(), default=None),
+        telemetry_end=as_of.slice_end if as_of.basis != "none" else None,
+        clock=clock,
+        policy=watermark_policy(),
+    ):
+        yield Finding("ages", sentence, "look whether exports and collectors still run, then `appfleet run`")
+    if as_of.note:
+        yield Finding(
+            "ages",
+            f"as of {as_of.slice_end:%Y-%m-%d %H:%M} UTC: {as_of.note}",
+            "`appfleet run --as-of` names another moment; mend the sender's clock",
+        )
+
+
+def _silent_apps(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    for sentence in silent_sentences(warehouse):
+        yield Finding("silent apps", sentence, "look whether they still run, and their collector")
 
 
 def _silent_projects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from pipelines.simulate.fleet import (
     App,
     CostAnomaly,
     Fleet,
+    Habit,
     Incident,
     Team,
     pick,
@@ -30,6 +31,8 @@ def draw_fleet(apps: int, days: int, seed: int, end: date) -> Fleet:
     drawn = _apps(rng, apps, days, teams)
     anomalies = _plant_anomalies(drawn, days)
     incidents = _plant_incidents(drawn, days, taken={one.app_id for one in anomalies})
+    troubled = {one.app_id for one in anomalies} | {one.app_id for one in incidents}
+    habits = _plant_habits(drawn, days, taken=troubled)
     resources, lines = draw_resources(rng, drawn, spared={one.app_id for one in anomalies})
     return Fleet(
         seed=seed,
@@ -41,6 +44,7 @@ def draw_fleet(apps: int, days: int, seed: int, end: date) -> Fleet:
         lines=lines,
         anomalies=anomalies,
         incidents=incidents,
+        habits=habits,
     )
 
 
@@ -92,7 +96,8 @@ def _apps(rng: np.random.Generator, count: int, days: int, teams: Sequence[Team]
     apps = []
     for index, app_id in enumerate(_names(count)):
         start = 1 + int(moments[0, index] * (days - 2)) if chosen["launched"][index] and days > 3 else 0
-        retires = chosen["retired"][index] and days - start > 3
+        # The catalogue says that an app ends, so one that is in none does not.
+        retires = chosen["retired"][index] and not chosen["unregistered"][index] and days - start > 3
         stop = start + 1 + int(moments[1, index] * (days - start - 2)) if retires else days
         is_idle = chosen["idle"][index] and signals[index] != "none" and not retires
         kind = "server"
@@ -167,4 +172,27 @@ def _plant_incidents(apps: list[App], days: int, taken: set[str]) -> list[Incide
             state=one["state"],
         )
         for one, app in zip(feasible, free, strict=False)
+    ]
+
+
+def _plant_habits(apps: list[App], days: int, taken: set[str]) -> list[Habit]:
+    """Plants stops, nightly jobs and pauses on apps without other surprises, the smallest first, one each."""
+    plan = profile()["habits"]
+    if days < plan["least_days"]:
+        return []
+    free = [app for app in _steady(apps, days) if app.app_id not in taken]
+    end = days * DAY
+    return [
+        Habit(
+            app_id=app.app_id,
+            kind=one["kind"],
+            every=one["every"],
+            from_hour=one["from_hour"],
+            to_hour=one["to_hour"],
+            weekends=one["weekends"],
+            stop=end - one["stops"] * HOUR,
+            fails_from=0 if one["fails"] == "always" else end - one["fails"] * HOUR,
+            state=one["state"],
+        )
+        for one, app in zip(plan["list"], reversed(free), strict=False)
     ]

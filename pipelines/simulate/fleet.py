@@ -146,6 +146,39 @@ class Incident:
 
 
 @dataclass
+class Habit:
+    """An app that sends by the clock: a request every so many seconds between two hours of the days it works.
+
+    ``stop`` is when it ends for good and ``fails_from`` when every request begins to fail, seconds of the simulated time;
+    ``state`` is what its objective must be called at the end.
+    """
+
+    app_id: str
+    kind: str
+    every: int
+    from_hour: float
+    to_hour: float
+    weekends: bool
+    stop: int
+    fails_from: int
+    state: str
+
+    def pieces(self, day: int, weekday: int) -> list[Incident]:
+        """Its requests of one day: those that are good, and those that are not."""
+        if weekday >= 5 and not self.weekends:
+            return []
+        start = day * DAY + round(self.from_hour * HOUR)
+        end = min(day * DAY + round(self.to_hour * HOUR), self.stop)
+        turn = min(max(self.fails_from, start), max(end, start))
+        parts = ((start, turn, 0.0), (turn, end, 1.0))
+        return [
+            Incident(self.app_id, "availability", first, last, self.every, share, self.state)
+            for first, last, share in parts
+            if first < last
+        ]
+
+
+@dataclass
 class Fleet:
     """Everything the writers need."""
 
@@ -158,6 +191,7 @@ class Fleet:
     lines: dict[str, Lines]
     anomalies: list[CostAnomaly]
     incidents: list[Incident]
+    habits: list[Habit]
 
     @property
     def end(self) -> date:

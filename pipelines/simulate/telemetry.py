@@ -86,6 +86,7 @@ class Telemetry:
         self.incidents: dict[str, list[Incident]] = {}
         for one in fleet.incidents:
             self.incidents.setdefault(one.app_id, []).append(one)
+        self.habits = {one.app_id: one for one in fleet.habits}
         self.chatty = {one.app_id for one in self.senders[: profile()["telemetry"]["chatty_apps"]]}
         self.rates = self._rates()
         # However little an app does, its first day has a request: what names its resource is truly there.
@@ -106,6 +107,7 @@ class Telemetry:
         for row, app in enumerate(self.apps):
             if app:
                 table[row] *= (days >= app.start) & (days < min(app.stop, app.idle_from))
+                table[row] *= app.app_id not in self.habits
         total = float(table.sum()) or 1.0
         table *= budget / (1 + size["child_share"]) / total
         return table
@@ -138,6 +140,8 @@ class Telemetry:
         counts = np.maximum(rng.poisson(self.rates[:, day]), self.is_first_day[:, day])
         for sender, count, rate in zip(self.senders, counts.tolist(), self.rates[:, day], strict=True):
             incidents = [one for one in self.incidents.get(sender.app_id, ()) if _touches(one, day)]
+            if sender.app_id in self.habits:
+                incidents = self.habits[sender.app_id].pieces(day, today.weekday())
             if not count and not incidents:
                 continue
             requests = draw_requests(rng, count, day, incidents, self._error_share(day, rate))

@@ -15,7 +15,7 @@ import polars as pl
 
 from pipelines.simulate.bill import UNIT
 from pipelines.simulate.files import moment
-from pipelines.simulate.fleet import CURRENCIES, UNALLOCATED, Fleet
+from pipelines.simulate.fleet import CURRENCIES, DAY, UNALLOCATED, Fleet
 from pipelines.simulate.telemetry import WINDOW_DAYS, Counts
 
 METRICS = {"billed": "BilledCost", "effective": "EffectiveCost"}
@@ -119,6 +119,16 @@ def planted(fleet: Fleet, counts: Counts) -> dict[str, Any]:
             }
             for one in fleet.incidents
         ],
+        "habits": [
+            {
+                "app_id": one.app_id,
+                "kind": one.kind,
+                "stops": _instant(fleet, one.stop) if one.stop < fleet.days * DAY else None,
+                "fails_from": _instant(fleet, one.fails_from) if one.fails_from < one.stop else None,
+                "state": one.state,
+            }
+            for one in fleet.habits
+        ],
         "telemetry": {
             "delivered_spans": counts.delivered_spans,
             "spans": sum(counts.spans.values()),
@@ -126,7 +136,7 @@ def planted(fleet: Fleet, counts: Counts) -> dict[str, Any]:
             "metric_points": counts.metric_points,
             "log_records": counts.log_records,
             "window_days": WINDOW_DAYS,
-            "as_of": _instant(fleet, fleet.days * 86400),
+            "as_of": _instant(fleet, fleet.days * DAY),
         },
         "telemetry_by_app": [
             {

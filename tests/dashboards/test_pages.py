@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -65,7 +66,14 @@ def test_a_page_with_data_draws(run: Run, full_workspace: Path, page: str) -> No
     app = run(full_workspace, page)
     assert not app.exception and not app.error
     assert app.dataframe
-    assert "Cost to 2026-03-11 · telemetry to 2026-03-11 23:55 UTC" in app.caption[0].value
+    caption = app.caption[0].value
+    assert re.search(
+        r"Cost to 2026-03-11 \(\d+ days ago\) · telemetry to 2026-03-11 23:55 UTC \(\d+ days ago\)", caption
+    )
+    told = [warning.value for warning in app.warning]
+    assert told[0].startswith("Telemetry ends ") and "on 2026-03-11 23:55 UTC" in told[0]
+    assert told[1].startswith("Bills end ")
+    assert "Act now" not in [heading.value for heading in app.subheader]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -520,6 +520,25 @@ def anomalies_series(s: Sample, as_of: date, newest: dict[str, date]) -> Answer:
     return out
 
 
+@query("oncall/silent")
+def oncall_silent(s: Sample, teams: Any, row_limit: int) -> Answer:
+    silent = sorted(
+        of(s["mart_app_silences"], teams),
+        key=lambda row: (-row["apps_together"], row["silent_since"], row["app_id"], row["environment"]),
+    )
+    names = (
+        "app_id",
+        "team",
+        "environment",
+        "silent_since",
+        "received",
+        "expected",
+        "requests_per_day",
+        "apps_together",
+    )
+    return [(*(row[name] for name in names), len(silent)) for row in silent[:row_limit]]
+
+
 # --- dashboards and summary ---
 
 
@@ -527,7 +546,7 @@ def anomalies_series(s: Sample, as_of: date, newest: dict[str, date]) -> Answer:
 def dashboards_as_of(s: Sample, teams: Any) -> Answer:
     newest = max(row["billing_period"] for row in s["core_app_costs_daily"])
     day = max(row["usage_date"] for row in s["core_app_costs_daily"] if row["billing_period"] == newest)
-    return [(day, max(row["as_of"] for row in s["mart_slo_status"]), s.releases)]
+    return [(day, max(row["as_of"] for row in s["mart_slo_status"]), s["mart_as_of"][0]["note"], s.releases)]
 
 
 def recent(s: Sample) -> list[Row]:

@@ -48,6 +48,8 @@ SCOPES = {
     "core_app_telemetry_daily": "slices",
     "core_app_resources": "slices",
     "mart_slo_status": "slo",
+    "mart_app_silences": "slo",
+    "mart_as_of": "slo",
     "mart_cost_anomalies": "anomalies",
     "mart_team_costs_weekly": "marts",
     "mart_app_inventory": "marts",
@@ -342,6 +344,31 @@ def _resources(draw: Draw) -> Iterator[Row]:
             }
 
 
+def _silences(draw: Draw) -> Iterator[Row]:
+    for app, team in APPS.items():
+        for environment in ("", "production"):
+            yield {
+                "app_id": app,
+                "team": team,
+                "environment": environment,
+                "silent_since": datetime(2026, 3, draw.of((1, 1, 2)), tzinfo=UTC),
+                "received": draw.number(3),
+                "expected": draw.number(700) / 4,
+                "requests_per_day": draw.number(900) / 8,
+                "clustering": 1 + draw.number(7) / 2,
+                "apps_together": draw.of((0, 0, 6)),
+            }
+
+
+def _moments(draw: Draw) -> Iterator[Row]:
+    yield {
+        "slice_end": datetime(2026, 3, 12, tzinfo=UTC),
+        "cost_day": COST_DAY,
+        "basis": "past",
+        "note": f"only {draw.of('abc')}{draw.number(99)} sent telemetry",
+    }
+
+
 MAKERS = {
     "core_apps": _apps,
     "core_teams": _teams,
@@ -352,6 +379,8 @@ MAKERS = {
     "core_app_telemetry_daily": _telemetry,
     "core_app_resources": _resources,
     "mart_slo_status": _objectives,
+    "mart_app_silences": _silences,
+    "mart_as_of": _moments,
     "mart_cost_anomalies": _anomalies,
     "mart_team_costs_weekly": _weekly,
     "mart_app_inventory": _inventory,

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,42 @@ def test_an_incident_pages_and_the_quiet_do_not(done: Path, truth: Truth) -> Non
     troubled = {one["app_id"] for one in truth["incidents"]}
     paged = {app_id for (app_id, _), state in states.items() if state == "page"}
     assert paged <= troubled
+
+
+def test_every_planted_stop_is_silent_and_nobody_else_is(done: Path, truth: Truth) -> None:
+    """Stops, also after failing; neither nightly jobs, nor weekends, nor what the catalogue said would end."""
+    with open_warehouse(done, role="reader") as warehouse:
+        silent = warehouse.frame_of(
+            "SELECT app_id, silent_since, apps_together FROM mart_app_silences_current"
+        )
+        moment = warehouse.frame_of("SELECT slice_end, basis, note FROM mart_as_of_current").row(0)
+    stops = {one["app_id"]: datetime.fromisoformat(one["stops"]) for one in truth["habits"] if one["stops"]}
+    assert len(stops) == 2
+    assert set(silent["app_id"]) == set(stops)
+    for app_id, since, together in silent.iter_rows():
+        assert timedelta(0) <= stops[app_id] - since <= timedelta(minutes=30), app_id
+        assert together == 0
+    assert {one["kind"] for one in truth["habits"]} == {
+        "sudden stop",
+        "failing then silent",
+        "nightly job failing every night",
+        "weekend pauses",
+    }
+    assert truth["retirements"]
+    assert moment == (datetime.fromisoformat(truth["telemetry"]["as_of"]), "fresh", "")
+
+
+def test_what_is_old_or_silent_is_said_by_every_command(done: Path, truth: Truth) -> None:
+    """The fleet ended weeks before anybody looks at it."""
+    for command_ in ("status", "slo", "doctor"):
+        said = " ".join(appfleet(done, command_).stdout.split())
+        assert (
+            f"on {END + timedelta(days=1)} 00:00 UTC: pages, tickets and states are those of that moment"
+            in said
+        )
+        assert f"with {END}: costs since then are not known" in said
+        for one in truth["habits"]:
+            assert (f"{one['app_id']} is silent in production since" in said) == bool(one["stops"])
 
 
 def test_requests_and_bad_requests_are_those_that_were_planted(done: Path, truth: Truth) -> None:

@@ -1,6 +1,6 @@
 -- purpose: how far the published data goes
 -- parameters: teams Array(String), the viewer's; without one there is no row
--- columns: cost_day Date, telemetry_end DateTime64(0), published_at DateTime64(3), releases UInt64
+-- columns: cost_day Date, telemetry_end DateTime64(0), note (what cannot be known about it), published_at DateTime64(3), releases UInt64
 WITH newest AS
 (
     SELECT max(period) AS billing_period
@@ -13,6 +13,7 @@ SELECT
         WHERE billing_period = (SELECT billing_period FROM newest)
     ) AS cost_day,
     (SELECT toDateTime64(maxOrNull(as_of), 0, 'UTC') FROM mart_slo_status_current) AS telemetry_end,
+    (SELECT any(note) FROM mart_as_of_current) AS note,
     maxOrNull(toDateTime64(published_at, 3, 'UTC')) AS published_at,
     count() AS releases
 FROM period_head

@@ -13,5 +13,5 @@ SELECT
     (SELECT countIf(state = 'ticket') FROM mart_slo_status_current) AS tickets,
     (SELECT count() FROM mart_cost_anomalies_current) AS anomalies,
     (SELECT countIf(state = 'open') FROM mart_cost_anomalies_current) AS open_anomalies,
-    (SELECT toDateTime64(maxOrNull(slice_start) + INTERVAL 5 MINUTE, 3, 'UTC') FROM core_request_slices_current) AS telemetry_until,
+    (SELECT toDateTime64(maxOrNull(slice_end), 3, 'UTC') FROM mart_as_of_current WHERE basis != 'none') AS telemetry_until,
     (SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current) AS cost_day
