@@ -189,10 +189,10 @@ def test_an_incident_pages_and_the_quiet_do_not(done: Path, truth: Truth) -> Non
 def test_every_planted_stop_is_silent_and_nobody_else_is(done: Path, truth: Truth) -> None:
     """Stops, also after failing; neither nightly jobs, nor weekends, nor what the catalogue said would end."""
     with open_warehouse(done, role="reader") as warehouse:
-        silent = warehouse.frame_of(
-            "SELECT app_id, silent_since, apps_together FROM mart_app_silences_current"
-        )
-        moment = warehouse.frame_of("SELECT slice_end, basis, note FROM mart_as_of_current").row(0)
+        silent = warehouse.frame("queries/silence/silent").select("app_id", "silent_since", "apps_together")
+        moment = warehouse.frame_of(
+            "SELECT toDateTime64(slice_end, 0, 'UTC') AS slice_end, toString(basis), note FROM mart_as_of_current"
+        ).row(0)
     stops = {one["app_id"]: datetime.fromisoformat(one["stops"]) for one in truth["habits"] if one["stops"]}
     assert len(stops) == 2
     assert set(silent["app_id"]) == set(stops)

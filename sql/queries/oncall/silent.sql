@@ -1,6 +1,6 @@
 -- purpose: silent apps of the viewer's teams, those that fell silent together first, then the longest silent
 -- parameters: teams Array(String), row_limit UInt32
--- columns: app_id, team, environment, silent_since DateTime64(0), received, expected, requests_per_day, apps_together,
+-- columns: app_id, team, environment, silent_since DateTime64(0), received, expected, requests_per_day, apps_together UInt32,
 --   matching
 SELECT
     app_id, toString(s.team) AS team, toString(s.environment) AS environment,
