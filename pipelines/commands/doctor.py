@@ -16,6 +16,7 @@ from models.settings import Settings
 from pipelines.commands.doubts import silent_sentences
 from pipelines.compute import STALE_DAYS, cost_days, damaged_totals, newest_complete
 from pipelines.ingest.billing.held import at_stake, waiting
+from pipelines.ingest.intake.journal import refused_segments
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
@@ -50,6 +51,7 @@ def findings(settings: Settings, clock: datetime) -> list[Finding]:
             _stale_sources,
             _silent_apps,
             _silent_projects,
+            _refused_segments,
         ):
             lines = list(check(warehouse, settings))
             found += lines or [Finding(check.__name__.strip("_").replace("_", " "), "nothing found")]
@@ -243,3 +245,15 @@ def _silent_projects(warehouse: Warehouse, settings: Settings) -> Iterator[Findi
                     f"{source.name}: project {project} is paid by {source.google_billing_account} but has no cost row",
                     "check that the export covers it; a project without any use has none",
                 )
+
+
+def _refused_segments(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    kept = refused_segments(settings.state)
+    if kept:
+        yield Finding(
+            "refused segments",
+            f"{len(kept):,} file(s) of live requests could not be loaded and are kept in "
+            f"{kept[0].parent.relative_to(settings.root)}, {sum(one.stat().st_size for one in kept):,} bytes; "
+            f"first: {kept[0].name}",
+            "rejects and refusals name who sent them; remove the files once that is mended",
+        )

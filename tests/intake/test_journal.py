@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingest.intake.journal import Journal, Segment
+from pipelines.ingest.intake.journal import Journal, Segment, refused_segments
 from pipelines.ingest.intake.limits import Limits, Refused
-from pipelines.ingest.intake.wire import JSON, PROTOBUF, SIGNALS, framed
+from pipelines.ingest.intake.wire import JSON, PROTOBUF, SIGNALS, frame_ends, framed
 from pipelines.ingest.telemetry.frames import Signal
 
 
@@ -169,3 +169,22 @@ def test_a_sender_that_gave_up_frees_its_room(tmp_path: Path) -> None:
     journal.close()
     assert journal.waiting_bytes() == 5
     assert _sealed(journal).path.read_bytes() == b"\x04here"
+
+
+def test_requests_nothing_of_which_can_be_loaded_are_kept_and_listed(tmp_path: Path) -> None:
+    journal = _started(tmp_path / "segments")
+    assert refused_segments(tmp_path) == []
+    for payload in (b"good", b"bad", b"fine", b"worse"):
+        journal.append("traces", PROTOBUF, payload).result(5)
+    journal.close()
+    kept = b""
+    for segment in _all_sealed(journal):
+        ends = frame_ends(segment.path, PROTOBUF)
+        content = segment.path.read_bytes()
+        numbers = [n for n, end in enumerate(ends, 1) if content[:end].endswith((b"bad", b"worse"))]
+        if numbers:
+            journal.keep_apart(segment, numbers)
+        journal.remove(segment)
+    for path in refused_segments(tmp_path):
+        kept += path.read_bytes()
+    assert sorted(kept.split(b"\x05")) == sorted([b"\x03bad", b"worse"])
