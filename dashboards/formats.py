@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from models.policy import states
+
 NOTHING = "–"
 """What stands where there is no value: not zero, not unknown text."""
 
@@ -21,7 +23,10 @@ RULES = {
     "shared": "shared cost rule",
     "unallocated": "none",
 }
-STATES = {"page": "Page", "ticket": "Ticket", "ok": "OK", "no_data": "No indicator"}
+STATES = {one.name: one.word for one in states()}
+"""What people read for a state of an objective, the worst first."""
+STATE_COLOURS = {one.name: one.colour for one in states()}
+STATE_MEANINGS = {one.name: one.meaning for one in states()}
 FLAGS = {
     "unregistered": "Unregistered",
     "idle": "Idle",

@@ -8,10 +8,8 @@ from __future__ import annotations
 import polars as pl
 
 from models.money import exact_sums
+from models.policy import states
 from models.schemas import MONEY, SCHEMAS
-
-STATES = ("page", "ticket", "ok", "no_data")
-"""States of an objective, worst first."""
 
 COLUMNS = SCHEMAS["mart_app_inventory"].names()
 
@@ -30,14 +28,13 @@ def inventory(
         apps: ``app_id, app_name, team, lifecycle, is_registered, is_billed, is_observed``: every app known.
         costs: ``app_id, billing_currency, first_cost_date, last_cost_date, billed_cost_30d, effective_cost_30d``.
         telemetry: ``app_id, last_seen, requests_30d, signals_30d, requests_ever``.
-        slo_status: ``app_id, state``, a line per objective.
+        slo_status: ``app_id, state_rank``, a line per objective that speaks for the app.
 
     Raises:
         ModelError: a cost is no exact decimal.
     """
-    worst = slo_status.group_by("app_id").agg(
-        worst_state=pl.col("state").replace_strict({state: rank for rank, state in enumerate(STATES)}).min()
-    )
+    words = states()
+    worst = slo_status.group_by("app_id").agg(worst_rank=pl.col("state_rank").min())
     known = (
         apps.join(_cost_summary(costs), on="app_id", how="left")
         .join(telemetry, on="app_id", how="left")
@@ -45,8 +42,10 @@ def inventory(
         .with_columns(
             pl.col("requests_30d", "signals_30d", "requests_ever").fill_null(0),
             pl.col("costs_recently").fill_null(False),
-            pl.col("worst_state").fill_null(len(STATES) - 1).replace_strict(dict(enumerate(STATES))),
             *(_amounts(name) for name in ("billed_cost_30d", "effective_cost_30d")),
+            worst_state=pl.col("worst_rank")
+            .fill_null(len(words))
+            .replace_strict({one.rank: one.name for one in words}, return_dtype=pl.String),
         )
     )
     silent = (pl.col("requests_30d") == 0) & ((pl.col("signals_30d") == 0) | (pl.col("requests_ever") > 0))

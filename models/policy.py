@@ -13,9 +13,11 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+
+Colour = Literal["red", "orange", "violet", "gray", "green"]
 
 _MINUTE = timedelta(minutes=1)
 _UNITS = {"m": _MINUTE, "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -61,15 +63,51 @@ class BurnPair:
 
 @dataclass(frozen=True)
 class BurnWindows:
-    """The pairs, worst first, and the bad events a long window needs before anything fires."""
+    """The pairs, worst first, what keeps chance from firing them, and how long what fired holds."""
 
     pairs: tuple[BurnPair, ...]
     least_bad_events: int
+    least_bad_slices: int
+    least_bad_events_short: int
+    chance: Decimal
+    hold: timedelta
 
     @property
     def severities(self) -> tuple[str, ...]:
         """Distinct severities, worst first."""
         return tuple(dict.fromkeys(pair.severity for pair in self.pairs))
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """Names of all windows of the pairs, shortest first."""
+        return tuple(sorted({name for pair in self.pairs for name in (pair.long, pair.short)}, key=duration))
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of an objective; rank 1 is the worst."""
+
+    name: str
+    rank: int
+    word: str
+    colour: Colour
+    meaning: str
+
+
+@dataclass(frozen=True)
+class StatePolicy:
+    """How many bad events the budget must allow before a state claims anything, and when data is too old to."""
+
+    least_budget_events: int
+    stale_after: timedelta
+
+
+@dataclass(frozen=True)
+class Environments:
+    """Which environments are production, and the worst state that any other may have."""
+
+    production: frozenset[str]
+    worst_elsewhere: str
 
 
 def duration(window: str) -> timedelta:
@@ -90,13 +128,40 @@ def slo_defaults() -> Objectives:
 
 @cache
 def burn_windows() -> BurnWindows:
-    """The burn-rate pairs of the SRE workbook (``burn_windows.yaml``)."""
+    """The burn-rate pairs of the SRE workbook, and floors (``burn_windows.yaml``)."""
     data = _document("burn_windows")
     pairs = tuple(
         BurnPair(one["severity"], Decimal(one["budget_share"]), one["long"], one["short"])
         for one in data["pairs"]
     )
-    return BurnWindows(pairs, data["least_bad_events"])
+    return BurnWindows(
+        pairs,
+        data["least_bad_events"],
+        data["least_bad_slices"],
+        data["least_bad_events_short"],
+        Decimal(data["chance"]),
+        duration(data["hold"]),
+    )
+
+
+@cache
+def states() -> tuple[State, ...]:
+    """States of an objective, worst first (``states.yaml``)."""
+    return tuple(State(rank=rank, **one) for rank, one in enumerate(_document("states")["states"], 1))
+
+
+@cache
+def state_policy() -> StatePolicy:
+    """What a state must rest on (``states.yaml``)."""
+    data = _document("states")
+    return StatePolicy(data["least_budget_events"], duration(data["stale_after"]))
+
+
+@cache
+def environments() -> Environments:
+    """Which environments are production (``environments.yaml``)."""
+    data = _document("environments")
+    return Environments(frozenset(data["production"]), data["worst_elsewhere"])
 
 
 @dataclass(frozen=True)

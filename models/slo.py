@@ -1,114 +1,492 @@
-"""Service level objectives: indicator, error budget and multiwindow burn rate of every app, by occurrences.
+"""Service level objectives: indicator, error budget, burn rates and state of every app and environment, by occurrences.
 
-Counts come in summed per window (``sql/queries/slo/windows.sql``); decisions are exact integer comparisons, floats
-are only what people read. Which windows and factors exist is policy (``models.policy``), not code.
+Counts come in summed between a few boundaries of time (``sql/queries/slo/buckets.sql``), from which every window at
+every moment of the hold is put together; decisions compare exact integers, floats are only what people read and the
+probability of chance. Which windows, factors and floors exist is policy (``models.policy``), not code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from functools import cache
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models.errors import ModelError
-from models.policy import BurnPair, BurnWindows, Objective, Objectives
+from models.policy import (
+    BurnPair,
+    BurnWindows,
+    Environments,
+    Objective,
+    Objectives,
+    StatePolicy,
+    duration,
+    states,
+)
 from models.requests import rung
+from models.schemas import SCHEMAS
 
 PARTS = 10**9
 """Targets are held exactly in parts per billion."""
 
-BURN_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-"""Windows of ``mart_slo_status``, shortest first."""
+SLICE = timedelta(minutes=5)
+"""Length of a slice: windows, hold and as-of are whole numbers of it."""
 
-LEAST_WINDOW_DAYS = 3
-"""An objective's window may not be shorter than the longest burn window."""
+HEALTH = "health checks"
+"""Name the counts of health checks come under: apart from every objective."""
+
+NEVER = np.iinfo(np.int64).max
+"""Stands for a slice that never was."""
+
+SILENCES = pl.Schema(
+    {"app_id": pl.String(), "environment": pl.String(), "silent_since": pl.Datetime("us", "UTC")}
+)
+"""Columns ``status`` reads of the silences."""
+
+_KEYS = ("app_id", "environment", "objective")
+_COUNTS = ("bad", "total", "bad_slices")
 
 _WIDE = pl.Int128
 
+Matrix = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
-def window_parameters(objectives: Objectives, as_of: datetime, ladder: tuple[int, ...]) -> dict[str, Any]:
-    """Parameters of ``queries/slo/windows``; ``ladder``: the bounds the slices were cut by, in milliseconds.
+
+class Judged(NamedTuple):
+    """Answers of one moment: columns of ``mart_slo_status`` and of ``mart_slo_burn``, without ``team``."""
+
+    status: pl.DataFrame
+    burn: pl.DataFrame
+
+
+def bucket_parameters(
+    objectives: Objectives, policy: BurnWindows, as_of: datetime, ladder: tuple[int, ...]
+) -> dict[str, Any]:
+    """Parameters of ``queries/slo/buckets``.
+
+    Args:
+        objectives: what is promised.
+        policy: windows and hold.
+        as_of: end of the newest slice counted, an aware datetime on the edge of a slice.
+        ladder: bounds the slices were cut by, in milliseconds.
 
     Raises:
-        ModelError: a target that is not between 0 and 1 or has more than nine places, or a window below three days.
+        ModelError: an unusable objective, a threshold that is not on the ladder, or an as-of inside a slice.
     """
-    _check_objectives(objectives)
+    _check_objectives(objectives, policy)
+    edges = boundaries(objectives, policy, as_of)
+    counted = [*objectives.lines, Objective(HEALTH, objectives.lines[0].target, kinds=("health",))]
     return {
         "as_of": as_of,
-        "window_days": objectives.window_days,
-        "budget_ppb": {one.name: _budget_ppb(one) for one in objectives.lines},
-        "rungs": {one.name: _rung(one, ladder) for one in objectives.lines},
-        "server": [one.name for one in objectives.lines if "server" in one.kinds],
-        "consumer": [one.name for one in objectives.lines if "consumer" in one.kinds],
+        "window_from": edges[0],
+        "slices_from": max(edges[0], as_of - policy.hold - duration(policy.windows[-1])),
+        "edges": [int(edge.timestamp()) for edge in edges[:-1]],
+        "names": [one.name for one in counted],
+        "rungs": [0 if one.threshold_ms is None else rung(ladder, one.threshold_ms) for one in counted],
+        "bounds": len(ladder),
+        "budgets_ppb": [budget_ppb(one) for one in counted],
+        **{
+            kind: [number for number, one in enumerate(counted, 1) if kind in one.kinds]
+            for kind in ("server", "consumer", "health")
+        },
     }
 
 
+def boundaries(objectives: Objectives, policy: BurnWindows, as_of: datetime) -> list[datetime]:
+    """Every moment at which a window of the policy begins or ends, now or within the hold; ascending, as-of last.
+
+    The first is the begin of the objectives' own window, which is never held.
+
+    Raises:
+        ModelError: ``as_of`` is not the edge of a slice: part of one would be counted.
+    """
+    if as_of.timestamp() % SLICE.total_seconds():
+        raise ModelError(
+            f"{as_of.isoformat()} is inside a slice of five minutes: take the end of a whole one"
+        )
+    held = [as_of - SLICE * back for back in range(_held_slices(policy) + 1)]
+    begins = {end - duration(window) for end in held for window in policy.windows}
+    start = as_of - timedelta(days=objectives.window_days)
+    return sorted({start, *(edge for edge in (*held, *begins) if edge > start)})
+
+
 def status(
-    windows: pl.DataFrame,
+    buckets: pl.DataFrame,
     objectives: Objectives,
     policy: BurnWindows,
     as_of: datetime,
     apps: Iterable[str],
-) -> pl.DataFrame:
-    """State of every objective: the columns of ``mart_slo_status`` without ``team`` and ``batch_id``.
+    *,
+    environments: Environments,
+    state_policy: StatePolicy,
+    silences: pl.DataFrame,
+    age: timedelta,
+) -> Judged:
+    """State, budget and burn of every objective of every app and environment.
 
-    With bad = total - good and T the target: ``sli = good / total``; ``budget_remaining = 1 - (bad / total) / (1 - T)``
-    over the objective's window (occurrences; negative once overspent); ``burn_rate_w = (bad_w / total_w) / (1 - T)``.
-    A pair of the policy fires when both its windows burn strictly faster than its factor and the long one holds at
-    least the policy's bad events; ``state`` is the worst severity that fires, else ``ok``; ``since`` the first bad
-    slice in the long windows of what fired at that severity. Without events in the window the state is ``no_data``
-    and every ratio NULL, never 0; a burn window without events has a NULL rate and fires nothing.
+    With bad the bad events of the objective's window, total all of them and T the target: ``sli = 1 - bad / total``;
+    ``budget_remaining = 1 - (bad / total) / (1 - T)`` (occurrences; negative once overspent);
+    ``burn_rate = (bad_w / total_w) / (1 - T)`` of a window w. Where there are no events ratios are NULL, never 0.
+
+    A pair of windows fires when both burn strictly faster than its factor and chance does not explain it: the long
+    window holds the least bad events in the least bad slices, the short one its least bad events, and as many bad
+    events or more would come by chance, at the budget, with a probability below the policy's; or when everything in
+    both windows failed, however fast that can burn. What fired within the hold still holds. ``since`` is the first bad
+    slice of the long windows of what fired, or the begin of the silence.
+
+    The state is the first of these that is true: ``no_data`` no event in the window, ``stale`` the data is older than
+    the policy allows, ``page`` and ``ticket`` by what fires (outside production at most the policy's worst),
+    ``spent`` no budget is left and that is no matter of one or two events, ``silent`` requests stopped against the
+    app's own rhythm, ``too_few`` so few events that one bad one could spend the budget, or that one or two did,
+    ``ok`` enough events, fresh data, budget left.
 
     Args:
-        windows: result of ``queries/slo/windows``.
+        buckets: result of ``queries/slo/buckets``.
         objectives: what every app is held to, ``models.policy.slo_defaults()``.
-        policy: burn-rate pairs and floor, ``models.policy.burn_windows()``.
+        policy: burn-rate pairs, floors and hold, ``models.policy.burn_windows()``.
         as_of: end of the newest slice counted, an aware datetime.
-        apps: ids of all known apps; one without any SERVER or CONSUMER span is told as ``no_data``.
+        apps: ids of all known apps; one without any event is told as ``no_data``, in no environment.
+        environments: which are production.
+        state_policy: floors and the age from which data is stale.
+        silences: ``app_id, environment, silent_since`` of what stopped.
+        age: of the data, at the moment asked.
 
     Raises:
-        ModelError: an unusable objective, counts without an objective, or more good than all events.
+        ModelError: an unusable objective, counts without an objective, or more bad events than all.
     """
-    _check_objectives(objectives)
-    promised = _promised(objectives, {*apps, *windows["app_id"]})
-    _check_counts(windows, promised)
-    counted = promised.join(windows, on=["app_id", "objective"], how="left").with_columns(
-        pl.col("good", "total").fill_null(0)
+    _check_objectives(objectives, policy)
+    health, counted = _health_and_rest(buckets)
+    _check_counts(counted, objectives)
+    promised = _promised(objectives, counted, silences, apps)
+    windows = Windows.of(promised, counted, boundaries(objectives, policy, as_of), policy)
+    alerts = fired(windows, promised["allowed_ppb"].to_numpy(), objectives.window_days, policy)
+    burn = _burn(windows, promised, objectives, policy, as_of)
+    judged = promised.with_columns(
+        bad=pl.Series(windows.whole.bad),
+        total=pl.Series(windows.whole.total),
+        firing=pl.Series(alerts.severity, dtype=pl.String),
+        fired_since=_moments(alerts.since),
+        is_production=pl.col("environment").is_in(sorted(environments.production) + [""]),
     )
-    fired = counted.with_columns(
-        _fires(pair, policy.least_bad_events).alias(_name(pair)) for pair in policy.pairs
+    judged = judged.join(_silences(silences), on=["app_id", "environment"], how="left").join(
+        health, on=["app_id", "environment"], how="left"
     )
-    return fired.select(
-        pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("as_of"),
-        "app_id",
-        "objective",
-        "target",
-        "window_days",
-        "good",
-        "total",
-        sli=_ratio(pl.col("good"), pl.col("total")),
-        budget_remaining=_budget_remaining(),
-        **{f"burn_rate_{window}": _burn_rate(window) for window in BURN_WINDOWS},
-        state=pl.when(pl.col("total") == 0)
-        .then(pl.lit("no_data"))
-        .otherwise(_worst_firing(policy, pl.lit, pl.lit("ok"))),
-        since=_worst_firing(policy, lambda severity: _first_bad(policy, severity), pl.lit(None)),
-    ).sort("app_id", "objective")
+    return Judged(_stated(judged, policy, environments, state_policy, as_of, age), burn)
 
 
-def _promised(objectives: Objectives, apps: Iterable[str]) -> pl.DataFrame:
-    """One line per app and objective."""
+def _health_and_rest(buckets: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Health checks per app and environment, and the counts of objectives."""
+    is_health = pl.col("objective") == HEALTH
+    health = (
+        buckets.filter(is_health)
+        .group_by("app_id", "environment")
+        .agg(
+            health_checks=pl.col("total").sum().cast(pl.UInt64),
+            health_errors=pl.col("bad").sum().cast(pl.UInt64),
+        )
+    )
+    return health, buckets.filter(~is_health)
+
+
+def _silences(silences: pl.DataFrame) -> pl.DataFrame:
+    return silences.select(pl.col(name).cast(kind) for name, kind in SILENCES.items()).unique(
+        ["app_id", "environment"], keep="first", maintain_order=True
+    )
+
+
+def _promised(
+    objectives: Objectives, counted: pl.DataFrame, silences: pl.DataFrame, apps: Iterable[str]
+) -> pl.DataFrame:
+    """One line per app, environment and objective, sorted; an app without events is in no environment."""
     lines = pl.DataFrame(
         {
             "objective": [one.name for one in objectives.lines],
             "target": [float(one.target) for one in objectives.lines],
-            "allowed_ppb": [_budget_ppb(one) for one in objectives.lines],
+            "threshold_ms": [one.threshold_ms for one in objectives.lines],
+            "allowed_ppb": [budget_ppb(one) for one in objectives.lines],
         },
-        schema={"objective": pl.String, "target": pl.Float64, "allowed_ppb": _WIDE},
+        schema={
+            "objective": pl.String,
+            "target": pl.Float64,
+            "threshold_ms": pl.UInt32,
+            "allowed_ppb": pl.Int64,
+        },
     ).with_columns(window_days=pl.lit(objectives.window_days, pl.UInt16))
-    return pl.DataFrame({"app_id": sorted(apps)}, schema={"app_id": pl.String}).join(lines, how="cross")
+    seen = pl.concat(
+        [frame.select(pl.col("app_id", "environment").cast(pl.String)) for frame in (counted, silences)]
+    ).unique()
+    known = pl.DataFrame({"app_id": sorted(set(apps))}, schema={"app_id": pl.String})
+    silent = known.join(seen, on="app_id", how="anti").with_columns(environment=pl.lit(""))
+    return pl.concat([seen, silent]).join(lines, how="cross").sort(_KEYS)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of one window, one number per objective."""
+
+    bad: Matrix
+    total: Matrix
+    bad_slices: Matrix
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Counts between boundaries as running sums, so that a window is a difference of two columns."""
+
+    edges: list[datetime]
+    sums: dict[str, Matrix]
+    first_bad: Matrix
+    whole: Counts
+
+    @classmethod
+    def of(
+        cls, promised: pl.DataFrame, counted: pl.DataFrame, edges: list[datetime], policy: BurnWindows
+    ) -> Windows:
+        """Buckets of the engine in a table: a row per objective, a column per boundary."""
+        row = promised.select(_KEYS).with_row_index("row")
+        columns = pl.DataFrame({"bucket": edges, "column": range(len(edges))}).with_columns(
+            pl.col("bucket").cast(pl.Datetime("us", "UTC"))
+        )
+        placed = (
+            counted.with_columns(pl.col("bucket").cast(pl.Datetime("us", "UTC")))
+            .join(row, on=_KEYS)
+            .join(columns, on="bucket")
+        )
+        if placed.height != counted.height:
+            raise ModelError("counts of the objectives lie between other boundaries than were asked for")
+        shape = (promised.height, len(edges))
+        at = (placed["row"].to_numpy(), placed["column"].to_numpy())
+        sums = {}
+        for name in _COUNTS:
+            table = np.zeros(shape, np.int64)
+            np.add.at(table, at, placed[name].cast(pl.Int64).to_numpy())
+            sums[name] = np.concatenate([np.zeros((shape[0], 1), np.int64), table.cumsum(axis=1)], axis=1)
+        first_bad = np.full(shape, NEVER, np.int64)
+        starts = placed["first_bad"].cast(pl.Datetime("us", "UTC")).dt.epoch("s").fill_null(NEVER).to_numpy()
+        np.minimum.at(first_bad, at, starts)
+        return cls(edges, sums, first_bad, Counts(*(sums[name][:, -1] for name in _COUNTS)))
+
+    def window(self, length: timedelta, end: datetime) -> Counts:
+        """Counts of the window of that length that ends there."""
+        first, last = self._places(length, end)
+        return Counts(*(self.sums[name][:, last] - self.sums[name][:, first] for name in _COUNTS))
+
+    def first_bad_in(self, length: timedelta, end: datetime) -> Matrix:
+        """Begin of the first bad slice of that window in seconds since 1970, ``NEVER`` without one."""
+        first, last = self._places(length, end)
+        begins: Matrix = self.first_bad[:, first:last].min(axis=1)
+        return begins
+
+    def _places(self, length: timedelta, end: datetime) -> tuple[int, int]:
+        start = max(end - length, self.edges[0])
+        return self.edges.index(start), self.edges.index(end)
+
+
+@dataclass(frozen=True)
+class Fired:
+    """Worst severity that fired, and the begin of its first bad slice in seconds since 1970."""
+
+    severity: list[str | None]
+    since: Matrix
+
+
+def fired(windows: Windows, allowed: Matrix, window_days: int, policy: BurnWindows) -> Fired:
+    """Worst severity that fired within the hold, and since when, per row of the windows.
+
+    ``allowed``: share of events that may be bad, in parts per billion; ``window_days``: of the objectives.
+    """
+    severity = np.full(allowed.size, len(policy.severities), np.int64)
+    since = np.full(allowed.size, NEVER, np.int64)
+    for back in range(_held_slices(policy) + 1):
+        end = windows.edges[-1] - SLICE * back
+        for pair in policy.pairs:
+            rank = policy.severities.index(pair.severity)
+            open_ = np.flatnonzero(severity >= rank)
+            fires = open_[_fires(windows, end, pair, window_days, policy, allowed, open_)]
+            worse = fires[severity[fires] > rank]
+            severity[worse], since[worse] = rank, NEVER
+            if fires.size:
+                first = windows.first_bad_in(duration(pair.long), end)[fires]
+                since[fires] = np.minimum(since[fires], first)
+    names: list[str | None] = [*policy.severities, None]
+    return Fired([names[rank] for rank in severity], since)
+
+
+def _fires(
+    windows: Windows,
+    end: datetime,
+    pair: BurnPair,
+    window_days: int,
+    policy: BurnWindows,
+    allowed: Matrix,
+    rows: npt.NDArray[np.intp],
+) -> Flags:
+    """Whether a pair of windows fires at a moment, for some rows."""
+    long, short = (
+        Counts(*(one[rows] for one in (counts.bad, counts.total, counts.bad_slices)))
+        for counts in (windows.window(duration(name), end) for name in (pair.long, pair.short))
+    )
+    enough = (
+        (long.bad >= policy.least_bad_events)
+        & (long.bad_slices >= policy.least_bad_slices)
+        & (short.bad >= policy.least_bad_events_short)
+    )
+    fires = np.zeros(rows.size, np.bool_)
+    factor = pair.factor(window_days)
+    for place in np.flatnonzero(enough):
+        everything = long.bad[place] == long.total[place] and short.bad[place] == short.total[place]
+        budget = Fraction(int(allowed[rows[place]]), PARTS)
+        fires[place] = everything or (
+            _burns_faster(short, place, factor * budget)
+            and _burns_faster(long, place, factor * budget)
+            and is_no_chance(
+                int(long.bad[place]), int(long.total[place]), float(budget), float(policy.chance)
+            )
+        )
+    return fires
+
+
+def _burns_faster(counts: Counts, place: np.intp, limit: Fraction) -> bool:
+    """A share of bad events strictly above a limit, multiplied out: a float would decide at the edge by its rounding."""
+    return int(counts.bad[place]) * limit.denominator > int(counts.total[place]) * limit.numerator
+
+
+@cache
+def is_no_chance(bad: int, total: int, budget: float, chance: float) -> bool:
+    """Whether ``bad`` or more of ``total`` events come with a probability below ``chance`` when each is bad with ``budget``.
+
+    Upper tail of the binomial distribution, summed from its first term, which is the largest above the mean, until what
+    is left (at most a geometric series) cannot change the answer.
+    """
+    if bad <= total * budget:
+        return False  # at or below the mean the tail is about a half
+    term = math.exp(
+        math.lgamma(total + 1)
+        - math.lgamma(bad + 1)
+        - math.lgamma(total - bad + 1)
+        + bad * math.log(budget)
+        + (total - bad) * math.log1p(-budget)
+    )
+    tail = 0.0
+    odds = budget / (1 - budget)
+    for number in range(bad, total + 1):
+        tail += term
+        if tail >= chance:
+            return False
+        ratio = (total - number) / (number + 1) * odds
+        term *= ratio
+        if tail + term / (1 - ratio) < chance:
+            return True
+    return tail < chance
+
+
+def _burn(
+    windows: Windows, promised: pl.DataFrame, objectives: Objectives, policy: BurnWindows, as_of: datetime
+) -> pl.DataFrame:
+    """One line per objective and window: those of the pairs, and the objective's own."""
+    own = f"{objectives.window_days}d"
+    frames = []
+    for name in dict.fromkeys((*policy.windows, own)):
+        length = duration(name)
+        counts = windows.window(length, as_of)
+        counted = promised.with_columns(
+            bad=pl.Series(counts.bad),
+            total=pl.Series(counts.total),
+            bad_slices=pl.Series(counts.bad_slices),
+            first_bad=_moments(windows.first_bad_in(length, as_of)),
+        )
+        is_judged_by_slices = pl.lit(name in policy.windows)
+        frames.append(
+            counted.select(
+                pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("as_of"),
+                *_KEYS,
+                pl.lit(name).alias("window"),
+                pl.lit(int(length.total_seconds()), pl.UInt32).alias("window_seconds"),
+                pl.col("bad", "total").cast(pl.UInt64),
+                _ratio(
+                    pl.col("bad").cast(_WIDE) * PARTS, pl.col("total").cast(_WIDE) * pl.col("allowed_ppb")
+                ).alias("burn_rate"),
+                pl.when(is_judged_by_slices).then(pl.col("bad_slices").cast(pl.UInt32)),
+                pl.when(is_judged_by_slices).then("first_bad"),
+            )
+        )
+    return pl.concat(frames).sort(*_KEYS, "window_seconds")
+
+
+def _moments(seconds: Matrix) -> pl.Series:
+    """Seconds since 1970 as times, NULL for ``NEVER``."""
+    known = pl.Series(seconds)
+    return (known.set(known == NEVER, None) * 1_000_000).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def _stated(
+    judged: pl.DataFrame,
+    policy: BurnWindows,
+    environments: Environments,
+    state_policy: StatePolicy,
+    as_of: datetime,
+    age: timedelta,
+) -> pl.DataFrame:
+    """The answer of each line: columns of ``mart_slo_status`` without ``team``."""
+    spent_ppb = pl.col("bad").cast(_WIDE) * PARTS
+    allowed_ppb = pl.col("total").cast(_WIDE) * pl.col("allowed_ppb")
+    is_gone = (pl.col("total") > 0) & (spent_ppb >= allowed_ppb)
+    is_spent = is_gone & (pl.col("bad") >= policy.least_bad_events)
+    is_few = is_gone | (allowed_ppb < PARTS * state_policy.least_budget_events)
+    is_silent = pl.col("silent_since").is_not_null() & (
+        (pl.col("total") > 0) | (pl.col("total").sum().over("app_id", "environment") == 0)
+    )
+    worst = policy.severities.index(environments.worst_elsewhere)
+    capped = (
+        pl.when("is_production")
+        .then("firing")
+        .otherwise(
+            pl.col("firing").replace(dict.fromkeys(policy.severities[:worst], environments.worst_elsewhere))
+        )
+    )
+    is_stale = age > state_policy.stale_after
+    state = (
+        pl.when(~is_silent & (pl.col("total") == 0))
+        .then(pl.lit("no_data"))
+        .when(is_stale)
+        .then(pl.lit("stale"))
+        .when(capped.is_not_null())
+        .then(capped)
+        .when(is_spent)
+        .then(pl.lit("spent"))
+        .when(is_silent)
+        .then(pl.lit("silent"))
+        .when(is_few)
+        .then(pl.lit("too_few"))
+        .otherwise(pl.lit("ok"))
+    )
+    ranks = {one.name: one.rank for one in states()}
+    answered = judged.with_columns(
+        as_of=pl.lit(as_of).cast(pl.Datetime("us", "UTC")),
+        good=(pl.col("total") - pl.col("bad")).cast(pl.UInt64),
+        total=pl.col("total").cast(pl.UInt64),
+        sli=_ratio(pl.col("total") - pl.col("bad"), pl.col("total")),
+        budget_remaining=_ratio(allowed_ppb - spent_ppb, allowed_ppb),
+        is_spent=is_spent,
+        state=state,
+        silent_since=pl.when(is_silent).then("silent_since"),
+        health_checks=pl.col("health_checks").fill_null(0),
+        health_errors=pl.col("health_errors").fill_null(0),
+    ).with_columns(
+        state_rank=pl.col("state").replace_strict(ranks, return_dtype=pl.UInt8),
+        since=pl.when(pl.col("state").is_in(policy.severities))
+        .then("fired_since")
+        .when(pl.col("state") == "silent")
+        .then("silent_since"),
+    )
+    return answered.select(name for name in SCHEMAS["mart_slo_status"].names() if name != "team").sort(_KEYS)
 
 
 def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
@@ -116,66 +494,20 @@ def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     return pl.when(whole > 0).then(part.cast(pl.Float64) / whole.cast(pl.Float64))
 
 
-def _budget_remaining() -> pl.Expr:
-    allowed = pl.col("total").cast(_WIDE) * pl.col("allowed_ppb")
-    bad = (pl.col("total").cast(_WIDE) - pl.col("good").cast(_WIDE)) * PARTS
-    return _ratio(allowed - bad, allowed)
+def _held_slices(policy: BurnWindows) -> int:
+    return policy.hold // SLICE
 
 
-def _burn_rate(window: str) -> pl.Expr:
-    bad = pl.col(f"bad_{window}").cast(_WIDE) * PARTS
-    return _ratio(bad, pl.col(f"total_{window}").cast(_WIDE) * pl.col("allowed_ppb"))
-
-
-def _fires(pair: BurnPair, least_bad_events: int) -> pl.Expr:
-    both = _burns_faster(pair, pair.long) & _burns_faster(pair, pair.short)
-    return (both & (pl.col(f"bad_{pair.long}") >= least_bad_events)).fill_null(False)
-
-
-def _burns_faster(pair: BurnPair, window: str) -> pl.Expr:
-    """Burn rate strictly above the factor, multiplied out: a float would decide at the threshold by its rounding.
-
-    Counts below 2**64 times parts per billion times the pair's terms stay inside 128 bits.
-    """
-    per_day = pair.factor(1)
-    bad = pl.col(f"bad_{window}").cast(_WIDE) * (PARTS * per_day.denominator)
-    allowed = pl.col(f"total_{window}").cast(_WIDE) * pl.col("allowed_ppb")
-    return bad > allowed * pl.col("window_days").cast(_WIDE) * per_day.numerator
-
-
-def _worst_firing(policy: BurnWindows, answer: Callable[[str], pl.Expr], otherwise: pl.Expr) -> pl.Expr:
-    """The answer of the worst severity that fires."""
-    chosen = otherwise
-    for severity in reversed(policy.severities):
-        fires = pl.any_horizontal(_name(pair) for pair in policy.pairs if pair.severity == severity)
-        chosen = pl.when(fires).then(answer(severity)).otherwise(chosen)
-    return chosen
-
-
-def _first_bad(policy: BurnWindows, severity: str) -> pl.Expr:
-    pairs = [pair for pair in policy.pairs if pair.severity == severity]
-    return pl.min_horizontal(
-        pl.when(_name(pair)).then(pl.col(f"first_bad_{pair.long}").cast(pl.Datetime("us", "UTC")))
-        for pair in pairs
-    )
-
-
-def _name(pair: BurnPair) -> str:
-    return f"fires_{pair.long}_{pair.short}"
-
-
-def _rung(one: Objective, ladder: tuple[int, ...]) -> int:
-    return 0 if one.threshold_ms is None else rung(ladder, one.threshold_ms)
-
-
-def _budget_ppb(one: Objective) -> int:
+def budget_ppb(one: Objective) -> int:
+    """Share of events that may be bad, in parts per billion."""
     return int(one.budget * PARTS)
 
 
-def _check_objectives(objectives: Objectives) -> None:
-    if objectives.window_days < LEAST_WINDOW_DAYS:
+def _check_objectives(objectives: Objectives, policy: BurnWindows) -> None:
+    longest = max(duration(window) for window in policy.windows)
+    if timedelta(days=objectives.window_days) < longest:
         raise ModelError(
-            f"the window of the objectives is {objectives.window_days} days; it needs {LEAST_WINDOW_DAYS} at least"
+            f"the window of the objectives is {objectives.window_days} days; it needs {longest.days} at least"
         )
     for one in objectives.lines:
         if not 0 < one.target < 1:
@@ -188,10 +520,14 @@ def _check_objectives(objectives: Objectives) -> None:
             )
 
 
-def _check_counts(windows: pl.DataFrame, promised: pl.DataFrame) -> None:
-    unknown = windows.join(promised, on=["app_id", "objective"], how="anti")
+def _check_counts(counted: pl.DataFrame, objectives: Objectives) -> None:
+    unknown = counted.filter(~pl.col("objective").is_in([one.name for one in objectives.lines]))
     if not unknown.is_empty():
-        app_id, objective = unknown.row(0)[:2]
-        raise ModelError(f"app {app_id} has counts but no objective named {objective}")
-    if windows.filter(pl.col("good") > pl.col("total")).height:
-        raise ModelError("an objective counts more good events than events: its slices are not sound")
+        row = unknown.row(0, named=True)
+        raise ModelError(f"app {row['app_id']} has counts but no objective named {row['objective']}")
+    if counted["other_ladders"].sum():
+        raise ModelError(
+            "slices were cut by another latency ladder: compute the slices again, then the objectives"
+        )
+    if counted.filter(pl.col("bad") > pl.col("total")).height:
+        raise ModelError("an objective counts more bad events than events: its slices are not sound")

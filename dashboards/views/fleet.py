@@ -21,13 +21,12 @@ ORDERS = {
     "name": "by name",
 }
 FILTERS = {
-    "page": "Page",
-    "ticket": "Ticket",
+    **{state: formats.STATES[state] for state in ("page", "ticket", "silent", "too_few")},
     "breached": "Budget spent",
     "anomaly": "Cost anomaly",
     "idle": "Idle",
     "unregistered": "Unregistered",
-    "no_data": "No indicator",
+    "no_data": formats.STATES["no_data"],
 }
 
 
@@ -51,7 +50,7 @@ def headline(page: Page, totals: pl.DataFrame) -> None:
     columns[1].metric(
         "Paging now",
         formats.count(counts["pages"]),
-        f"{formats.count(counts['tickets'])} with a ticket",
+        f"{formats.count(counts['tickets'])} with a ticket, {formats.count(counts['silent'])} silent",
         delta_color="off",
         delta_arrow="off",
         border=True,
@@ -64,7 +63,7 @@ def headline(page: Page, totals: pl.DataFrame) -> None:
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help="Objectives whose error budget of the window is spent.",
+        help="Objectives whose error budget of the window is spent, by more than one or two bad events.",
     )
     columns[3].metric(
         "Open cost anomalies",
@@ -181,8 +180,8 @@ def columns_of(currencies: list[str]) -> dict[str, ColumnConfig]:
         "state": st.column_config.MultiselectColumn(
             "Health",
             options=list(formats.STATES.values()),
-            color=["red", "orange", "green", "gray"],
-            help="The worst of the app's objectives.",
+            color=list(formats.STATE_COLOURS.values()),
+            help="The worst of the app's objectives in production.",
         ),
         "flags": st.column_config.MultiselectColumn(
             "Needs attention",

@@ -7,24 +7,22 @@ import streamlit as st
 
 from dashboards import formats
 from dashboards.frame import app_column, linked, open_page, shown_of, table_height
+from models.policy import request_slices, slo_defaults
+from models.requests import ladder_ms
 
 WINDOWS = ("5m", "1h", "6h", "1d", "3d")
+SHOWN = {state: word for state, word in formats.STATES.items() if state != "no_data"}
+ACT_NOW = ("page", "ticket")
+SUSPECTS = 3
+"""Versions and routes named for an objective that fires."""
 
 
 def headline(health: dict[str, int]) -> None:
     """How many objectives are in which state."""
-    words = (
-        ("page", "Page", "Wake somebody: the budget burns away in hours."),
-        ("ticket", "Ticket", "Somebody's work of the day: the budget burns away in days."),
-        ("breached", "Budget spent", "Nothing is left of the error budget of the window."),
-        (
-            "ok",
-            "No alert",
-            "Not burning fast enough for a page or a ticket; the budget may be spent all the same.",
-        ),
-    )
-    for column, (state, label, meaning) in zip(st.columns(len(words)), words, strict=True):
-        column.metric(label, formats.count(health[state]), border=True, help=meaning)
+    for column, (state, word) in zip(st.columns(len(SHOWN)), SHOWN.items(), strict=True):
+        column.metric(
+            word, formats.count(health.get(state, 0)), border=True, help=formats.STATE_MEANINGS[state]
+        )
 
 
 def burning_table(frame: pl.DataFrame, label: str) -> None:
@@ -33,6 +31,7 @@ def burning_table(frame: pl.DataFrame, label: str) -> None:
     st.dataframe(
         linked(frame).select(
             "app",
+            Environment="environment",
             Team="team",
             Objective=pl.col("objective").str.to_titlecase(),
             State=pl.col("state").replace(formats.STATES),
@@ -49,7 +48,7 @@ def burning_table(frame: pl.DataFrame, label: str) -> None:
         column_config={
             "app": app_column(),
             "Since": st.column_config.TextColumn(
-                "Since (UTC)", help="First bad slice of the window that fired."
+                "Since (UTC)", help="First bad slice of the windows that fired, or begin of the silence."
             ),
             **{
                 name: st.column_config.NumberColumn(
@@ -100,13 +99,38 @@ def silent_table(frame: pl.DataFrame) -> None:
     )
 
 
+def suspects_table(frame: pl.DataFrame) -> None:
+    """Versions and routes at fault, by their bad events since the burn began."""
+    st.dataframe(
+        linked(frame).select(
+            "app",
+            Environment="environment",
+            Objective=pl.col("objective").str.to_titlecase(),
+            Version="version",
+            Route=pl.when(pl.col("route") == "").then(pl.lit("other routes")).otherwise("route"),
+            Bad="bad",
+            Events="total",
+            Share=pl.col("bad") / pl.col("total") * 100,
+        ),
+        column_config={
+            "app": app_column(),
+            "Bad": st.column_config.NumberColumn(format="localized"),
+            "Events": st.column_config.NumberColumn(format="localized"),
+            "Share": st.column_config.NumberColumn("Bad share", format="%.1f %%"),
+        },
+        hide_index=True,
+        placeholder="",
+        alt="Versions and routes with the most bad events since each burn began",
+    )
+
+
 page = open_page("On-call", "Which apps burn their error budget now, worst first.")
-health = page.reads.frame("team/health").row(0, named=True)
+health = dict(page.reads.frame("team/health").rows())
 burning = page.reads.frame("oncall/burning", row_limit=formats.ROWS_SHOWN)
 without = page.reads.frame("oncall/without_indicator", row_limit=formats.ROWS_SHOWN)
 headline(health)
-firing = burning.filter(pl.col("state").is_in(["page", "ticket"]))
-quiet = burning.filter(pl.col("state") == "ok")
+firing = burning.filter(pl.col("state").is_in(ACT_NOW))
+quiet = burning.filter(~pl.col("state").is_in((*ACT_NOW, "silent")))
 st.subheader(
     f"As of {formats.moment(page.telemetry_end)}" if page.is_history and page.telemetry_end else "Act now",
     anchor=False,
@@ -120,6 +144,12 @@ elif firing.is_empty():
     st.success("Nothing burns fast enough for a page or a ticket.")
 else:
     burning_table(firing, "Objectives that page or need a ticket, the worst first")
+    suspects = page.reads.frame(
+        "oncall/suspects", bounds_ms=ladder_ms(request_slices(), slo_defaults()), row_limit=SUSPECTS
+    )
+    if suspects.height:
+        st.caption("Versions and routes with the most bad events since each of them began to burn.")
+        suspects_table(suspects)
 silent = page.reads.frame("oncall/silent", row_limit=formats.ROWS_SHOWN)
 if silent.height:
     st.subheader("Silent", anchor=False)
@@ -129,8 +159,8 @@ if silent.height:
     silent_table(silent)
     shown_of(silent.height, silent["matching"][0], "silent app", "the longest silent first")
 if quiet.height:
-    st.subheader("No alert, least budget first", anchor=False)
-    burning_table(quiet, "Objectives without an alert, the least budget first")
+    st.subheader("No alert, the worst state first", anchor=False)
+    burning_table(quiet, "Objectives without an alert, the worst state first, then the least budget")
     shown_of(burning.height, burning["matching"][0], "objective", "the worst first")
 if without.height:
     st.subheader("No indicator", anchor=False)

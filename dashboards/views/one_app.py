@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -13,11 +13,6 @@ from dashboards.charts import Panel
 from dashboards.frame import Page, by_currency, days_back, open_page
 from models.money import exact_total
 
-_COLOUR_OF_STATE: dict[str, Literal["red", "orange", "green"]] = {
-    "page": "red",
-    "ticket": "orange",
-    "ok": "green",
-}
 WINDOWS = {30: "30 days", 90: "90 days", 395: "13 months"}
 
 
@@ -56,7 +51,7 @@ def registry_facts(facts: dict[str, Any]) -> None:
     st.header(facts["app_name"], anchor=False)
     badges = st.container(horizontal=True)
     state = facts["worst_state"]
-    badges.badge(f"Health: {formats.STATES.get(state, state)}", color=_COLOUR_OF_STATE.get(state, "gray"))
+    badges.badge(f"Health: {formats.STATES[state]}", color=formats.STATE_COLOURS[state])
     if not facts["is_registered"]:
         badges.badge(
             "Unregistered", color="orange", help="Seen in a bill or in telemetry; no catalogue names it."
@@ -209,8 +204,9 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
     st.dataframe(
         pl.DataFrame(
             {
-                "Objective": [row["objective"].capitalize() for row in rows],
-                "State": [formats.STATES.get(row["state"], row["state"]) for row in rows],
+                "Environment": [row["environment"] for row in rows],
+                "Objective": [_objective(row) for row in rows],
+                "State": [formats.STATES[row["state"]] for row in rows],
                 "Target": [formats.target(row["target"]) for row in rows],
                 "Measured": [formats.percent(row["sli"], 3) for row in rows],
                 "Budget left": [
@@ -240,7 +236,18 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
         placeholder="",
         alt="Objectives of the app with error budget and burn rates",
     )
-    st.caption(f"Over {rows[0]['window_days']} days, counted by occurrences.")
+    checks = {row["environment"]: (row["health_checks"], row["health_errors"]) for row in rows}
+    answered, wrong = (sum(counts) for counts in zip(*checks.values(), strict=True))
+    st.caption(
+        f"Over {rows[0]['window_days']} days, counted by occurrences. Health checks count apart: "
+        f"{formats.count(answered)}, of which {formats.count(wrong)} went wrong."
+    )
+
+
+def _objective(row: dict[str, Any]) -> str:
+    """Name of an objective, with its threshold."""
+    name = str(row["objective"]).capitalize()
+    return name if row["threshold_ms"] is None else f"{name} within {row['threshold_ms']} ms"
 
 
 def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:

@@ -141,20 +141,14 @@ def idle_and_health(reads: TeamReads) -> None:
             )
     with right:
         st.subheader("Health of objectives", anchor=False)
-        health = reads.frame("team/health").row(0, named=True)
-        if not sum(health.values()):
+        health = reads.frame("team/health")
+        if health.is_empty():
             st.caption("No objective yet: no app of the team sends request spans.")
         else:
             st.markdown(
                 "  \n".join(
-                    f"**{formats.count(health[state])}** {words}"
-                    for state, words in (
-                        ("page", "burn fast enough to page"),
-                        ("ticket", "burn slowly: a ticket"),
-                        ("breached", "have spent their error budget"),
-                        ("ok", "raise no alert"),
-                        ("no_data", "have no indicator"),
-                    )
+                    f"**{formats.count(objectives)}** {formats.STATES[state]}: {formats.STATE_MEANINGS[state]}"
+                    for state, objectives in health.rows()
                 )
             )
             st.page_link("views/oncall.py", label="Worst first on the On-call page")

@@ -69,8 +69,10 @@ def print_summary(console: Console, settings: Settings, done: PassReport, clock:
             "no cost" if row["unallocated_share"] is None else f"{row['unallocated_share']:.1%} of the bill"
         )
         console.print(f"Unallocated: {row['billing_currency']} {money(row['unallocated_cost'])}, {share}.")
+    stale = f" {counts['stale']} cannot be judged: the data is old." if counts["stale"] else ""
     console.print(
-        f"Objectives: {counts['pages']} burning fast enough to page, {counts['tickets']} to ticket, of {counts['objectives']} with data. "
+        f"Objectives: {counts['pages']} burning fast enough to page, {counts['tickets']} to ticket, {counts['spent']} with the budget spent, "
+        f"{counts['silent']} silent, of {counts['objectives']} with data.{stale} "
         f"Cost anomalies: {counts['open_anomalies']} open, {counts['anomalies']} in all."
     )
     steps = ", ".join(f"{step.step} {step.seconds:.1f}" for step in done.steps)
@@ -107,6 +109,7 @@ def print_slo(console: Console, settings: Settings, app_id: str | None, clock: d
         return
     table = Table(
         "app",
+        "environment",
         "objective",
         "target",
         "sli",
@@ -123,6 +126,7 @@ def print_slo(console: Console, settings: Settings, app_id: str | None, clock: d
     for row in frame.iter_rows(named=True):
         table.add_row(
             row["app_id"],
+            row["environment"],
             row["objective"],
             f"{row['target']:.2%}",
             _share(row["sli"]),
@@ -156,7 +160,7 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
     console.print(table)
     console.print(
         f"{counts['apps']:,} apps; cost to {counts['cost_day'] or 'no day yet'}; telemetry to {_moment(counts['telemetry_until'])}; "
-        f"{counts['pages']} page, {counts['tickets']} ticket; {counts['open_anomalies']} open cost anomalies."
+        f"{counts['pages']} page, {counts['tickets']} ticket, {counts['spent']} spent, {counts['silent']} silent, {counts['stale']} stale; {counts['open_anomalies']} open cost anomalies."
     )
 
 

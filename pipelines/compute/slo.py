@@ -1,13 +1,22 @@
-"""Publishes objectives, budgets and burn as of a slice's end; the rules are ``models.slo``."""
+"""Publishes objectives, budgets, burn and states as of a slice's end; the rules are ``models.slo``."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import datetime
 
 import polars as pl
 
 from models import requests, silence, slo
-from models.policy import burn_windows, request_slices, silence_policy, slo_defaults
+from models.policy import (
+    Environments,
+    burn_windows,
+    environments,
+    request_slices,
+    silence_policy,
+    slo_defaults,
+    state_policy,
+)
 from models.schemas import SCHEMAS
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
@@ -18,27 +27,50 @@ from sql.publish import (
 from sql.warehouse import Warehouse
 
 
-def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
-    """Publishes ``mart_slo_status``, ``mart_app_silences`` and ``mart_as_of`` as of a slice's end."""
+def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: datetime) -> Outcome:
+    """Publishes every objective's state and burn as of a slice's end, the silent apps, and that moment itself.
+
+    Args:
+        warehouse: where slices are read and answers are published.
+        settings: which environments are production.
+        as_of: end of the newest slice counted.
+        moment: the moment asked about, which only tells how old the data is.
+    """
+    age = moment - as_of.slice_end
+    where = production_of(settings)
     prints = [(one.period, one.sha256) for one in heads(warehouse, "slices")]
     print_ = fingerprint(
         as_of.slice_end,
         prints,
         release_sha256(warehouse, "registry"),
         release_sha256(warehouse, "identities"),
+        sorted(where.production),
+        age > state_policy().stale_after,
     )
     if is_current(warehouse, "slo", print_):
         return Outcome(unchanged=1, notes=_notes(as_of))
     objectives = slo_defaults()
     ladder = requests.ladder_ms(request_slices(), objectives)
-    windows = warehouse.frame(
-        "queries/slo/windows", **slo.window_parameters(objectives, as_of.slice_end, ladder)
+    buckets = warehouse.frame(
+        "queries/slo/buckets",
+        **slo.bucket_parameters(objectives, burn_windows(), as_of.slice_end, ladder),
     )
     apps = warehouse.frame("queries/inventory/apps")
     silences = _silences(warehouse, apps, as_of)
-    status = slo.status(windows, objectives, burn_windows(), as_of.slice_end, apps["app_id"])
+    judged = slo.status(
+        buckets,
+        objectives,
+        burn_windows(),
+        as_of.slice_end,
+        apps["app_id"],
+        environments=where,
+        state_policy=state_policy(),
+        silences=silences,
+        age=age,
+    )
     tables = {
-        "mart_slo_status": _with_team(status, apps),
+        "mart_slo_status": _with_team(judged.status, apps),
+        "mart_slo_burn": _with_team(judged.burn, apps),
         "mart_app_silences": _with_team(silences, apps),
         "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
     }
@@ -62,6 +94,15 @@ def _with_team(frame: pl.DataFrame, apps: pl.DataFrame) -> pl.DataFrame:
     return frame.join(apps.select("app_id", "team"), on="app_id", how="left").with_columns(
         pl.col("team").fill_null("unassigned")
     )
+
+
+def production_of(settings: Settings) -> Environments:
+    """Which environments are production: the workspace's own list, else the policy's."""
+    policy = environments()
+    own = settings.environments.production
+    if own is None:
+        return policy
+    return Environments(frozenset(name.strip().lower() for name in own), policy.worst_elsewhere)
 
 
 def _notes(as_of: AsOf) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "identities": ("core_identities",),
     "costs": ("core_app_costs_daily", "mart_chargeback_lines"),
     "unit_costs": ("mart_app_unit_costs_daily",),
-    "slo": ("mart_slo_status", "mart_app_silences", "mart_as_of"),
+    "slo": ("mart_slo_status", "mart_slo_burn", "mart_app_silences", "mart_as_of"),
     "anomalies": ("mart_cost_anomalies",),
     "marts": ("mart_team_costs_weekly", "mart_app_inventory"),
 }

@@ -199,26 +199,47 @@ CREATE TABLE IF NOT EXISTS mart_slo_status
     as_of            DateTime('UTC')        COMMENT 'end of the newest slice counted',
     app_id           String                 COMMENT 'the app',
     team             LowCardinality(String) COMMENT 'owning team',
+    environment      LowCardinality(String) COMMENT 'deployment.environment.name, or empty',
+    is_production    Bool                   COMMENT 'only production pages',
     objective        LowCardinality(String) COMMENT 'availability or latency',
     target           Float64                COMMENT 'share of good events promised, 0 to 1',
+    threshold_ms     Nullable(UInt32)       COMMENT 'a good event takes at most this; NULL where errors are counted',
     window_days      UInt16                 COMMENT 'rolling window',
     good             UInt64                 COMMENT 'good events in the window',
     total            UInt64                 COMMENT 'events in the window',
     sli              Nullable(Float64)      COMMENT 'good / total; NULL without events',
     budget_remaining Nullable(Float64)      COMMENT '1 - (bad/total)/(1-target), by occurrences, may be negative',
-    burn_rate_5m     Nullable(Float64)      COMMENT 'burn over the last five minutes',
-    burn_rate_30m    Nullable(Float64)      COMMENT 'burn over 30 minutes',
-    burn_rate_1h     Nullable(Float64)      COMMENT 'burn over one hour',
-    burn_rate_2h     Nullable(Float64)      COMMENT 'burn over two hours',
-    burn_rate_6h     Nullable(Float64)      COMMENT 'burn over six hours',
-    burn_rate_1d     Nullable(Float64)      COMMENT 'burn over one day',
-    burn_rate_3d     Nullable(Float64)      COMMENT 'burn over three days',
-    state            LowCardinality(String) COMMENT 'ok, ticket, page or no_data',
-    since            Nullable(DateTime('UTC')) COMMENT 'first bad slice of the window that fired',
+    is_spent         Bool                   COMMENT 'no budget is left, and that is no matter of one or two events',
+    state            LowCardinality(String) COMMENT 'page, ticket, spent, silent, too_few, stale, ok or no_data',
+    state_rank       UInt8                  COMMENT 'order of the states, 1 is the worst',
+    since            Nullable(DateTime('UTC')) COMMENT 'first bad slice of the windows that fired, or begin of the silence',
+    silent_since     Nullable(DateTime('UTC')) COMMENT 'begin of the silence, whatever the state; NULL where requests come as they should',
+    health_checks    UInt64                 COMMENT 'health checks of the app and environment in the window, part of no objective',
+    health_errors    UInt64                 COMMENT 'those that went wrong',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
-ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, objective)
-COMMENT 'Objectives, budgets and burn per app';
+ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, environment, objective)
+COMMENT 'Objectives, budgets and states per app and environment';
+
+-- statement
+CREATE TABLE IF NOT EXISTS mart_slo_burn
+(
+    as_of            DateTime('UTC')        COMMENT 'end of the newest slice counted',
+    app_id           String                 COMMENT 'the app',
+    team             LowCardinality(String) COMMENT 'owning team',
+    environment      LowCardinality(String) COMMENT 'deployment.environment.name, or empty',
+    objective        LowCardinality(String) COMMENT 'availability or latency',
+    window           LowCardinality(String) COMMENT 'a window of the burn policy, or the objective''s own: 5m, 1h, 3d, 30d',
+    window_seconds   UInt32                 COMMENT 'its length',
+    bad              UInt64                 COMMENT 'bad events in it',
+    total            UInt64                 COMMENT 'events in it',
+    burn_rate        Nullable(Float64)      COMMENT '(bad/total)/(1-target); NULL without events',
+    bad_slices       Nullable(UInt32)       COMMENT 'slices in it that burn faster than the budget allows; NULL for the objective''s own window',
+    first_bad        Nullable(DateTime('UTC')) COMMENT 'start of the first of them',
+    batch_id         UUID                   COMMENT 'batch that wrote the row'
+)
+ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id, environment, objective, window_seconds)
+COMMENT 'Burn of every objective in every window, one row each';
 
 -- statement
 CREATE TABLE IF NOT EXISTS mart_as_of
@@ -345,7 +366,7 @@ CREATE TABLE IF NOT EXISTS mart_app_inventory
     billed_cost_30d  Map(String, Decimal(38, 18)) COMMENT 'billed in the 30 cost days to as-of, by currency',
     effective_cost_30d Map(String, Decimal(38, 18)) COMMENT 'effective in the same days, by currency',
     is_idle          Bool                   COMMENT 'cost in the last 30 days, observed before, no request in them',
-    worst_state      LowCardinality(String) COMMENT 'worst objective: page, ticket, ok, no_data',
+    worst_state      LowCardinality(String) COMMENT 'worst objective in production, or anywhere where there is none',
     batch_id         UUID                   COMMENT 'batch that wrote the row'
 )
 ENGINE = {{merge_tree}} ORDER BY (batch_id, app_id)
@@ -380,9 +401,29 @@ CREATE OR REPLACE VIEW core_app_resources_current AS
 SELECT * EXCEPT batch_id FROM core_app_resources
 WHERE (usage_date, batch_id) IN (SELECT period, batch_id FROM current_batches WHERE table_name = 'core_app_resources');
 -- statement
+CREATE OR REPLACE VIEW mart_slo_burn_current AS
+SELECT * EXCEPT batch_id FROM mart_slo_burn
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_burn');
+-- statement
 CREATE OR REPLACE VIEW mart_slo_status_current AS
-SELECT * EXCEPT batch_id FROM mart_slo_status
-WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_status');
+SELECT s.* EXCEPT batch_id,
+    b.burn_rate_5m AS burn_rate_5m, b.burn_rate_30m AS burn_rate_30m, b.burn_rate_1h AS burn_rate_1h,
+    b.burn_rate_2h AS burn_rate_2h, b.burn_rate_6h AS burn_rate_6h, b.burn_rate_1d AS burn_rate_1d,
+    b.burn_rate_3d AS burn_rate_3d
+FROM mart_slo_status AS s
+LEFT JOIN
+(
+    SELECT
+        app_id, environment, objective,
+        anyIf(burn_rate, window = '5m') AS burn_rate_5m, anyIf(burn_rate, window = '30m') AS burn_rate_30m,
+        anyIf(burn_rate, window = '1h') AS burn_rate_1h, anyIf(burn_rate, window = '2h') AS burn_rate_2h,
+        anyIf(burn_rate, window = '6h') AS burn_rate_6h, anyIf(burn_rate, window = '1d') AS burn_rate_1d,
+        anyIf(burn_rate, window = '3d') AS burn_rate_3d
+    FROM mart_slo_burn
+    WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_burn')
+    GROUP BY app_id, environment, objective
+) AS b USING (app_id, environment, objective)
+WHERE s.batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_status');
 -- statement
 CREATE OR REPLACE VIEW mart_as_of_current AS
 SELECT * EXCEPT batch_id FROM mart_as_of

@@ -24,6 +24,7 @@ TABLES = (
     "core_app_costs_daily",
     "core_request_slices",
     "mart_slo_status",
+    "mart_slo_burn",
     "mart_cost_anomalies",
     "mart_app_unit_costs_daily",
     "mart_team_costs_weekly",

@@ -80,7 +80,7 @@ _PARTS = {0: (), 1: (Decimal(1),), 2: (Decimal("0.65"), Decimal("0.35"))}
 _SCOPES: dict[str, tuple[str, ...]] = {
     "registry": ("core_apps", "core_teams"),
     "identities": ("core_identities",),
-    "slo": ("mart_slo_status",),
+    "slo": ("mart_slo_status", "mart_slo_burn"),
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
 }
 _MONTHLY_SCOPES = {
@@ -106,6 +106,11 @@ _TYPES: dict[str, Any] = {
     "effective_cost_30d": _MONEY_BY_CURRENCY,
     "resource_ids": pl.List(pl.String),
     "members": pl.List(pl.String),
+    "silent_since": pl.Datetime("us", "UTC"),
+    "first_bad": pl.Datetime("us", "UTC"),
+    "since": pl.Datetime("us", "UTC"),
+    "threshold_ms": pl.UInt32,
+    "burn_rate": pl.Float64,
     "first_cost_date": pl.Date,
     "last_cost_date": pl.Date,
 }
@@ -147,7 +152,7 @@ def build() -> Fleet:
     ]
     fleet.tables["core_identities"] = _identities()
     fleet.tables["core_app_telemetry_daily"] = _telemetry()
-    fleet.tables["mart_slo_status"] = _objectives()
+    fleet.tables["mart_slo_status"], fleet.tables["mart_slo_burn"] = _objectives()
     fleet.tables["mart_cost_anomalies"] = _anomalies(costs)
     fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(costs, fleet.tables["core_app_telemetry_daily"])
     fleet.tables["mart_team_costs_weekly"] = _weekly(costs)
@@ -276,6 +281,8 @@ def _telemetry() -> list[Row]:
                     "metric_points": 1440,
                     "requests": requests,
                     "errors": requests // bad,
+                    "health_checks": requests // 10,
+                    "health_errors": 0,
                     "duration_p50_ms": 40.0 + day.day,
                     "duration_p95_ms": 120.0 + 3 * day.day,
                     "last_seen": datetime(day.year, day.month, day.day, 23, 54, tzinfo=UTC),
@@ -315,8 +322,12 @@ def _unit_costs(costs: list[Row], telemetry: list[Row]) -> list[Row]:
     return rows
 
 
-def _objectives() -> list[Row]:
-    rows = []
+BURN_WINDOWS = {"5m": 300, "30m": 1800, "1h": 3600, "2h": 7200, "6h": 21_600, "1d": 86_400, "3d": 259_200}
+
+
+def _objectives() -> tuple[list[Row], list[Row]]:
+    """An answer per objective, and its burn in every window."""
+    rows, burns = [], []
     for app, team, _, _, per_day, special in _APPS:
         if special in ("idle", "no_data") or not per_day:
             continue
@@ -329,31 +340,55 @@ def _objectives() -> list[Row]:
                 elif special == "ticket":
                     state, bad, burn = "ticket", total * 8 // 1000, 3.4
                 elif special == "breached":
-                    state, bad, burn = "ok", total * 13 // 1000, 0.4
-            rows.append(_objective(app, team, objective, state, total, bad, burn))
-    rows.append(_objective("report-mailer", "insights", "availability", "no_data", 0, 0, None))
-    return rows
+                    state, bad, burn = "spent", total * 13 // 1000, 0.4
+            rows.append(_objective(app, team, objective, state, total, bad))
+            burns += _burns(rows[-1], burn)
+    rows.append(_objective("report-mailer", "insights", "availability", "no_data", 0, 0))
+    return rows, burns + _burns(rows[-1], None)
 
 
-def _objective(
-    app: str, team: str, objective: str, state: str, total: int, bad: int, burn: float | None
-) -> Row:
+def _burns(objective: Row, burn: float | None) -> list[Row]:
+    keys = ("as_of", "app_id", "team", "environment", "objective")
+    counts = {"bad": 0 if burn is None else 5, "total": 0 if burn is None else 500, "bad_slices": 1}
+    return [
+        {
+            **{key: objective[key] for key in keys},
+            "window": window,
+            "window_seconds": seconds,
+            **counts,
+            "burn_rate": burn,
+            "first_bad": objective["since"],
+        }
+        for window, seconds in BURN_WINDOWS.items()
+    ]
+
+
+STATE_RANKS = {"page": 1, "ticket": 2, "spent": 3, "ok": 7, "no_data": 8}
+
+
+def _objective(app: str, team: str, objective: str, state: str, total: int, bad: int) -> Row:
     firing = state in ("page", "ticket")
-    burns = {f"burn_rate_{window}": burn for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")}
     return {
         "as_of": AS_OF,
         "app_id": app,
         "team": team,
+        "environment": "prod",
+        "is_production": True,
         "objective": objective,
         "target": 0.99,
+        "threshold_ms": 500 if objective == "latency" else None,
         "window_days": 30,
         "good": total - bad,
         "total": total,
         "sli": (total - bad) / total if total else None,
         "budget_remaining": 1 - (bad / total) / 0.01 if total else None,
-        **burns,
+        "is_spent": bad >= 3 and bad * 100 >= total,
         "state": state,
+        "state_rank": STATE_RANKS[state],
         "since": AS_OF - timedelta(hours=5) if firing else None,
+        "silent_since": None,
+        "health_checks": total // 10,
+        "health_errors": 0,
     }
 
 
@@ -495,6 +530,8 @@ def _inventory(costs: list[Row], telemetry: list[Row]) -> list[Row]:
                 "is_idle": special == "idle",
                 "worst_state": special
                 if special in ("page", "ticket")
+                else "spent"
+                if special == "breached"
                 else ("no_data" if special in ("idle", "no_data") or not per_day else "ok"),
             }
         )

@@ -40,6 +40,7 @@ PARAMETERS: dict[str, Any] = {
     "order_by": "cost",
     "order_currency": "USD",
     "row_limit": 1000,
+    "bounds_ms": (100, 500),
     "app_id": "checkout",
     "first_day": FIRST_DAY,
     "last_day": COST_DAY,

@@ -103,9 +103,10 @@ def fleet_counts(s: Sample, teams: Any) -> Answer:
             sum(not row["is_registered"] for row in apps),
             sum(row["is_idle"] for row in apps),
             sum(row["total"] > 0 for row in slo),
-            sum((row["budget_remaining"] or 0) < 0 for row in slo),
+            sum(row["is_spent"] for row in slo),
             sum(row["state"] == "page" for row in slo),
             sum(row["state"] == "ticket" for row in slo),
+            sum(row["state"] == "silent" for row in slo),
             len(of(s["mart_cost_anomalies"], teams, state="open")),
         )
     ]
@@ -142,7 +143,7 @@ def fleet_apps(
         flags += ["idle"] if app["is_idle"] else []
         flags += (
             ["breached"]
-            if any((o["budget_remaining"] or 0) < 0 for o in of(s["mart_slo_status"], teams, app_id=name))
+            if any(o["is_spent"] and o["is_production"] for o in of(s["mart_slo_status"], teams, app_id=name))
             else []
         )
         flags += ["anomaly"] if of(s["mart_cost_anomalies"], teams, app_id=name, state="open") else []
@@ -182,8 +183,9 @@ def fleet_apps(
 @query("team/health")
 def team_health(s: Sample, teams: Any) -> Answer:
     slo = of(s["mart_slo_status"], teams)
-    states = [sum(row["state"] == state for row in slo) for state in ("ok", "ticket", "page", "no_data")]
-    return [(*states, sum((row["budget_remaining"] or 0) < 0 for row in slo))]
+    worst_first = ("page", "ticket", "spent", "silent", "too_few", "stale", "ok", "no_data")
+    held = [(state, sum(row["state"] == state for row in slo)) for state in worst_first]
+    return [(state, objectives) for state, objectives in held if objectives]
 
 
 @query("team/idle")
@@ -584,8 +586,10 @@ def summary_counts(s: Sample) -> Answer:
             len(apps),
             *flags,
             sum(row["state"] != "no_data" for row in slo),
-            sum(row["state"] == "page" for row in slo),
-            sum(row["state"] == "ticket" for row in slo),
+            *(
+                sum(row["state"] == state for row in slo)
+                for state in ("page", "ticket", "spent", "silent", "stale")
+            ),
             len(episodes),
             sum(row["state"] == "open" for row in episodes),
             max(row["usage_date"] for row in s["core_app_costs_daily"]),
@@ -665,7 +669,71 @@ def inventory_telemetry(s: Sample, as_of: date) -> Answer:
 
 @query("inventory/slo_states")
 def inventory_slo_states(s: Sample) -> Answer:
-    return sorted((row["app_id"], row["objective"], row["state"]) for row in s["mart_slo_status"])
+    slo = s["mart_slo_status"]
+    in_production = {row["app_id"] for row in slo if row["is_production"]}
+    speaking = [row for row in slo if row["is_production"] or row["app_id"] not in in_production]
+    speaking.sort(key=lambda row: (row["app_id"], row["environment"], row["objective"]))
+    return [(row["app_id"], row["objective"], row["state_rank"]) for row in speaking]
+
+
+def burns_of(s: Sample, row: Any, windows: tuple[str, ...]) -> list[Any]:
+    """Burn rates of an objective in some windows."""
+    key = ("app_id", "environment", "objective")
+    own = {b["window"]: b["burn_rate"] for b in s["mart_slo_burn"] if all(b[k] == row[k] for k in key)}
+    return [own.get(window) for window in windows]
+
+
+@query("app/objectives")
+def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
+    own = of(s["mart_slo_status"], teams, app_id=app_id)
+    own.sort(key=lambda row: (not row["is_production"], row["environment"], row["objective"]))
+    first = ("environment", "objective", "target", "threshold_ms", "window_days", "good", "total", "sli", "budget_remaining")  # fmt: skip
+    last = ("state", "since", "health_checks", "health_errors")
+    return [
+        (*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d")), *(row[k] for k in last))
+        for row in own
+    ]
+
+
+@query("oncall/burning")
+def oncall_burning(s: Sample, teams: Any, row_limit: int) -> Answer:
+    own = [row for row in of(s["mart_slo_status"], teams) if row["state"] != "no_data"]
+
+    def order(row: Any) -> tuple[Any, ...]:
+        fastest = max(rate or 0 for rate in burns_of(s, row, ("1h", "6h", "3d")))
+        burn = fastest if row["state"] in ("page", "ticket") else 0
+        return (
+            row["state_rank"],
+            -burn,
+            row["budget_remaining"],
+            row["app_id"],
+            row["environment"],
+            row["objective"],
+        )
+
+    own.sort(key=order)
+    first = ("app_id", "environment", "team", "objective", "state", "since", "target", "threshold_ms", "window_days", "good", "total", "sli", "budget_remaining")  # fmt: skip
+    return [
+        (*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d")), len(own))
+        for row in own[:row_limit]
+    ]
+
+
+@query("oncall/without_indicator")
+def oncall_without_indicator(s: Sample, teams: Any, row_limit: int) -> Answer:
+    own = [
+        r
+        for r in of(s["mart_app_inventory"], teams)
+        if not r["has_indicator"] and r["app_id"] != "unallocated"
+    ]
+    own.sort(
+        key=lambda r: (
+            r["last_seen"] is None,
+            -(r["last_seen"].timestamp() if r["last_seen"] else 0),
+            r["app_id"],
+        )
+    )
+    return [(r["app_id"], r["app_name"], r["team"], r["last_seen"], len(own)) for r in own[:row_limit]]
 
 
 @query("identities/apps")

@@ -6,6 +6,7 @@ whoever reads one of those is wrong. Rows stay plain Python, for the independent
 
 from __future__ import annotations
 
+import itertools
 import random
 import uuid
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ SCOPES = {
     "mart_slo_status": "slo",
     "mart_app_silences": "slo",
     "mart_as_of": "slo",
+    "mart_slo_burn": "slo",
     "mart_cost_anomalies": "anomalies",
     "mart_team_costs_weekly": "marts",
     "mart_app_inventory": "marts",
@@ -195,6 +197,8 @@ def _telemetry(draw: Draw) -> Iterator[Row]:
                     "metric_points": draw.number(70),
                     "requests": draw.number(900),
                     "errors": draw.number(50),
+                    "health_checks": draw.number(90),
+                    "health_errors": draw.number(9),
                     "duration_p50_ms": draw.chance.randint(1, 400) / 4,
                     "duration_p95_ms": draw.chance.randint(401, 999) / 4,
                     "last_seen": datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -203,27 +207,67 @@ def _telemetry(draw: Draw) -> Iterator[Row]:
 
 
 def _objectives(draw: Draw) -> Iterator[Row]:
+    ranks = {"page": 1, "ticket": 2, "spent": 3, "silent": 4, "too_few": 5, "stale": 6, "ok": 7, "no_data": 8}
     for app in APPS:
-        for objective in ("availability", "latency"):
+        team, environments = draw.team(app), draw.of((("production",), ("stage",), ("", "stage")))
+        for environment, objective in itertools.product(environments, ("availability", "latency")):
             total = draw.number(90_000)
+            state = draw.of([name for name in ranks if name != "no_data"]) if total else "no_data"
             yield {
                 "as_of": datetime(2026, 3, 11, 23, 55, tzinfo=UTC),
                 "app_id": app,
-                "team": draw.team(app),
+                "team": team,
+                "environment": environment,
+                "is_production": environment != "stage",
                 "objective": objective,
+                "threshold_ms": 500 if objective == "latency" else None,
                 "target": draw.of((0.99, 0.95)),
                 "window_days": draw.of((28, 30)),
                 "good": draw.number(total) if total else 0,
                 "total": total,
                 "sli": draw.chance.randint(0, 64) / 64 if total else None,
                 "budget_remaining": draw.of((-2.5, -0.25, 0.0, 0.5, 1.0)) if total else None,
-                **{
-                    f"burn_rate_{window}": draw.of((None, draw.chance.randint(0, 400) / 8))
-                    for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-                },
-                "state": draw.of(("page", "ticket", "ok")) if total else "no_data",
+                "is_spent": bool(total) and draw.of((True, False)),
+                "state": state,
+                "state_rank": ranks[state],
                 "since": draw.of((None, draw.moment())),
+                "silent_since": draw.of((None, draw.moment())),
+                "health_checks": draw.number(900),
+                "health_errors": draw.number(90),
             }
+
+
+def _burns(draw: Draw) -> Iterator[Row]:
+    """Burn of every objective in every window, in some of which nothing happened."""
+    windows = {
+        "5m": 300,
+        "15m": 900,
+        "30m": 1800,
+        "1h": 3600,
+        "2h": 7200,
+        "6h": 21_600,
+        "1d": 86_400,
+        "3d": 259_200,
+    }
+    for app in APPS:
+        for environment, objective in itertools.product(
+            ("production", "", "stage"), ("availability", "latency")
+        ):
+            for window, seconds in windows.items():
+                yield {
+                    "as_of": datetime(2026, 3, 11, 23, 55, tzinfo=UTC),
+                    "app_id": app,
+                    "team": draw.team(app),
+                    "environment": environment,
+                    "objective": objective,
+                    "window": window,
+                    "window_seconds": seconds,
+                    "bad": draw.number(9),
+                    "total": draw.number(900),
+                    "burn_rate": draw.of((None, draw.chance.randint(0, 400) / 8)),
+                    "bad_slices": draw.number(9),
+                    "first_bad": draw.of((None, draw.moment())),
+                }
 
 
 def _anomalies(draw: Draw) -> Iterator[Row]:
@@ -279,7 +323,7 @@ def _inventory(draw: Draw) -> Iterator[Row]:
             "billed_cost_30d": {currency: draw.money() for currency in sorted(held)},
             "effective_cost_30d": {currency: draw.money() for currency in sorted(held)},
             "is_idle": draw.chance.random() < 0.6,
-            "worst_state": draw.of(("page", "ticket", "ok", "no_data")),
+            "worst_state": draw.of(("page", "ticket", "spent", "silent", "ok", "no_data")),
         }
 
 
@@ -381,6 +425,7 @@ MAKERS = {
     "mart_slo_status": _objectives,
     "mart_app_silences": _silences,
     "mart_as_of": _moments,
+    "mart_slo_burn": _burns,
     "mart_cost_anomalies": _anomalies,
     "mart_team_costs_weekly": _weekly,
     "mart_app_inventory": _inventory,

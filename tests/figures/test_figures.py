@@ -23,14 +23,14 @@ from tests.figures.counted import COUNTED
 from tests.figures.rows import APPS, COST_DAY, CURRENCIES, MONTHS, TEAMS, Sample, publish_sample
 
 FOLDERS = (
-    "anomalies", "app", "chargeback", "costs", "dashboards", "finance", "fleet", "identities", "inventory", "summary", "team",
+    "anomalies", "app", "chargeback", "costs", "dashboards", "finance", "fleet", "identities", "inventory", "oncall", "summary", "team",
 )  # fmt: skip
 ELSEWHERE = {
     "dashboards/release_mark": "test_the_mark_changes_with_every_release",
     "finance/deliveries": "test_bill_figures.py",
     "finance/reconciliation": "test_bill_figures.py",
     "identities/distinct": "test_bill_figures.py",
-    "app/objectives": "tests of objectives",
+    "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
 }
 """Queries of these folders that another test counts."""
 

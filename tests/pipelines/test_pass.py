@@ -26,6 +26,8 @@ from sql.publish import heads
 Truth = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 APPS, DAYS, SEED, END = 40, 75, 11, date(2026, 10, 31)
+RUN = ("run", "--as-of", "2026-11-01T00:00:00Z")
+"""Asked at the end of the data: a month later its states would be stale."""
 
 
 def appfleet(workspace: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -59,7 +61,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(fleet: Path) -> Iterator[Path]:
-    appfleet(fleet, "run")
+    appfleet(fleet, *RUN)
     yield fleet
 
 
@@ -78,6 +80,7 @@ def figures(workspace: Path) -> dict[str, str]:
             "core_app_costs_daily",
             "core_request_slices",
             "mart_slo_status",
+            "mart_slo_burn",
             "mart_cost_anomalies",
             "mart_app_unit_costs_daily",
             "mart_team_costs_weekly",
@@ -152,7 +155,7 @@ def test_a_second_pass_publishes_nothing(done: Path) -> None:
     before = figures(done)
     with open_warehouse(done, role="reader") as warehouse:
         releases = [(one.scope, one.period, one.seq) for one in heads(warehouse)]
-    again = appfleet(done, "run")
+    again = appfleet(done, *RUN)
     assert again.stdout.count("nothing new") == 10, again.stdout
     assert figures(done) == before
     with open_warehouse(done, role="reader") as warehouse:
@@ -160,13 +163,13 @@ def test_a_second_pass_publishes_nothing(done: Path) -> None:
 
 
 def test_two_passes_at_once_do_not_meet(done: Path) -> None:
-    first = subprocess.Popen(command("run"), env=environment(done), stdout=subprocess.DEVNULL)
+    first = subprocess.Popen(command(*RUN), env=environment(done), stdout=subprocess.DEVNULL)
     try:
         lock = done / ".appfleet" / "leases" / "pass.lock"
         deadline = time.monotonic() + 60
         while not (lock.exists() and lock.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
-        second = appfleet(done, "run", "--wait", "0", check=False)
+        second = appfleet(done, *RUN, "--wait", "0", check=False)
         assert second.returncode == 1
         assert f"process {first.pid} since" in second.stderr
     finally:

@@ -71,12 +71,18 @@ def computed(
 
 
 def moment(context: dg.AssetExecutionContext, warehouse: Warehouse) -> AsOf:
-    """The run's as-of, else the newest complete slice and cost day of the data. Here the clock is read."""
+    """The run's as-of, else the newest complete slice and cost day of the data. Here and below the clock is read."""
     clock = datetime.now(UTC)
     tag = context.run.tags.get(AS_OF_TAG)
     if tag is None:
         return compute.newest_complete(warehouse, clock)
     return compute.as_of_moment(warehouse, datetime.fromisoformat(tag), clock)
+
+
+def asked(context: dg.AssetExecutionContext) -> datetime:
+    """The moment the run asks about: its as-of, else now."""
+    tag = context.run.tags.get(AS_OF_TAG)
+    return datetime.now(UTC) if tag is None else datetime.fromisoformat(tag)
 
 
 def _months(context: dg.AssetExecutionContext) -> Sequence[date] | None:
@@ -137,12 +143,15 @@ slo_status = computed(
     "slo_status",
     "reliability",
     {
-        "mart_slo_status": "Objectives, error budgets and burn of every app.",
+        "mart_slo_status": "Objectives, error budgets and states of every app and environment.",
+        "mart_slo_burn": "Burn of every objective in every window.",
         "mart_app_silences": "Apps whose requests stopped, or nearly, against their own rhythm.",
         "mart_as_of": "The moment figures are given for, and what it rests on.",
     },
     ["core_request_slices", "core_apps"],
-    lambda context, warehouse, settings: compute.compute_slo(warehouse, settings, moment(context, warehouse)),
+    lambda context, warehouse, settings: compute.compute_slo(
+        warehouse, settings, moment(context, warehouse), asked(context)
+    ),
 )
 
 anomalies = computed(

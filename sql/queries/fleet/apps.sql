@@ -1,6 +1,6 @@
 -- purpose: every app of the viewer's teams with cost, activity, health and flags, the first by a chosen order
 -- parameters: teams Array(String), cost_day Date, search String (part of id, title, team or lifecycle, any case),
---   only Array(String) (flags of which one must hold: unregistered, idle, breached, page, ticket, no_data, anomaly),
+--   only Array(String) (flags of which one must hold: unregistered, idle, breached, anomaly, or a state of its objectives),
 --   order_by String (cost, change, requests, errors, name), order_currency String, row_limit UInt32
 -- columns: app_id, app_name, team, lifecycle, cost, cost_before Map(currency, Decimal), requests, errors,
 --   state, flags Array(String), matching (apps before the limit)
@@ -45,7 +45,7 @@ WITH
     overspent AS
     (
         SELECT DISTINCT app_id FROM mart_slo_status_current
-        WHERE team IN {teams:Array(String)} AND budget_remaining < 0
+        WHERE team IN {teams:Array(String)} AND is_spent AND is_production
     ),
     anomalous AS
     (

@@ -1,8 +1,8 @@
 -- purpose: the headline counts of the viewer's apps
 -- parameters: teams Array(String)
--- columns: apps, unregistered, idle, objectives, breached (budget overspent), pages, tickets, open_anomalies
+-- columns: apps, unregistered, idle, objectives, breached (budget spent), pages, tickets, silent, open_anomalies
 SELECT
-    apps, unregistered, idle, objectives, breached, pages, tickets,
+    apps, unregistered, idle, objectives, breached, pages, tickets, silent,
     (
         SELECT count() FROM mart_cost_anomalies_current
         WHERE team IN {teams:Array(String)} AND state = 'open'
@@ -17,9 +17,10 @@ CROSS JOIN
 (
     SELECT
         countIf(total > 0) AS objectives,
-        countIf(budget_remaining < 0) AS breached,
+        countIf(is_spent) AS breached,
         countIf(state = 'page') AS pages,
-        countIf(state = 'ticket') AS tickets
+        countIf(state = 'ticket') AS tickets,
+        countIf(state = 'silent') AS silent
     FROM mart_slo_status_current
     WHERE team IN {teams:Array(String)}
 ) AS slo

@@ -1,11 +1,8 @@
--- purpose: objectives of the chosen teams by state
+-- purpose: objectives of the chosen teams by state, the worst state first
 -- parameters: teams Array(String)
--- columns: ok, ticket, page, no_data, breached
-SELECT
-    countIf(state = 'ok') AS ok,
-    countIf(state = 'ticket') AS ticket,
-    countIf(state = 'page') AS page,
-    countIf(state = 'no_data') AS no_data,
-    countIf(budget_remaining < 0) AS breached
-FROM mart_slo_status_current
+-- columns: state, objectives
+SELECT toString(s.state) AS state, count() AS objectives
+FROM mart_slo_status_current AS s
 WHERE team IN {teams:Array(String)}
+GROUP BY state, state_rank
+ORDER BY state_rank
