@@ -5,9 +5,18 @@
 --   health_agents String (regular expressions), health_methods Array(String), bounds_ns Array(UInt64) (the ladder),
 --   routes_kept UInt64
 -- columns: none
+-- Only apps with more routes than keep their name are ranked: ranking costs more than everything else together.
 INSERT INTO core_request_slices
     (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, batch_id)
-WITH spans AS
+WITH crowded AS
+(
+    SELECT toDate(Timestamp), toString(app_id)
+    FROM otel.otel_traces
+    WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind)
+    GROUP BY 1, 2
+    HAVING uniqExact(request_route(SpanName, SpanAttributes)) > {routes_kept:UInt64}
+),
+spans AS
 (
     SELECT
         toString(app_id) AS app,
@@ -21,26 +30,28 @@ WITH spans AS
         request_error_class(
             SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
             {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) AS error_class,
-        request_duration(Duration) AS duration
+        request_duration(Duration) AS duration,
+        toUInt8(arrayFirstIndex(bound -> duration <= bound, {bounds_ns:Array(UInt64)})) AS rung
     FROM otel.otel_traces_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind) AND app_id != ''
 ),
 weighed AS
 (
     SELECT
-        app, slice_start, day, environment, version, route, kind, error_class,
-        duration > 0 AS has_end,
-        toUInt8(arrayFirstIndex(bound -> duration <= bound, {bounds_ns:Array(UInt64)})) AS rung,
+        *,
         countIf(error_class != '') OVER (PARTITION BY day, app, route) AS route_errors,
         count() OVER (PARTITION BY day, app, route) AS route_requests
     FROM spans
+    WHERE (day, app) IN crowded
 ),
 placed AS
 (
     SELECT
-        *,
+        * EXCEPT (route_errors, route_requests),
         dense_rank() OVER (PARTITION BY day, app ORDER BY route_errors DESC, route_requests DESC, route) AS place
     FROM weighed
+    UNION ALL
+    SELECT *, 1 AS place FROM spans WHERE (day, app) NOT IN crowded
 )
 SELECT
     slice_start,
@@ -52,9 +63,9 @@ SELECT
     count(),
     countIf(error_class != ''),
     sumMapIf(map(error_class, toUInt32(1)), error_class != ''),
-    countIf(has_end),
+    countIf(duration > 0),
     arrayMap(
-        number -> arrayCount(one -> one <= number, groupArrayIf(rung, has_end AND rung > 0)),
+        number -> arrayCount(one -> one <= number, groupArrayIf(rung, duration > 0 AND rung > 0)),
         arrayEnumerate({bounds_ns:Array(UInt64)})),
     {batch_id:UUID}
 FROM placed AS p
