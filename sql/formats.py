@@ -23,6 +23,8 @@ _ANY_OTLP: dict[str, str | int | float] = {
     "optimize_and_compare_chain": 0,
     # An empty list is told from no value by the presence of its member.
     "allow_experimental_nullable_tuple_type": 1,
+    # The patterns are ours (models/policy/redaction.yaml) and their cost is measured.
+    "reject_expensive_hyperscan_regexps": 0,
 }
 
 

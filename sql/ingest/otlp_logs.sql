@@ -4,12 +4,17 @@
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
+--   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
+--   (what is hidden before it is stored: models/redaction.py)
 -- columns: none
 INSERT INTO otel.otel_logs
     (Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body,
      ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
      LogAttributes, EventName, x_RecordHash, x_BatchId)
-WITH {encoding:String} = 'json' AS json
+WITH
+    {encoding:String} = 'json' AS json,
+    ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
+        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
 SELECT
     otlp_time(otlp_log_time(moment, observed)),
     otlp_trace_id(trace_id, json),
@@ -36,11 +41,11 @@ FROM
         SELECT * FROM
         (
             SELECT
-                otlp_maps_1(resourceLogs.resource.attributes, json) AS resource,
+                otlp_maps_1(resourceLogs.resource.attributes, json, hide) AS resource,
                 resourceLogs.schemaUrl AS resource_schema,
                 resourceLogs.scopeLogs.scope.name AS scope_name,
                 resourceLogs.scopeLogs.scope.version AS scope_version,
-                otlp_maps_2(resourceLogs.scopeLogs.scope.attributes, json) AS scope_attributes,
+                otlp_maps_2(resourceLogs.scopeLogs.scope.attributes, json, hide) AS scope_attributes,
                 resourceLogs.scopeLogs.schemaUrl AS scope_schema,
                 resourceLogs.scopeLogs.logRecords.timeUnixNano AS moment,
                 resourceLogs.scopeLogs.logRecords.observedTimeUnixNano AS observed,
@@ -49,8 +54,8 @@ FROM
                 resourceLogs.scopeLogs.logRecords.flags AS flags,
                 resourceLogs.scopeLogs.logRecords.severityText AS severity_text,
                 resourceLogs.scopeLogs.logRecords.severityNumber AS severity_number,
-                otlp_texts_3(resourceLogs.scopeLogs.logRecords.body, json) AS body,
-                otlp_maps_3(resourceLogs.scopeLogs.logRecords.attributes, json) AS attributes,
+                otlp_texts_3(resourceLogs.scopeLogs.logRecords.body, json, hide) AS body,
+                otlp_maps_3(resourceLogs.scopeLogs.logRecords.attributes, json, hide) AS attributes,
                 resourceLogs.scopeLogs.logRecords.eventName AS event_name,
                 otlp_record_hashes(resource, scope_name, scope_version, scope_attributes, moment, observed, trace_id,
                     span_id, severity_text, severity_number, body, attributes, event_name, json) AS record_hash,

@@ -3,6 +3,8 @@
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
+--   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
+--   (what is hidden before it is stored: models/redaction.py)
 -- columns: none
 INSERT INTO otel.otel_metrics_histogram
     (ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
@@ -10,7 +12,10 @@ INSERT INTO otel.otel_metrics_histogram
      Attributes, StartTimeUnix, TimeUnix, Count, Sum, BucketCounts, ExplicitBounds, Flags, Min, Max,
      AggregationTemporality, `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`,
      `Exemplars.SpanId`, `Exemplars.TraceId`, x_BatchId)
-WITH {encoding:String} = 'json' AS json
+WITH
+    {encoding:String} = 'json' AS json,
+    ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
+        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
 SELECT
     resource,
     resource_schema,
@@ -49,18 +54,18 @@ FROM
             SELECT * FROM
             (
                 SELECT
-                    otlp_maps_1(resourceMetrics.resource.attributes, json) AS resource,
+                    otlp_maps_1(resourceMetrics.resource.attributes, json, hide) AS resource,
                     resourceMetrics.schemaUrl AS resource_schema,
                     resourceMetrics.scopeMetrics.scope.name AS scope_name,
                     resourceMetrics.scopeMetrics.scope.version AS scope_version,
-                    otlp_maps_2(resourceMetrics.scopeMetrics.scope.attributes, json) AS scope_attributes,
+                    otlp_maps_2(resourceMetrics.scopeMetrics.scope.attributes, json, hide) AS scope_attributes,
                     resourceMetrics.scopeMetrics.scope.droppedAttributesCount AS scope_dropped,
                     resourceMetrics.scopeMetrics.schemaUrl AS scope_schema,
                     resourceMetrics.scopeMetrics.metrics.name AS metric_name,
                     resourceMetrics.scopeMetrics.metrics.description AS metric_description,
                     resourceMetrics.scopeMetrics.metrics.unit AS metric_unit,
                     resourceMetrics.scopeMetrics.metrics.histogram.aggregationTemporality AS temporality,
-                    otlp_maps_4(resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.attributes, json) AS attributes,
+                    otlp_maps_4(resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.attributes, json, hide) AS attributes,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.startTimeUnixNano AS started,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.timeUnixNano AS moment,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.flags AS flags,
@@ -70,7 +75,7 @@ FROM
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.explicitBounds AS explicit_bounds,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.min AS point_min,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.max AS point_max,
-                    otlp_maps_5(resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.exemplars.filteredAttributes, json) AS exemplar_attributes,
+                    otlp_maps_5(resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.exemplars.filteredAttributes, json, hide) AS exemplar_attributes,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.exemplars.timeUnixNano AS exemplar_time,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.exemplars.asDouble AS exemplar_double,
                     resourceMetrics.scopeMetrics.metrics.histogram.dataPoints.exemplars.asInt AS exemplar_int,

@@ -3,13 +3,18 @@
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
+--   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
+--   (what is hidden before it is stored: models/redaction.py)
 -- columns: none
 INSERT INTO otel.otel_metrics_summary
     (ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
      ScopeDroppedAttrCount, ScopeSchemaUrl, ServiceName, MetricName, MetricDescription, MetricUnit,
      Attributes, StartTimeUnix, TimeUnix, Count, Sum, `ValueAtQuantiles.Quantile`,
      `ValueAtQuantiles.Value`, Flags, x_BatchId)
-WITH {encoding:String} = 'json' AS json
+WITH
+    {encoding:String} = 'json' AS json,
+    ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
+        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
 SELECT
     resource,
     resource_schema,
@@ -40,17 +45,17 @@ FROM
             SELECT * FROM
             (
                 SELECT
-                    otlp_maps_1(resourceMetrics.resource.attributes, json) AS resource,
+                    otlp_maps_1(resourceMetrics.resource.attributes, json, hide) AS resource,
                     resourceMetrics.schemaUrl AS resource_schema,
                     resourceMetrics.scopeMetrics.scope.name AS scope_name,
                     resourceMetrics.scopeMetrics.scope.version AS scope_version,
-                    otlp_maps_2(resourceMetrics.scopeMetrics.scope.attributes, json) AS scope_attributes,
+                    otlp_maps_2(resourceMetrics.scopeMetrics.scope.attributes, json, hide) AS scope_attributes,
                     resourceMetrics.scopeMetrics.scope.droppedAttributesCount AS scope_dropped,
                     resourceMetrics.scopeMetrics.schemaUrl AS scope_schema,
                     resourceMetrics.scopeMetrics.metrics.name AS metric_name,
                     resourceMetrics.scopeMetrics.metrics.description AS metric_description,
                     resourceMetrics.scopeMetrics.metrics.unit AS metric_unit,
-                    otlp_maps_4(resourceMetrics.scopeMetrics.metrics.summary.dataPoints.attributes, json) AS attributes,
+                    otlp_maps_4(resourceMetrics.scopeMetrics.metrics.summary.dataPoints.attributes, json, hide) AS attributes,
                     resourceMetrics.scopeMetrics.metrics.summary.dataPoints.startTimeUnixNano AS started,
                     resourceMetrics.scopeMetrics.metrics.summary.dataPoints.timeUnixNano AS moment,
                     resourceMetrics.scopeMetrics.metrics.summary.dataPoints.flags AS flags,

@@ -3,13 +3,18 @@
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
+--   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
+--   (what is hidden before it is stored: models/redaction.py)
 -- columns: none
 INSERT INTO otel.otel_traces
     (Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
      ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
      `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Links.TraceId`, `Links.SpanId`,
      `Links.TraceState`, `Links.Attributes`, x_BatchId)
-WITH {encoding:String} = 'json' AS json
+WITH
+    {encoding:String} = 'json' AS json,
+    ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
+        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
 SELECT
     otlp_time(started),
     otlp_trace_id(trace_id, json),
@@ -41,7 +46,7 @@ FROM
         SELECT * FROM
         (
             SELECT
-                otlp_maps_1(resourceSpans.resource.attributes, json) AS resource,
+                otlp_maps_1(resourceSpans.resource.attributes, json, hide) AS resource,
                 resourceSpans.scopeSpans.scope.name AS scope_name,
                 resourceSpans.scopeSpans.scope.version AS scope_version,
                 resourceSpans.scopeSpans.spans.traceId AS trace_id,
@@ -52,16 +57,16 @@ FROM
                 resourceSpans.scopeSpans.spans.kind AS kind,
                 resourceSpans.scopeSpans.spans.startTimeUnixNano AS started,
                 resourceSpans.scopeSpans.spans.endTimeUnixNano AS ended,
-                otlp_maps_3(resourceSpans.scopeSpans.spans.attributes, json) AS attributes,
+                otlp_maps_3(resourceSpans.scopeSpans.spans.attributes, json, hide) AS attributes,
                 resourceSpans.scopeSpans.spans.status.code AS status_code,
                 resourceSpans.scopeSpans.spans.status.message AS status_message,
                 resourceSpans.scopeSpans.spans.events.timeUnixNano AS event_time,
                 resourceSpans.scopeSpans.spans.events.name AS event_name,
-                otlp_maps_4(resourceSpans.scopeSpans.spans.events.attributes, json) AS event_attributes,
+                otlp_maps_4(resourceSpans.scopeSpans.spans.events.attributes, json, hide) AS event_attributes,
                 resourceSpans.scopeSpans.spans.links.traceId AS link_trace_id,
                 resourceSpans.scopeSpans.spans.links.spanId AS link_span_id,
                 resourceSpans.scopeSpans.spans.links.traceState AS link_trace_state,
-                otlp_maps_4(resourceSpans.scopeSpans.spans.links.attributes, json) AS link_attributes
+                otlp_maps_4(resourceSpans.scopeSpans.spans.links.attributes, json, hide) AS link_attributes
             FROM file({path:String}, {format:String}, {structure:String})
         )
         ARRAY JOIN

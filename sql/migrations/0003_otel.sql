@@ -113,28 +113,61 @@ CREATE OR REPLACE FUNCTION otlp_text AS (v, json) -> multiIf(
     '')
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json) -> mapFromArrays(
+CREATE OR REPLACE FUNCTION otlp_luhn AS (number) -> arraySum(
+    (digit, place) -> if(place % 2 = 0, 2 * digit - if(digit > 4, 9, 0), digit),
+    arrayMap(one -> toInt64OrZero(one), arrayReverse(extractAll(number, '[0-9]'))),
+    arrayEnumerate(extractAll(number, '[0-9]'))) % 10 = 0
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_hidden_cards AS (text, cards, card_mark) -> arrayFold(
+    (kept, card) -> replaceAll(kept, card, card_mark),
+    arrayFilter(card -> otlp_luhn(card), extractAll(text, concat('(', cards, ')'))),
+    text)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_hidden_shapes AS (text, shapes, shape_marks) -> arrayFold(
+    (kept, shape, shape_mark) -> replaceRegexpAll(kept, shape, shape_mark), shapes, shape_marks, text)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_shown_text AS (text, hide) -> if(
+    multiMatchAny(text, arrayPushBack(tupleElement(hide, 3), tupleElement(hide, 5))),
+    otlp_hidden_cards(
+        otlp_hidden_shapes(text, tupleElement(hide, 3), tupleElement(hide, 4)), tupleElement(hide, 5), tupleElement(hide, 6)),
+    text)
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_shown AS (key, text, hide) -> if(
+    multiMatchAnyIndex(key, tupleElement(hide, 1)) > 0,
+    tupleElement(hide, 2)[multiMatchAnyIndex(key, tupleElement(hide, 1))],
+    otlp_shown_text(text, hide))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json, hide) -> mapFromArrays(
     arrayMap(pair -> toLowCardinality(tupleElement(pair, 'key')), attributes),
-    arrayMap(pair -> otlp_text(tupleElement(pair, 'value'), json), attributes))
+    arrayMap(
+        (key, text) -> otlp_shown(key, text, hide),
+        arrayMap(pair -> tupleElement(pair, 'key'), attributes),
+        arrayMap(pair -> otlp_text(tupleElement(pair, 'value'), json), attributes)))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_maps_1 AS (nested, json) -> arrayMap(level_1 -> otlp_map(level_1, json), nested)
+CREATE OR REPLACE FUNCTION otlp_maps_1 AS (nested, json, hide) -> arrayMap(level_1 -> otlp_map(level_1, json, hide), nested)
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_maps_2 AS (nested, json) -> arrayMap(level_2 -> otlp_maps_1(level_2, json), nested)
+CREATE OR REPLACE FUNCTION otlp_maps_2 AS (nested, json, hide) -> arrayMap(level_2 -> otlp_maps_1(level_2, json, hide), nested)
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_maps_3 AS (nested, json) -> arrayMap(level_3 -> otlp_maps_2(level_3, json), nested)
+CREATE OR REPLACE FUNCTION otlp_maps_3 AS (nested, json, hide) -> arrayMap(level_3 -> otlp_maps_2(level_3, json, hide), nested)
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_maps_4 AS (nested, json) -> arrayMap(level_4 -> otlp_maps_3(level_4, json), nested)
+CREATE OR REPLACE FUNCTION otlp_maps_4 AS (nested, json, hide) -> arrayMap(level_4 -> otlp_maps_3(level_4, json, hide), nested)
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_maps_5 AS (nested, json) -> arrayMap(level_5 -> otlp_maps_4(level_5, json), nested)
+CREATE OR REPLACE FUNCTION otlp_maps_5 AS (nested, json, hide) -> arrayMap(level_5 -> otlp_maps_4(level_5, json, hide), nested)
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_texts_3 AS (nested, json) ->
-    arrayMap(outer -> arrayMap(middle -> arrayMap(v -> otlp_text(v, json), middle), outer), nested)
+CREATE OR REPLACE FUNCTION otlp_texts_3 AS (nested, json, hide) -> arrayMap(
+    outer -> arrayMap(middle -> arrayMap(text -> otlp_shown_text(text, hide),
+        arrayMap(v -> otlp_text(v, json), middle)), outer), nested)
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_hex AS (id, json, base64_length) -> multiIf(

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from models.redaction import redaction
 from models.settings import Ports, Settings
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.intake.grpc_front import serve_grpc
@@ -159,17 +160,19 @@ def run_intake(settings: Settings, stop: threading.Event, announce: Callable[[Ad
     """Runs the intake of a workspace until ``stop`` is set; ``announce`` gets the addresses once they accept.
 
     Raises:
-        ConfigurationError: a port is taken.
+        ConfigurationError: a port is taken, or ``redact:`` switches a rule that does not exist.
         LeaseHeld: another intake runs for this workspace.
     """
     ports = settings.ports
     opener = partial(open_warehouse, port=ports.warehouse)
+    load = partial(load_object, hide=redaction(settings.redact))
     intake = Intake(
         settings.root,
         None,
         ports.otlp_grpc,
         ports.otlp_http,
         opener,
+        load,
         cors_origins=settings.intake.cors_origins,
     )
     announce(intake.start())

@@ -6,6 +6,7 @@ two independent counts and writes the ledger line that makes a batch visible. Wh
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any, Literal
 import polars as pl
 
 from models.errors import ControlTotalError, ObjectRefused, WarehouseError
+from models.redaction import Redaction, redaction
 from pipelines.ingest.telemetry.frames import Encoding
 from pipelines.ingest.telemetry.policy import load_policy
 from pipelines.ingest.telemetry.repair import Findings, flattened, put_right, readable, suspects
@@ -90,6 +92,14 @@ class _Line:
     rejected: int = 0
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """What the records of a load are held to."""
+
+    received_at: datetime
+    hide: Redaction
+
+
 _NO_DAY = date(1970, 1, 1)
 
 
@@ -118,6 +128,7 @@ def load_object(
     encoding: Encoding | None = None,
     received_at: datetime | None = None,
     is_suspect: bool = False,
+    hide: Redaction | None = None,
 ) -> ObjectLoad:
     """Loads one object of OTLP, exactly once for its sha256, and returns what became of it.
 
@@ -128,6 +139,7 @@ def load_object(
         encoding: None looks at the bytes.
         received_at: when the last of the bytes was received; None: when the object was written.
         is_suspect: whether every message is to be put right before it is loaded, not only those that look odd.
+        hide: what is hidden before it is stored; None: what the policy says.
 
     Raises:
         WarehouseError: the warehouse failed for a reason that is not in the bytes; nothing became visible.
@@ -139,7 +151,9 @@ def load_object(
     earlier = recorded(warehouse, [sha256])
     if sha256 in earlier:
         return earlier[sha256]
-    return load_delivered(warehouse, delivered, path, signal=signal, encoding=encoding, is_suspect=is_suspect)
+    return load_delivered(
+        warehouse, delivered, path, signal=signal, encoding=encoding, is_suspect=is_suspect, hide=hide
+    )
 
 
 def load_delivered(
@@ -151,6 +165,7 @@ def load_delivered(
     encoding: Encoding | None = None,
     covered: Covered | None = None,
     is_suspect: bool = False,
+    hide: Redaction | None = None,
 ) -> ObjectLoad:
     """As ``load_object``, for an object that is not in the ledger by its sha256: what ``covered`` has is left out."""
     with tempfile.TemporaryDirectory(prefix="appfleet-otlp-") as folder:
@@ -165,7 +180,7 @@ def load_delivered(
                 covered,
                 delivered.may_grow,
             )
-            return load_content(warehouse, delivered, content, Path(folder), is_suspect)
+            return load_content(warehouse, delivered, content, Path(folder), hide or redaction(), is_suspect)
         except ObjectRefused as refusal:
             return _refused(warehouse, delivered, refusal.reason)
 
@@ -175,6 +190,7 @@ def load_content(
     delivered: DeliveredObject,
     content: Content,
     folder: Path,
+    hide: Redaction,
     is_suspect: bool = False,
 ) -> ObjectLoad:
     """Loads what was spooled of an object.
@@ -182,17 +198,20 @@ def load_content(
     Raises:
         ObjectRefused: nothing of it can be read.
     """
-    findings = Findings()
+    findings = Findings(hide)
     with _named(delivered.object_name):
         parts = _without_suspects(content.parts, folder, findings, is_suspect)
-        parts, batch_id, counted = _settled(warehouse, parts, delivered.received_at, folder, findings)
+        parts, batch_id, counted = _settled(
+            warehouse, parts, _Terms(delivered.received_at, hide), folder, findings
+        )
         survey = pl.concat(counted) if counted else _NOTHING
         good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
         if content.parts and not parts and not content.already:
             raise ObjectRefused(delivered.object_name, _why_nothing(findings))
-        _list_rejects(warehouse, delivered, parts, bad)
+        _list_rejects(warehouse, delivered, parts, bad, hide)
         _set_aside(warehouse, delivered, findings)
         _note_repairs(warehouse, delivered, findings)
+        _note_hidden(warehouse, delivered, batch_id, good)
     lines = _lines(delivered, good, bad)
     signal = content.parts[0].signals[0] if content.parts else ""
     if findings.set_aside:
@@ -212,13 +231,13 @@ def load_content(
 
 
 def _settled(
-    warehouse: Warehouse, parts: list[Spooled], received_at: datetime, folder: Path, findings: Findings
+    warehouse: Warehouse, parts: list[Spooled], terms: _Terms, folder: Path, findings: Findings
 ) -> tuple[list[Spooled], uuid.UUID, list[pl.DataFrame]]:
     """The parts as they could be loaded, put right as far as that took, with the attempt that loaded them."""
     flat = sound = False
     while True:
         try:
-            return (parts, *_attempt(warehouse, parts, received_at))
+            return (parts, *_attempt(warehouse, parts, terms))
         except (WarehouseError, ControlTotalError) as error:
             if isinstance(error, WarehouseError) and is_too_deep(error) and not flat:
                 flat = True
@@ -285,7 +304,11 @@ def _named(object_name: str) -> Iterator[None]:
 
 
 def _list_rejects(
-    warehouse: Warehouse, delivered: DeliveredObject, parts: Sequence[Spooled], bad: pl.DataFrame
+    warehouse: Warehouse,
+    delivered: DeliveredObject,
+    parts: Sequence[Spooled],
+    bad: pl.DataFrame,
+    hide: Redaction,
 ) -> None:
     for name in bad["signal"].unique(maintain_order=True).to_list():
         for part in parts:
@@ -299,6 +322,7 @@ def _list_rejects(
                     sha256=delivered.sha256,
                     first_bytes=load_policy().first_bytes,
                     **_binding(part, delivered.received_at),
+                    **hide.bound(),
                 )
 
 
@@ -307,6 +331,7 @@ def load_group(
     folder: Path,
     delivered: Mapping[str, DeliveredObject],
     contents: Mapping[str, Content],
+    hide: Redaction,
 ) -> dict[str, ObjectLoad] | None:
     """Loads many small objects of one shape as one batch, all of them or none: planning a statement costs more than
     reading a small object.
@@ -323,7 +348,7 @@ def load_group(
     whole = replace(next(iter(contents.values())).parts[0], path=folder / "*")
     received_at = min(one.received_at for one in delivered.values())
     try:
-        batch_id, counted = _attempt(warehouse, [whole], received_at, abandon_on_fault=True)
+        batch_id, counted = _attempt(warehouse, [whole], _Terms(received_at, hide), abandon_on_fault=True)
     except ControlTotalError:
         return None
     except WarehouseError as error:
@@ -333,6 +358,7 @@ def load_group(
     survey = pl.concat(counted)
     if not survey.filter(pl.col("fault") != "").is_empty():
         return None
+    _note_hidden(warehouse, _together(delivered), batch_id, survey)
     lines: list[_Line] = []
     loads: dict[str, ObjectLoad] = {}
     of_lines: list[Content] = []
@@ -371,7 +397,7 @@ def _sums(survey: pl.DataFrame, *by: str) -> list[dict[str, Any]]:
 
 
 def _attempt(
-    warehouse: Warehouse, parts: Sequence[Spooled], received_at: datetime, abandon_on_fault: bool = False
+    warehouse: Warehouse, parts: Sequence[Spooled], terms: _Terms, abandon_on_fault: bool = False
 ) -> tuple[uuid.UUID, list[pl.DataFrame]]:
     """Writes all records under a fresh batch id; returns it and what the surveys counted.
 
@@ -381,7 +407,7 @@ def _attempt(
     counted: list[pl.DataFrame] = []
     expected: dict[str, list[pl.DataFrame]] = {}
     for part in parts:
-        binding = _binding(part, received_at)
+        binding = _binding(part, terms.received_at)
         for name in part.signals:
             reader = READERS[name]
             settings = engine_settings(part, reader)
@@ -402,6 +428,7 @@ def _attempt(
                         first_day=first_day.isoformat(),
                         last_day=last_day.isoformat(),
                         **binding,
+                        **terms.hide.bound(),
                     )
                 if not good.is_empty():
                     expected.setdefault(target.table, []).append(good)
@@ -550,6 +577,31 @@ def _set_aside(warehouse: Warehouse, delivered: DeliveredObject, findings: Findi
             ]
         ),
     )
+
+
+def _together(delivered: Mapping[str, DeliveredObject]) -> DeliveredObject:
+    """Objects of a group as one, for what is counted over all of them."""
+    first, *others = (delivered[name] for name in sorted(delivered))
+    digest = hashlib.sha256("".join(sorted(one.sha256 for one in delivered.values())).encode()).hexdigest()
+    name = f"{first.object_name} and {len(others)} more" if others else first.object_name
+    return replace(first, object_name=name, sha256=digest)
+
+
+def _note_hidden(
+    warehouse: Warehouse, delivered: DeliveredObject, batch_id: uuid.UUID, good: pl.DataFrame
+) -> None:
+    """Counts what was hidden in the rows of a batch, before they become visible."""
+    for signal in good["signal"].unique(maintain_order=True).to_list():
+        days = good.filter(pl.col("signal") == signal)["day"].sort().to_list()
+        warehouse.execute(
+            f"statements/telemetry_hidden_{signal}",
+            batch_id=batch_id,
+            source_name=delivered.source_name,
+            object_name=delivered.object_name,
+            sha256=delivered.sha256,
+            first_day=days[0].isoformat(),
+            last_day=days[-1].isoformat(),
+        )
 
 
 def _note_repairs(warehouse: Warehouse, delivered: DeliveredObject, findings: Findings) -> None:

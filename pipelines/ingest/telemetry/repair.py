@@ -14,6 +14,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from models.redaction import Redaction
 from pipelines.ingest.telemetry.deep import CUT, flattened_json, flattened_protobuf
 from pipelines.ingest.telemetry.frames import Bytes, Encoding, Frame, fields, varint_bytes
 from pipelines.ingest.telemetry.messages import UNREADABLE, Mended, mended_json, mended_protobuf
@@ -49,6 +50,7 @@ class SetAside:
 class Findings:
     """What was done to the messages of an object: set aside, and repaired by (subject, reason) with an example."""
 
+    hide: Redaction
     set_aside: list[SetAside] = field(default_factory=list)
     repairs: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -60,16 +62,21 @@ class Findings:
         """Records and messages set aside."""
         return sum(one.records for one in self.set_aside)
 
+    def beginning(self, message: bytes) -> str:
+        """The beginning of a message as it may be shown: hidden first, cut then, so that nothing is cut in half."""
+        text = message[: 20 * load_policy().first_bytes].decode("utf-8", "backslashreplace")
+        return self.hide.shown(text)[: load_policy().first_bytes]
+
     def add(self, number: int, message: bytes, done: Mended) -> None:
         """Notes what was done to one message."""
-        first_bytes = message[: load_policy().first_bytes].decode("utf-8", "backslashreplace")
+        first_bytes = self.beginning(message)
         for one in done.rejects:
             self.set_aside.append(
                 SetAside(
                     number,
                     one.reason,
-                    f"message {number}: {one.detail}"[:400],
-                    first_bytes[: load_policy().first_bytes],
+                    self.hide.shown(f"message {number}: {one.detail}")[:400],
+                    first_bytes,
                     one.records,
                 )
             )
@@ -81,7 +88,8 @@ class Findings:
             known = key in self.repairs or len(self.repairs) < _SUBJECTS
             where = key if known else ("(others)", reason)
             self.repairs[where] += count
-            self.examples.setdefault(where, done.examples.get((subject, reason), ""))
+            example = done.examples.get((subject, reason), "")
+            self.examples.setdefault(where, self.hide.shown(f"{subject} {example}")[len(subject) + 1 :])
 
 
 def suspects(data: Bytes, encoding: Encoding, frames: Sequence[Frame]) -> list[int]:
@@ -240,7 +248,7 @@ def readable(
         frame = frames[index]
         with mapped(spooled.path) as data:
             message = bytes(data[frame.body : frame.end])
-        first_bytes = message[: load_policy().first_bytes].decode("utf-8", "backslashreplace")
+        first_bytes = findings.beginning(message)
         number = spooled.number(index)
         findings.lost.add(number)
         findings.set_aside.append(

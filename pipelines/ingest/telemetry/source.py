@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from models.errors import ConfigurationError, ControlTotalError, InputRefused, ObjectRefused, WarehouseError
+from models.redaction import Redaction, redaction
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from pipelines.ingest.telemetry.load import (
@@ -83,8 +84,10 @@ def ingest_source(
     Raises:
         LeaseHeld: another process still reads telemetry objects of this workspace after ``wait_seconds``.
         WarehouseError: the warehouse cannot be reached or failed; objects loaded before stay.
+        ConfigurationError: ``redact:`` switches a rule that does not exist.
     """
     started = time.monotonic()
+    hide = redaction(settings.redact)
     spool = settings.state / "spool" / "telemetry"
     spool.mkdir(parents=True, exist_ok=True)
     refusals: list[Refusal] = []
@@ -95,7 +98,7 @@ def ingest_source(
         except (ConfigurationError, InputRefused) as error:
             refusals.append(Refusal(source.location, str(error)))
             items = []
-        read = _Groups(warehouse, source, store, Path(folder)) if items else None
+        read = _Groups(warehouse, source, store, Path(folder), hide) if items else None
         loads, refused = read.load(items) if read else ([], [])
         refusals += refused
         set_aside = _set_aside(warehouse, read.damaged) if read else ()
@@ -119,8 +122,14 @@ class _Groups:
     """Objects of a scan on their way: small ones of one shape are gathered and loaded as one batch."""
 
     def __init__(
-        self, warehouse: Warehouse, source: TelemetrySource, store: ObjectStore, folder: Path
+        self,
+        warehouse: Warehouse,
+        source: TelemetrySource,
+        store: ObjectStore,
+        folder: Path,
+        hide: Redaction,
     ) -> None:
+        self.hide = hide
         self.warehouse = warehouse
         self.source = source
         self.store = store
@@ -229,7 +238,7 @@ class _Groups:
                 os.link(one.content.parts[0].path, together / one.file_name)
                 contents[one.file_name] = one.content
             delivered = {one.file_name: one.delivered for one in members}
-            return load_group(self.warehouse, together, delivered, contents)
+            return load_group(self.warehouse, together, delivered, contents, self.hide)
 
     def _load_alone(self, one: _Fetched) -> None:
         earlier = recorded(self.warehouse, [one.delivered.sha256])
@@ -239,7 +248,9 @@ class _Groups:
                 note_copies(self.warehouse, [one.delivered])
         else:
             try:
-                load = load_delivered(self.warehouse, one.delivered, one.path, covered=self.covered)
+                load = load_delivered(
+                    self.warehouse, one.delivered, one.path, covered=self.covered, hide=self.hide
+                )
             except (ControlTotalError, WarehouseError) as error:
                 if isinstance(error, WarehouseError) and error.code is None:
                     raise  # the warehouse is away: that is not the object's fault

@@ -1,0 +1,23 @@
+-- purpose: counts per day, attribute and rule what was hidden in the traces of a batch, to raw_repairs; a mark a sender wrote
+--   itself counts too
+-- parameters: batch_id UUID; first_day, last_day Date; source_name, object_name, sha256 String
+-- columns: none
+INSERT INTO raw_repairs
+    (kind, source_name, object_name, object_sha256, period, subject, reason, records, example, recorded_at)
+SELECT
+    'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, day, hidden.1,
+    concat('hidden by rule ', hidden.2), count(), '', now64(9)
+FROM
+(
+    SELECT
+        toDate(Timestamp) AS day,
+        arrayJoin(arrayDistinct(arrayFlatten(arrayMap(
+            pair -> arrayMap(rule -> (toString(pair.1), rule), extractAll(pair.2, '\\[redacted: ([a-z_]+)\\]')),
+            arrayFilter(pair -> position(pair.2, '[redacted: ') > 0, arrayConcat(CAST(ResourceAttributes, 'Array(Tuple(String, String))'),
+                CAST(SpanAttributes, 'Array(Tuple(String, String))'),
+                arrayFlatten(CAST(`Events.Attributes`, 'Array(Array(Tuple(String, String)))')),
+                arrayFlatten(CAST(`Links.Attributes`, 'Array(Array(Tuple(String, String)))')))))))) AS hidden
+    FROM otel.otel_traces
+    WHERE x_BatchId = {batch_id:UUID} AND toDate(Timestamp) BETWEEN {first_day:Date} AND {last_day:Date}
+)
+GROUP BY day, hidden
