@@ -34,6 +34,8 @@ def json_settings() -> dict[str, str | int | float]:
         **_ANY_OTLP,
         "input_format_json_read_numbers_as_strings": 1,
         "input_format_skip_unknown_fields": 1,
+        # Every block costs 0.05 s of CPU time beside what is in it: fewer, larger ones than the engine's 10 MiB.
+        "min_chunk_bytes_for_parallel_parsing": 40 << 20,
     }
 
 

@@ -53,11 +53,16 @@ CREATE OR REPLACE FUNCTION otlp_nameless AS (resource, service) -> otlp_joined(
         resource['service.instance.id']))
 
 -- statement
+CREATE OR REPLACE FUNCTION otlp_if_nameless AS (resource, service) -> arrayStringConcat(arrayMap(
+    named -> otlp_nameless(named, service),
+    arrayFilter(named -> startsWith(service, 'unknown_service'), [resource])))
+
+-- statement
 CREATE OR REPLACE FUNCTION otlp_app AS (resource, record, service) ->
     otlp_identity(multiIf(
         resource['app_id'] != '', resource['app_id'],
         record['app_id'] != '', record['app_id'],
-        startsWith(service, 'unknown_service'), otlp_nameless(resource, service),
+        startsWith(service, 'unknown_service'), otlp_if_nameless(resource, service),
         service))
 
 -- statement
