@@ -33,10 +33,11 @@ class Watermark:
 
 @dataclass(frozen=True)
 class _Claim:
-    """The newest telemetry by what its senders say."""
+    """The newest telemetry by what its senders say; ``is_agreed`` where two of three at least reach so far."""
 
     moment: datetime
     note: str
+    is_agreed: bool
 
 
 def watermark(
@@ -71,7 +72,7 @@ def watermark(
     if live is not None and (fresh is None or live >= fresh):
         if claim is None or claim.moment <= live + policy.fresh_within:
             return Watermark(live, "live")
-    elif fresh is not None and (claim is None or claim.moment <= fresh):
+    elif fresh is not None and (claim is None or claim.moment <= fresh or not claim.is_agreed):
         return Watermark(fresh, "fresh")
     return Watermark(None, "none") if claim is None else Watermark(claim.moment, "past", claim.note)
 
@@ -121,7 +122,7 @@ def _claimed(senders: pl.DataFrame, limit: datetime, policy: WatermarkPolicy) ->
             f"telemetry from {island['usage_date'].min()!s} on, of {_named(island['app_id'])} alone, begins more than "
             f"{policy.island.days} days after all the rest ended and is not believed"
         )
-    tip = tips[0]
+    tip, is_agreed = tips[0], False
     if len(tips) < policy.believed_senders:
         notes.append(
             f"only {_named(by_tip['app_id'])} sent telemetry: with fewer than {policy.believed_senders} senders nothing "
@@ -133,13 +134,13 @@ def _claimed(senders: pl.DataFrame, limit: datetime, policy: WatermarkPolicy) ->
             "nothing tells a wrong clock from the right time, so its newest claim counts"
         )
     else:
-        tip = tips[1]
+        tip, is_agreed = tips[1], True
         if tips[0] - tip > _HOUR:
             notes.append(
                 f"{apps[0]} alone claims telemetry until {tips[0]:%Y-%m-%d %H:%M}: figures are given until "
                 f"{tip:%Y-%m-%d %H:%M}, the tip of the next sender"
             )
-    return _Claim(whole_slice(tip, policy), "; ".join(notes))
+    return _Claim(whole_slice(tip, policy), "; ".join(notes), is_agreed)
 
 
 def _leaves_no_choice(tips: Sequence[datetime], policy: WatermarkPolicy) -> bool:

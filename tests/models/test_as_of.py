@@ -82,6 +82,14 @@ def test_fresh_files_are_believed_by_their_receipt() -> None:
     assert marked(ahead, receipts=[fresh]).moment == NOON
 
 
+def test_a_lone_claim_is_no_reason_to_leave_fresh_files() -> None:
+    """One app went on alone, another claims days more: the receipt of a fresh file knows better."""
+    sent = {**FLEET, "app-1": daily(NOON + DAY), "liar": daily(NOON + 5 * DAY)}
+    fresh = [(NOON + 26 * HOUR, NOON + 25 * HOUR), (NOON + 40 * DAY, NOON)]
+    assert marked(sent).moment == NOON + 5 * DAY
+    assert marked(sent, receipts=fresh).moment == NOON + 26 * HOUR - 5 * MINUTE
+
+
 def test_files_of_the_past_reach_to_the_second_newest_tip_in_whole_slices() -> None:
     found = marked({"a": daily(NOON + 7 * MINUTE), "b": daily(NOON + 16 * MINUTE), "c": daily(NOON)})
     assert (found.moment, found.basis, found.note) == (NOON + 5 * MINUTE, "past", "")
