@@ -195,7 +195,7 @@ def team_idle(s: Sample, teams: Any) -> Answer:
         for row in of(s["mart_app_inventory"], teams, is_idle=True)
         for currency, cost in row["billed_cost_30d"].items()
     ]
-    return sorted(rows, key=lambda one: (one[3], -one[4], one[0]))
+    return sorted(rows, key=lambda one: (one[3], -one[4], one[0]))[:100]
 
 
 @query("team/movers")
@@ -222,7 +222,13 @@ def team_movers(s: Sample, teams: Any, cost_day: date, row_limit: int) -> Answer
 @query("team/so_far")
 def team_so_far(s: Sample, teams: Any, cost_day: date) -> Answer:
     monday, out = monday_of(cost_day), []
-    for (currency,), own in sorted(groups(of(s["core_app_costs_daily"], teams), "billing_currency").items()):
+    told = [
+        row
+        for row in of(s["core_app_costs_daily"], teams)
+        if back(monday, 7) <= row["usage_date"] <= cost_day
+        or row["billing_period"] in (month_of(cost_day), month_before(cost_day))
+    ]
+    for (currency,), own in sorted(groups(told, "billing_currency").items()):
         weeks = between(own, monday, cost_day), between(own, back(monday, 7), back(cost_day, 7))
         months = [
             [row for row in own if row["billing_period"] == month]

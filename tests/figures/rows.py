@@ -75,8 +75,11 @@ class Sample:
 class Draw:
     """Values by chance from a seed; equal ones often enough to tie, and no two columns alike."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, current: bool = True) -> None:
         self.chance = random.Random(seed)
+        self.current = current
+        self.apps = APPS if current else {**APPS, "gone": "alpha"}
+        """What is not current names an app nobody else does."""
 
     def money(self, least: int = -4_000, most: int = 9_000) -> Decimal:
         if self.chance.random() < 0.2:
@@ -100,7 +103,12 @@ class Draw:
 
     def team(self, app: str) -> str:
         """The app's team, or now and then another one: a tag said so that day."""
-        return APPS[app] if self.chance.random() < 0.9 else str(self.of(TEAMS))
+        return self.apps[app] if self.chance.random() < 0.9 else str(self.of(TEAMS))
+
+
+def title_of(app: str) -> str:
+    """A title that does not hold the app's id: who searches for one finds no other."""
+    return app.replace("app-", "Title no. ")
 
 
 def month_of(day: date) -> date:
@@ -110,7 +118,7 @@ def month_of(day: date) -> date:
 def _costs(draw: Draw) -> Iterator[Row]:
     for _ in range(420):
         unallocated = draw.chance.random() < 0.12
-        app = "unallocated" if unallocated else draw.of(APPS)
+        app = "unallocated" if unallocated else draw.of(draw.apps)
         day = draw.of(DAYS)
         late = draw.chance.random() < 0.1 and month_of(day) < MONTHS[-1]
         yield {
@@ -131,12 +139,61 @@ def _costs(draw: Draw) -> Iterator[Row]:
             "attribution_rule": "unallocated" if unallocated else draw.of(("app_tag", "pattern", "shared")),
             "confidence": draw.of((0.5, 0.75, 1.0)),
         }
+    if draw.current:
+        yield from _planted_costs()
+    else:  # a pair of months nothing current has
+        yield {**next(_planted_costs()), "billing_period": MONTHS[0], "usage_date": COST_DAY}
+
+
+def _planted_costs() -> Iterator[Row]:
+    """Rows that stand alone: a currency each at the edges of windows, ties of every order, more lines than a page has."""
+    usual = {
+        "billing_period": MONTHS[2], "usage_date": COST_DAY, "source_name": "aws", "app_id": "app-1", "team": "beta",
+        "cost_center": "0012", "environment": "prod", "provider": "Amazon", "service_name": "Compute", "charge_category": "Usage",
+        "charge_class": "", "billing_currency": "SEK", "billed_cost": Decimal(7), "effective_cost": Decimal(5),
+        "attribution_rule": "app_tag", "confidence": 1.0,
+    }  # fmt: skip
+    edges = [
+        ("AUD", COST_DAY, 0), ("BRL", COST_DAY + timedelta(days=1), 0), ("CAD", date(2026, 3, 2), 0), ("CHF", date(2026, 3, 1), 0),
+        ("DKK", date(2026, 1, 1), 1), ("GBP", date(2026, 1, 1), 2), ("INR", date(2026, 1, 1), 0), ("NOK", date(2026, 3, 1), 1),
+    ]  # fmt: skip
+    for currency, day, month in edges:
+        yield {**usual, "billing_currency": currency, "usage_date": day, "billing_period": MONTHS[month]}
+    for day, billed, effective in ((DAYS[0], 0, 0), (DAYS[1], 0, 3), (COST_DAY, 4, 0), (COST_DAY, 0, 0)):
+        costs = {"billed_cost": Decimal(billed), "effective_cost": Decimal(effective)}
+        month = month_of(day)
+        yield {**usual, **costs, "billing_period": month, "usage_date": day, "billing_currency": "ZAR"}
+    for rule in ("shared", "app_tag", "pattern"):
+        for confidence in (0.75, 0.5):
+            yield {**usual, "attribution_rule": rule, "confidence": confidence, "billing_currency": "NZD"}
+    for number in range(55):
+        yield {
+            **usual,
+            "service_name": f"service {number:02d}",
+            "billing_currency": "PLN",
+            "billed_cost": Decimal(number // 2),
+        }
+    for app, cost in (
+        ("app-1", "0.5"),
+        ("app-2", "-0.5"),
+        ("app-3", "0.25"),
+        ("app-4", "-0.25"),
+        ("app-5", "2"),
+        ("app-6", "-2"),
+    ):
+        yield {
+            **usual,
+            "app_id": app,
+            "team": APPS[app],
+            "billing_currency": "THB",
+            "billed_cost": Decimal(cost),
+        }
 
 
 def _lines(draw: Draw) -> Iterator[Row]:
     for month in MONTHS:
         for line in range(1, 31):
-            app = draw.of((*APPS, "unallocated"))
+            app = draw.of((*draw.apps, "unallocated"))
             team = "unassigned" if app == "unallocated" else draw.team(app)
             rounding = line % 10 == 0
             yield {
@@ -146,7 +203,7 @@ def _lines(draw: Draw) -> Iterator[Row]:
                 "team": "" if rounding else team,
                 "owner": "" if rounding else f"Lead of {team}",
                 "app_id": "" if rounding else app,
-                "app_name": "rounding to minor units" if rounding else f"Title {app}",
+                "app_name": "rounding to minor units" if rounding else title_of(app),
                 "source_name": "" if rounding else draw.of(SOURCES),
                 "provider": "" if rounding else draw.of(("Amazon", "Microsoft")),
                 "service_name": "" if rounding else draw.of(("Compute", "Storage", "Support")),
@@ -164,10 +221,15 @@ def _lines(draw: Draw) -> Iterator[Row]:
                 "amount": Decimal(draw.chance.choice((-1250, -10, 10, 1250, 99, 401))).scaleb(-2),
             }
 
+    for month in () if draw.current else (date(2025, 12, 1), *MONTHS):
+        texts = dict.fromkeys(SCHEMAS["mart_chargeback_lines"].names(), "")
+        amounts = dict.fromkeys(("billed_cost", "effective_cost", "amount"), Decimal(1))
+        yield {**texts, **amounts, "billing_period": month, "line": 99, "team": "left"}
+
 
 def _unit_costs(draw: Draw) -> Iterator[Row]:
     for day in DAYS:
-        for app in APPS:
+        for app in draw.apps:
             for currency in draw.chance.sample((*CURRENCIES, ""), 2):
                 requests = draw.number(900)
                 yield {
@@ -208,7 +270,7 @@ def _telemetry(draw: Draw) -> Iterator[Row]:
 
 def _objectives(draw: Draw) -> Iterator[Row]:
     ranks = {"page": 1, "ticket": 2, "spent": 3, "silent": 4, "too_few": 5, "stale": 6, "ok": 7, "no_data": 8}
-    for app in APPS:
+    for app in draw.apps:
         team, environments = draw.team(app), draw.of((("production",), ("stage",), ("", "stage")))
         for environment, objective in itertools.product(environments, ("availability", "latency")):
             total = draw.number(90_000)
@@ -272,7 +334,7 @@ def _burns(draw: Draw) -> Iterator[Row]:
 
 def _anomalies(draw: Draw) -> Iterator[Row]:
     for number in range(40):
-        app = draw.of(APPS)
+        app = draw.of(draw.apps)
         start = draw.of(DAYS[:-4])
         yield {
             "app_id": app,
@@ -286,12 +348,25 @@ def _anomalies(draw: Draw) -> Iterator[Row]:
             "impact": draw.money(),
             "state": draw.of(("open", "ended")),
         }
+    for number in range(55 if draw.current else 0):
+        yield {
+            "app_id": "app-1",
+            "team": "beta",
+            "billing_currency": draw.of(CURRENCIES),
+            "start_date": draw.of(DAYS[2:4]),
+            "end_date": DAYS[4 + number % 2],
+            "kind": draw.of(("up", "ramp")),
+            "expected_cost": Decimal(number),
+            "actual_cost": Decimal(55 - number),
+            "impact": Decimal(number % 3),
+            "state": "ended",
+        }
 
 
 def _weekly(draw: Draw) -> Iterator[Row]:
-    for back in range(16):
+    for back in range(0 if draw.current else -1, 16):
         monday = date(2026, 3, 9) - timedelta(weeks=back)
-        for app in draw.chance.sample(list(APPS), 5):
+        for app in draw.chance.sample(list(draw.apps), 5):
             yield {
                 "iso_week": "{}-W{:02d}".format(*monday.isocalendar()[:2]),
                 "week_start": monday,
@@ -305,12 +380,12 @@ def _weekly(draw: Draw) -> Iterator[Row]:
 
 
 def _inventory(draw: Draw) -> Iterator[Row]:
-    for app in (*APPS, "unallocated"):
+    for app in (*draw.apps, "unallocated"):
         held = draw.chance.sample(CURRENCIES, draw.of((0, 1, 2)))
         yield {
             "app_id": app,
-            "app_name": f"Title {app}",
-            "team": APPS.get(app, "unassigned"),
+            "app_name": title_of(app),
+            "team": draw.apps.get(app, "beta"),
             "lifecycle": draw.of(("", "production", "experimental")),
             "is_registered": draw.chance.random() < 0.5,
             "is_billed": draw.chance.random() < 0.6,
@@ -324,6 +399,26 @@ def _inventory(draw: Draw) -> Iterator[Row]:
             "effective_cost_30d": {currency: draw.money() for currency in sorted(held)},
             "is_idle": draw.chance.random() < 0.6,
             "worst_state": draw.of(("page", "ticket", "spent", "silent", "ok", "no_data")),
+        }
+    for number in range(55 if draw.current else 0):
+        held = {"EUR": Decimal(number // 3), "USD": Decimal(number // 2)}
+        yield {
+            "app_id": f"many-{(number * 7) % 55:02d}",
+            "app_name": f"Many {number}",
+            "team": "Ops, unassigned",
+            "lifecycle": "",
+            "is_registered": True,
+            "is_billed": True,
+            "is_observed": False,
+            "has_indicator": False,
+            "first_cost_date": None,
+            "last_cost_date": None,
+            "last_seen": None,
+            "requests_30d": 0,
+            "billed_cost_30d": held,
+            "effective_cost_30d": {currency: cost + 1 for currency, cost in held.items()},
+            "is_idle": True,
+            "worst_state": "no_data",
         }
 
 
@@ -363,7 +458,7 @@ def _identities(draw: Draw) -> Iterator[Row]:
     for number in range(60):
         if number % 12 == 0:  # known from February on only
             continue
-        app = draw.of((*APPS, *list(APPS)[:2] * 4))
+        app = draw.of((*draw.apps, *list(APPS)[:2] * 4))
         yield {
             "x_IdentityHash": 1000 + number // 2,
             "valid_from": (date(1970, 1, 1), date(2026, 2, 1))[number % 2],
@@ -375,6 +470,18 @@ def _identities(draw: Draw) -> Iterator[Row]:
             "confidence": draw.of((0.5, 1.0)),
             "evidence": f"tag {draw.number(3)}",
         }
+    for number in range(24 if draw.current else 0):
+        yield {
+            "x_IdentityHash": 5000 + number,
+            "valid_from": date(1970, 1, 1),
+            "app_id": "app-2",
+            "team": "Ops, unassigned",
+            "cost_center": "",
+            "environment": "",
+            "attribution_rule": ("pattern", "app_tag")[number % 2],
+            "confidence": (0.5, 0.25)[number // 2 % 2],
+            "evidence": f"tag {number // 4}",
+        }
 
 
 def _resources(draw: Draw) -> Iterator[Row]:
@@ -382,7 +489,7 @@ def _resources(draw: Draw) -> Iterator[Row]:
         for _ in range(4):
             yield {
                 "usage_date": day,
-                "app_id": draw.of(APPS),
+                "app_id": draw.of(draw.apps),
                 "resource_id": f"arn:{draw.number(4)}",
                 "spans": draw.number(70),
             }
@@ -436,11 +543,18 @@ def publish_sample(warehouse: Warehouse, seed: int = 1) -> Sample:
     """Writes every table three times: replaced, failed, current; and returns what is current."""
     sample = Sample()
     for generation in ("replaced", "current"):
-        draw = Draw(seed if generation == "current" else seed + 1000)
+        draw = Draw(seed if generation == "current" else seed + 1000, generation == "current")
         tables = {table: list(make(draw)) for table, make in MAKERS.items()}
         _publish(warehouse, sample, tables)
         sample.tables = tables
-    failed = Draw(seed + 2000)
+    # computed again with the same lines: a release, and no other statement; a month restated to nothing
+    march = {
+        table: sample.batches[table, MONTHS[2]] for table in ("core_app_costs_daily", "mart_chargeback_lines")
+    }
+    _release(warehouse, sample, "costs", MONTHS[2], march)
+    empty = dict.fromkeys(march, new_batch_id())
+    _release(warehouse, sample, "costs", date(2026, 4, 1), empty, rows=0)
+    failed = Draw(seed + 2000, current=False)
     for table, make in MAKERS.items():
         _insert(warehouse, table, list(make(failed)), new_batch_id())
     return sample

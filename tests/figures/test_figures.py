@@ -7,6 +7,7 @@ types that lose nothing, every cell. A query whose answer is not total in its or
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -62,18 +63,20 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
         "first_day:Date": tuple({"first_day": first, "last_day": last} for first, last in WINDOWS),
         "newest_keys:Array(String)": ({"newest": NEWEST}, {"newest": {"aws": COST_DAY}}),
         "team:String": ({"team": ""}, {"team": "alpha"}),
-        "search:String": (
-            {"search": ""},
-            {"search": "ALPHA"},
-            {"search": "e APP-1"},
-            {"search": "comp"},
-            {"search": "%"},
+        "search:String": tuple(
+            {"search": text} for text in ("", "", "", "", "APP-", "ALPHA", "NO. 3", "comp", "%", "00420")
         ),
-        "row_limit:UInt32": ({"row_limit": 1000}, {"row_limit": 2}),
+        "row_limit:UInt32": tuple({"row_limit": limit} for limit in (1000, 1000, 2, 1, 3)),
     }
+    if name.startswith("app/"):  # an app is looked at by who has its team, now and then by others
+        values["teams:Array(String)"] = tuple(
+            {"teams": teams} for teams in (TEAMS, TEAMS, ("beta",), TEAMS, *VIEWERS[:3])
+        )
     if name == "fleet/apps":
         values |= {
-            "search:String": tuple({"search": text} for text in ("", "", "", "pROD", "title app-2", "beta")),
+            "search:String": tuple(
+                {"search": text} for text in ("", "", "", "pROD", "TITLE no. 2", "beta", "APP-")
+            ),
             "only:Array(String)": tuple(
                 {"only": flags}
                 for flags in (
@@ -147,6 +150,21 @@ def differing(got: pl.DataFrame, want: list[tuple[Any, ...]]) -> str:
     return ""
 
 
+def missing_names(name: str, frame: pl.DataFrame) -> set[str]:
+    """Columns of an answer that the header of its query does not declare in that order."""
+    header = statement(f"queries/{name}").split("-- columns:")[1]
+    text = "".join(
+        line.lstrip("-")
+        for line in header.splitlines(keepends=True)
+        if line == header.splitlines(keepends=True)[0] or line.startswith("--")
+    )
+    declared = re.findall(r"\w+", re.sub(r"\([^()]*(?:\([^()]*\)[^()]*)*\)", "", text))
+    if "those of" in text:
+        return set()
+    places = [declared.index(column) if column in declared else -1 for column in frame.columns]
+    return set() if -1 not in places and places == sorted(places) else set(frame.columns)
+
+
 @pytest.fixture(scope="module")
 def sample(fresh_warehouse: Warehouse) -> Sample:
     """What is published and current in the module's warehouse."""
@@ -181,6 +199,7 @@ def test_every_cell_is_the_counted_one(fresh_warehouse: Warehouse, sample: Sampl
         if name == "summary/counts":  # telemetry has its own tests
             frame = frame.drop("telemetry_until")
         assert not differing(frame, want), (name, given, differing(frame, want))
+        assert not missing_names(name, frame), (name, frame.columns)
         read, filled = read + 1, filled + bool(want)
     assert read and filled, "a comparison of nothing with nothing"
 
