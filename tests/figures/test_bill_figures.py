@@ -154,7 +154,8 @@ def test_refused_is_what_was_refused_last(fresh_warehouse: Warehouse, bill: Bill
     last: dict[tuple[str, str, str], Row] = {}
     for line in sorted(bill.deliveries, key=lambda line: line["recorded_at"]):
         last[line["kind"], line["source_name"], line["object_name"]] = line
-    want = [(*key, line["reason"]) for key, line in sorted(last.items()) if line["state"] == "refused"]
+    refused = [(*key, line["reason"]) for key, line in sorted(last.items()) if line["state"] == "refused"]
+    want = [(*one, len(refused)) for one in refused]
     assert want
     for shown in (1000, 3):
         check(fresh_warehouse, "doctor/refused", want[:shown], shown=shown)
@@ -166,6 +167,7 @@ def test_rejects_are_counted_once(fresh_warehouse: Warehouse, bill: Bill) -> Non
         first = min(own, key=lambda row: (row["object_name"], row["position"]))
         want.append((*key, len(own), first["object_name"], first["position"]))
     want.sort(key=lambda one: (-one[3], one[1], one[2], one[0]))
+    want = [(*one, len(want)) for one in want]
     for shown in (1000, 2):
         check(fresh_warehouse, "doctor/rejects", want[:shown], shown=shown)
 
