@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ PARTS = 10**9
 """Targets are held exactly in parts per billion."""
 
 SLICE = timedelta(minutes=5)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Length of a slice: windows, hold and as-of are whole numbers of it."""
 
 HEALTH = "health checks"
@@ -81,13 +82,14 @@ def bucket_parameters(
         ModelError: an unusable objective, a threshold that is not on the ladder, or an as-of inside a slice.
     """
     _check_objectives(objectives, policy)
-    edges = boundaries(objectives, policy, as_of)
+    # A workspace without telemetry is asked about as of 1970, and no slice begins before it.
+    edges = sorted({max(EPOCH, edge) for edge in boundaries(objectives, policy, as_of)})
     counted = [*objectives.lines, Objective(HEALTH, objectives.lines[0].target, kinds=("health",))]
     return {
         "as_of": as_of,
         "window_from": edges[0],
         "slices_from": max(edges[0], as_of - policy.hold - duration(policy.windows[-1])),
-        "edges": [int(edge.timestamp()) for edge in edges[:-1]],
+        "edges": [int(edge.timestamp()) for edge in edges[:-1] or edges],
         "names": [one.name for one in counted],
         "rungs": [0 if one.threshold_ms is None else rung(ladder, one.threshold_ms) for one in counted],
         "bounds": len(ladder),
