@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from models import requests
+from models.policy import health_checks, request_errors
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
@@ -25,7 +27,8 @@ def count(warehouse: Warehouse, table: str) -> int:
 def daily(warehouse: Warehouse) -> dict[str, tuple[int, int, int]]:
     """Spans, log records and metric points per app as the published table has them."""
     batch = new_batch_id()
-    warehouse.execute("statements/core_app_telemetry_daily", days=[DAY], batch_id=batch)
+    policy = requests.classification(request_errors(), health_checks())
+    warehouse.execute("statements/core_app_telemetry_daily", days=[DAY], batch_id=batch, **policy)
     rows = warehouse.frame_of(
         "SELECT app_id, spans, logs, metric_points FROM core_app_telemetry_daily WHERE batch_id = {batch:UUID}",
         batch=batch,
