@@ -50,6 +50,7 @@ from sql.warehouse import Warehouse
 SQL = Path(__file__).parent / "sql"
 APPS = 4_200
 ROUNDS = 3
+BILL_ROUNDS = 5
 SPAN_ROUNDS = 5
 PAGE_ROUNDS = 20
 SLICES_PER_DAY = 288
@@ -117,19 +118,24 @@ def rate(count: int, cost: Cost, of: str) -> str:
 
 
 def bench_billing(bench: Bench) -> None:
-    """A bill end to end, beside the engine's own copy of the file; then its attribution."""
+    """A bill end to end, beside the engine's own copy into the same schema and its bare one; then its attribution."""
     settings, rows = bench.workspace("billing"), bench.sizes.cost_rows
     bill = settings.root / "bill.parquet"
     write_costs(bill, rows, APPS)
-    bare, ingest = Costs(), Costs()
+    bare, own, ingest = Costs(), Costs(), Costs()
     with open_warehouse(settings.root) as warehouse:
         warehouse.execute_text(
             statement("bare_costs"), path=bill
         )  # once unmeasured: the file is in memory then
-        for number in range(ROUNDS):
+        for number in range(BILL_ROUNDS):
+            # other charges each time: the same ones under another source would be held for a person
+            write_costs(bill, rows, APPS, seed=1 + number)
             bare.measure(partial(warehouse.execute_text, statement("bare_costs"), path=bill))
+            warehouse.execute_text(statement("own_costs_table"))
+            own.measure(partial(warehouse.execute_text, statement("own_costs"), path=bill))
             source = BillingSource(f"bench-{number}", "focus", str(bill))
-            told(ingest.measure(partial(billing.ingest_source, warehouse, settings, source)).refusals)
+            outcome = ingest.measure(partial(billing.ingest_source, warehouse, settings, source))
+            told(outcome.refusals or [one.reason for one in outcome.periods if one.state != "published"])
             if number == 0:
                 bench_attribution(bench, warehouse, settings)
             for table in (
@@ -137,9 +143,13 @@ def bench_billing(bench: Bench) -> None:
                 "raw_focus_costs",
             ):  # the next round's charges are these: held otherwise
                 warehouse.execute_text(f"TRUNCATE TABLE {table}")
-    bench.add(Line("billing: the engine's own copy", bare.median, rate(rows, bare.median, "rows")))
-    note = rate(rows, ingest.median, "rows")
-    bench.add(compared("billing: end to end published", ingest, bare, "engine's copy", ">= 0.6", note))
+    bench.add(Line("billing: the engine's bare copy", bare.median, rate(rows, bare.median, "rows")))
+    bench.add(
+        Line("billing: its copy into the same schema, synced", own.median, rate(rows, own.median, "rows"))
+    )
+    note, what = rate(rows, ingest.median, "rows"), "billing: end to end published"
+    bench.add(compared(what, ingest, own, "copy into the same schema", ">= 0.6", note))
+    bench.add(compared(what, ingest, bare, "bare copy", "> 0.32"))
 
 
 def bench_attribution(bench: Bench, warehouse: Warehouse, settings: Settings) -> None:

@@ -7,10 +7,13 @@
 WITH
     -- shared: ingest/focus_cells
     ,
+    -- Columns of at most 18 places need no cutting, which is found once for all rows.
+    x -> (NOT is_text(x) AND toUInt8OrZero(extract(toTypeName(x), 'Decimal.*, ([0-9]+)')) <= 18) AS is_short,
     x -> if(is_text(x), toDecimal256OrNull(trimmed(x), 38), CAST(x, 'Nullable(Decimal(76, 38))')) AS exact,
-    x -> if(is_cost(x), exact(x), NULL) AS counted,
-    x -> trunc(counted(x), 18) AS kept,
-    if(is_effective_billed, counted({BilledCost:Identifier}), counted({EffectiveCost:Identifier})) AS effective,
+    x -> if(is_short(x), CAST(x, 'Nullable(Decimal(76, 18))'), CAST(trunc(exact(x), 18), 'Nullable(Decimal(76, 18))')) AS cut,
+    x -> if(is_short(x), toDecimal256(0, 38), ifNull(exact(x) - trunc(exact(x), 18), 0)) AS rest,
+    x -> if(is_cost(x), ifNull(cut(x), 0), 0) AS kept,
+    x -> if(is_cost(x), rest(x), 0) AS residue,
     (NOT is_blank_row AND arrayAll(verdict -> verdict, deciding_verdicts)) AS is_good
 SELECT
     month({BillingPeriodStart:Identifier}) AS period,
@@ -18,14 +21,18 @@ SELECT
     countIf(NOT is_blank_row) AS rows,
     countIf(NOT is_blank_row AND NOT is_good) AS bad_rows,
     countIf(is_blank_row) AS blank_rows,
-    toString(sumIf(ifNull(kept({BilledCost:Identifier}), 0), is_good)) AS sum_BilledCost,
-    toString(sumIf(ifNull(counted({BilledCost:Identifier}) - kept({BilledCost:Identifier}), 0), is_good)) AS residue_BilledCost,
-    toString(sumIf(ifNull(trunc(effective, 18), 0), is_good)) AS sum_EffectiveCost,
-    toString(sumIf(ifNull(effective - trunc(effective, 18), 0), is_good)) AS residue_EffectiveCost,
-    toString(sumIf(ifNull(kept({ListCost:Identifier}), 0), is_good)) AS sum_ListCost,
-    toString(sumIf(ifNull(counted({ListCost:Identifier}) - kept({ListCost:Identifier}), 0), is_good)) AS residue_ListCost,
-    toString(sumIf(ifNull(kept({ContractedCost:Identifier}), 0), is_good)) AS sum_ContractedCost,
-    toString(sumIf(ifNull(counted({ContractedCost:Identifier}) - kept({ContractedCost:Identifier}), 0), is_good)) AS residue_ContractedCost
+    toString(sumIf(kept({BilledCost:Identifier}), is_good)) AS sum_BilledCost,
+    toString(sumIf(residue({BilledCost:Identifier}), is_good)) AS residue_BilledCost,
+    toString(
+        sumIf(kept({EffectiveCost:Identifier}), is_good) + sumIf(kept({BilledCost:Identifier}), is_good AND is_effective_billed)
+    ) AS sum_EffectiveCost,
+    toString(
+        sumIf(residue({EffectiveCost:Identifier}), is_good) + sumIf(residue({BilledCost:Identifier}), is_good AND is_effective_billed)
+    ) AS residue_EffectiveCost,
+    toString(sumIf(kept({ListCost:Identifier}), is_good)) AS sum_ListCost,
+    toString(sumIf(residue({ListCost:Identifier}), is_good)) AS residue_ListCost,
+    toString(sumIf(kept({ContractedCost:Identifier}), is_good)) AS sum_ContractedCost,
+    toString(sumIf(residue({ContractedCost:Identifier}), is_good)) AS residue_ContractedCost
 FROM file({path:String}, {format:String}, {structure:String})
 GROUP BY period, currency
 ORDER BY period, currency
