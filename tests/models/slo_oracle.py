@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, getcontext
+from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from math import comb
 
-getcontext().prec = 60
+_WIDE = Context(prec=60)
 
 MINUTES = {"5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "6h": 360, "1d": 1440, "3d": 4320}
 PAIRS = [
@@ -132,12 +132,13 @@ def fires(
 
 def tail(bad: int, total: int, budget: Fraction) -> Decimal:
     """Probability of so many bad events or more, each bad with the budget."""
-    share = Decimal(budget.numerator) / Decimal(budget.denominator)
-    term = Decimal(comb(total, bad)) * share**bad * (1 - share) ** (total - bad)
-    summed = Decimal(0)
-    for number in range(bad, total + 1):
-        summed += term
-        term = term * (total - number) / (number + 1) * share / (1 - share)
-        if number > total * share and term < summed * Decimal("1e-40"):
-            break
-    return summed
+    with localcontext(_WIDE):
+        share = Decimal(budget.numerator) / Decimal(budget.denominator)
+        term = Decimal(comb(total, bad)) * share**bad * (1 - share) ** (total - bad)
+        summed = Decimal(0)
+        for number in range(bad, total + 1):
+            summed += term
+            term = term * (total - number) / (number + 1) * share / (1 - share)
+            if number > total * share and term < summed * Decimal("1e-40"):
+                break
+        return summed
