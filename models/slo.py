@@ -85,19 +85,18 @@ def bucket_parameters(
     # A workspace without telemetry is asked about as of 1970, and no slice begins before it.
     edges = sorted({max(EPOCH, edge) for edge in boundaries(objectives, policy, as_of)})
     counted = [*objectives.lines, Objective(HEALTH, objectives.lines[0].target, kinds=("health",))]
+    rungs = [0 if one.threshold_ms is None else rung(ladder, one.threshold_ms) for one in counted]
     return {
         "as_of": as_of,
         "window_from": edges[0],
         "slices_from": max(edges[0], as_of - policy.hold - duration(policy.windows[-1])),
         "edges": [int(edge.timestamp()) for edge in edges[:-1] or edges],
         "names": [one.name for one in counted],
-        "rungs": [0 if one.threshold_ms is None else rung(ladder, one.threshold_ms) for one in counted],
+        "rungs": rungs,
         "bounds": len(ladder),
+        "least_rung": min((place for place in rungs if place), default=len(ladder)),
         "budgets_ppb": [budget_ppb(one) for one in counted],
-        **{
-            kind: [number for number, one in enumerate(counted, 1) if kind in one.kinds]
-            for kind in ("server", "consumer", "health")
-        },
+        **{kind: [int(kind in one.kinds) for one in counted] for kind in ("server", "consumer", "health")},
     }
 
 

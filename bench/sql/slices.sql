@@ -13,6 +13,6 @@ SELECT
     100,
     cityHash64(number) % 50 = 0,
     100,
-    arrayMap(rung -> toUInt32(least(100, rung * (9 + number % 5))), range(1, {bounds:UInt64} + 1)),
+    arrayMap(rung -> toUInt32(least(100 - (cityHash64(number, 1) % 50 = 0), rung * (15 + number % 5))), range(1, {bounds:UInt64} + 1)),
     {batch_id:UUID}
 FROM numbers({apps:UInt64} * 288)

@@ -257,7 +257,7 @@ def test_suspects_are_counted_by_version_and_route(warehouse: Warehouse, rows: S
                 pair[0] += one.timed - one.within[HALF_A_SECOND] if is_latency else one.errors
                 pair[1] += one.timed if is_latency else one.requests
     frame = warehouse.frame(
-        "oncall/suspects".join(("queries/", "")), teams=["unassigned"], bounds_ms=list(LADDER), row_limit=9
+        "queries/oncall/suspects", teams=["unassigned"], bounds_ms=list(LADDER), row_limit=9
     )
     assert {tuple(one[:5]): list(one[5:]) for one in frame.rows()} == {
         key: pair for key, pair in want.items() if pair[0]

@@ -5,63 +5,100 @@
 --   edges Array(UInt32) (boundaries in seconds since 1970, ascending, the first is window_from), names Array(String)
 --   (what is counted), rungs Array(UInt8) (place of its threshold on the latency ladder; 0: it counts errors),
 --   budgets_ppb Array(UInt64) (share of events that may be bad, in parts per billion: a slice above it is a bad one),
---   bounds UInt8 (how many the ladder has), server, consumer, health Array(UInt8) (which of the names count requests of that kind, from 1)
+--   bounds UInt8 (how many the ladder has), least_rung UInt8 (place of the lowest threshold, or the last: who is within it is
+--   within all), server, consumer, health Array(UInt8) (which of the names count requests of that kind, from 1)
 -- columns: app_id, environment, objective, bucket DateTime64(0) (the boundary it begins at), bad, total, bad_slices,
 --   first_bad DateTime64(0) (start of the first bad slice, NULL if none), other_ladders (slices cut by a ladder of another
 --   length: their counts mean nothing)
+-- Sums are made per kind first and shared out to objectives after: a ladder carried through a lambda is copied for
+-- each of them. Only slices in which something went wrong or was slow are looked at one by one.
 WITH
     {as_of:DateTime('UTC')} AS as_of,
-    events AS
+    slices AS
+    (
+        SELECT
+            app_id, environment, kind, slice_start, requests, errors, timed, within,
+            roundDown(toUInt32(slice_start), arrayConcat([toUInt32(0)], {edges:Array(UInt32)})) AS bucket
+        FROM core_request_slices_current
+        WHERE slice_start >= {window_from:DateTime('UTC')} AND slice_start < as_of
+    ),
+    troubled AS
+    (
+        SELECT app_id, environment, slice_start
+        FROM slices
+        WHERE slice_start >= {slices_from:DateTime('UTC')} AND (errors > 0 OR within[{least_rung:UInt8}] < timed)
+    ),
+    summed AS
+    (
+        SELECT
+            app_id, environment, kind, bucket, toUInt32(0) AS alone,
+            sum(requests) AS requests, sum(errors) AS errors, sum(timed) AS timed, sumForEach(within) AS within,
+            countIf(length(slices.within) != {bounds:UInt8}) AS strange
+        FROM slices
+        GROUP BY app_id, environment, kind, bucket
+        UNION ALL
+        SELECT
+            app_id, environment, kind, bucket, toUInt32(slice_start) AS alone,
+            sum(requests), sum(errors), sum(timed), sumForEach(within), 0
+        FROM slices
+        WHERE slice_start >= {slices_from:DateTime('UTC')} AND (app_id, environment, slice_start) IN troubled
+        GROUP BY app_id, environment, kind, bucket, alone
+    ),
+    judged AS
     (
         SELECT
             app_id,
             environment,
-            slice_start,
-            number,
-            length(within) != {bounds:UInt8} AS of_other_ladder,
-            if({rungs:Array(UInt8)}[number] = 0, requests, timed) AS events,
-            if({rungs:Array(UInt8)}[number] = 0, errors, timed - within[{rungs:Array(UInt8)}[number]]) AS wrong
-        FROM core_request_slices_current
-        ARRAY JOIN multiIf(
-            kind = 'server', {server:Array(UInt8)},
-            kind = 'consumer', {consumer:Array(UInt8)},
-            {health:Array(UInt8)}) AS number
+            bucket,
+            alone,
+            sumForEach(arrayMap((on, rung) -> on * if(rung = 0, requests, timed), counts, {rungs:Array(UInt8)})) AS totals,
+            sumForEach(arrayMap(
+                (on, rung) -> on * if(rung = 0, errors, toUInt64(timed - within[rung])), counts, {rungs:Array(UInt8)})) AS bads,
+            sum(strange) AS strange
+        FROM
+        (
+            SELECT
+                *,
+                multiIf(
+                    kind = 'server', {server:Array(UInt8)},
+                    kind = 'consumer', {consumer:Array(UInt8)},
+                    {health:Array(UInt8)}) AS counts
+            FROM summed
+        )
+        GROUP BY app_id, environment, bucket, alone
+    ),
+    gathered AS
+    (
+        SELECT
+            app_id,
+            environment,
+            bucket,
+            sumForEachIf(totals, alone = 0) AS totals,
+            sumForEachIf(bads, alone = 0) AS bads,
+            sumForEachIf(is_bad, alone > 0) AS bad_slices,
+            minForEachIf(arrayMap(bad -> if(bad, alone, 4294967295), is_bad), alone > 0) AS first_bads,
+            sum(strange) AS other_ladders
+        FROM
+        (
+            SELECT
+                *,
+                arrayMap(
+                    (bad, total, budget) -> bad * 1000000000 > total * budget,
+                    bads, totals, {budgets_ppb:Array(UInt64)}) AS is_bad
+            FROM judged
+        )
+        GROUP BY app_id, environment, bucket
     )
 SELECT
     app_id,
     toString(environment) AS environment,
     {names:Array(String)}[number] AS objective,
-    toDateTime64(bucket, 0, 'UTC') AS bucket,
-    sum(slice_bad) AS bad,
-    sum(slice_total) AS total,
-    countIf(is_bad) AS bad_slices,
-    toDateTime64(minOrNullIf(slice_start, is_bad), 0, 'UTC') AS first_bad,
-    sum(strange) AS other_ladders
-FROM
-(
-    SELECT
-        app_id,
-        environment,
-        number,
-        slice_start,
-        toDateTime(roundDown(toUInt32(slice_start), arrayConcat([toUInt32(0)], {edges:Array(UInt32)})), 'UTC') AS bucket,
-        sum(events) AS slice_total,
-        sum(wrong) AS slice_bad,
-        slice_bad * 1000000000 > slice_total * {budgets_ppb:Array(UInt64)}[number] AS is_bad,
-        countIf(of_other_ladder) AS strange
-    FROM events
-    WHERE slice_start >= {slices_from:DateTime('UTC')} AND slice_start < as_of
-    GROUP BY app_id, environment, number, slice_start
-
-    UNION ALL
-
-    SELECT
-        app_id, environment, number, {window_from:DateTime('UTC')}, {window_from:DateTime('UTC')}, sum(events),
-        sum(wrong), false, countIf(of_other_ladder)
-    FROM events
-    WHERE slice_start >= {window_from:DateTime('UTC')} AND slice_start < {slices_from:DateTime('UTC')}
-    GROUP BY app_id, environment, number
-)
-GROUP BY app_id, environment, number, bucket
-HAVING total > 0
-ORDER BY app_id, environment, objective, bucket
+    toDateTime64(toDateTime(g.bucket, 'UTC'), 0, 'UTC') AS bucket,
+    toUInt64(bads[number]) AS bad,
+    toUInt64(totals[number]) AS total,
+    toUInt64(g.bad_slices[number]) AS bad_slices,
+    if(bad_slices = 0, NULL, toDateTime64(toDateTime(first_bads[number], 'UTC'), 0, 'UTC')) AS first_bad,
+    other_ladders
+FROM gathered AS g
+ARRAY JOIN arrayEnumerate({names:Array(String)}) AS number
+WHERE totals[number] > 0
