@@ -189,6 +189,7 @@ def test_an_incident_pages_and_the_quiet_do_not(done: Path, truth: Truth) -> Non
     assert paged <= troubled
 
 
+@pytest.mark.slow
 def test_every_planted_stop_is_silent_and_nobody_else_is(done: Path, truth: Truth) -> None:
     """Stops, also after failing; neither nightly jobs, nor weekends, nor what the catalogue said would end."""
     with open_warehouse(done, role="reader") as warehouse:
@@ -212,6 +213,7 @@ def test_every_planted_stop_is_silent_and_nobody_else_is(done: Path, truth: Trut
     assert moment == (datetime.fromisoformat(truth["telemetry"]["as_of"]), "fresh", "")
 
 
+@pytest.mark.slow
 def test_what_is_old_or_silent_is_said_by_every_command(done: Path, truth: Truth) -> None:
     """The fleet ended weeks before anybody looks at it."""
     for command_ in ("status", "slo", "doctor"):
