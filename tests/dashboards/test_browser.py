@@ -88,7 +88,7 @@ def view(browser: Browser) -> Iterator[Page]:
         ("", "Fleet", ["Paging now", "Unallocated in EUR"]),
         ("app?app=checkout", "App", ["Checkout", "Objectives", "Cost by service"]),
         ("team", "Team", ["What moved", "Idle apps"]),
-        ("oncall", "On-call", ["Act now", "No indicator"]),
+        ("oncall", "On-call", ["As of 20", "No indicator"]),
         ("finance", "Finance", ["to the last digit", "Statement by cost centre"]),
     ],
 )
