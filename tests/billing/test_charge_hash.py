@@ -69,6 +69,7 @@ def test_what_tells_charges_apart_changes_the_hash(bills: Bills, focus_csv) -> N
         "ChargePeriodEnd": "2024-09-03T01:00:00Z",
         "BillingCurrency": "EUR",
         "Tags": '{"app_id": "a", "env": "dev"}',
+        "ChargeCategory": "Credit",
         "ChargeClass": "Correction",
     }
     unhashed = ("ListCost", "ContractedCost", "BillingAccountId", "ProviderName", *list(other)[:2])

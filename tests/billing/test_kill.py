@@ -44,21 +44,22 @@ def _sums(warehouse: Warehouse) -> dict[date, Decimal]:
 
 
 def test_sigkill_at_random_moments_never_shows_a_mix(tmp_path: Path, focus_csv) -> None:
-    old = {date(2024, 9, 1): Decimal(3), date(2024, 10, 1): Decimal(4)}
+    # Neither is so much smaller or larger than the other that a person would be asked.
+    old = {date(2024, 9, 1): Decimal("1.5") * ROWS, date(2024, 10, 1): Decimal(3) * ROWS}
     new = {date(2024, 9, 1): Decimal(ROWS), date(2024, 10, 1): Decimal(2 * ROWS)}
     bill = tmp_path / "bills" / "bill.csv"
     bill.parent.mkdir()
     settings = Settings(root=tmp_path, catalog=tmp_path, teams=tmp_path)
     source = BillingSource("bill", "focus", "bills")
     dice = random.Random(7)
-    small = focus_csv({"BilledCost": "3"}, {"BilledCost": "4", **OCTOBER})
-    large = focus_csv(*[{"BilledCost": "1"}] * ROWS, *[{"BilledCost": "2", **OCTOBER}] * ROWS)
+    before = focus_csv(*[{"BilledCost": "1.5"}] * ROWS, *[{"BilledCost": "3", **OCTOBER}] * ROWS)
+    after = focus_csv(*[{"BilledCost": "1"}] * ROWS, *[{"BilledCost": "2", **OCTOBER}] * ROWS)
     with open_warehouse(tmp_path) as warehouse:
         for _ in range(KILLS):
-            bill.write_text(small)
+            bill.write_text(before)
             ingest_source(warehouse, settings, source)
             assert _sums(warehouse) == old
-            bill.write_text(large)
+            bill.write_text(after)
             started = time.monotonic()
             process = subprocess.Popen([sys.executable, "-c", _INGEST, str(tmp_path)], stdout=subprocess.PIPE)
             assert process.stdout
