@@ -15,7 +15,7 @@ export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
 .PHONY: run test test-slow test-mutants lint bench bench-anomaly screenshots lock clean
 
 run: $(VENV)/.run-installed ## simulate a fleet, run the pipeline, start everything (ONCE=1: end after the summary)
-	@test -f $(DEMO)/appfleet.yaml || $(BIN)/appfleet simulate $(DEMO) --apps $(APPS) --days $(DAYS) --seed $(SEED)
+	@test -f $(DEMO)/appfleet.yaml || $(BIN)/appfleet simulate $(DEMO) --apps $(APPS) --days $(DAYS) --seed $(SEED) $(if $(END),--end $(END))
 	@$(BIN)/appfleet run -w $(DEMO)
 ifndef ONCE
 	@$(BIN)/appfleet up -w $(DEMO)

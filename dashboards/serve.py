@@ -27,6 +27,7 @@ def command(port: int = PORT, address: str = LOOPBACK) -> list[str]:
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
+        "runner.magicEnabled": "false",  # else a constant's docstring is printed on the page
     }
     return [
         *(sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py"))),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -76,16 +76,17 @@ def simulate(
     days: Annotated[int, typer.Option(min=1, help="How many days of bill and telemetry.")] = 90,
     seed: Annotated[int, typer.Option(help="Same seed and end, same bytes.")] = 7,
     end: Annotated[
-        str, typer.Option(help="Last day (UTC), fixed by default: same command, same fleet.")
-    ] = "2026-10-31",
+        str | None, typer.Option(help="Last day (UTC); default: yesterday, so its age is small.")
+    ] = None,
 ) -> None:
     """Write a fleet with known truth: bills, telemetry, catalogue, teams, truth.json."""
     from pipelines.simulate import simulate as write_fleet
 
     _make(directory)
-    write_fleet(directory, apps=apps, days=days, seed=seed, end=_day(end))
+    last = _day(end) if end else datetime.now(UTC).date() - timedelta(days=1)
+    write_fleet(directory, apps=apps, days=days, seed=seed, end=last)
     typer.echo(
-        f"wrote a fleet of {apps} apps over {days} days to {directory}; truth.json says what was planted"
+        f"wrote a fleet of {apps} apps over {days} days to {last} in {directory}; truth.json says what was planted"
     )
 
 

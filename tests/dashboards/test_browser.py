@@ -98,6 +98,8 @@ def test_a_page_draws(view: Page, address: str, path: str, title: str, figures: 
     for figure in figures:
         expect(view.get_by_text(figure).first).to_be_visible(timeout=WAIT_MS)
     expect(view.get_by_test_id("stException")).to_have_count(0)
+    first = view.get_by_test_id("stMainBlockContainer").inner_text().split("\n")[0]
+    assert first == title, "nothing of the code is printed above the title"
 
 
 def test_panels_of_an_app_share_one_time_axis(view: Page, address: str) -> None:
