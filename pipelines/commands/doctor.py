@@ -14,7 +14,7 @@ from models import age
 from models.policy import watermark_policy
 from models.settings import Settings
 from pipelines.commands.doubts import silent_sentences
-from pipelines.compute import STALE_DAYS, cost_days, damaged_totals, newest_complete
+from pipelines.compute import STALE_DAYS, cost_days, damaged_totals, newest_complete, yesterday
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake.journal import refused_segments
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
@@ -38,7 +38,9 @@ class Finding:
 def findings(settings: Settings, clock: datetime) -> list[Finding]:
     """Everything found in a workspace at a moment, check by check; a check without findings says so."""
     with open_warehouse(settings.root, role="reader") as warehouse:
-        found = list(_ages(warehouse, clock)) or [Finding("ages", "nothing found")]
+        found = []
+        for by_clock in (_ages, _stale_sources, _charges_ahead):
+            found += list(by_clock(warehouse, settings, clock)) or [_nothing(by_clock.__name__)]
         for check in (
             _control_totals,
             _held_deliveries,
@@ -48,14 +50,16 @@ def findings(settings: Settings, clock: datetime) -> list[Finding]:
             _spans_without_resource,
             _nameless_senders,
             _differing_copies,
-            _stale_sources,
             _silent_apps,
             _silent_projects,
             _refused_segments,
         ):
-            lines = list(check(warehouse, settings))
-            found += lines or [Finding(check.__name__.strip("_").replace("_", " "), "nothing found")]
+            found += list(check(warehouse, settings)) or [_nothing(check.__name__)]
         return found
+
+
+def _nothing(check: str) -> Finding:
+    return Finding(check.strip("_").replace("_", " "), "nothing found")
 
 
 def _control_totals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
@@ -187,7 +191,7 @@ def _differing_copies(warehouse: Warehouse, settings: Settings) -> Iterator[Find
         )
 
 
-def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _stale_sources(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     known = {release.scope for release in heads(warehouse, "billing/")}
     for source in settings.billing:
         if f"billing/{source.name}" not in known:
@@ -196,7 +200,7 @@ def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding
                 f"{source.name}: nothing of it is published",
                 f"check its location {source.location}, then `appfleet run --only billing`",
             )
-    days = cost_days(warehouse)
+    days = cost_days(warehouse, yesterday(clock))
     for source_name, newest_day in days.items():
         if max(days.values()) - newest_day > timedelta(days=STALE_DAYS):
             yield Finding(
@@ -206,10 +210,23 @@ def _stale_sources(warehouse: Warehouse, settings: Settings) -> Iterator[Finding
             )
 
 
-def _ages(warehouse: Warehouse, clock: datetime) -> Iterator[Finding]:
+def _charges_ahead(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
+    """Usage nobody can have had yet: it stays in its month, and makes no day complete."""
+    for row in warehouse.frame(
+        "queries/doctor/charges_ahead", today=yesterday(clock) + timedelta(days=1)
+    ).iter_rows(named=True):
+        yield Finding(
+            "charges ahead",
+            f"{row['source_name']}: {row['charges']:,} charges of usage, {row['billing_currency']}"
+            f" {row['billed_cost']:,.2f} billed, are of {row['first_day']} to {row['last_day']}, which has not come yet",
+            "ask who writes this bill for its dates; the charges count in their month",
+        )
+
+
+def _ages(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     """Figures against the clock: sources that all stopped agree with each other."""
     as_of = newest_complete(warehouse, clock)
-    days = cost_days(warehouse)
+    days = cost_days(warehouse, yesterday(clock))
     for sentence in age.warnings(
         cost_day=max(days.values(), default=None),
         telemetry_end=as_of.slice_end if as_of.basis != "none" else None,

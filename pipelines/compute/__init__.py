@@ -5,7 +5,7 @@ already published; nothing here decides a number.
 """
 
 from pipelines.compute.anomalies import compute_anomalies
-from pipelines.compute.as_of import STALE_DAYS, AsOf, as_of_moment, cost_days, newest_complete
+from pipelines.compute.as_of import STALE_DAYS, AsOf, as_of_moment, cost_days, newest_complete, yesterday
 from pipelines.compute.costs import compute_costs, damaged_totals
 from pipelines.compute.identities import compute_identities
 from pipelines.compute.marts import compute_marts
@@ -33,4 +33,5 @@ __all__ = [
     "fingerprint",
     "newest_complete",
     "telemetry_days",
+    "yesterday",
 ]

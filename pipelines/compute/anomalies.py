@@ -19,7 +19,7 @@ def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
     print_ = fingerprint(as_of.cost_day, [(one.period, one.sha256) for one in heads(warehouse, "costs")])
     if is_current(warehouse, "anomalies", print_):
         return Outcome(unchanged=1)
-    newest = cost_days(warehouse)
+    newest = cost_days(warehouse, as_of.cost_day)
     series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day, newest=newest)
     by = ("app_id", "billing_currency")
     # The series of an app end with the newest day of its own sources: silence of a late bill is no fall to zero.

@@ -38,9 +38,14 @@ STALE_DAYS = 3
 """A billing source this many days behind the newest one is stale: it no longer holds back what is complete."""
 
 
-def cost_days(warehouse: Warehouse) -> dict[str, date]:
-    """Newest complete day of cost of every billing source."""
-    return dict(warehouse.frame("queries/freshness/cost_days").rows())
+def cost_days(warehouse: Warehouse, until: date) -> dict[str, date]:
+    """Newest complete day of cost of every billing source, none later than ``until``, the last day that can be over."""
+    return dict(warehouse.frame("queries/freshness/cost_days", until=until).rows())
+
+
+def yesterday(clock: datetime) -> date:
+    """The last day (UTC) that is over at a moment: a charge dated later makes nothing complete."""
+    return clock.astimezone(UTC).date() - timedelta(days=1)
 
 
 def newest_complete(warehouse: Warehouse, clock: datetime) -> AsOf:
@@ -48,7 +53,7 @@ def newest_complete(warehouse: Warehouse, clock: datetime) -> AsOf:
 
     Without telemetry the slice's end is that of the cost day; without either, of 1970-01-01.
     """
-    days = cost_days(warehouse).values()
+    days = cost_days(warehouse, yesterday(clock)).values()
     cost_day = min(
         (day for day in days if max(days) - day <= timedelta(STALE_DAYS)), default=date(1970, 1, 1)
     )

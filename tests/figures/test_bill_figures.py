@@ -12,7 +12,7 @@ from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 from tests.figures.bill import DAMAGED, NOTHING_LEFT, SHORT, Bill, publish_bill
 from tests.figures.counted import groups, total
-from tests.figures.rows import MONTHS, SOURCES, Row, Sample, publish_sample
+from tests.figures.rows import DAYS, MONTHS, SOURCES, Row, Sample, publish_sample
 from tests.figures.test_figures import differing
 
 METRICS = {"BilledCost": "billed_cost", "EffectiveCost": "effective_cost"}
@@ -191,23 +191,61 @@ def test_identities_are_each_told_once(fresh_warehouse: Warehouse, bill: Bill) -
     check(fresh_warehouse, "identities/distinct", [row for _, row in sorted(want.items())])
 
 
-def newest_complete_day(rows: list[Row]) -> date:
-    daily = [row for row in rows if row["ChargePeriodEnd"] - row["ChargePeriodStart"] <= SHORT]
-    last = max(row["ChargePeriodStart"].date() for row in rows)
-    if not daily:
-        return last
-    return min(last, max(row["ChargePeriodEnd"] for row in daily).date() - timedelta(days=1))
+def newest_complete_day(rows: list[Row], until: date) -> date | None:
+    """As finance would say it: usage decides, then charges of a day, then whatever there is."""
+    over = [row for row in rows if row["ChargePeriodStart"].date() <= until]
+    for own in ([row for row in over if row["ChargeCategory"] == "Usage"], over):
+        if own:
+            last = max(row["ChargePeriodStart"].date() for row in own)
+            ends = [
+                row["ChargePeriodEnd"]
+                for row in own
+                if row["ChargePeriodEnd"] - row["ChargePeriodStart"] <= SHORT
+            ]
+            return min(last, max(ends).date() - timedelta(days=1)) if ends else last
+    return None
 
 
-def test_cost_days_are_of_the_newest_month_that_has_rows(fresh_warehouse: Warehouse, bill: Bill) -> None:
+def test_cost_days_are_of_the_newest_months_that_have_rows(fresh_warehouse: Warehouse, bill: Bill) -> None:
     """A month restated to nothing is no newest month: its source would have no day at all, and nobody would miss it."""
-    want = []
-    for source in SOURCES:
-        own = [row for row in bill.rows if row["x_SourceName"] == source]
-        newest = max(row["x_BillingPeriod"] for row in own)
-        want.append((source, newest_complete_day([row for row in own if row["x_BillingPeriod"] == newest])))
-    assert NOTHING_LEFT[0] in SOURCES and want[1][1].month == 2
-    check(fresh_warehouse, "freshness/cost_days", want)
+    first, last = min(DAYS), max(DAYS)
+    months = set()
+    for until in (last + timedelta(days=400), *sorted(DAYS), first - timedelta(days=1)):
+        want = []
+        for source in SOURCES:
+            own = [
+                row for row in bill.rows if row["x_SourceName"] == source and row["x_BillingPeriod"] <= until
+            ]
+            newest = sorted({row["x_BillingPeriod"] for row in own})[-2:]
+            day = newest_complete_day([row for row in own if row["x_BillingPeriod"] in newest], until)
+            if day:
+                want.append((source, day))
+                months.add(day.month)
+        check(fresh_warehouse, "freshness/cost_days", want, until=until)
+    assert NOTHING_LEFT[0] in SOURCES and len(months) == len(MONTHS)
+
+
+def test_usage_of_a_day_to_come_is_told(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    found = 0
+    for today in (*sorted(DAYS), max(DAYS) + timedelta(days=1)):
+        ahead = [
+            row
+            for row in bill.rows
+            if row["ChargeCategory"] == "Usage" and row["ChargePeriodStart"].date() > today
+        ]
+        want = [
+            (
+                *key,
+                len(own),
+                sum(row["BilledCost"] for row in own),
+                min(row["ChargePeriodStart"] for row in own).date(),
+                max(row["ChargePeriodStart"] for row in own).date(),
+            )
+            for key, own in sorted(groups(ahead, "x_SourceName", "BillingCurrency").items())
+        ]
+        found += len(want)
+        check(fresh_warehouse, "doctor/charges_ahead", want, today=today)
+    assert found > len(DAYS)
 
 
 def app_on(sample: Sample, hash_: int, day: date) -> Row:
