@@ -14,7 +14,8 @@ _UNREADABLE_CODES = frozenset({6, 25, 26, 27, 32, 33, 72, 117, 128, 130, 131, 19
 """Codes the engine gives for bytes it cannot parse (ClickHouse, src/Common/ErrorCodes.cpp)."""
 
 _THROWN_BY_STATEMENT = 395
-"""Code of ``throwIf``: the ingest statements throw it where a value is nested deeper than their structure."""
+"""Code of ``throwIf``: the ingest statements throw it where a value is nested deeper than their structure, and where
+text is not UTF-8."""
 
 _ANY_OTLP: dict[str, str | int | float] = {
     "output_format_json_escape_forward_slashes": 0,
@@ -54,6 +55,6 @@ def is_unreadable(error: WarehouseError) -> bool:
     return error.code in _UNREADABLE_CODES
 
 
-def is_too_deep(error: WarehouseError) -> bool:
-    """Whether an ingest statement ended because a value is nested deeper than it reads."""
+def is_thrown(error: WarehouseError) -> bool:
+    """Whether an ingest statement ended at a value that it does not store as it is."""
     return error.code == _THROWN_BY_STATEMENT

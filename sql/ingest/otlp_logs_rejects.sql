@@ -10,8 +10,8 @@ WITH
         {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
 SELECT
     'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, position, fault,
-    otlp_shown_text(format('sent by {}: log record at {} ns, observed at {} ns', otlp_sender(resource), toString(record.timeUnixNano), toString(record.observedTimeUnixNano)), hide),
-    left(otlp_shown_text(toString(ifNull(record.body.stringValue, '')), hide), {first_bytes:UInt64}),
+    toValidUTF8(otlp_shown_text(format('sent by {}: log record at {} ns, observed at {} ns', otlp_sender(resource), toString(record.timeUnixNano), toString(record.observedTimeUnixNano)), hide)),
+    toValidUTF8(left(otlp_shown_text(toString(ifNull(record.body.stringValue, '')), hide), {first_bytes:UInt64})),
     now64(9)
 FROM
 (

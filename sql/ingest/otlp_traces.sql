@@ -10,7 +10,7 @@ INSERT INTO otel.otel_traces
     (Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
      ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
      `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Links.TraceId`, `Links.SpanId`,
-     `Links.TraceState`, `Links.Attributes`, x_BatchId)
+     `Links.TraceState`, `Links.Attributes`, has_end, x_BatchId)
 WITH
     {encoding:String} = 'json' AS json,
     ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
@@ -20,24 +20,25 @@ SELECT
     otlp_trace_id(trace_id, json),
     otlp_span_id(span_id, json),
     otlp_span_id(parent_id, json),
-    trace_state,
-    span_name,
+    otlp_sound(trace_state, json),
+    otlp_sound(span_name, json),
     otlp_span_kind(kind),
     resource['service.name'],
     resource,
-    scope_name,
-    scope_version,
+    otlp_sound(scope_name, json),
+    otlp_sound(scope_version, json),
     attributes,
     if(ended > started, ended - started, 0),
     otlp_status_code(status_code),
-    status_message,
+    otlp_sound(status_message, json),
     arrayMap(moment -> otlp_time(if(moment = 0, started, moment)), event_time),
-    event_name,
+    otlp_sound_list(event_name, json),
     event_attributes,
     arrayMap(id -> otlp_trace_id(id, json), link_trace_id),
     arrayMap(id -> otlp_span_id(id, json), link_span_id),
-    link_trace_state,
+    otlp_sound_list(link_trace_state, json),
     link_attributes,
+    ended >= started,
     {batch_id:UUID}
 FROM
 (

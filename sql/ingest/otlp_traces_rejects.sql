@@ -11,9 +11,9 @@ WITH
         {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
 SELECT
     'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, position, fault,
-    otlp_shown_text(format('sent by {}: span {} of trace {}, from {} to {} ns', otlp_sender(resource), span_id, trace_id,
-        toString(span.startTimeUnixNano), toString(span.endTimeUnixNano)), hide),
-    left(otlp_shown_text(toString(ifNull(span.name, '')), hide), {first_bytes:UInt64}),
+    toValidUTF8(otlp_shown_text(format('sent by {}: span {} of trace {}, from {} to {} ns', otlp_sender(resource), span_id, trace_id,
+        toString(span.startTimeUnixNano), toString(span.endTimeUnixNano)), hide)),
+    toValidUTF8(left(otlp_shown_text(toString(ifNull(span.name, '')), hide), {first_bytes:UInt64})),
     now64(9)
 FROM
 (

@@ -71,11 +71,20 @@ CREATE OR REPLACE FUNCTION otlp_environment AS (resource) ->
         resource['deployment.environment.name'], resource['deployment.environment']))
 
 -- statement
+CREATE OR REPLACE FUNCTION otlp_sound AS (text, json) -> if(
+    json OR isValidUTF8(text),
+    text,
+    substring(text, 1, throwIf(NOT json AND NOT isValidUTF8(text), 'text that is not UTF-8')))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_sound_list AS (texts, json) -> arrayMap(listed -> otlp_sound(listed, json), texts)
+
+-- statement
 CREATE OR REPLACE FUNCTION otlp_bytes AS (value, json) -> if(json, value, base64Encode(value))
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_json_scalar AS (v, json) -> multiIf(
-    isNotNull(tupleElement(v, 'stringValue')), toJSONString(assumeNotNull(tupleElement(v, 'stringValue'))),
+    isNotNull(tupleElement(v, 'stringValue')), toJSONString(otlp_sound(assumeNotNull(tupleElement(v, 'stringValue')), json)),
     isNotNull(tupleElement(v, 'intValue')), toString(assumeNotNull(tupleElement(v, 'intValue'))),
     isNotNull(tupleElement(v, 'boolValue')), toString(assumeNotNull(tupleElement(v, 'boolValue'))),
     isNotNull(tupleElement(v, 'doubleValue')), toJSONString(assumeNotNull(tupleElement(v, 'doubleValue'))),
@@ -94,9 +103,9 @@ CREATE OR REPLACE FUNCTION otlp_json_inner AS (v, json) -> if(
     otlp_json_scalar(v, json))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_items AS (v) -> arrayConcat(
+CREATE OR REPLACE FUNCTION otlp_items AS (v, json) -> arrayConcat(
     arrayMap(item -> ('', item), tupleElement(tupleElement(v, 'arrayValue'), 'values')),
-    arrayMap(pair -> (concat(toJSONString(tupleElement(pair, 'key')), ':'), tupleElement(pair, 'value')),
+    arrayMap(pair -> (concat(toJSONString(otlp_sound(tupleElement(pair, 'key'), json)), ':'), tupleElement(pair, 'value')),
         tupleElement(tupleElement(v, 'kvlistValue'), 'values')))
 
 -- statement
@@ -105,11 +114,11 @@ CREATE OR REPLACE FUNCTION otlp_brackets AS (v, inside) -> if(
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_container AS (v, json) -> otlp_brackets(v, arrayStringConcat(arrayMap(
-    item -> concat(item.1, otlp_json_inner(item.2, json)), otlp_items(v)), ','))
+    item -> concat(item.1, otlp_json_inner(item.2, json)), otlp_items(v, json)), ','))
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_text AS (v, json) -> multiIf(
-    isNotNull(tupleElement(v, 'stringValue')), assumeNotNull(tupleElement(v, 'stringValue')),
+    isNotNull(tupleElement(v, 'stringValue')), otlp_sound(assumeNotNull(tupleElement(v, 'stringValue')), json),
     isNotNull(tupleElement(v, 'intValue')), toString(assumeNotNull(tupleElement(v, 'intValue'))),
     isNotNull(tupleElement(v, 'boolValue')), toString(assumeNotNull(tupleElement(v, 'boolValue'))),
     isNotNull(tupleElement(v, 'doubleValue')), toString(assumeNotNull(tupleElement(v, 'doubleValue'))),
@@ -148,7 +157,7 @@ CREATE OR REPLACE FUNCTION otlp_shown AS (key, text, hide) -> if(
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json, hide) -> mapFromArrays(
-    arrayMap(pair -> toLowCardinality(tupleElement(pair, 'key')), attributes),
+    arrayMap(pair -> toLowCardinality(otlp_sound(tupleElement(pair, 'key'), json)), attributes),
     arrayMap(
         (key, text) -> otlp_shown(key, text, hide),
         arrayMap(pair -> tupleElement(pair, 'key'), attributes),
@@ -299,7 +308,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_traces
     ScopeName           String CODEC(ZSTD(1)) COMMENT 'instrumentation scope',
     ScopeVersion        String CODEC(ZSTD(1)) COMMENT 'its version',
     SpanAttributes      Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'attributes of the span as text',
-    Duration            UInt64 CODEC(ZSTD(1)) COMMENT 'nanoseconds from start to end; 0 where the end is unset or before the start',
+    Duration            UInt64 CODEC(ZSTD(1)) COMMENT 'nanoseconds from start to end; without a meaning where has_end is false',
     StatusCode          LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'Unset, Ok or Error',
     StatusMessage       String CODEC(ZSTD(1)) COMMENT 'message of the status',
     `Events.Timestamp`  Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)) COMMENT 'time of each event',
@@ -309,6 +318,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_traces
     `Links.SpanId`      Array(String) CODEC(ZSTD(1)) COMMENT 'span of each link',
     `Links.TraceState`  Array(String) CODEC(ZSTD(1)) COMMENT 'trace state of each link',
     `Links.Attributes`  Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each link',
+    has_end             Bool DEFAULT Duration < 9223372036854775808 CODEC(ZSTD(1)) COMMENT 'whether the span has an end that is not before its start; where a collector inserts a span without one, its duration has wrapped',
     x_BatchId           UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days      UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
     app_id              LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, SpanAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',
@@ -609,7 +619,7 @@ FROM
         *, app_id, environment,
         row_number() OVER (
             PARTITION BY app_id, Timestamp, TraceId, SpanId, SpanKind, ServiceName
-            ORDER BY Duration, StatusCode, x_BatchId) AS x_Copy
+            ORDER BY has_end DESC, Duration, StatusCode, x_BatchId) AS x_Copy
     FROM {{otel}}.otel_traces
     WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
 )

@@ -86,9 +86,6 @@ CREATE OR REPLACE FUNCTION request_is AS (span_kind) ->
 CREATE OR REPLACE FUNCTION request_is_server AS (span_kind) -> span_kind IN ('Server', 'SPAN_KIND_SERVER')
 
 -- statement
-CREATE OR REPLACE FUNCTION request_duration AS (duration) -> if(duration < 9223372036854775808, duration, 0)
-
--- statement
 CREATE OR REPLACE FUNCTION request_method AS (attributes) ->
     upper(if(attributes['http.request.method'] != '', attributes['http.request.method'], attributes['http.method']))
 

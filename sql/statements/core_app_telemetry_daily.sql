@@ -27,14 +27,15 @@ FROM
         countIf(is_request AND is_error) AS errors,
         countIf(kind = 'health') AS health_checks,
         countIf(kind = 'health' AND is_error) AS health_errors,
-        quantileExactIf(0.5)(duration, is_request AND duration > 0) AS p50,
-        quantileExactIf(0.95)(duration, is_request AND duration > 0) AS p95,
+        quantileExactIf(0.5)(Duration, is_request AND has_end) AS p50,
+        quantileExactIf(0.95)(Duration, is_request AND has_end) AS p95,
         max(Timestamp) AS last_seen
     FROM
     (
         SELECT
             Timestamp, app_id, environment,
-            request_duration(Duration) AS duration,
+            Duration,
+            has_end,
             if(
                 request_is(SpanKind),
                 request_kind(SpanKind, SpanName, SpanAttributes, {health_paths:String}, {health_services:String},

@@ -30,8 +30,8 @@ spans AS
         request_error_class(
             SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
             {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) AS error_class,
-        request_duration(Duration) AS duration,
-        toUInt8(arrayFirstIndex(bound -> duration <= bound, {bounds_ns:Array(UInt64)})) AS rung
+        has_end,
+        toUInt8(arrayFirstIndex(bound -> Duration <= bound, {bounds_ns:Array(UInt64)})) AS rung
     FROM otel.otel_traces_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind) AND app_id != ''
 ),
@@ -63,9 +63,9 @@ SELECT
     count(),
     countIf(error_class != ''),
     sumMapIf(map(error_class, toUInt32(1)), error_class != ''),
-    countIf(duration > 0),
+    countIf(has_end),
     arrayMap(
-        number -> arrayCount(one -> one <= number, groupArrayIf(rung, duration > 0 AND rung > 0)),
+        number -> arrayCount(one -> one <= number, groupArrayIf(rung, has_end AND rung > 0)),
         arrayEnumerate({bounds_ns:Array(UInt64)})),
     {batch_id:UUID}
 FROM placed AS p

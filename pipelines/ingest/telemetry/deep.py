@@ -1,6 +1,6 @@
 """Values nested deeper than the engine reads, put as the text they become: one text whichever way they came.
 
-Runs only for a file the engine found such a value in. What the text of a shallower value is decides
+Runs only for a file a statement ended at. What the text of a shallower value is decides
 ``sql/migrations/0003_otel.sql``; this module writes the same.
 """
 

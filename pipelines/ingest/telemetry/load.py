@@ -26,7 +26,7 @@ from pipelines.ingest.telemetry.repair import Findings, flattened, put_right, re
 from pipelines.ingest.telemetry.signals import READERS, SignalReader
 from pipelines.ingest.telemetry.spool import Content, Covered, Spooled, frames_of, mapped, spool
 from pipelines.ingest.telemetry.structures import proto_text
-from sql.formats import is_too_deep, is_unreadable, json_settings, protobuf_settings
+from sql.formats import is_thrown, is_unreadable, json_settings, protobuf_settings
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 
@@ -239,7 +239,7 @@ def _settled(
         try:
             return (parts, *_attempt(warehouse, parts, terms))
         except (WarehouseError, ControlTotalError) as error:
-            if isinstance(error, WarehouseError) and is_too_deep(error) and not flat:
+            if isinstance(error, WarehouseError) and is_thrown(error) and not flat:
                 flat = True
                 parts = [
                     flattened(part, folder / f"flat-{number}", findings) for number, part in enumerate(parts)

@@ -6,12 +6,14 @@ reason nobody suspected, halving finds the messages. What is readable is the eng
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from models.redaction import Redaction
@@ -27,6 +29,16 @@ _BARE = (b"NaN", b"Infinity")
 _DOUBLE, _METRICS = b"ouble", b"etrics"
 """In the names of members that are numbers (``doubleValue``, ``as_double``), and of those that hold others."""
 _OLD_TAG = varint_bytes(OLD_SCOPES << 3 | 2)
+_LONGEST_TIME = 19
+"""Digits of a time of this century in nanoseconds, and of the largest number of 63 bits, which begins with 9."""
+_DOUBLINGS = (1, 2, 4, 8, 3)
+"""Runs of 1 digit become such of 2, 4, 8, 16 and 19."""
+_LOOK_BYTES, _LOOK_OVERLAP = 1 << 17, 32
+_LONG_NUMBER = re.compile(rb'[\s:\[,"+-]?\d+[\s\]},"]')
+"""A number by what stands around it: digits inside an id in hex are none."""
+_COUNT_NAMES = (b'"flags"', b'"scale"', b'"offset"', b'"droppedAttributesCount"')
+"""Members of metrics that the engine reads with 32 bits."""
+_LONG_COUNT = re.compile(rb'\s*:\s*"?\s*[-+]?\d{10}')
 _MESSAGE_TAG = 0x0A
 _PIECE_BYTES = 1 << 20
 """A piece the engine cannot read is halved no further than this before its messages are put right one by one."""
@@ -95,7 +107,8 @@ class Findings:
 def suspects(data: Bytes, encoding: Encoding, frames: Sequence[Frame]) -> list[int]:
     """Messages, by index, that the engine would misread in silence: only their bytes are looked at, quickly."""
     if encoding == "json":
-        return sorted({*_oddly_named(data, frames), *_with_bare_numbers(data, frames)})
+        odd = (_oddly_named, _with_bare_numbers, _with_long_numbers, _with_long_counts)
+        return sorted({index for look in odd for index in look(data, frames)})
     return list(_oddly_shaped(data, frames))
 
 
@@ -132,6 +145,48 @@ def _with_bare_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
             index = bisect_right(starts, at) - 1
             yield index
             at = data.find(token, frames[index].end)
+
+
+def _with_long_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    """JSON messages with a whole number of more than 64 bits, as far as its length tells: the engine keeps the last 64."""
+    if not frames:
+        return
+    starts = [frame.start for frame in frames]
+    begin, stop = frames[0].start, frames[-1].end
+    for start in range(begin, stop, _LOOK_BYTES):
+        overlap = min(_LOOK_OVERLAP, start - begin)
+        for at in _long_numbers(data[start - overlap : start + _LOOK_BYTES + _LOOK_OVERLAP]):
+            yield bisect_right(starts, start - overlap + at) - 1
+
+
+def _long_numbers(piece: bytes) -> Iterator[int]:
+    """Where whole numbers of 19 digits from 9, or of more, lie in a piece of JSON."""
+    characters = np.frombuffer(piece, np.uint8)
+    run = is_digit = (characters - np.uint8(ord("0"))) < 10
+    for step in _DOUBLINGS:
+        run = run[:-step] & run[step:]
+    found = np.flatnonzero(run)
+    if not found.size:
+        return
+    goes_on = np.append(is_digit, False)[found + _LONGEST_TIME]
+    is_first = ~is_digit[found - 1] | (found == 0)
+    for at in found[is_first & (goes_on | (characters[found] == ord("9")))].tolist():
+        if _LONG_NUMBER.match(piece, max(0, at - 1)):
+            yield at
+
+
+def _with_long_counts(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    """JSON messages of metrics with a number of more than 32 bits, as far as its length tells, where 32 are read."""
+    if not any(data.find(_METRICS, one.start, min(one.end, one.start + 40)) >= 0 for one in frames):
+        return
+    starts = [frame.start for frame in frames]
+    for name in _COUNT_NAMES:
+        at = data.find(name)
+        while at >= 0:
+            at += len(name)
+            if _LONG_COUNT.match(data, at):
+                yield bisect_right(starts, at) - 1
+            at = data.find(name, at)
 
 
 def _oddly_shaped(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
@@ -174,7 +229,8 @@ def put_right(spooled: Spooled, target: Path, indexes: Iterable[int], findings: 
 
 
 def flattened(spooled: Spooled, target: Path, findings: Findings) -> Spooled:
-    """The file with every value that is nested deeper than the engine reads put as its text, written to ``target``."""
+    """The file with what a statement does not store as it is put right, written to ``target``: every value that is nested
+    deeper than the engine reads becomes its text, and text that is not UTF-8 what it can be read as."""
     numbers: list[int] = []
     with mapped(spooled.path) as data, target.open("wb") as file:
         for index, frame in enumerate(frames_of(data, spooled.encoding)):
@@ -193,12 +249,20 @@ def flattened(spooled: Spooled, target: Path, findings: Findings) -> Spooled:
 
 def _flattened(message: bytes, spooled: Spooled) -> Mended:
     try:
-        if spooled.encoding == "json":
-            content, cuts = flattened_json(message)
-        else:
-            content, cuts = flattened_protobuf(message, spooled.signals[0])
+        return _with_flat_values(message, spooled)
     except (DecodeError, ValueError, RecursionError):
-        return mended(message, spooled)
+        done = mended(message, spooled)
+    if done.content is None:
+        return done
+    flat = _with_flat_values(done.content, spooled)
+    return replace(done, content=flat.content, repairs=done.repairs + flat.repairs)
+
+
+def _with_flat_values(message: bytes, spooled: Spooled) -> Mended:
+    if spooled.encoding == "json":
+        content, cuts = flattened_json(message)
+    else:
+        content, cuts = flattened_protobuf(message, spooled.signals[0])
     return Mended(content, repairs=Counter({(key, CUT): count for key, count in cuts.items()}))
 
 
