@@ -334,7 +334,8 @@ def _surprise(received: Floats | float, expected: Floats, rhythm: _Rhythm, clust
     """Bound of -ln P(so few); apps are the last axis.
 
     Chernoff's bound for the negative binomial that predicts a Poisson count from so many weeks of data, and that bound
-    averaged over days that differ in how much happens (gamma with the app's own squared spread).
+    averaged over days that differ in how much happens (gamma with the app's own squared spread). Sources: the gamma-Poisson
+    predictive distribution is Gelman et al., Bayesian Data Analysis, section 2.6; the bound is Chernoff's of 1952.
     """
     few, due = np.asarray(received) / clustering, expected / clustering
     known = rhythm.weeks * due

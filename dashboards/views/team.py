@@ -1,4 +1,4 @@
-"""Team: this week against last, what moved, the month so far, idle apps and health of a team's apps."""
+"""Team: this week against last, what moved, the month so far, idle apps, silent apps and health of a team's apps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
-from dashboards.frame import Page, app_column, by_currency, linked, open_page
+from dashboards.frame import Page, app_column, by_currency, linked, open_page, shown_of
 from dashboards.queries import TeamReads
 
 ALL = "All my teams"
@@ -154,6 +154,31 @@ def idle_and_health(reads: TeamReads) -> None:
             st.page_link("views/oncall.py", label="Worst first on the On-call page")
 
 
+def silent_apps(reads: TeamReads) -> None:
+    """Apps whose requests stopped against their own rhythm."""
+    st.subheader("Silent apps", anchor=False)
+    silent = reads.frame("team/silent", row_limit=formats.ROWS_SHOWN)
+    if silent.is_empty():
+        st.caption("None: no app stopped sending requests against its own rhythm.")
+        return
+    st.dataframe(
+        linked(silent).select(
+            "app",
+            pl.col("team").alias("Team"),
+            pl.col("environment").alias("Environment"),
+            pl.col("silent_since").dt.strftime("%Y-%m-%d %H:%M").alias("Silent since (UTC)"),
+            pl.col("received").alias("Requests since"),
+            pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
+            pl.col("apps_together").alias("Apps together"),
+        ),
+        column_config={"app": app_column()},
+        hide_index=True,
+        placeholder="",
+        alt="Silent apps of the team",
+    )
+    shown_of(silent.height, silent["matching"][0], "silent app", "the longest silent first")
+
+
 page = open_page("Team", "This week against last, what moved, and what to clean up.")
 reads = chosen_reads(page)
 so_far = reads.frame("team/so_far", cost_day=page.day)
@@ -164,3 +189,4 @@ else:
     movers(reads.frame("team/movers", cost_day=page.day, row_limit=MOVERS))
     weeks(reads)
 idle_and_health(reads)
+silent_apps(reads)

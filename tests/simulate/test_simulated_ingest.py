@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.compute import AsOf, compute_identities, compute_registry, compute_slices, compute_slo
 from pipelines.ingest import billing, telemetry
 from pipelines.ingest.registry import load_registry
 from sql.warehouse import Warehouse
@@ -38,16 +40,54 @@ def test_published_rows_and_sums_are_those_of_the_truth(
     assert found == told
 
 
-def test_spans_counted_once_are_those_of_the_truth(
-    warehouse: Warehouse, fleet_dir: Path, truth: dict[str, Any]
-) -> None:
+@pytest.fixture(scope="module")
+def with_telemetry(warehouse: Warehouse, fleet_dir: Path) -> Warehouse:
     settings = load_settings(fleet_dir)
     telemetry.ingest_source(warehouse, settings, settings.telemetry[0])
-    counted = warehouse.frame_of(
+    return warehouse
+
+
+def test_spans_counted_once_are_those_of_the_truth(with_telemetry: Warehouse, truth: dict[str, Any]) -> None:
+    counted = with_telemetry.frame_of(
         "SELECT app_id, toInt64(uniqExact(TraceId, SpanId)) AS spans FROM otel.otel_traces GROUP BY app_id"
     )
     told = {one["app_id"]: one["spans"] for one in truth["telemetry_by_app"]}
     assert dict(counted.iter_rows()) == told
+
+
+def test_the_state_of_every_app_is_what_was_planted(
+    with_telemetry: Warehouse, fleet_dir: Path, truth: dict[str, Any]
+) -> None:
+    """Each habit, incident, retirement and idle app of the truth, and nobody else in trouble or silent."""
+    settings = load_settings(fleet_dir)
+    end = datetime.fromisoformat(truth["telemetry"]["as_of"])
+    for compute in (compute_registry, compute_identities, compute_slices):
+        compute(with_telemetry, settings)
+    compute_slo(with_telemetry, settings, AsOf(end, end.date()), end)
+    rows = with_telemetry.frame_of(
+        "SELECT app_id, toString(objective) AS objective, toString(state) AS state, total,"
+        " toDateTime64(since, 0, 'UTC') AS since FROM mart_slo_status_current"
+    )
+    states = {(row["app_id"], row["objective"]): row for row in rows.iter_rows(named=True)}
+    told = {(one["app_id"], one["objective"]): one["state"] for one in truth["incidents"]}
+    told |= {(one["app_id"], "availability"): one["state"] for one in truth["habits"]}
+    assert {key: states[key]["state"] for key in told} == told
+    stops = {one["app_id"]: datetime.fromisoformat(one["stops"]) for one in truth["habits"] if one["stops"]}
+    assert {app for app, _ in states if states[app, "availability"]["state"] == "silent"} == set(stops)
+    for app, stop in stops.items():
+        assert states[app, "latency"]["state"] == "silent"
+        assert timedelta(0) <= stop - states[app, "availability"]["since"] <= timedelta(minutes=30)
+    month_before = end - timedelta(days=30)
+    gone = {one["app_id"]: one["last_day"] for one in truth["retirements"]}
+    gone |= {one["app_id"]: one["no_request_since"] for one in truth["idle"]}
+    for app, day in gone.items():
+        is_in_window = datetime.fromisoformat(day).replace(tzinfo=UTC) >= month_before
+        own = [row for (name, _), row in states.items() if name == app]
+        assert own
+        assert all((row["total"] > 0) == is_in_window for row in own), app
+        assert {row["state"] for row in own} <= ({"ok", "too_few"} if is_in_window else {"no_data"}), app
+    troubled = {key for key, row in states.items() if row["state"] in ("page", "ticket", "spent")}
+    assert troubled <= set(told)
 
 
 def test_the_registry_reads_every_registered_app_and_its_evidence(

@@ -1,0 +1,11 @@
+-- purpose: silent apps of the chosen teams, those that fell silent together first, then the longest silent
+-- parameters: teams Array(String), row_limit UInt32
+-- columns: app_id, team, environment, silent_since DateTime64(0), received, expected, apps_together UInt32, matching
+SELECT
+    app_id, toString(s.team) AS team, toString(s.environment) AS environment,
+    toDateTime64(s.silent_since, 0, 'UTC') AS silent_since,
+    received, expected, apps_together, count() OVER () AS matching
+FROM mart_app_silences_current AS s
+WHERE team IN {teams:Array(String)}
+ORDER BY apps_together DESC, silent_since, app_id, environment
+LIMIT {row_limit:UInt32}
