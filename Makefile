@@ -9,6 +9,8 @@ DEMO ?= demo
 APPS ?= 120
 DAYS ?= 90
 SEED ?= 7
+# Kept bytecode: a process that compiles all it imports takes three times as long to begin.
+unexport PYTHONDONTWRITEBYTECODE
 export DAGSTER_DISABLE_TELEMETRY := yes
 export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what one process of a test has compiled the next need not
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -17,9 +17,11 @@ from typing import Any
 import yaml
 
 from sql.local_warehouse import open_warehouse
+from tests.preloaded import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "pipelines.commands.cli")
+SECONDS = 200.0
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,22 @@ def environment(**more: str) -> dict[str, str]:
     return {**own, "PYTHONPATH": str(ROOT), **more}
 
 
-def appfleet(workspace: Path | None, *arguments: str, code: int | None = 0, **variables: str) -> Answer:
-    """Runs ``appfleet``; fails unless it ends with ``code`` and without a traceback."""
+def appfleet(
+    workspace: Path | None, *arguments: str, code: int | None = 0, anew: bool = False, **variables: str
+) -> Answer:
+    """Runs ``appfleet``; fails unless it ends with ``code`` and without a traceback.
+
+    ``anew`` starts Python for it, which imports only what this command does, under a hash seed of its own.
+    """
     named = ["-w", str(workspace)] if workspace else []
-    done = subprocess.run(
-        [*COMMAND, *arguments, *named],
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    answer = Answer(done.returncode, done.stdout, done.stderr)
+    words, env = [*arguments, *named], environment(**variables)
+    if anew:
+        done = subprocess.run(
+            [*COMMAND, *words], env=env, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        answer = Answer(done.returncode, done.stdout, done.stderr)
+    else:
+        answer = Answer(*run_command(words, env, SECONDS))
     assert "Traceback" not in answer.said, answer.said
     assert code is None or answer.code == code, f"{answer.code}: {answer.said}"
     return answer

@@ -33,7 +33,7 @@ def releases(workspace: Path) -> list[dict[str, object]]:
 
 def test_init_writes_a_workspace_that_runs_as_it_is(tmp_path: Path) -> None:
     workspace = tmp_path / "new"
-    assert "appfleet run -w" in appfleet(None, "init", str(workspace)).out
+    assert "appfleet run -w" in appfleet(None, "init", str(workspace), anew=True).out
     assert sorted(path.name for path in workspace.iterdir()) == ["appfleet.yaml", "catalog", "teams.yaml"]
     again = appfleet(None, "init", str(workspace), code=2)
     assert "exists already" in again.err
@@ -188,6 +188,6 @@ def test_a_wrong_argument_or_file_ends_with_2(
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments in (("init",), ("simulate", "--apps", "2", "--days", "3")):
-        said = appfleet(None, *arguments, str(tmp_path / "file" / "below"), code=2)
+        said = appfleet(None, *arguments, str(tmp_path / "file" / "below"), code=2, anew=True)
         assert "cannot be made (Not a directory)" in said.err
     assert "there is no appfleet.yaml in" in appfleet(tmp_path / "none", "run", code=2).err

@@ -41,7 +41,7 @@ def test_a_held_bill_is_said_everywhere_until_somebody_decides(tmp_path: Path) -
             assert _billed(workspace) == 55
         found = appfleet(workspace, "doctor", code=1).out
         assert "held deliveries" in found and "one/2024-09/" in found
-        listed = appfleet(workspace, "deliveries").out
+        listed = appfleet(workspace, "deliveries", anew=True).out
         assert "2024-09-08.csv" in listed and "210.00" in listed and "55.00" in listed
         assert appfleet(workspace, "deliveries", "accept", code=2).err.startswith("appfleet: ")
         assert (

@@ -63,7 +63,7 @@ def whole(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         },
     )
     with owned(workspace):
-        appfleet(workspace, "run", TZ="America/New_York")
+        appfleet(workspace, "run", anew=True, TZ="America/New_York")
         yield workspace
 
 
@@ -128,7 +128,7 @@ def test_the_chargeback_file_sums_to_the_bill_and_not_to_the_minute(whole: Path,
     files = []
     for place in ("America/New_York", "Asia/Kolkata"):
         out = tmp_path / place.replace("/", "-")
-        appfleet(whole, "chargeback", "--month", "2024-09", "--out", str(out), TZ=place)
+        appfleet(whole, "chargeback", "--month", "2024-09", "--out", str(out), anew=True, TZ=place)
         files.append((out / "chargeback-2024-09.csv").read_bytes())
     assert files[0] == files[1]
     sidecar = json.loads((out / "chargeback-2024-09.json").read_text())
@@ -141,7 +141,7 @@ def test_the_chargeback_file_sums_to_the_bill_and_not_to_the_minute(whole: Path,
 
 def test_a_second_pass_in_another_time_zone_publishes_nothing(whole: Path) -> None:
     before = rows(whole, "SELECT scope, period, seq, sha256 FROM period_head ORDER BY ALL")
-    again = appfleet(whole, "run", TZ="Asia/Kolkata")
+    again = appfleet(whole, "run", anew=True, TZ="Asia/Kolkata")
     assert again.out.count("nothing new") == 10, again.out
     assert rows(whole, "SELECT scope, period, seq, sha256 FROM period_head ORDER BY ALL") == before
 
@@ -159,7 +159,7 @@ def test_every_table_is_the_same_computed_in_another_time_zone(whole: Path, tmp_
     )
     statement = f"SELECT * FROM ({each}) ORDER BY name"
     with owned(other):
-        appfleet(other, "run", TZ="Asia/Kolkata")
+        appfleet(other, "run", anew=True, TZ="Asia/Kolkata")
         assert rows(other, statement) == rows(whole, statement)
         for workspace in (whole, other):
             appfleet(workspace, "chargeback", "--month", "2024-09", "--out", str(tmp_path / workspace.name))
