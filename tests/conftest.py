@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from pipelines.simulate import simulate
 from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.ownership import Place
 from sql.warehouse import Warehouse
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what one process of a test has compiled the next need not
@@ -24,8 +34,94 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this run that all its workers see."""
+    here = tmp_path_factory.getbasetemp()
+    return here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+
+
+Migrated = Callable[[Path], Path]
+
+
+@pytest.fixture(scope="session")
+def migrated(shared_folder: Path) -> Migrated:
+    """Gives a new workspace a copy of an empty warehouse that was migrated once for all workers; returns it."""
+    template = shared_folder / "migrated"
+    with one_maker(template) as missing:
+        if missing:
+            with open_warehouse(template):
+                pass
+
+    def given(workspace: Path) -> Path:
+        data = Place(workspace).data
+        data.parent.mkdir(mode=0o700, parents=True)
+        shutil.copytree(Place(template).data, data, symlinks=True)
+        return workspace
+
+    return given
+
+
+@contextmanager
+def one_maker(folder: Path) -> Iterator[bool]:
+    """Whether ``folder`` is still to be made: true for one worker alone, for which the others wait."""
+    done = folder.with_name(f"{folder.name}.done")
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = not done.exists()
+        if missing:
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed in the middle
+            folder.mkdir()
+        yield missing
+        done.touch()
+
+
 @pytest.fixture(scope="module")
-def fresh_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def fresh_warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
     """An empty warehouse in a process of its own, migrated, as its writer; one per module."""
-    with open_warehouse(tmp_path_factory.mktemp("fresh")) as warehouse:
+    with open_warehouse(migrated(tmp_path_factory.mktemp("fresh"))) as warehouse:
         yield warehouse
+
+
+@dataclass(frozen=True)
+class SmallFleet:
+    """A simulated fleet of eight apps and forty days to ``END``; nobody writes to it, whoever needs to takes a copy."""
+
+    simulated: Path
+    """The workspace as it was simulated."""
+    passed: Path
+    """The same after one pass, its warehouse closed."""
+    seconds: float
+    """How long the command of that pass took."""
+
+    END = date(2026, 10, 31)
+
+    @staticmethod
+    def copy(workspace: Path, to: Path) -> Path:
+        """A workspace of one's own with everything in it."""
+        return shutil.copytree(workspace, to, symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def small_fleet(shared_folder: Path) -> SmallFleet:
+    """Made once, by the first worker that asks; the pass is a process of its own, as a user has it."""
+    root = shared_folder / "small_fleet"
+    with one_maker(root) as missing:
+        if missing:
+            simulate(root / "simulated", apps=8, days=40, seed=5, end=SmallFleet.END)
+            SmallFleet.copy(root / "simulated", root / "passed")
+            (root / "seconds").write_text(f"{_seconds_of_a_pass(root / 'passed'):.1f}")
+    return SmallFleet(root / "simulated", root / "passed", float((root / "seconds").read_text()))
+
+
+def _seconds_of_a_pass(workspace: Path) -> float:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.commands.cli", "run", "-w", str(workspace)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return time.monotonic() - started

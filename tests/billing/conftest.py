@@ -19,11 +19,12 @@ from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import BillingOutcome, ingest_source
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 
 @pytest.fixture(scope="session")
-def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with open_warehouse(tmp_path_factory.mktemp("warehouse")) as warehouse:
+def _engine(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
+    with open_warehouse(migrated(tmp_path_factory.mktemp("warehouse"))) as warehouse:
         yield warehouse
 
 

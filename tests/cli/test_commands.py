@@ -10,20 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.simulate import simulate
 from tests.cli.conftest import appfleet, owned, rows
-from tests.pipelines.test_pass import END
+from tests.conftest import SmallFleet
 
+END = SmallFleet.END
 MONTH = f"{END:%Y-%m}"
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def fleet(small_fleet: SmallFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A simulated fleet after one pass."""
-    workspace = tmp_path_factory.mktemp("fleet") / "w"
-    simulate(workspace, apps=8, days=40, seed=5, end=END)
+    workspace = SmallFleet.copy(small_fleet.passed, tmp_path_factory.mktemp("fleet") / "w")
     with owned(workspace):
-        appfleet(workspace, "run")
         yield workspace
 
 

@@ -14,6 +14,7 @@ from dashboards import access
 from models.people import Viewer
 from sql.local_warehouse import open_warehouse
 from sql.workspace import WORKSPACE_VARIABLE
+from tests.conftest import Migrated
 from tests.dashboards.fleet import EVERYTHING, Fleet, build, publish_fleet, write_settings
 
 APP = Path(access.__file__).with_name("app.py")
@@ -27,9 +28,11 @@ def fleet() -> Fleet:
 
 
 @pytest.fixture(scope="session")
-def full_workspace(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> Iterator[Path]:
+def full_workspace(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Migrated, fleet: Fleet
+) -> Iterator[Path]:
     """A workspace whose warehouse runs and has the fleet published."""
-    root = tmp_path_factory.mktemp("full")
+    root = migrated(tmp_path_factory.mktemp("full"))
     with open_warehouse(root) as warehouse:
         publish_fleet(warehouse, fleet)
         yield root
@@ -37,9 +40,9 @@ def full_workspace(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> It
 
 
 @pytest.fixture(scope="session")
-def empty_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def empty_workspace(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Path]:
     """A workspace whose warehouse runs and has nothing."""
-    root = tmp_path_factory.mktemp("empty")
+    root = migrated(tmp_path_factory.mktemp("empty"))
     with open_warehouse(root):
         yield root
         st.cache_resource.clear()

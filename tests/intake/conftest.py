@@ -14,12 +14,13 @@ from pipelines.ingest.intake import Intake, Limits
 from pipelines.ingest.telemetry import ObjectLoad
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 
 @pytest.fixture(scope="session")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
     """A local warehouse; tests share it and tell their rows apart by app."""
-    with open_warehouse(tmp_path_factory.mktemp("warehouse")) as opened:
+    with open_warehouse(migrated(tmp_path_factory.mktemp("warehouse"))) as opened:
         yield opened
 
 

@@ -20,6 +20,7 @@ from models.settings import BillingSource, Settings, TelemetrySource
 from pipelines.ingest import billing, telemetry
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 from tests.mutations import bills as bill_mutations
 from tests.mutations import telemetry as telemetry_mutations
 from tests.mutations.bills import mutated_bill
@@ -74,9 +75,9 @@ class Workspace:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def workspace(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Workspace]:
     """An empty workspace, its warehouse open."""
-    root = tmp_path_factory.mktemp("mutations")
+    root = migrated(tmp_path_factory.mktemp("mutations"))
     settings = Settings(root=root, catalog=root / "catalog", teams=root / "teams.yaml")
     with open_warehouse(root) as warehouse:
         yield Workspace(warehouse, settings)

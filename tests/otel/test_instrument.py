@@ -23,6 +23,7 @@ import pytest
 from pipelines.ingest.intake import Intake
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 from tests.intake.conftest import VISIBLE_SECONDS, eventually, patience
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,8 +43,8 @@ def run(code: str, seconds: float = 30, **environment: str) -> subprocess.Comple
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with open_warehouse(tmp_path_factory.mktemp("warehouse")) as opened:
+def warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
+    with open_warehouse(migrated(tmp_path_factory.mktemp("warehouse"))) as opened:
         yield opened
 
 

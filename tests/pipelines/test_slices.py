@@ -26,6 +26,7 @@ from models.settings import Settings
 from pipelines.compute import compute_slices
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 DAY = datetime(2026, 3, 3, tzinfo=UTC)
 MILLISECOND = 1_000_000
@@ -199,9 +200,11 @@ def spans() -> list[Drawn]:
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory: pytest.TempPathFactory, spans: list[Drawn]) -> Iterator[Warehouse]:
+def computed(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Migrated, spans: list[Drawn]
+) -> Iterator[Warehouse]:
     """A warehouse whose slices were computed from the spans, each delivered twice."""
-    root = tmp_path_factory.mktemp("slices")
+    root = migrated(tmp_path_factory.mktemp("slices"))
     with open_warehouse(root) as warehouse:
         insert(warehouse, spans, copies=2)
         compute_slices(warehouse, Settings(root=root, catalog=root, teams=root))

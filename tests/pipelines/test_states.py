@@ -23,6 +23,7 @@ from pipelines.compute import AsOf, compute_slo
 from sql.local_warehouse import open_warehouse
 from sql.publish import publish
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 from tests.models.slo_oracle import Answer, Slice, answer
 
 AS_OF = AsOf(datetime(2026, 3, 1, tzinfo=UTC), date(2026, 2, 28))
@@ -155,8 +156,8 @@ def rows() -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("states")
+def root(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Path:
+    return migrated(tmp_path_factory.mktemp("states"))
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from pipelines.simulate import simulate
 from sql.local_warehouse import open_warehouse
+from tests.conftest import SmallFleet
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = """
@@ -60,21 +59,12 @@ def until(answer: Callable[[], Any], seconds: float) -> Any:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("up") / "workspace"
-    simulate(root, apps=8, days=35, seed=3, end=date(2026, 10, 31))
+def workspace(small_fleet: SmallFleet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = SmallFleet.copy(small_fleet.passed, tmp_path_factory.mktemp("up") / "workspace")
     names = ("dashboards", "dagster", "warehouse", "otlp_grpc", "otlp_http")
     lines = [f"  {name}: {port}" for name, port in zip(names, free_ports(len(names)), strict=True)]
     with (root / "appfleet.yaml").open("a") as settings:
         settings.write("\nports:\n" + "\n".join(lines) + "\n")
-    run = subprocess.run(
-        [sys.executable, "-m", "pipelines.commands.cli", "run"],
-        env=environment(root),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
     return root
 
 

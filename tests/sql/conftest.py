@@ -14,6 +14,7 @@ import pytest
 from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ Ask = Callable[..., Answer]
 
 
 @pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Path:
     """A workspace whose warehouse runs for the whole session."""
-    return tmp_path_factory.mktemp("workspace")
+    return migrated(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture(scope="session")

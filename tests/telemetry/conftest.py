@@ -13,6 +13,7 @@ import pytest
 from pipelines.ingest.telemetry import ObjectLoad, load_object
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 TABLES = (
     "otel_traces",
@@ -28,9 +29,9 @@ Load = Callable[..., ObjectLoad]
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
     """One warehouse per module; ``warehouse`` empties it for each test."""
-    with open_warehouse(tmp_path_factory.mktemp("workspace")) as warehouse:
+    with open_warehouse(migrated(tmp_path_factory.mktemp("workspace"))) as warehouse:
         yield warehouse
 
 

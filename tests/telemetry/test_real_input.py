@@ -19,6 +19,7 @@ from pipelines.ingest.telemetry import TelemetryOutcome, ingest_source
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 TABLE_OF_KIND = {
@@ -32,10 +33,10 @@ TABLE_OF_KIND = {
 
 @pytest.fixture(scope="module")
 def loaded(
-    shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+    shared_data: Path, tmp_path_factory: pytest.TempPathFactory, migrated: Migrated
 ) -> Iterator[tuple[Warehouse, TelemetryOutcome, TelemetryOutcome]]:
     """All of shared/data/otlp read as one source, twice."""
-    root = tmp_path_factory.mktemp("workspace")
+    root = migrated(tmp_path_factory.mktemp("workspace"))
     settings = Settings(root=root, catalog=root, teams=root)
     source = TelemetrySource("real", "otlp", str(shared_data / "otlp" / "*" / "*.json*"))
     with open_warehouse(root) as warehouse:
