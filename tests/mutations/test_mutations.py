@@ -210,12 +210,10 @@ def counted_spans(warehouse: Warehouse) -> dict[str, tuple[int, int]]:
     return {row["app"]: (row["spans"], row["errors"]) for row in frame.iter_rows(named=True)}
 
 
-@pytest.mark.slow
 def test_a_mutated_bill_ends_exact_or_not_silent(workspace: Workspace) -> None:
     assert bills_that_end_badly(workspace, seeds(QUICK)) == []
 
 
-@pytest.mark.slow
 def test_mutated_telemetry_ends_exact_or_not_silent(workspace: Workspace) -> None:
     assert telemetry_that_ends_badly(workspace, seeds(QUICK)) == []
 
