@@ -270,6 +270,8 @@ def _parquet_tags(values: list[Any], form: Form) -> pa.Array:
             [[{"key": k, "value": v} for k, v in value.items()] for value in values], pa.list_(pair)
         )
     keys = sorted({key for value in values for key in value})
+    if not keys:  # a struct without a field cannot be written: a writer that infers types gives null
+        return pa.nulls(len(values))
     return pa.array(values, pa.struct([(key, pa.string()) for key in keys]))
 
 
