@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from tests.cli.conftest import appfleet, make_workspace, owned, rows
 from tests.cli.test_bad_input import focus
 
@@ -19,7 +17,6 @@ def _billed(workspace: Path) -> Decimal:
     return Decimal(found[0]["billed"])
 
 
-@pytest.mark.slow
 def test_a_held_bill_is_said_everywhere_until_somebody_decides(tmp_path: Path) -> None:
     sources = [{"name": name, "format": "focus", "location": f"bills/{name}"} for name in ("one", "two")]
     workspace = make_workspace(tmp_path / "w", sources={"billing": sources})
