@@ -108,6 +108,11 @@ def redaction(switches: Mapping[str, bool] | None = None) -> Redaction:
     )
 
 
+def rule_names() -> list[str]:
+    """Names of the rules a workspace may switch."""
+    return sorted(_rules())
+
+
 @cache
 def _rules() -> dict[str, dict[str, Any]]:
     text = resources.files("models").joinpath("policy", "redaction.yaml").read_text(encoding="utf-8")

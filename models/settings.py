@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass
 
 from models.errors import ConfigurationError
 from models.people import Viewer
+from models.redaction import rule_names
 from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
 
 FILE_NAME = "appfleet.yaml"
@@ -217,6 +218,14 @@ class _File:
     intake: Intake = field(default_factory=Intake)
     environments: Environments = field(default_factory=Environments)
     redact: dict[Name, StrictBool] = field(default_factory=dict)
+
+    @field_validator("redact")
+    @classmethod
+    def _switches_rules(cls, value: dict[str, bool]) -> dict[str, bool]:
+        for name in value:
+            if name not in rule_names():
+                raise Misplaced(f"names no rule; the rules are {', '.join(rule_names())}", (name,))
+        return value
 
     @field_validator("catalog", "teams")
     @classmethod

@@ -27,7 +27,7 @@ viewer: {name: Ada, teams: [beta, alpha, "Ops, unassigned"], rights: [see_whole_
 ports: {dashboards: 9501}
 intake:
   cors_origins: ["https://Shop.example.com", "http://localhost:5173"]
-redact: {http-authorization: true, e-mail: false}
+redact: {credentials: true, email: false}
 environments: {production: [production, prod]}
 """
 
@@ -69,8 +69,9 @@ MISTAKES = [
     ("intake:\n  cors_origins:\n    - '*'\n", 3, "intake.cors_origins[0]", "must be an origin"),
     ("intake:\n  cors_origins: ['https://a.example/path']\n", 2, "intake.cors_origins[0]", "must be an origin"),
     ("intake:\n  cors_origins: https://a.example\n", 2, "intake.cors_origins", "must be a list"),
-    ("redact:\n  e-mail: maybe\n", 2, "redact.e-mail", "must be true or false"),
-    ("redact: [e-mail]\n", 1, "redact", "must be a mapping"),
+    ("redact:\n  email: maybe\n", 2, "redact.email", "must be true or false"),
+    ("redact:\n  email: true\n  emails: true\n", 3, "redact.emails", "names no rule; the rules are "),
+    ("redact: [email]\n", 1, "redact", "must be a mapping"),
     ("environments:\n  production: []\n", 2, "environments.production", "nothing would ever page"),
     ("environments: {test: [x]}\n", 1, "environments.test", "known here: production"),
     ("ports:\n  dagster: 1\n  dagster: 2\n", 3, "ports.dagster", "is given twice"),
@@ -99,7 +100,7 @@ def test_a_whole_file_loads(tmp_path: Path) -> None:
     assert settings.viewer == Viewer("Ada", ("Ops, unassigned", "alpha", "beta"), ("see_whole_bills",))
     assert settings.ports == Ports(dashboards=9501)
     assert settings.intake == Intake(("https://shop.example.com", "http://localhost:5173"))
-    assert settings.redact == {"http-authorization": True, "e-mail": False}
+    assert settings.redact == {"credentials": True, "email": False}
     assert settings.environments == Environments(("production", "prod"))
     assert (settings.root, settings.catalog, settings.teams) == (
         tmp_path,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from models import age
 from models.policy import watermark_policy
+from models.redaction import redaction
 from models.settings import Settings
 from pipelines.commands.doubts import silent_sentences
 from pipelines.compute import STALE_DAYS, cost_days, damaged_totals, newest_complete, yesterday
@@ -49,6 +50,7 @@ def findings(settings: Settings, clock: datetime) -> list[Finding]:
             _repairs,
             _spans_without_resource,
             _nameless_senders,
+            _unhidden,
             _differing_copies,
             _silent_apps,
             _silent_projects,
@@ -67,7 +69,8 @@ def _control_totals(warehouse: Warehouse, settings: Settings) -> Iterator[Findin
         yield Finding(
             "control totals",
             sentence,
-            "restore .appfleet/warehouse from a backup, or remove the workspace's .appfleet and run again",
+            "keep a copy of .appfleet whole, for live telemetry since the last backup is nowhere else; then restore a backup, "
+            "or load the bills into a new workspace with a copy of appfleet.yaml",
             is_failure=True,
         )
     totals = warehouse.frame("queries/billing/control_totals")
@@ -174,6 +177,20 @@ def _nameless_senders(warehouse: Warehouse, settings: Settings) -> Iterator[Find
         yield Finding("nameless senders", f"{len(senders) - SHOWN:,} more app(s) without a name of their own")
 
 
+def _unhidden(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    rows = warehouse.frame(
+        "queries/doctor/unhidden", hidden_keys=redaction(settings.redact).bound()["hidden_keys"]
+    )
+    for row in rows.head(SHOWN).iter_rows(named=True):
+        yield Finding(
+            "unhidden",
+            f"{row['records']:,} value(s) of {row['key']} in {row['signal']} that a collector inserted directly are stored as "
+            "they came, and the redaction policy would hide them",
+            "put a `redaction` processor with this key in its `blocked_key_patterns` before the collector's ClickHouse exporter",
+        )
+    yield from _more("unhidden", len(rows), "the same processor hides them", is_failure=False)
+
+
 def _differing_copies(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
     copies = warehouse.frame("queries/doctor/differing_copies")
     for row in copies.head(SHOWN).iter_rows(named=True):
@@ -272,5 +289,5 @@ def _refused_segments(warehouse: Warehouse, settings: Settings) -> Iterator[Find
             f"{len(kept):,} file(s) of live requests could not be loaded and are kept in "
             f"{kept[0].parent.relative_to(settings.root)}, {sum(one.stat().st_size for one in kept):,} bytes; "
             f"first: {kept[0].name}",
-            "rejects and refusals name who sent them; remove the files once that is mended",
+            "rejects and refusals name who sent them; nothing reads the files again, they are yours to keep",
         )

@@ -143,3 +143,24 @@ def test_a_rule_can_be_switched_off_by_its_name(warehouse: Warehouse, load: Load
             ("credentials", "cookies", "credentials_in_text", "url_credentials", "email", "card"), False
         )
     ) == Redaction((), (), (), (), (), "[redacted: card]")
+
+
+def test_what_a_collector_inserts_unhidden_is_counted(warehouse: Warehouse, load: Load) -> None:
+    """Rows without a batch are the collector's own; what its redaction processor masked is not named."""
+    insert = "INSERT INTO otel.{} (Timestamp, ResourceAttributes, {}) VALUES ('2026-01-01', {}, {})"
+    for table, column in (("otel_traces", "SpanAttributes"), ("otel_logs", "LogAttributes")):
+        for value in (SECRET, SECRET + "2", "****", "[redacted: credentials]", ""):
+            given = f"map('Authorization', '{value}', 'token_count', '17')"
+            warehouse.execute_text(insert.format(table, column, "map('db.password', '****')", given))
+    warehouse.execute_text(
+        "INSERT INTO otel.otel_metrics_gauge (TimeUnix, Attributes) VALUES ('2026-01-01', map('Cookie', 'a=b'))"
+    )
+    load(otlp.delimited(otlp.traces(1)))
+    found = warehouse.frame("queries/doctor/unhidden", hidden_keys=redaction().bound()["hidden_keys"])
+    assert found.rows() == [
+        ("logs", "Authorization", 2),
+        ("traces", "Authorization", 2),
+        ("metrics", "Cookie", 1),
+    ]
+    off = redaction({"credentials": False, "cookies": False}).bound()["hidden_keys"]
+    assert warehouse.frame("queries/doctor/unhidden", hidden_keys=off).is_empty()
