@@ -107,6 +107,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "duration_p50_ms": pl.Float64(),
             "duration_p95_ms": pl.Float64(),
             "last_seen": MOMENT,
+            "last_span_at": MOMENT,
         }
     ),
     "core_app_resources": pl.Schema(

@@ -173,6 +173,7 @@ CREATE TABLE IF NOT EXISTS core_app_telemetry_daily
     duration_p50_ms Float64                COMMENT 'median duration of the requests whose span has an end',
     duration_p95_ms Float64                COMMENT '95th percentile of the same',
     last_seen       DateTime64(9, 'UTC')   COMMENT 'time of the last signal',
+    last_span_at    Nullable(DateTime64(9, 'UTC')) COMMENT 'start of the last span; null without spans',
     batch_id        UUID                   COMMENT 'batch that wrote the row'
 )
 ENGINE = {{merge_tree}} PARTITION BY toYYYYMM(usage_date) ORDER BY (batch_id, app_id, usage_date)

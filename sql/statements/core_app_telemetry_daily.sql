@@ -7,12 +7,12 @@
 -- Percentiles are exact: quantileExact takes the sorted value at place floor(level * n) from 0.
 INSERT INTO core_app_telemetry_daily
     (usage_date, app_id, environment, spans, logs, metric_points, requests, errors, health_checks, health_errors,
-     duration_p50_ms, duration_p95_ms, last_seen, batch_id)
+     duration_p50_ms, duration_p95_ms, last_seen, last_span_at, batch_id)
 SELECT
     usage_date, app_id, environment,
     sum(part.spans), sum(part.logs), sum(part.metric_points), sum(part.requests), sum(part.errors),
     sum(part.health_checks), sum(part.health_errors),
-    max(part.p50) / 1e6, max(part.p95) / 1e6, max(part.last_seen),
+    max(part.p50) / 1e6, max(part.p95) / 1e6, max(part.last_seen), max(part.last_span_at),
     {batch_id:UUID}
 FROM
 (
@@ -29,7 +29,8 @@ FROM
         countIf(kind = 'health' AND is_error) AS health_errors,
         quantileExactIf(0.5)(Duration, is_request AND has_end) AS p50,
         quantileExactIf(0.95)(Duration, is_request AND has_end) AS p95,
-        max(Timestamp) AS last_seen
+        max(Timestamp) AS last_seen,
+        CAST(max(Timestamp), 'Nullable(DateTime64(9, \'UTC\'))') AS last_span_at
     FROM
     (
         SELECT
@@ -52,14 +53,14 @@ FROM
 
     UNION ALL
 
-    SELECT toDate(Timestamp), toString(app_id), toString(environment), 0, count(), 0, 0, 0, 0, 0, 0, 0, max(Timestamp)
+    SELECT toDate(Timestamp), toString(app_id), toString(environment), 0, count(), 0, 0, 0, 0, 0, 0, 0, max(Timestamp), NULL
     FROM otel.otel_logs_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3
 
     UNION ALL
 
-    SELECT toDate(TimeUnix), toString(app_id), toString(environment), 0, 0, count(), 0, 0, 0, 0, 0, 0, max(TimeUnix)
+    SELECT toDate(TimeUnix), toString(app_id), toString(environment), 0, 0, count(), 0, 0, 0, 0, 0, 0, max(TimeUnix), NULL
     FROM merge('otel', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)_current$')
     WHERE toDate(TimeUnix) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3

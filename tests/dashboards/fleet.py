@@ -286,6 +286,7 @@ def _telemetry() -> list[Row]:
                     "duration_p50_ms": 40.0 + day.day,
                     "duration_p95_ms": 120.0 + 3 * day.day,
                     "last_seen": datetime(day.year, day.month, day.day, 23, 54, tzinfo=UTC),
+                    "last_span_at": datetime(day.year, day.month, day.day, 23, 54, tzinfo=UTC),
                 }
             )
     return rows

@@ -265,6 +265,7 @@ def _telemetry(draw: Draw) -> Iterator[Row]:
                     "duration_p95_ms": draw.chance.randint(401, 999) / 4,
                     "last_seen": datetime(day.year, day.month, day.day, tzinfo=UTC)
                     + timedelta(seconds=draw.chance.randrange(86_400)),
+                    "last_span_at": None,
                 }
 
 

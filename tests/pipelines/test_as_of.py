@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,18 @@ def spans(app: str, moments: Iterable[datetime], failing: bool = False) -> bytes
     resource = {"attributes": [{"key": "app_id", "value": {"stringValue": app}}]}
     return (
         json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": found}]}]}).encode()
+        + b"\n"
+    )
+
+
+def log_record(app: str, at: datetime) -> bytes:
+    """A request of OTLP/JSON with a log record."""
+    resource = {"attributes": [{"key": "app_id", "value": {"stringValue": app}}]}
+    records = [{"timeUnixNano": str(int(at.timestamp()) * NANOSECOND), "body": {"stringValue": "tick"}}]
+    return (
+        json.dumps(
+            {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]}
+        ).encode()
         + b"\n"
     )
 
@@ -101,6 +114,7 @@ def test_no_sender_moves_as_of_or_what_others_are_judged_by(workspace: Workspace
     assert moment == END.replace(minute=0)
     assert max(row[1] for row in judged) == moment - five
     assert (workspace.as_of().basis, workspace.as_of().note) == ("past", "")
+    chance = random.Random("any clock")
     hours, days = timedelta(hours=1), timedelta(days=1)
     lies = {
         "an hour ahead": [END + hours],
@@ -109,9 +123,14 @@ def test_no_sender_moves_as_of_or_what_others_are_judged_by(workspace: Workspace
         "a month ahead": [END + 30 * days],
         "long ago": [END - 9 * 365 * days],
         "very many": [END + timedelta(milliseconds=turn * 300) for turn in range(20_000)],
+        "any clock": [END + timedelta(seconds=chance.randint(-(10**8), 3 * 10**6)) for _ in range(500)],
     }
-    for lie, moments in lies.items():
-        workspace.load(spans("liar", moments), CLOCK)
+    contents = {lie: spans("liar", moments) for lie, moments in lies.items()} | {
+        "nonsense": b'{"resourceSpans": 5}\n{\x00\xff}\n' + spans("liar", [END + 2 * days]) * 2,
+        "logs of everybody": b"".join(log_record(app, END + 2 * hours) for app in (*APPS, "liar")),
+    }
+    for lie, content in contents.items():
+        workspace.load(content, CLOCK)
         assert workspace.judged() == (moment, judged), lie
     assert "liar alone" in workspace.as_of().note
 
