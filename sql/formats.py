@@ -15,7 +15,7 @@ _UNREADABLE_CODES = frozenset({6, 25, 26, 27, 32, 33, 72, 117, 128, 130, 131, 19
 
 _THROWN_BY_STATEMENT = 395
 """Code of ``throwIf``: the ingest statements throw it where a value is nested deeper than their structure, and where
-text is not UTF-8."""
+text is not UTF-8 or an enum is not the protocol's."""
 
 _ANY_OTLP: dict[str, str | int | float] = {
     "output_format_json_escape_forward_slashes": 0,
@@ -35,6 +35,8 @@ def json_settings() -> dict[str, str | int | float]:
         **_ANY_OTLP,
         "input_format_json_read_numbers_as_strings": 1,
         "input_format_skip_unknown_fields": 1,
+        # Off: true is no number, and a statement that says so has its message put right.
+        "input_format_json_read_bools_as_numbers": 0,
         # Every block costs 0.05 s of CPU time beside what is in it: fewer, larger ones than the engine's 10 MiB.
         "min_chunk_bytes_for_parallel_parsing": 40 << 20,
     }

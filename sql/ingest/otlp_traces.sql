@@ -28,7 +28,7 @@ SELECT
     otlp_sound(scope_name, json),
     otlp_sound(scope_version, json),
     attributes,
-    if(ended > started, ended - started, 0),
+    if(ended = 0, 0, ended - started),
     otlp_status_code(status_code),
     otlp_sound(status_message, json),
     arrayMap(moment -> otlp_time(if(moment = 0, started, moment)), event_time),

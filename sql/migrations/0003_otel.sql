@@ -201,29 +201,47 @@ CREATE OR REPLACE FUNCTION otlp_span_id AS (id, json) ->
 CREATE OR REPLACE FUNCTION otlp_time AS (nanoseconds) -> fromUnixTimestamp64Nano(toInt64(nanoseconds), 'UTC')
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_span_kind AS (kind) -> transform(kind,
-    ['1', '2', '3', '4', '5',
+CREATE OR REPLACE FUNCTION otlp_known AS (read) -> if(
+    read != '?', read, substring(read, 1, throwIf(read = '?', 'enum that the protocol does not have')))
+
+-- statement
+CREATE OR REPLACE FUNCTION otlp_span_kind AS (kind) -> otlp_known(transform(kind,
+    ['', '0', '1', '2', '3', '4', '5', 'SPAN_KIND_UNSPECIFIED',
      'SPAN_KIND_INTERNAL', 'SPAN_KIND_SERVER', 'SPAN_KIND_CLIENT', 'SPAN_KIND_PRODUCER', 'SPAN_KIND_CONSUMER'],
-    ['Internal', 'Server', 'Client', 'Producer', 'Consumer',
+    ['Unspecified', 'Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer', 'Unspecified',
      'Internal', 'Server', 'Client', 'Producer', 'Consumer'],
-    'Unspecified')
+    '?'))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_status_code AS (code) -> transform(code,
-    ['1', '2', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'], ['Ok', 'Error', 'Ok', 'Error'], 'Unset')
+CREATE OR REPLACE FUNCTION otlp_status_code AS (code) -> otlp_known(transform(code,
+    ['', '0', '1', '2', 'STATUS_CODE_UNSET', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'],
+    ['Unset', 'Unset', 'Ok', 'Error', 'Unset', 'Ok', 'Error'],
+    '?'))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_temporality AS (temporality) -> transform(temporality,
-    ['1', '2', 'AGGREGATION_TEMPORALITY_DELTA', 'AGGREGATION_TEMPORALITY_CUMULATIVE'],
-    [1, 2, 1, 2], 0)
+CREATE OR REPLACE FUNCTION otlp_temporality AS (temporality) -> toInt32(otlp_known(transform(temporality,
+    ['', '0', '1', '2', 'AGGREGATION_TEMPORALITY_UNSPECIFIED', 'AGGREGATION_TEMPORALITY_DELTA',
+     'AGGREGATION_TEMPORALITY_CUMULATIVE'],
+    ['0', '0', '1', '2', '0', '1', '2'],
+    '?')))
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_severity AS (severity) -> if(
-    startsWith(severity, 'SEVERITY_NUMBER_'),
-    toUInt8(transform(extract(severity, '^SEVERITY_NUMBER_([A-Z]+)'),
-        ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'], [1, 5, 9, 13, 17, 21], 0)
-        + greatest(toUInt8OrZero(extract(severity, '([2-4])$')), 1) - 1),
-    toUInt8OrZero(severity))
+CREATE OR REPLACE FUNCTION otlp_severity AS (severity) -> toUInt8(otlp_known(transform(severity,
+    ['', 'SEVERITY_NUMBER_UNSPECIFIED',
+     '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12',
+     '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23', '24',
+     'SEVERITY_NUMBER_TRACE', 'SEVERITY_NUMBER_TRACE2', 'SEVERITY_NUMBER_TRACE3', 'SEVERITY_NUMBER_TRACE4',
+     'SEVERITY_NUMBER_DEBUG', 'SEVERITY_NUMBER_DEBUG2', 'SEVERITY_NUMBER_DEBUG3', 'SEVERITY_NUMBER_DEBUG4',
+     'SEVERITY_NUMBER_INFO', 'SEVERITY_NUMBER_INFO2', 'SEVERITY_NUMBER_INFO3', 'SEVERITY_NUMBER_INFO4',
+     'SEVERITY_NUMBER_WARN', 'SEVERITY_NUMBER_WARN2', 'SEVERITY_NUMBER_WARN3', 'SEVERITY_NUMBER_WARN4',
+     'SEVERITY_NUMBER_ERROR', 'SEVERITY_NUMBER_ERROR2', 'SEVERITY_NUMBER_ERROR3', 'SEVERITY_NUMBER_ERROR4',
+     'SEVERITY_NUMBER_FATAL', 'SEVERITY_NUMBER_FATAL2', 'SEVERITY_NUMBER_FATAL3', 'SEVERITY_NUMBER_FATAL4'],
+    ['0', '0',
+     '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12',
+     '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23', '24',
+     '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12',
+     '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23', '24'],
+    '?')))
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_in_range AS (nanoseconds, time_from, time_to) ->
@@ -318,7 +336,7 @@ CREATE TABLE IF NOT EXISTS {{otel}}.otel_traces
     `Links.SpanId`      Array(String) CODEC(ZSTD(1)) COMMENT 'span of each link',
     `Links.TraceState`  Array(String) CODEC(ZSTD(1)) COMMENT 'trace state of each link',
     `Links.Attributes`  Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)) COMMENT 'attributes of each link',
-    has_end             Bool DEFAULT Duration < 9223372036854775808 CODEC(ZSTD(1)) COMMENT 'whether the span has an end that is not before its start; where a collector inserts a span without one, its duration has wrapped',
+    has_end             Bool DEFAULT Duration < 9223372036854775808 CODEC(ZSTD(1)) COMMENT 'whether the span has an end that is not before its start; where it is before, or a collector inserts a span without one, its duration has wrapped',
     x_BatchId           UUID CODEC(ZSTD(1)) COMMENT 'load attempt that wrote the row; zero: a collector inserted it directly',
     retention_days      UInt16 DEFAULT 0 CODEC(ZSTD(1)) COMMENT 'days to keep the row; 0 keeps it',
     app_id              LowCardinality(String) MATERIALIZED otlp_app(ResourceAttributes, SpanAttributes, ServiceName) COMMENT 'attribute app_id of the resource, else of the record, else service.name, for unknown_service with what else identifies the sender; trimmed, lower case',

@@ -1,5 +1,5 @@
--- purpose: counts per day, attribute and rule what was hidden in the traces of a batch, to raw_repairs; a mark a sender wrote
---   itself counts too
+-- purpose: counts what was changed in the traces of a batch, to raw_repairs: per day, attribute and rule what was hidden (a mark
+--   a sender wrote itself counts too), and per day the spans whose end is before their start
 -- parameters: batch_id UUID; first_day, last_day Date; source_name, object_name, sha256 String
 -- columns: none
 INSERT INTO raw_repairs
@@ -21,3 +21,13 @@ FROM
     WHERE x_BatchId = {batch_id:UUID} AND toDate(Timestamp) BETWEEN {first_day:Date} AND {last_day:Date}
 )
 GROUP BY day, hidden
+
+UNION ALL
+
+SELECT
+    'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, toDate(Timestamp) AS day, 'endTimeUnixNano',
+    'end before the start read as no end', count(), min(concat(toString(app_id), ' at ', toString(Timestamp))), now64(9)
+FROM otel.otel_traces
+WHERE x_BatchId = {batch_id:UUID} AND toDate(Timestamp) BETWEEN {first_day:Date} AND {last_day:Date}
+    AND NOT has_end AND Duration > 0
+GROUP BY day

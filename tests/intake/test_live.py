@@ -19,6 +19,7 @@ from pipelines.ingest.telemetry import load_object
 from sql.warehouse import Warehouse
 from tests.intake.conftest import VISIBLE_SECONDS, eventually, patience
 from tests.intake.otlp import export, from_json_line, post, span_ids, spans
+from tests.telemetry.test_values import RICH, with_broken_texts
 
 
 def _ids(warehouse: Warehouse, app: str) -> list[tuple[str, str]]:
@@ -95,6 +96,28 @@ def test_a_bad_request_harms_no_other(intake: Intake, warehouse: Warehouse) -> N
     assert set(_ids(warehouse, "live-good")) == expected and len(expected) == 25
     rejects = warehouse.frame_of("SELECT count() FROM raw_rejects WHERE source_name = 'live'").item()
     assert rejects >= 1
+
+
+def test_text_that_is_no_utf8_is_kept_repaired_and_counted(intake: Intake, warehouse: Warehouse) -> None:
+    """Every kind of text of every signal, over gRPC and HTTP: nothing is refused, each text is counted."""
+    broken = 0
+    for signal, rich in RICH.items():
+        content, texts = with_broken_texts(rich())
+        export(intake.addresses.grpc, signal, content)
+        twice = content + content  # one message, its resources twice: other bytes than those over gRPC
+        status, answer, _ = post(intake.addresses.http, signal, twice)
+        assert (status, answer) == (200, b"")
+        broken += 3 * texts
+    counted = "SELECT sum(records) FROM raw_repairs WHERE source_name = 'live' AND reason LIKE '%not UTF-8%'"
+    eventually(lambda: intake.health()["waiting_bytes"] == 0, patience(20))
+    assert warehouse.frame_of(counted).item() == broken
+    kept = "SELECT count() FROM otel.otel_{} WHERE {} LIKE '%caf\ufffd%'"
+    for table, column in (
+        ("traces_current", "SpanName"),
+        ("logs", "Body"),
+        ("metrics_gauge_current", "MetricName"),
+    ):
+        assert warehouse.frame_of(kept.format(table, column)).item() > 0
 
 
 def test_while_the_warehouse_is_away_requests_are_taken_and_loaded_later(

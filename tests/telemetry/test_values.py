@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from google.protobuf.message import Message
 
+from pipelines.ingest.intake.examine import examined
 from pipelines.ingest.telemetry.repair import suspects
 from pipelines.ingest.telemetry.spool import frames_of
 from sql.catalog import split_statements, statement
@@ -118,15 +120,15 @@ def just_outside(place: Place) -> Iterator[int]:
         yield -(2**bits) + 5
 
 
-@pytest.mark.parametrize("as_text", [False, True])
-def test_numbers_too_large_are_never_wrapped(warehouse: Warehouse, load: Load, as_text: bool) -> None:
-    """Every number of every message, just too large: in one file, so that nothing but its own length betrays it."""
+def test_numbers_too_large_are_never_wrapped(warehouse: Warehouse, load: Load) -> None:
+    """Every number of every message, just too large, as number and as text in turn: in one file, so that nothing but
+    its own length betrays it."""
     texts: list[str] = []
     lines: list[bytes] = []
     set_aside: dict[int, int] = {}
     for place in [*ATTRIBUTES, *NUMBERS, OF_SCOPE]:
-        for value in just_outside(place):
-            lines += [otlp.as_json(RICH[place.signal]()), altered(place, str(value) if as_text else value)]
+        for turn, value in enumerate(just_outside(place)):
+            lines += [otlp.as_json(RICH[place.signal]()), altered(place, str(value) if turn % 2 else value)]
             if place in ATTRIBUTES:
                 texts.append(str(value))
             else:
@@ -181,7 +183,7 @@ def test_the_largest_numbers_are_exact(warehouse: Warehouse, load: Load) -> None
 def test_a_span_that_ends_when_it_starts_has_an_end(
     warehouse: Warehouse, load: Load, encode: Callable[..., bytes]
 ) -> None:
-    """End 0 is what says that there is none; one before the start is none either."""
+    """End 0 is what says that there is none; one before the start is none either, and is counted."""
     request = otlp.traces(4)
     spans = request.resource_spans[0].scope_spans[0].spans
     spans[0].end_time_unix_nano = spans[0].start_time_unix_nano
@@ -189,8 +191,163 @@ def test_a_span_that_ends_when_it_starts_has_an_end(
     spans[2].end_time_unix_nano = spans[2].start_time_unix_nano - 1
     load(encode(request))
     assert warehouse.frame_of(
-        "SELECT Duration, has_end FROM otel.otel_traces_current ORDER BY Timestamp"
+        "SELECT if(has_end, Duration, 0), has_end FROM otel.otel_traces_current ORDER BY Timestamp"
     ).rows() == [(0, True), (0, False), (0, False), (5_000_000, True)]
+    assert warehouse.frame_of(
+        "SELECT toString(period), toString(subject), toString(reason), records, example FROM raw_repairs"
+    ).rows() == [
+        (
+            "2026-01-01",
+            "endTimeUnixNano",
+            "end before the start read as no end",
+            1,
+            "shop at 2026-01-01 12:00:00.003000000",
+        )
+    ]
+
+
+AS_TEXT = "value that does not fit its type kept as text"
+NAME = "name that is not the protocol's read as the one it is part of"
+UNSET = "number or name that the protocol does not have read as unset"
+SPELLINGS: list[tuple[str, Any, str | None, str]] = [
+    *(("intValue", value, text, AS_TEXT) for value, text in ((True, "true"), ("true", "true"), ("", ""))),
+    *(("intValue", value, value, AS_TEXT) for value in (" ", "-", "5x", "1_000", "\u0661")),
+    *(("intValue", value, "5", "") for value in (5, "5", "+5", 5.0, "5.0", "5e0", " 5")),
+    *(("doubleValue", value, text, AS_TEXT) for value, text in ((True, "true"), ("true", "true"), ("", ""))),
+    *(("doubleValue", value, "1000", "") for value in (1000, "1000", "1e3", 1e3)),
+    *(("boolValue", value, text, "") for value, text in ((True, "true"), ("true", "true"), (False, "false"))),
+    *(("boolValue", value, text, AS_TEXT) for value, text in ((2, "2"), ("", ""), ("TRUE", "TRUE"))),
+    *(("endTimeUnixNano", value, None, "") for value in ("", " ", True, "noon", -1, [5], {})),
+    *(("startTimeUnixNano", value, None, "") for value in ("", True)),
+    *(("code", value, "Error", "") for value in (2, "2", 2.0, "2.0", "02", "STATUS_CODE_ERROR")),
+    *(
+        ("code", value, "Error", NAME)
+        for value in ("ERROR", "Error", "error", "CODE_ERROR", "status_code_error")
+    ),
+    *(("code", value, "Ok", NAME) for value in ("OK", "Ok")),
+    *(("code", value, "Unset", "") for value in (0, "STATUS_CODE_UNSET", None)),
+    *(("code", value, "Unset", UNSET) for value in ("", 7, "7", -1)),
+    *(("code", value, None, "") for value in ("failed", "RROR", True, [2], {}, 2**33 + 2, str(2**33 + 2))),
+    *(("kind", value, "Server", "") for value in (2, "2", "SPAN_KIND_SERVER")),
+    *(("kind", value, "Client", NAME) for value in ("CLIENT", "Client", "client", "kind_client")),
+    *(("kind", value, "Unspecified", UNSET) for value in ("", 6, "99")),
+    *(("kind", value, None, "") for value in ("SERVERS", False, 2**32 + 2)),
+]
+"""Member, value in JSON, what is stored (None: the span is set aside), and the repair that counts it ("": none)."""
+
+
+def spelt(member: str, value: Any) -> dict[str, Any]:
+    """A message of one span with a member spelt this way."""
+    document: dict[str, Any] = json.loads(otlp.as_json(otlp.traces()))
+    span = document["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    if member == "code":
+        span["status"] = {"code": value}
+    elif member.endswith("Value"):
+        span["attributes"] = [{"key": "x", "value": {member: value}}]
+    else:
+        span[member] = value
+    return document
+
+
+def in_snake_case(node: Any, depth: int) -> Any:
+    """The same with the names of members in snake_case from this depth on: those above stay as they are."""
+    if isinstance(node, list):
+        return [in_snake_case(one, depth) for one in node]
+    if not isinstance(node, dict):
+        return node
+    names = {name: re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name) for name in node}
+    return {
+        names[name] if depth <= 0 else name: in_snake_case(value, depth - 1) for name, value in node.items()
+    }
+
+
+def spellings() -> Iterator[tuple[dict[str, Any], str | None, tuple[str, str]]]:
+    """Each spelling in messages whose names are camelCase down to some depth: the message, what is stored, the repair."""
+    for number, (member, value, stored, reason) in enumerate(SPELLINGS):
+        subject = "x" if member.endswith("Value") else member
+        for depth in (9, number % 6):
+            yield in_snake_case(spelt(member, value), depth), stored, (subject, reason)
+
+
+def test_json_is_read_as_the_protocol_has_it_or_it_is_said(warehouse: Warehouse, load: Load) -> None:
+    """Numbers and enums in every spelling, names in both: read rightly, repaired and counted, or set aside."""
+    cases = list(spellings())
+    for number, (message, _, _) in enumerate(cases):
+        scopes = next(value for key, value in message.items())[0]
+        span = next(value for key, value in scopes.items() if key.startswith("scope"))[0]["spans"][0]
+        span["name"] = f"{number}"
+    outcome = load(b"".join(json.dumps(message).encode() + b"\n" for message, _, _ in cases))
+    aside = [number for number, (_, stored, _) in enumerate(cases, 1) if stored is None]
+    assert (outcome.rows, outcome.rejected) == ({"traces": len(cases) - len(aside)}, len(aside))
+    assert (
+        warehouse.frame_of("SELECT DISTINCT position FROM raw_rejects ORDER BY 1").to_series().to_list()
+        == aside
+    )
+    rows = {
+        int(row["name"]): row
+        for row in warehouse.frame_of(
+            "SELECT toString(SpanName) AS name, SpanAttributes['x'] AS x, toString(StatusCode) AS code,"
+            " toString(SpanKind) AS kind, length(SpanId) AS id, ServiceName AS service FROM otel.otel_traces"
+        ).iter_rows(named=True)
+    }
+    assert {(row["id"], row["service"]) for row in rows.values()} == {(16, "Shop ")}
+    for number, (message, stored, (subject, _)) in enumerate(cases):
+        assert stored is None or rows[number][subject] == stored, message
+    expected = Counter(repair for _, stored, repair in cases if repair[1] and stored is not None)
+    repairs = warehouse.frame_of(
+        "SELECT toString(subject), toString(reason), records FROM raw_repairs"
+    ).rows()
+    assert {(subject, reason): records for subject, reason, records in repairs} == expected
+    assert [told_live(message) for message, _, _ in cases] == [stored is None for _, stored, _ in cases]
+
+
+def told_live(message: dict[str, Any]) -> int:
+    """What a sender is told of such a request: records not kept."""
+    return examined(json.dumps(message).encode(), "traces", "json", otlp.NOON / otlp.SECOND + 1).rejected
+
+
+@pytest.mark.parametrize("encode", [otlp.as_json, otlp.delimited])
+def test_enums_of_metrics_and_logs_are_the_protocols_or_counted(
+    warehouse: Warehouse, load: Load, encode: Callable[..., bytes]
+) -> None:
+    """Numbers the protocol does not have are unset and counted, in both encodings; the others are as sent."""
+    spans, logs, metrics = otlp.traces(3), otlp.rich_logs(), otlp.rich_metrics()
+    for span, (kind, code) in zip(
+        spans.resource_spans[0].scope_spans[0].spans, ((6, 2), (3, 3), (5, 1)), strict=True
+    ):
+        span.kind, span.status.code = kind, code
+    records = logs.resource_logs[0].scope_logs[0].log_records
+    for record, severity in zip(records, (24, 25, 300), strict=True):
+        record.severity_number = severity
+    kinds = metrics.resource_metrics[0].scope_metrics[0].metrics
+    kinds[1].sum.aggregation_temporality = 3
+    kinds[2].histogram.aggregation_temporality = 1
+    kinds[3].exponential_histogram.aggregation_temporality = -1
+    found = [load(encode(one)) for one in (spans, logs, metrics)]
+    assert [(one.rejected, one.repaired) for one in found] == [(0, 2), (0, 2), (0, 2)]
+    stored = [
+        "SELECT toString(SpanKind), toString(StatusCode) FROM otel.otel_traces ORDER BY Timestamp",
+        "SELECT SeverityNumber FROM otel.otel_logs ORDER BY Timestamp",
+        "SELECT AggregationTemporality FROM otel.otel_metrics_sum",
+        "SELECT DISTINCT AggregationTemporality FROM otel.otel_metrics_histogram",
+        "SELECT AggregationTemporality FROM otel.otel_metrics_exponential_histogram",
+    ]
+    assert [warehouse.frame_of(one).rows() for one in stored] == [
+        [("Unspecified", "Error"), ("Client", "Unset"), ("Consumer", "Ok")],
+        [(24,), (0,), (0,)],
+        [(0,)],
+        [(1,)],
+        [(0,)],
+    ]
+    repairs = warehouse.frame_of(
+        "SELECT toString(subject), toString(reason), sum(records) FROM raw_repairs GROUP BY ALL"
+    )
+    assert sorted(repairs.rows()) == [
+        ("aggregationTemporality", UNSET, 2),
+        ("code", UNSET, 1),
+        ("kind", UNSET, 1),
+        ("severityNumber", UNSET, 2),
+    ]
 
 
 BROKEN = b"caf\xe9"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, cast
 
 from google.protobuf import message_factory
@@ -24,6 +26,8 @@ BARE_NUMBER = "bare NaN or Infinity, which is no JSON, read as the number"
 LONE_SURROGATE = "half of a character (lone surrogate) replaced by U+FFFD"
 NO_UTF8 = "bytes that are not UTF-8 replaced by U+FFFD"
 AS_TEXT = "value that does not fit its type kept as text"
+ENUM_NAME = "name that is not the protocol's read as the one it is part of"
+ENUM_NUMBER = "number or name that the protocol does not have read as unset"
 
 UNREADABLE = "unreadable message"
 UNREADABLE_RECORD = "unreadable record"
@@ -35,6 +39,9 @@ _WHOLE_NUMBERS = {
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_WHOLE_NUMBER = re.compile(r"\s*[-+]?[0-9]+\s*\Z")
+_DECIMAL_NUMBER = re.compile(r"\s*[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?\s*\Z")
+_ENUM_BITS = (-(2**31), 2**31 - 1)
 _STRING = FieldDescriptor.CPPTYPE_STRING
 _NOT_A_NUMBER = {"NaN", "Infinity", "-Infinity"}
 
@@ -247,6 +254,8 @@ class _JsonReader:
             return self._number(value, one.name)
         if kind == FieldDescriptor.CPPTYPE_BOOL:
             return _truth(value)
+        if kind == FieldDescriptor.CPPTYPE_ENUM:
+            return self._enum(value, one)
         return self._text(value, one.name)
 
     def _any_value(self, node: dict[str, Any], of: Shape) -> dict[str, Any]:
@@ -281,6 +290,28 @@ class _JsonReader:
             return "Infinity" if number > 0 else "-Infinity"
         return "NaN" if math.isnan(number) else number
 
+    def _enum(self, value: Any, one: Member) -> str:
+        """A name of the protocol's or a number as text; what it does not have is read as what it can only mean, or as
+        unset, so that a span is never good because its status was misspelt."""
+        if isinstance(value, str):
+            if value in one.names:
+                return value
+            meant = _enum_name(value, one.names)
+            if meant:
+                self._note(ENUM_NAME, value, one.name)
+                return meant
+        if value != "":
+            try:
+                number = _whole_number(value, *_ENUM_BITS)
+            except _Wrong as wrong:
+                if isinstance(value, str) and not _WHOLE_NUMBER.match(value):
+                    raise _Wrong(f"has no value of the name {_sound(value)[:40]!r}") from None
+                raise wrong from None
+            if number in one.names.values():
+                return str(number)
+        self._note(ENUM_NUMBER, str(value), one.name)
+        return "0"
+
     def _text(self, value: Any, name: str) -> str:
         if isinstance(value, _Bare):
             self._note(BARE_NUMBER, value, name)
@@ -309,12 +340,22 @@ def _sound(text: str) -> str:
     return text
 
 
+def _enum_name(text: str, names: dict[str, int]) -> str:
+    """The name of an enum whose end this is, whatever its case: ``error`` of ``STATUS_CODE_ERROR``."""
+    found = [name for name in names if text and f"_{name}".endswith(f"_{text.upper()}")]
+    return found[0] if len(found) == 1 else ""
+
+
 def _whole_number(value: Any, least: int, most: int) -> int:
     try:
         if isinstance(value, bool):
             raise ValueError
+        if isinstance(value, str) and not _WHOLE_NUMBER.match(value):
+            if not _DECIMAL_NUMBER.match(value):
+                raise ValueError
+            value = Decimal(value.strip())
         number = int(value)
-        if isinstance(value, float) and number != value:
+        if number != value and not isinstance(value, str):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise _Wrong("is no whole number") from None
@@ -371,6 +412,7 @@ def mended_protobuf(message: bytes, signal: str) -> Mended:
     done.is_changed |= _modern(request)
     # Fields of another wire type than theirs are unknown to the protocol, and a failure for the engine.
     request.DiscardUnknownFields()
+    done.is_changed |= _settle_enums(request, done)
     content = request.SerializeToString()
     try:
         official.FromString(content)
@@ -443,6 +485,22 @@ def _modern(request: Any) -> bool:
             resource.ClearField("older_scopes")
             moved = True
     return moved
+
+
+def _settle_enums(message: Any, done: Mended) -> bool:
+    """Unsets what has a number its enum does not have, in a message and all below it; whether there was any."""
+    found = False
+    for kind, value in message.ListFields():
+        if kind.enum_type is not None and not kind.is_repeated:
+            if value not in kind.enum_type.values_by_number:
+                done.repairs[kind.json_name, ENUM_NUMBER] += 1
+                done.examples.setdefault((kind.json_name, ENUM_NUMBER), str(value))
+                message.ClearField(kind.name)
+                found = True
+        elif kind.message_type is not None and kind.message_type.name not in ("KeyValue", "Resource"):
+            for one in value if kind.is_repeated else (value,):
+                found |= _settle_enums(one, done)
+    return found
 
 
 def _make_text(message: Any, done: Mended, subject: str) -> None:

@@ -11,17 +11,17 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from models.redaction import Redaction
 from pipelines.ingest.telemetry.deep import CUT, flattened_json, flattened_protobuf
 from pipelines.ingest.telemetry.frames import Bytes, Encoding, Frame, fields, varint_bytes
 from pipelines.ingest.telemetry.messages import UNREADABLE, Mended, mended_json, mended_protobuf
 from pipelines.ingest.telemetry.policy import load_policy
-from pipelines.ingest.telemetry.shapes import OLD_SCOPES
+from pipelines.ingest.telemetry.shapes import OLD_SCOPES, members
 from pipelines.ingest.telemetry.signals import READERS
 from pipelines.ingest.telemetry.spool import Spooled, frames_of, mapped
 
@@ -39,6 +39,13 @@ _LONG_NUMBER = re.compile(rb'[\s:\[,"+-]?\d+[\s\]},"]')
 _COUNT_NAMES = (b'"flags"', b'"scale"', b'"offset"', b'"droppedAttributesCount"')
 """Members of metrics that the engine reads with 32 bits."""
 _LONG_COUNT = re.compile(rb'\s*:\s*"?\s*[-+]?\d{10}')
+_SNAKE_NAME = re.compile(rb'_[a-z_]*"\s*:')
+"""The end of a member's name in snake_case: attributes' keys are values, and what is quoted inside text is escaped."""
+_EMPTY_TEXT = re.compile(rb'""(?<!Id":"")(?<!State":"")(?<!name":"")(?<!gValue":"")(?<!unit":"")(?<!Url":"")')
+"""Empty text, without what commonly is."""
+_MEMBER_BEFORE = re.compile(rb'"(\w+)"\s*:\s*\Z')
+_ITEM_BEFORE = re.compile(rb"[\[,]\s*\Z")
+_LONGEST_NAME = 64
 _MESSAGE_TAG = 0x0A
 _PIECE_BYTES = 1 << 20
 """A piece the engine cannot read is halved no further than this before its messages are put right one by one."""
@@ -107,7 +114,14 @@ class Findings:
 def suspects(data: Bytes, encoding: Encoding, frames: Sequence[Frame]) -> list[int]:
     """Messages, by index, that the engine would misread in silence: only their bytes are looked at, quickly."""
     if encoding == "json":
-        odd = (_oddly_named, _with_bare_numbers, _with_long_numbers, _with_long_counts)
+        odd = (
+            _oddly_named,
+            _with_older_names,
+            _with_empty_numbers,
+            _with_bare_numbers,
+            _with_long_numbers,
+            _with_long_counts,
+        )
         return sorted({index for look in odd for index in look(data, frames)})
     return list(_oddly_shaped(data, frames))
 
@@ -131,6 +145,37 @@ def _oddly_named(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
                 line.decode()
             except UnicodeDecodeError:
                 yield index
+
+
+def _with_older_names(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    """JSON messages with a member in snake_case, which the engine would skip, wherever it stands."""
+    names = _snake_names()
+    starts = [frame.start for frame in frames]
+    for found in _SNAKE_NAME.finditer(data):
+        before = bytes(data[max(0, found.start() - _LONGEST_NAME) : found.end()])
+        if before[before.rfind(b'"', 0, before.rfind(b'"')) + 1 : before.rfind(b'"')] in names:
+            yield bisect_right(starts, found.start()) - 1
+
+
+@cache
+def _snake_names() -> frozenset[bytes]:
+    return frozenset(name.encode() for name in members() if "_" in name)
+
+
+def _with_empty_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
+    """JSON messages with empty text where a number or an enum stands: the engine reads 0."""
+    numbers = _number_names()
+    starts = [frame.start for frame in frames]
+    for found in _EMPTY_TEXT.finditer(data):
+        before = bytes(data[max(0, found.start() - _LONGEST_NAME) : found.start()])
+        member = _MEMBER_BEFORE.search(before)
+        if member[1] in numbers if member else _ITEM_BEFORE.search(before):
+            yield bisect_right(starts, found.start()) - 1
+
+
+@cache
+def _number_names() -> frozenset[bytes]:
+    return frozenset(name.encode() for name, one in members().items() if one.is_number)
 
 
 def _with_bare_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
@@ -230,7 +275,7 @@ def put_right(spooled: Spooled, target: Path, indexes: Iterable[int], findings: 
 
 def flattened(spooled: Spooled, target: Path, findings: Findings) -> Spooled:
     """The file with what a statement does not store as it is put right, written to ``target``: every value that is nested
-    deeper than the engine reads becomes its text, and text that is not UTF-8 what it can be read as."""
+    deeper than the engine reads becomes its text, text that is not UTF-8 what it can be read as, an enum what it can mean."""
     numbers: list[int] = []
     with mapped(spooled.path) as data, target.open("wb") as file:
         for index, frame in enumerate(frames_of(data, spooled.encoding)):
@@ -248,10 +293,7 @@ def flattened(spooled: Spooled, target: Path, findings: Findings) -> Spooled:
 
 
 def _flattened(message: bytes, spooled: Spooled) -> Mended:
-    try:
-        return _with_flat_values(message, spooled)
-    except (DecodeError, ValueError, RecursionError):
-        done = mended(message, spooled)
+    done = mended(message, spooled)
     if done.content is None:
         return done
     flat = _with_flat_values(done.content, spooled)

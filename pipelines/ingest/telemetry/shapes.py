@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from typing import cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
@@ -58,6 +58,16 @@ class Member:
     kind: int
     is_repeated: bool
     message: Shape | None
+    names: dict[str, int]
+    """Numbers by name of an enum."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether JSON has it as a number, or as the name of one."""
+        return self.message is None and self.kind not in (
+            FieldDescriptor.CPPTYPE_STRING,
+            FieldDescriptor.CPPTYPE_BOOL,
+        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,8 @@ def shape(descriptor: Descriptor) -> Shape:
     for field in descriptor.fields:
         inner = field.message_type
         nested = None if inner is None else _SHAPES.get(inner.full_name) or shape(inner)
-        by_name[field.name] = Member(field.json_name, field.cpp_type, field.is_repeated, nested)
+        enum = {one.name: one.number for one in field.enum_type.values} if field.enum_type else {}
+        by_name[field.name] = Member(field.json_name, field.cpp_type, field.is_repeated, nested, enum)
     made.members.update({one.name: one for one in by_name.values()} | by_name)
     for old, name in _OLD_NAMES.get(descriptor.name, {}).items():
         made.members.update({old: by_name[name], _snake(old): by_name[name]})
@@ -107,6 +118,14 @@ def shape(descriptor: Descriptor) -> Shape:
 
 _SHAPES: dict[str, Shape] = {}
 """Messages being read: one of them may hold itself."""
+
+
+@cache
+def members() -> dict[str, Member]:
+    """Every member of every message, by each of its names; where two have one, the last of them."""
+    for request in REQUESTS.values():
+        shape(cast(Descriptor, request.DESCRIPTOR))
+    return {name: one for each in _SHAPES.values() for name, one in each.members.items()}
 
 
 @cache
