@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -213,11 +214,18 @@ def test_every_planted_stop_is_silent_and_nobody_else_is(done: Path, truth: Trut
     assert moment == (datetime.fromisoformat(truth["telemetry"]["as_of"]), "named", "")
 
 
+def read_downwards(text: str) -> str:
+    """The text in one line, and after it what each column of its tables says from top to bottom."""
+    rows = [line.split("│") for line in text.splitlines() if line.startswith("│")]
+    columns = [" ".join(cells) for cells in zip_longest(*rows, fillvalue="")]
+    return " ".join(" ".join([text, *columns]).split())
+
+
 @pytest.mark.slow
 def test_what_is_old_or_silent_is_said_by_every_command(done: Path, truth: Truth) -> None:
     """The fleet ended weeks before anybody looks at it."""
     for command_ in ("status", "slo", "doctor"):
-        said = " ".join(appfleet(done, command_).stdout.split())
+        said = read_downwards(appfleet(done, command_).stdout)
         assert (
             f"on {END + timedelta(days=1)} 00:00 UTC: pages, tickets and states are those of that moment"
             in said
