@@ -25,6 +25,9 @@ ENGINE_FORMATS: dict[FileFormat, str] = {
     "json_lines": "JSONEachRow",
 }
 
+COUNTS_FORMAT = "JSONEachRow"
+"""Format of what a profile counted: a JSON object on each line, decimals as text."""
+
 ROW_BY_ROW: Settings = {"max_threads": 1, "input_format_parallel_parsing": 0}
 """Settings under which rows have their number, counted from 1 over the whole file."""
 
@@ -152,6 +155,15 @@ def is_absent(given: pa.DataType) -> bool:
     if pa.types.is_struct(given):
         return all(is_absent(member.type) for member in given)
     return bool(pa.types.is_null(given))
+
+
+def is_bytes(given: pa.DataType) -> bool:
+    """Whether a column of this type may hold bytes that are no text: those of string type are UTF-8 by its definition."""
+    if pa.types.is_dictionary(given):
+        given = given.value_type
+    return bool(
+        pa.types.is_binary(given) or pa.types.is_large_binary(given) or pa.types.is_fixed_size_binary(given)
+    )
 
 
 def is_map_of_text(given: pa.DataType) -> bool:

@@ -55,8 +55,6 @@ ENGINE_WORDS = re.compile(
 """Types, format names, settings and sentences of ClickHouse."""
 
 STILL_THERE = {
-    "pipelines/ingest/billing/counting.py",
-    "pipelines/ingest/billing/formats.py",
     "pipelines/ingest/telemetry/load.py",
     "pipelines/ingest/telemetry/repair.py",
     "pipelines/ingest/telemetry/spool.py",

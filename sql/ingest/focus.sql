@@ -2,7 +2,7 @@
 --   decides was proved good by ingest/focus_profile; any other cell that cannot be read is NULL and stands in x_Repairs.
 -- parameters: path, format, structure String, the parameters of ingest/focus_cells, AllocatedMethodDetails and every
 --   other column Identifier (as the object spells it), TagsAsMap Identifier (Tags where they are a map, and then alone),
---   source_name, object_name String, periods Array(Date), batch_id UUID
+--   is_utf8 UInt8 (all text of the object is; else each cell is looked at), source_name, object_name String, periods Array(Date), batch_id UUID
 -- columns: none
 INSERT INTO raw_focus_costs
 (
@@ -42,7 +42,7 @@ WITH
         text({x_ResourceGroupName:Identifier}),
         if(
             startsWith(ifNull({ResourceId:Identifier}, ''), '/'),
-            nullIf(extract(ifNull({ResourceId:Identifier}, ''), '(?i)/resourcegroups/([^/]+)'), ''),
+            nullIf(extract(toValidUTF8(ifNull({ResourceId:Identifier}, '')), '(?i)/resourcegroups/([^/]+)'), ''),
             NULL
         )
     ) AS resource_group,
@@ -54,6 +54,64 @@ WITH
         [(name, concat('is no plain decimal of at most 38 places and ', toString(digits), ' digits before the point: left empty'), substring(ifNull(toString(x), ''), 1, 80))],
         []
     ) AS unread,
+    -- Text that is no UTF-8, column by column: looked for only in an object that has some.
+    x -> if(is_text(x), ifNull(toString(x), ''), '') AS cell_text,
+    if(
+        {is_utf8:UInt8} = 1,
+        [],
+        arrayFilter(one -> NOT isValidUTF8(one.2), [
+            ('AllocatedMethodDetails', cell_text({AllocatedMethodDetails:Identifier})),
+            ('AllocatedMethodId', cell_text({AllocatedMethodId:Identifier})),
+            ('AllocatedResourceId', cell_text({AllocatedResourceId:Identifier})),
+            ('AllocatedResourceName', cell_text({AllocatedResourceName:Identifier})),
+            ('AllocatedTags', cell_text({AllocatedTags:Identifier})),
+            ('AvailabilityZone', cell_text({AvailabilityZone:Identifier})),
+            ('BillingAccountId', cell_text({BillingAccountId:Identifier})),
+            ('BillingAccountName', cell_text({BillingAccountName:Identifier})),
+            ('BillingAccountType', cell_text({BillingAccountType:Identifier})),
+            ('CapacityReservationId', cell_text({CapacityReservationId:Identifier})),
+            ('CapacityReservationStatus', cell_text({CapacityReservationStatus:Identifier})),
+            ('ChargeClass', cell_text({ChargeClass:Identifier})),
+            ('ChargeDescription', cell_text({ChargeDescription:Identifier})),
+            ('ChargeFrequency', cell_text({ChargeFrequency:Identifier})),
+            ('CommitmentDiscountCategory', cell_text({CommitmentDiscountCategory:Identifier})),
+            ('CommitmentDiscountId', cell_text({CommitmentDiscountId:Identifier})),
+            ('CommitmentDiscountName', cell_text({CommitmentDiscountName:Identifier})),
+            ('CommitmentDiscountStatus', cell_text({CommitmentDiscountStatus:Identifier})),
+            ('CommitmentDiscountType', cell_text({CommitmentDiscountType:Identifier})),
+            ('CommitmentDiscountUnit', cell_text({CommitmentDiscountUnit:Identifier})),
+            ('CommitmentProgramEligibilityDetails', cell_text({CommitmentProgramEligibilityDetails:Identifier})),
+            ('ConsumedUnit', cell_text({ConsumedUnit:Identifier})),
+            ('ContractApplied', cell_text({ContractApplied:Identifier})),
+            ('HostProviderName', cell_text({HostProviderName:Identifier})),
+            ('InvoiceDetailId', cell_text({InvoiceDetailId:Identifier})),
+            ('InvoiceId', cell_text({InvoiceId:Identifier})),
+            ('InvoiceIssuerName', cell_text({InvoiceIssuerName:Identifier})),
+            ('PricingCategory', cell_text({PricingCategory:Identifier})),
+            ('PricingCurrency', cell_text({PricingCurrency:Identifier})),
+            ('PricingUnit', cell_text({PricingUnit:Identifier})),
+            ('ProviderName', cell_text({ProviderName:Identifier})),
+            ('PublisherName', cell_text({PublisherName:Identifier})),
+            ('RegionId', cell_text({RegionId:Identifier})),
+            ('RegionName', cell_text({RegionName:Identifier})),
+            ('ResourceId', cell_text({ResourceId:Identifier})),
+            ('ResourceName', cell_text({ResourceName:Identifier})),
+            ('ResourceType', cell_text({ResourceType:Identifier})),
+            ('ServiceCategory', cell_text({ServiceCategory:Identifier})),
+            ('ServiceName', cell_text({ServiceName:Identifier})),
+            ('ServiceProviderName', cell_text({ServiceProviderName:Identifier})),
+            ('ServiceSubcategory', cell_text({ServiceSubcategory:Identifier})),
+            ('SkuId', cell_text({SkuId:Identifier})),
+            ('SkuMeter', cell_text({SkuMeter:Identifier})),
+            ('SkuPriceDetails', cell_text({SkuPriceDetails:Identifier})),
+            ('SkuPriceId', cell_text({SkuPriceId:Identifier})),
+            ('SubAccountId', cell_text({SubAccountId:Identifier})),
+            ('SubAccountName', cell_text({SubAccountName:Identifier})),
+            ('SubAccountType', cell_text({SubAccountType:Identifier})),
+            ('Tags', cell_text({Tags:Identifier})),
+            ('x_ResourceGroupName', cell_text({x_ResourceGroupName:Identifier}))
+        ])
+    ) AS not_utf8,
     is_whole_month({BillingPeriodStart:Identifier}, {BillingPeriodEnd:Identifier}) AS is_filed_whole,
     (
         is_unread({ContractedCost:Identifier}, 15)
@@ -66,11 +124,15 @@ WITH
         OR is_unread({PricingCurrencyEffectiveCost:Identifier}, 20)
         OR is_unread({PricingCurrencyListUnitPrice:Identifier}, 20)
         OR is_unread({PricingQuantity:Identifier}, 20)
-        OR repair_of_tags != '' OR is_effective_billed OR NOT is_filed_whole
+        OR repair_of_tags != '' OR notEmpty(not_utf8) OR is_effective_billed OR NOT is_filed_whole
     ) AS is_repaired,
     if(
         is_repaired,
         arrayConcat(
+            arrayMap(
+                one -> (one.1, 'holds bytes that are no UTF-8: replaced by U+FFFD', substring(one.2, 1, 80)),
+                not_utf8
+            ),
             unread('ContractedCost', {ContractedCost:Identifier}, 15),
             unread('ListCost', {ListCost:Identifier}, 15),
             unread('CommitmentDiscountQuantity', {CommitmentDiscountQuantity:Identifier}, 20),

@@ -122,7 +122,7 @@ def _missing(name: str, focus_csv) -> bytes:
         ("x.csv", lambda f: b"", 0, "empty"),
         (
             "x.csv",
-            lambda f: f({"ServiceName": "Größe"}).encode("latin-1"),
+            lambda f: "Größe,Name\n1,2\n".encode("latin-1"),
             0,
             "neither UTF-8 CSV nor Parquet",
         ),

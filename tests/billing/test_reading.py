@@ -295,6 +295,94 @@ def test_a_cell_that_cannot_be_read_is_empty_and_counted_with_its_money(bills: B
     assert bills.ingest().repairs == ()
 
 
+BROKEN = "holds bytes that are no UTF-8: replaced by U+FFFD"
+
+
+def _latin(number: int, **cells: str) -> bytes:
+    """A CSV of a charge that is Latin-1 throughout, of 50 cents more than its number."""
+    return _csv(_row(number, BilledCost=f"{number}.5", **cells)).encode("latin-1")
+
+
+def _latin_lines(number: int, **cells: str) -> bytes:
+    line = json.dumps(_row(number, BilledCost=f"{number}.5", **cells), ensure_ascii=False)
+    return line.encode("latin-1") + b"\n"
+
+
+def test_text_that_is_no_utf8_is_replaced_and_counted_and_money_of_it_is_refused(bills: Bills) -> None:
+    good = _csv(_row(900, BilledCost="0.25", RegionName="B\ufffdle, Größe", ServiceName="ß")).encode()
+    cut = _csv(_row(6, BilledCost="6.5", ResourceName="Größe")).encode().replace("ß".encode(), b"\xc3")
+    blank = _latin(4, SubAccountName="Café").replace(b"\n", b"\n\n", 1)
+    tabs = _csv(_row(3, BilledCost="3.5", ServiceName="Größe"), delimiter="\t").encode("latin-1")
+    read = {
+        "one.csv": (1, _latin(1, ServiceName="Größe"), {"ServiceName": "Gr\ufffd\ufffde"}),
+        "several.csv": (
+            2,
+            _latin(2, ServiceName="é", RegionName="naïve", ChargeDescription="für", SubAccountId="ü"),
+            {
+                "ServiceName": "\ufffd",
+                "RegionName": "na\ufffdve",
+                "ChargeDescription": "f\ufffdr",
+                "SubAccountId": "\ufffd",
+            },
+        ),
+        "tabs.csv": (3, tabs, {"ServiceName": "Gr\ufffd\ufffde"}),
+        "blank.csv": (4, blank, {"SubAccountName": "Caf\ufffd"}),
+        "tags.csv": (5, _latin(5, Tags='{"équipe": "é"}'), {"Tags": {"\ufffdquipe": "\ufffd"}}),
+        "cut.csv": (6, cut, {"ResourceName": "Gr\xf6\ufffde"}),
+        "lines.jsonl": (7, _latin_lines(7, ServiceName="Größe"), {"ServiceName": "Gr\ufffd\ufffde"}),
+        "details.csv": (8, _latin(8, SkuPriceDetails='{"a": "é"}'), {"SkuPriceDetails": '{"a": "\ufffd"}'}),
+    }
+    raw = {
+        name: [cell.encode("latin-1")]
+        for name, cell in _row(9, BilledCost="9.5", ServiceName="Größe").items()
+    }
+    pq.write_table(pa.table(raw), bills.folder / "bytes.parquet")  # as who writes no type of text
+    read["bytes.parquet"] = (
+        9,
+        (bills.folder / "bytes.parquet").read_bytes(),
+        {"ServiceName": "Gr\ufffd\ufffde"},
+    )
+    refused = {
+        "cost.csv": ("BilledCost", _csv(_row(20, BilledCost="1\xa0")).encode("latin-1")),
+        "currency.csv": ("BillingCurrency", _latin(21, BillingCurrency="\xdcSD")),
+        "category.csv": ("ChargeCategory", _latin(22, ChargeCategory="Us\xe4ge")),
+        "period.csv": ("BillingPeriodStart", _latin(23, BillingPeriodStart="2024-09-01\xa0")),
+        "lines-cost.jsonl": ("EffectiveCost", _latin_lines(24, EffectiveCost="1\xe9")),
+    }
+    months = {name: f"2024-{month:02}" for month, name in enumerate(refused, 1)}
+    bills.put("good.csv", good)
+    for name, (_, content, _) in read.items():
+        bills.put(name, content)
+    # each of a month of its own: a refused charge refuses its month
+    for name, (_, content) in refused.items():
+        bills.put(name, content.replace(b"2024-09", b"2023-" + months[name][5:].encode()))
+    outcome = bills.ingest()
+    by_number = [number for number, _, _ in read.values()]
+    assert bills.published() == {SEPTEMBER: Decimal("0.25") + sum(by_number) + Decimal("0.5") * len(read)}
+    told = {one.object_name: one.sentence for one in outcome.refusals}
+    assert told.keys() == refused.keys()
+    for name, (column, _) in refused.items():
+        assert told[name].startswith(f"{column} "), told[name]
+    lines = bills.warehouse.frame_of(
+        "SELECT object_name, toString(subject), records, toString(amounts['USD/BilledCost']) FROM raw_repairs FINAL"
+        " WHERE reason = {reason:String}",
+        reason=BROKEN,
+    ).rows()
+    assert sorted(lines) == sorted(
+        (name, column, 1, f"{number}.5") for name, (number, _, cells) in read.items() for column in cells
+    )
+    for number, _, cells in [
+        *read.values(),
+        (900, good, {"RegionName": "B\ufffdle, Größe", "ServiceName": "ß"}),
+    ]:
+        row = bills.warehouse.frame_of(
+            "SELECT * FROM raw_focus_costs_published WHERE ResourceId = {id:String}", id=f"r-{number}"
+        ).row(0, named=True)
+        found = {column: dict(row[column]) if column == "Tags" else row[column] for column in cells}
+        assert found == cells
+    assert bills.ingest().repairs == ()
+
+
 def test_every_column_is_stored_under_its_own_name(bills: Bills) -> None:
     texts, numbers = {}, {}
     for place, column in enumerate(columns().values()):

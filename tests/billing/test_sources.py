@@ -12,6 +12,8 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from models.errors import ConfigurationError, DiskFull, ObjectRefused
+from models.settings import BILLING_FORMATS
+from pipelines.ingest.billing.formats import BILL_FORMATS
 from pipelines.ingest.sources import ObjectStore, SpoolLimits, open_store, refuse_shared_objects
 from sql.warehouse import Warehouse
 
@@ -239,3 +241,8 @@ def test_s3_object_that_changed_or_has_a_hostile_key_is_refused(
 def test_s3_endpoints_that_are_no_storage_are_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         open_store(At("s3://bills/x", endpoint_url=address), tmp_path)
+
+
+def test_a_source_may_have_each_format_there_is_a_reader_of_and_no_other() -> None:
+    assert tuple(BILL_FORMATS) == BILLING_FORMATS
+    assert {one.name for one in BILL_FORMATS.values()} == set(BILLING_FORMATS)

@@ -40,7 +40,7 @@ MAP = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
 
 @dataclass
 class Bill:
-    """Current rows, the batch and sums of each current release, and every line of the ledger."""
+    """Current rows, the batch and sums of each current release, and every line of the ledger and on what waits."""
 
     rows: list[Row] = field(default_factory=list)
     batches: dict[tuple[str, date], uuid.UUID] = field(default_factory=dict)
@@ -48,6 +48,7 @@ class Bill:
     published: dict[tuple[str, date], tuple[datetime, int]] = field(default_factory=dict)
     deliveries: list[Row] = field(default_factory=list)
     rejects: list[Row] = field(default_factory=list)
+    holds: list[Row] = field(default_factory=list)
     releases: int = 0
 
 
@@ -106,6 +107,7 @@ def publish_bill(warehouse: Warehouse, seed: int = 5) -> Bill:
                     bill.rows += rows
                 bill.deliveries += _lines(draw, source, month, batch, generation)
     _ledger(warehouse, bill)
+    _holds(warehouse, bill)
     return bill
 
 
@@ -194,6 +196,51 @@ def _ledger(warehouse: Warehouse, bill: Bill) -> None:
     for later in range(2):  # set aside twice, once each
         again = [{**one, "rejected_at": one["rejected_at"] + timedelta(days=later)} for one in bill.rejects]
         warehouse.insert("raw_rejects", pl.DataFrame(again))
+
+
+def _holds(warehouse: Warehouse, bill: Bill) -> None:
+    """Lines on deliveries that wait or waited, in no order: several of a month, decided ones before held ones and after,
+    currencies on one side alone, months that had no money at all."""
+    draw = Draw(17)
+    for source in SOURCES:
+        for month in MONTHS:
+            for number in draw.chance.sample(range(100), 5):
+                told, published = (
+                    {
+                        f"{currency}/{metric}": draw.money()
+                        for currency in draw.chance.sample(("EUR", "USD", "CHF"), draw.chance.randrange(3))
+                        for metric in ("BilledCost", "EffectiveCost")
+                    }
+                    for _ in range(2)
+                )
+                bill.holds.append(
+                    {
+                        "source_name": source,
+                        "period": month,
+                        "sha256": f"{number:064x}",
+                        "state": draw.of(("held", "held", "held", "accepted", "rejected", "lapsed")),
+                        "cause": draw.of(("overlap", "shrinks", "emptied")),
+                        "reason": f"because {number}",
+                        "rows": number,
+                        "sums": told,
+                        "published_sums": published,
+                        "object_names": [f"{number}.csv", "b.csv"][: draw.chance.randrange(1, 3)],
+                        "recorded_at": datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=number),
+                    }
+                )
+    texts = [
+        {
+            **line,
+            **{
+                column: [{"key": key, "value": str(cost)} for key, cost in line[column].items()]
+                for column in ("sums", "published_sums")
+            },
+        }
+        for line in bill.holds
+    ]
+    amounts = dict.fromkeys(("sums", "published_sums"), MAP)
+    frame = pl.DataFrame(texts, schema_overrides={**amounts, "rows": pl.UInt64})
+    warehouse.insert("raw_held_deliveries", frame.cast(dict.fromkeys(amounts, pl.Map(pl.String, pl.String))))
 
 
 def _insert(warehouse: Warehouse, rows: list[Row], batch: uuid.UUID) -> None:

@@ -115,6 +115,33 @@ def test_control_totals_tell_damage_and_what_is_not_attributed(
     check(fresh_warehouse, "billing/control_totals", want)
 
 
+def test_held_deliveries_are_the_newest_line_of_a_source_where_it_waits(
+    fresh_warehouse: Warehouse, bill: Bill
+) -> None:
+    seen = []
+    for month in MONTHS:
+        want = []
+        for source in sorted(SOURCES):
+            own = [one for one in bill.holds if (one["source_name"], one["period"]) == (source, month)]
+            newest = max(own, key=lambda one: one["recorded_at"])
+            if newest["state"] != "held":
+                continue
+            told, published = newest["sums"], newest["published_sums"]
+            currencies = sorted({key.split("/")[0] for key in (*told, *published)}) or [""]
+            names = ("source_name", "sha256", "cause", "reason")
+            for currency in currencies:
+                key = f"{currency}/BilledCost"
+                pair = told.get(key, Decimal(0)), published.get(key, Decimal(0))
+                row = (*(newest[name] for name in names), ", ".join(newest["object_names"]), newest["rows"])
+                want.append((*row, currency, *pair, pair[0] - pair[1], newest["recorded_at"]))
+        seen += want
+        given = {"teams": ["alpha"], "see_whole_bills": True, "billing_period": month}
+        check(fresh_warehouse, "finance/held_deliveries", want, **given)
+        check(fresh_warehouse, "finance/held_deliveries", [], **{**given, "see_whole_bills": False})
+        check(fresh_warehouse, "finance/held_deliveries", [], **{**given, "teams": []})
+    assert len({row[0] for row in seen}) == len(SOURCES) and len(seen) > 3
+
+
 def test_deliveries_are_those_of_the_current_batches(fresh_warehouse: Warehouse, bill: Bill) -> None:
     for month in MONTHS:
         want = []

@@ -29,7 +29,7 @@ FOLDERS = (
 ELSEWHERE = {
     "dashboards/release_mark": "test_the_mark_changes_with_every_release",
     "finance/deliveries": "test_bill_figures.py",
-    "finance/held_deliveries": "tests of held deliveries",
+    "finance/held_deliveries": "test_bill_figures.py",
     "finance/reconciliation": "test_bill_figures.py",
     "identities/distinct": "test_bill_figures.py",
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",

@@ -60,11 +60,15 @@ class Counter:
     def _count(self, item: DeliveredObject, sha256: str) -> Profile:
         readable = self._spool.readable(item)
         try:
-            counted = self._warehouse.text(
-                statement(self._bill.profile), "JSONEachRow", readable.file.settings, **readable.bound
+            found = self._warehouse.text(
+                statement(self._bill.profile),
+                bill_files.COUNTS_FORMAT,
+                readable.file.settings,
+                **readable.bound,
             )
         except WarehouseError as error:
             raise self._unreadable(item.name, readable, error) from None
+        counted = found.decode("utf-8", "replace")  # what stands for a currency may be any bytes
         self._left_out(item.name, sha256, _blank_rows(counted))
         months = _months(counted)
         if any(month.rejected for month in months.values()):
@@ -104,18 +108,20 @@ class Counter:
         """Why the engine could not read an object; read again in one thread, as only then rows are counted from 1."""
         settings = {**readable.file.settings, **bill_files.ROW_BY_ROW}
         try:
-            self._warehouse.text(statement(self._bill.profile), "TSV", settings, **readable.bound)
+            self._warehouse.text(
+                statement(self._bill.profile), bill_files.COUNTS_FORMAT, settings, **readable.bound
+            )
         except WarehouseError as exact:
             error = exact
         position, sentence = bill_files.fault(error)
         return ObjectRefused(name, f"{sentence}: correct it and deliver it again", position)
 
 
-def _blank_rows(counted: bytes) -> int:
+def _blank_rows(counted: str) -> int:
     return sum(int(json.loads(line)["blank_rows"]) for line in counted.splitlines())
 
 
-def _months(counted: bytes) -> dict[date | None, MonthTotals]:
+def _months(counted: str) -> dict[date | None, MonthTotals]:
     """Totals by month from the profile's lines, currencies side by side."""
     months: dict[date | None, MonthTotals] = {}
     for line in counted.splitlines():

@@ -24,7 +24,7 @@ from models.focus import (
     looks_like,
     read_header,
 )
-from pipelines.ingest.billing.texts import CsvText, csv_text
+from pipelines.ingest.billing.texts import CsvText, csv_text, is_utf8
 from sql import bill_files
 from sql.bill_files import EngineFile
 
@@ -91,11 +91,12 @@ BILL_FORMATS = {
 
 @dataclass(frozen=True)
 class ReadableObject:
-    """How the engine reads a spooled object, and what its header says."""
+    """How the engine reads a spooled object, and what its header says; whether its text is sure to be UTF-8."""
 
     file: EngineFile
     header: Header
     values: Mapping[str, Any]
+    is_utf8: bool = True
 
     @property
     def path(self) -> Path:
@@ -104,7 +105,7 @@ class ReadableObject:
     @property
     def bound(self) -> dict[str, Any]:
         """Parameters of every statement over the object."""
-        return {**self.file.parameters, **self.values}
+        return {**self.file.parameters, **self.values, "is_utf8": int(self.is_utf8)}
 
 
 def readable(name: str, path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
@@ -142,15 +143,23 @@ def _refuse_other(name: str, start: bytes) -> None:
 
 def _csv(text: CsvText, bill: BillFormat) -> ReadableObject:
     header = bill.read_header(text.names)
-    return _of_text(text.path, "csv", bill, header, text.delimiter)
+    for name in header.delivered.values():
+        if not text.is_utf8 and "\ufffd" in name:
+            raise InputRefused(f"the name of its column {name} is no UTF-8: export it as UTF-8")
+    return _of_text(text.path, "csv", bill, header, text.is_utf8, text.delimiter)
 
 
 def _json_lines(path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
-    return _of_text(path, "json_lines", bill, bill.read_header(names_of(path)))
+    return _of_text(path, "json_lines", bill, bill.read_header(names_of(path)), is_utf8(path))
 
 
 def _of_text(
-    path: Path, file_format: bill_files.FileFormat, bill: BillFormat, header: Header, delimiter: str = ","
+    path: Path,
+    file_format: bill_files.FileFormat,
+    bill: BillFormat,
+    header: Header,
+    is_utf8: bool,
+    delimiter: str = ",",
 ) -> ReadableObject:
     types, names = {}, {}
     for column in bill.columns().values():
@@ -162,7 +171,7 @@ def _of_text(
     names[TAGS_AS_MAP] = bill_files.absent_name(TAGS_AS_MAP)
     types[names[TAGS_AS_MAP]] = bill_files.ABSENT_MAP
     file = bill_files.engine_file(path, file_format, types, names, delimiter)
-    return ReadableObject(file, header, bill.values(header))
+    return ReadableObject(file, header, bill.values(header), is_utf8)
 
 
 def _parquet(name: str, path: Path, bill: BillFormat) -> ReadableObject:
@@ -204,7 +213,8 @@ def _parquet(name: str, path: Path, bill: BillFormat) -> ReadableObject:
             names[parameter] = bill_files.absent_name(parameter)
             types[names[parameter]] = absent
     engine_file = bill_files.engine_file(path, "parquet", types, names)
-    return ReadableObject(engine_file, header, bill.values(header))
+    is_utf8 = not any(bill_files.is_bytes(schema.field(name).type) for name in header.delivered.values())
+    return ReadableObject(engine_file, header, bill.values(header), is_utf8)
 
 
 def _absent_type(column: FocusColumn) -> str:

@@ -1,6 +1,7 @@
 """The text of a CSV as the engine takes it: UTF-8, without blank lines, its delimiter and header known.
 
-A file that is so already is left alone. Bytes are moved; a cell keeps its text.
+A file that is so already is left alone. Bytes are moved; a cell keeps its text, and bytes that are no UTF-8 are left
+to the statements, which replace and count them cell by cell.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from models.errors import InputRefused
 DELIMITERS = (",", ";", "\t", "|")
 _TAKEN_DELIMITERS = (",", ";", "|")
 """Those the engine takes in CSV: it refuses the tab."""
+_NUL = "it holds NUL characters, so it is neither CSV nor Parquet: deliver CSV in UTF-8 or UTF-16"
 _BLOCK = 1 << 20
 _HEADER_CHARACTERS = 1 << 20
 _BOMS = (
@@ -27,6 +29,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_ERRORS = "surrogateescape"
+"""Bytes that are no UTF-8 are read as something else and written as they were."""
 _AS_IT_IS = ("utf-8", "utf-8-sig")
 """Encodings the engine takes."""
 _BEFORE_HEADER = re.compile(r"(?:[ \t]*\r?\n|sep=.[ ,;\t]*\r?\n)+", re.IGNORECASE)
@@ -39,22 +43,28 @@ csv.field_size_limit(
 
 @dataclass(frozen=True)
 class CsvText:
-    """A CSV in UTF-8: where it lies, what stands between its cells, and the names of its header."""
+    """A CSV in UTF-8: where it lies, what stands between its cells, and the names of its header.
+
+    ``is_utf8`` is false where some bytes are none, as in a file of Latin-1 or with one cell cut inside a character.
+    """
 
     path: Path
     delimiter: str
     names: list[str]
+    is_utf8: bool = True
 
 
 def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
     """A spooled CSV, written anew beside it where its encoding or its lines ask for it; ``looks_like`` scores a header.
 
     Raises:
-        InputRefused: it is text of no encoding known, or holds NUL characters: no CSV.
+        InputRefused: it holds NUL characters or is no text of its encoding; no UTF-8 and no header known either: no CSV.
     """
     encoding = _encoding(path)
-    _check(path, encoding)
-    with path.open(encoding=encoding, newline="") as file:
+    fault = _fault(path, encoding)
+    if fault and encoding not in _AS_IT_IS:
+        raise InputRefused(fault)
+    with path.open(encoding=encoding, newline="", errors=_ERRORS) as file:
         start = file.read(_HEADER_CHARACTERS)
     has_old_line_ends = "\r" in start and "\n" not in start
     if has_old_line_ends:
@@ -62,11 +72,14 @@ def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
     table = start[_before_header(start) :]
     found = [(_first_record(table, delimiter), delimiter) for delimiter in DELIMITERS]
     names, delimiter = max(found, key=lambda one: looks_like(one[0]))
+    if fault and not looks_like(names):
+        raise InputRefused(fault)
+    names = [_replaced(name) for name in names]
     is_taken = encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
     if is_taken and len(table) == len(start) and not _has_blank_lines(path):
-        return CsvText(path, delimiter, names)
+        return CsvText(path, delimiter, names, not fault)
     copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "")
-    return CsvText(copy, delimiter if delimiter in _TAKEN_DELIMITERS else ",", names)
+    return CsvText(copy, delimiter if delimiter in _TAKEN_DELIMITERS else ",", names, not fault)
 
 
 def _encoding(path: Path) -> str:
@@ -75,25 +88,56 @@ def _encoding(path: Path) -> str:
     return next((encoding for bom, encoding in _BOMS if start.startswith(bom)), "utf-8")
 
 
-def _check(path: Path, encoding: str) -> None:
-    """Refuses what is not text of the encoding, naming the first byte that is not."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    place = 0
+def is_utf8(path: Path) -> bool:
+    """Whether all bytes of a file are UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for block in _blocks(path):
-            if "\0" in decoder.decode(block):
-                raise InputRefused(
-                    "it holds NUL characters, so it is neither CSV nor Parquet: deliver CSV in UTF-8 or UTF-16"
-                )
-            place += len(block)
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _replaced(name: str) -> str:
+    """A name with what was no UTF-8 replaced."""
+    return name.encode("utf-8", _ERRORS).decode("utf-8", "replace")
+
+
+def _fault(path: Path, encoding: str) -> str:
+    """Why a file is not text of its encoding, naming the first byte that is not; empty if it is.
+
+    Raises:
+        InputRefused: it holds NUL characters.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    place, fault = 0, ""
+    for block in _blocks(path):
+        # in UTF-8 only NUL has a byte of zeros, whatever else stands there
+        if encoding in _AS_IT_IS and b"\0" in block:
+            raise InputRefused(_NUL)
+        try:
+            text = "" if fault else decoder.decode(block)
+        except UnicodeDecodeError as error:
+            fault, text = _no_text(encoding, error, place), ""
+        if "\0" in text:
+            raise InputRefused(_NUL)
+        place += len(block)
+    try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        spoken = encoding.removesuffix("-sig").upper()
-        byte = error.object[error.start : error.start + 1].hex().upper()
-        raise InputRefused(
-            f"it is neither {spoken} CSV nor Parquet: byte 0x{byte} near {place + error.start} is no {spoken}; "
-            "export it as UTF-8"
-        ) from None
+        fault = fault or _no_text(encoding, error, place)
+    return fault
+
+
+def _no_text(encoding: str, error: UnicodeDecodeError, place: int) -> str:
+    spoken = encoding.removesuffix("-sig").upper()
+    byte = error.object[error.start : error.start + 1].hex().upper()
+    return (
+        f"it is neither {spoken} CSV nor Parquet: byte 0x{byte} near {place + error.start} is no {spoken}; "
+        "export it as UTF-8"
+    )
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -126,8 +170,8 @@ def _plain_copy(path: Path, encoding: str, delimiter: str, newline: str | None) 
     target = path.with_name(path.name + ".utf8")
     try:
         with (
-            path.open(encoding=encoding, newline=newline) as source,
-            target.open("w", encoding="utf-8", newline="") as file,
+            path.open(encoding=encoding, newline=newline, errors=_ERRORS) as source,
+            target.open("w", encoding="utf-8", newline="", errors=_ERRORS) as file,
         ):
             lines, rewritten = _Lines(source), csv.writer(file, lineterminator="\n")
             is_first = True
