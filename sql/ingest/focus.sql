@@ -51,7 +51,7 @@ WITH
     (x, digits) -> (NOT is_empty(x) AND NOT is_amount(x, digits)) AS is_unread,
     (name, x, digits) -> if(
         is_unread(x, digits),
-        [(name, concat('is no plain decimal of at most 38 places and ', toString(digits), ' digits before the point: left empty'), substring(ifNull(toString(x), ''), 1, 80))],
+        [(name, concat('is no plain decimal of at most 38 places and ', toString(digits), ' digits before the point: left empty'), toValidUTF8(substring(ifNull(toString(x), ''), 1, 80)))],
         []
     ) AS unread,
     -- Text that is no UTF-8, column by column: looked for only in an object that has some.
@@ -130,7 +130,7 @@ WITH
         is_repaired,
         arrayConcat(
             arrayMap(
-                one -> (one.1, 'holds bytes that are no UTF-8: replaced by U+FFFD', substring(one.2, 1, 80)),
+                one -> (one.1, 'holds bytes that are no UTF-8: replaced by U+FFFD', toValidUTF8(substring(one.2, 1, 80))),
                 not_utf8
             ),
             unread('ContractedCost', {ContractedCost:Identifier}, 15),
@@ -143,7 +143,7 @@ WITH
             unread('PricingCurrencyEffectiveCost', {PricingCurrencyEffectiveCost:Identifier}, 20),
             unread('PricingCurrencyListUnitPrice', {PricingCurrencyListUnitPrice:Identifier}, 20),
             unread('PricingQuantity', {PricingQuantity:Identifier}, 20),
-            if(repair_of_tags = '', [], [('Tags', repair_of_tags, substring(given_tags, 1, 80))]),
+            if(repair_of_tags = '', [], [('Tags', repair_of_tags, toValidUTF8(substring(given_tags, 1, 80)))]),
             if(is_effective_billed, [('EffectiveCost', 'is empty: BilledCost stands for it, as this export means it', '')], []),
             if(
                 is_filed_whole,
