@@ -157,15 +157,6 @@ def is_absent(given: pa.DataType) -> bool:
     return bool(pa.types.is_null(given))
 
 
-def is_bytes(given: pa.DataType) -> bool:
-    """Whether a column of this type may hold bytes that are no text: those of string type are UTF-8 by its definition."""
-    if pa.types.is_dictionary(given):
-        given = given.value_type
-    return bool(
-        pa.types.is_binary(given) or pa.types.is_large_binary(given) or pa.types.is_fixed_size_binary(given)
-    )
-
-
 def is_map_of_text(given: pa.DataType) -> bool:
     """Whether it is a map from text to single values: what tags are stored as."""
     return bool(

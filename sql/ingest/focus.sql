@@ -2,7 +2,7 @@
 --   decides was proved good by ingest/focus_profile; any other cell that cannot be read is NULL and stands in x_Repairs.
 -- parameters: path, format, structure String, the parameters of ingest/focus_cells, AllocatedMethodDetails and every
 --   other column Identifier (as the object spells it), TagsAsMap Identifier (Tags where they are a map, and then alone),
---   is_utf8 UInt8 (all text of the object is; else each cell is looked at), source_name, object_name String, periods Array(Date), batch_id UUID
+--   is_utf8 UInt8 (all text of the object was; else U+FFFD stands for what was not), source_name, object_name String, periods Array(Date), batch_id UUID
 -- columns: none
 INSERT INTO raw_focus_costs
 (
@@ -42,7 +42,7 @@ WITH
         text({x_ResourceGroupName:Identifier}),
         if(
             startsWith(ifNull({ResourceId:Identifier}, ''), '/'),
-            nullIf(extract(toValidUTF8(ifNull({ResourceId:Identifier}, '')), '(?i)/resourcegroups/([^/]+)'), ''),
+            nullIf(extract(ifNull({ResourceId:Identifier}, ''), '(?i)/resourcegroups/([^/]+)'), ''),
             NULL
         )
     ) AS resource_group,
@@ -54,12 +54,12 @@ WITH
         [(name, concat('is no plain decimal of at most 38 places and ', toString(digits), ' digits before the point: left empty'), toValidUTF8(substring(ifNull(toString(x), ''), 1, 80)))],
         []
     ) AS unread,
-    -- Text that is no UTF-8, column by column: looked for only in an object that has some.
+    -- Text that was no UTF-8, told by U+FFFD and column by column: looked for only in an object that had some.
     x -> if(is_text(x), ifNull(toString(x), ''), '') AS cell_text,
     if(
         {is_utf8:UInt8} = 1,
         [],
-        arrayFilter(one -> NOT isValidUTF8(one.2), [
+        arrayFilter(one -> position(one.2, '\xEF\xBF\xBD') > 0, [
             ('AllocatedMethodDetails', cell_text({AllocatedMethodDetails:Identifier})),
             ('AllocatedMethodId', cell_text({AllocatedMethodId:Identifier})),
             ('AllocatedResourceId', cell_text({AllocatedResourceId:Identifier})),

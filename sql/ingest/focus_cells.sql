@@ -7,7 +7,7 @@
     x -> startsWith(toTypeName(x), 'Nullable(Nothing') AS is_absent,
     x -> (toTypeName(x) IN ('String', 'Nullable(String)', 'LowCardinality(Nullable(String))')) AS is_text,
     x -> trimBoth(ifNull(toString(x), '')) AS trimmed,
-    x -> nullIf(nullIf(toValidUTF8(x), ''), 'NULL') AS text,
+    x -> nullIf(nullIf(x, ''), 'NULL') AS text,
     x -> if(is_text(x), trimmed(x) IN ('', 'NULL'), isNull(x)) AS is_empty,
     -- Numbers: `digits` before the point at most, 38 places at most.
     x -> (
@@ -67,7 +67,7 @@
     x -> upper(trimBoth(ifNull(toString(x), ''))) AS currency_of,
     x -> concat(upper(substring(trimmed(x), 1, 1)), lower(substring(trimmed(x), 2))) AS titled,
     -- Tags: a JSON object; a list of pairs, a label's own before inherited ones; an object without its braces.
-    x -> toValidUTF8(if(is_absent(x), '', if(is_text(x), trimmed(x), ifNull(toJSONString(x), '')))) AS tags_text,
+    x -> if(is_absent(x), '', if(is_text(x), trimmed(x), ifNull(toJSONString(x), ''))) AS tags_text,
     s -> (s NOT IN ('', 'NULL', 'null', '{}', '[]')) AS has_tags,
     s -> (startsWith(s, '{\'') AND match(s, '^\\{(\'[^\'"\\\\]*\' *: *(\'[^\'"\\\\]*\'|None|True|False|-?[0-9.]+) *(, *|\\}$))+$')) AS is_python,
     s -> multiIf(

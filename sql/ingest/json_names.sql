@@ -3,6 +3,6 @@
 -- columns: name, first UInt64
 SELECT name, min(_row_number) AS first
 FROM file({path:String}, 'JSONAsString', 'line String')
-ARRAY JOIN JSONExtractKeys(toValidUTF8(line)) AS name
+ARRAY JOIN JSONExtractKeys(line) AS name
 GROUP BY name
 ORDER BY first, name

@@ -24,7 +24,7 @@ from models.focus import (
     looks_like,
     read_header,
 )
-from pipelines.ingest.billing.texts import CsvText, csv_text, is_utf8
+from pipelines.ingest.billing.texts import CsvText, csv_text, is_utf8, utf8_copy
 from sql import bill_files
 from sql.bill_files import EngineFile
 
@@ -91,7 +91,7 @@ BILL_FORMATS = {
 
 @dataclass(frozen=True)
 class ReadableObject:
-    """How the engine reads a spooled object, and what its header says; whether its text is sure to be UTF-8."""
+    """How the engine reads a spooled object, and what its header says; whether all its text was UTF-8."""
 
     file: EngineFile
     header: Header
@@ -150,7 +150,9 @@ def _csv(text: CsvText, bill: BillFormat) -> ReadableObject:
 
 
 def _json_lines(path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
-    return _of_text(path, "json_lines", bill, bill.read_header(names_of(path)), is_utf8(path))
+    is_sound = is_utf8(path)
+    text = path if is_sound else utf8_copy(path)
+    return _of_text(text, "json_lines", bill, bill.read_header(names_of(text)), is_sound)
 
 
 def _of_text(
@@ -213,8 +215,7 @@ def _parquet(name: str, path: Path, bill: BillFormat) -> ReadableObject:
             names[parameter] = bill_files.absent_name(parameter)
             types[names[parameter]] = absent
     engine_file = bill_files.engine_file(path, "parquet", types, names)
-    is_utf8 = not any(bill_files.is_bytes(schema.field(name).type) for name in header.delivered.values())
-    return ReadableObject(engine_file, header, bill.values(header), is_utf8)
+    return ReadableObject(engine_file, header, bill.values(header))
 
 
 def _absent_type(column: FocusColumn) -> str:

@@ -1,7 +1,7 @@
 """The text of a CSV as the engine takes it: UTF-8, without blank lines, its delimiter and header known.
 
-A file that is so already is left alone. Bytes are moved; a cell keeps its text, and bytes that are no UTF-8 are left
-to the statements, which replace and count them cell by cell.
+A file that is so already is left alone. Bytes are moved; a cell keeps its text, but for bytes that are no UTF-8: U+FFFD
+stands for them, and the statements count it cell by cell.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_ERRORS = "surrogateescape"
-"""Bytes that are no UTF-8 are read as something else and written as they were."""
 _AS_IT_IS = ("utf-8", "utf-8-sig")
 """Encodings the engine takes."""
 _BEFORE_HEADER = re.compile(r"(?:[ \t]*\r?\n|sep=.[ ,;\t]*\r?\n)+", re.IGNORECASE)
@@ -64,7 +63,7 @@ def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
     fault = _fault(path, encoding)
     if fault and encoding not in _AS_IT_IS:
         raise InputRefused(fault)
-    with path.open(encoding=encoding, newline="", errors=_ERRORS) as file:
+    with path.open(encoding=encoding, newline="", errors="replace") as file:
         start = file.read(_HEADER_CHARACTERS)
     has_old_line_ends = "\r" in start and "\n" not in start
     if has_old_line_ends:
@@ -74,8 +73,7 @@ def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
     names, delimiter = max(found, key=lambda one: looks_like(one[0]))
     if fault and not looks_like(names):
         raise InputRefused(fault)
-    names = [_replaced(name) for name in names]
-    is_taken = encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
+    is_taken = not fault and encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
     if is_taken and len(table) == len(start) and not _has_blank_lines(path):
         return CsvText(path, delimiter, names, not fault)
     copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "")
@@ -100,9 +98,16 @@ def is_utf8(path: Path) -> bool:
     return True
 
 
-def _replaced(name: str) -> str:
-    """A name with what was no UTF-8 replaced."""
-    return name.encode("utf-8", _ERRORS).decode("utf-8", "replace")
+def utf8_copy(path: Path) -> Path:
+    """A copy in which U+FFFD stands for what is no UTF-8; the file itself is gone then."""
+    target = path.with_name(path.name + ".utf8")
+    with (
+        path.open(encoding="utf-8", errors="replace", newline="") as source,
+        target.open("w", encoding="utf-8", newline="") as file,
+    ):
+        shutil.copyfileobj(source, file, _BLOCK)
+    path.unlink()
+    return target
 
 
 def _fault(path: Path, encoding: str) -> str:
@@ -170,8 +175,8 @@ def _plain_copy(path: Path, encoding: str, delimiter: str, newline: str | None) 
     target = path.with_name(path.name + ".utf8")
     try:
         with (
-            path.open(encoding=encoding, newline=newline, errors=_ERRORS) as source,
-            target.open("w", encoding="utf-8", newline="", errors=_ERRORS) as file,
+            path.open(encoding=encoding, newline=newline, errors="replace") as source,
+            target.open("w", encoding="utf-8", newline="") as file,
         ):
             lines, rewritten = _Lines(source), csv.writer(file, lineterminator="\n")
             is_first = True
