@@ -332,16 +332,6 @@ def test_text_that_is_no_utf8_is_replaced_and_counted_and_money_of_it_is_refused
         "lines.jsonl": (7, _latin_lines(7, ServiceName="Größe"), {"ServiceName": "Gr\ufffd\ufffde"}),
         "details.csv": (8, _latin(8, SkuPriceDetails='{"a": "é"}'), {"SkuPriceDetails": '{"a": "\ufffd"}'}),
     }
-    raw = {
-        name: [cell.encode("latin-1")]
-        for name, cell in _row(9, BilledCost="9.5", ServiceName="Größe").items()
-    }
-    pq.write_table(pa.table(raw), bills.folder / "bytes.parquet")  # as who writes no type of text
-    read["bytes.parquet"] = (
-        9,
-        (bills.folder / "bytes.parquet").read_bytes(),
-        {"ServiceName": "Gr\ufffd\ufffde"},
-    )
     refused = {
         "cost.csv": ("BilledCost", _csv(_row(20, BilledCost="1\xa0")).encode("latin-1")),
         "currency.csv": ("BillingCurrency", _latin(21, BillingCurrency="\xdcSD")),

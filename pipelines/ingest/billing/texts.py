@@ -73,7 +73,9 @@ def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
     names, delimiter = max(found, key=lambda one: looks_like(one[0]))
     if fault and not looks_like(names):
         raise InputRefused(fault)
-    is_taken = not fault and encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
+    is_taken = (
+        not fault and encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
+    )
     if is_taken and len(table) == len(start) and not _has_blank_lines(path):
         return CsvText(path, delimiter, names, not fault)
     copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "")
