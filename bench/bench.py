@@ -23,7 +23,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from bench.data import SPANS_PER_REQUEST, cost_panel, write_costs, write_spans
+from bench.data import DAY, SPANS_PER_REQUEST, cost_panel, write_costs, write_spans
 from bench.decode import DECODERS
 from bench.live import live_seconds
 from bench.measure import MIB, Cost, Costs, Line, PeakMemory, compared, lengthened, measured, print_lines
@@ -236,7 +236,10 @@ def _bare_spans(warehouse: Warehouse, objects: list[Path]) -> None:
 
 
 def _load_spans(warehouse: Warehouse, objects: list[Path], round_: str) -> None:
-    """Loads the objects; the round goes into the digest, as equal bytes are loaded once."""
+    """Loads the objects; the round goes into the digest, as equal bytes are loaded once.
+
+    They were received after their day: a span later than its receipt would be set aside, which is other work.
+    """
     for path in objects:
         outcome = telemetry.load_object(
             warehouse,
@@ -244,9 +247,10 @@ def _load_spans(warehouse: Warehouse, objects: list[Path], round_: str) -> None:
             object_name=path.name,
             path=path,
             sha256=hashlib.sha256(path.read_bytes() + round_.encode()).hexdigest(),
-            modified_at=datetime(2026, 10, 1, tzinfo=UTC),
+            modified_at=DAY + timedelta(days=1),
         )
-        told([outcome.reason] if outcome.state != "loaded" else [])
+        told([outcome.reason or "not loaded"] if outcome.state != "loaded" else [])
+        told([f"{outcome.rejected} spans were set aside"] if outcome.rejected else [])
 
 
 def _decode(decoder: Callable[[Path], pa.Table], objects: list[Path]) -> None:
