@@ -126,7 +126,7 @@ class EpisodePolicy(_Section):
     open_days: int
 
 
-class Policy(_Section):
+class AnomalyPolicy(_Section):
     """Every number of the detector, as ``models/policy/anomaly.yaml`` has it."""
 
     young_days: int
@@ -140,7 +140,7 @@ class Policy(_Section):
     episode: EpisodePolicy
 
 
-POLICY = Policy.model_validate(
+POLICY = AnomalyPolicy.model_validate(
     yaml.safe_load((resources.files("models") / "policy" / "anomaly.yaml").read_text("utf-8"))
 )
 
@@ -151,7 +151,9 @@ CURRENCY = "billing_currency"
 JUDGEMENT = {"expected": pl.Float64(), "is_anomaly": pl.Boolean(), "kind": pl.String()}
 
 
-def detect(costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: Policy = POLICY) -> pl.DataFrame:
+def detect(
+    costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: AnomalyPolicy = POLICY
+) -> pl.DataFrame:
     """Judge every day of every series by that day and earlier ones.
 
     ``costs``: the columns ``by`` (the key of a series: app, and currency where there are several), ``usage_date``
@@ -175,7 +177,7 @@ def detect(costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: Policy 
 
 
 def with_silent_days(
-    costs: pl.DataFrame, last_day: date, by: Sequence[str] = ("app_id",), policy: Policy = POLICY
+    costs: pl.DataFrame, last_day: date, by: Sequence[str] = ("app_id",), policy: AnomalyPolicy = POLICY
 ) -> pl.DataFrame:
     """Add the days without cost, which a bill leaves out, as days that cost zero, so that ``detect`` sees a stop.
 
@@ -200,7 +202,7 @@ def episodes(
     flags: pl.DataFrame,
     by: Sequence[str] = ("app_id",),
     carry: Sequence[str] = (),
-    policy: Policy = POLICY,
+    policy: AnomalyPolicy = POLICY,
 ) -> pl.DataFrame:
     """Gather flagged days of a series into alerts: flags at most ``gap_days`` apart are one episode.
 
@@ -265,7 +267,7 @@ def _check(frame: pl.DataFrame, by: Sequence[str], also: Sequence[str] = ()) -> 
         )
 
 
-def _memory_days(policy: Policy) -> int:
+def _memory_days(policy: AnomalyPolicy) -> int:
     """Days after which no window reaches back to the past."""
     growth, again = policy.growth, policy.recurrence
     return max(
@@ -278,7 +280,7 @@ def _memory_days(policy: Policy) -> int:
     )
 
 
-def _numbered(costs: pl.DataFrame, by: Sequence[str], policy: Policy) -> pl.DataFrame:
+def _numbered(costs: pl.DataFrame, by: Sequence[str], policy: AnomalyPolicy) -> pl.DataFrame:
     """Columns ``series`` (a number per uninterrupted series), ``usage_date``, ``dollar`` (what makes one in the currency
     of the series) and ``cost`` (known and not negative, or null)."""
     value = pl.col.cost.cast(pl.Float64)
@@ -313,7 +315,7 @@ def _calendar(numbered: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _judged(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _judged(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     """Adds the columns of JUDGEMENT to a calendar of series; each step below adds the columns the next ones read.
 
     A rise that outgrew earlier weeks is measured against those: the level of late has followed it.
@@ -336,7 +338,7 @@ def _judged(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _with_level(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _with_level(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     """``age``, ``spend`` (cost where there is any), ``steady`` (spend without weekday) and its medians, ``level``,
     ``factor``, ``expected``.
 
@@ -382,7 +384,7 @@ def _with_level(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _with_spread(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _with_spread(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     """``rise`` = log(spend / expected), ``spread`` of it, ``score`` = rise / spread.
 
     A young app that still grows into its level is far from expected every day, which is not noise: its own spread is
@@ -409,7 +411,7 @@ def _with_spread(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _with_rise(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _with_rise(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     """``is_up``: far above expected for a few days or extremely for one, and not as it was a month or two ago; or
     somewhat above it for longer than a monthly charge lasts."""
     rise, again, money = policy.rise, policy.recurrence, policy.money
@@ -462,7 +464,7 @@ def _with_rise(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _with_growth(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _with_growth(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     """``outgrown``: the earlier median that the last week outgrew, of the farthest horizon where it did; else null.
 
     Growth is measured in units of the app's own wandering from week to week, so an app whose noise lasts for days
@@ -507,7 +509,7 @@ def _with_growth(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _with_zero(days: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _with_zero(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     """``is_zero``: nothing is spent where there always was something, or twice running where there nearly always was."""
     zero = policy.zero
     nothing = (pl.col.cost <= zero.share_of_level * pl.col.level).fill_null(False)

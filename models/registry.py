@@ -17,7 +17,7 @@ import yaml
 from models.errors import ConfigurationError
 from models.identity import ALWAYS, UNASSIGNED
 from models.schemas import SCHEMAS
-from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, Reader, is_empty
+from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, YamlReader, is_empty
 
 OPEN_END = date(2149, 6, 6)
 """Last day of the engine's ``Date``: a line without an end holds until then."""
@@ -71,7 +71,7 @@ def teams(document: Document) -> list[Team]:
     """
     if is_empty(document.node):
         return []
-    reader = Reader(document.file)
+    reader = YamlReader(document.file)
     fields = reader.mapping(document.node, "", {"teams"})
     found: dict[str, Team] = {}
     for index, node in enumerate(reader.sequence(fields.get("teams"), "teams")):
@@ -153,7 +153,7 @@ def _row(app: _App, team: Team) -> tuple[object, ...]:
     )
 
 
-def _team(reader: Reader, node: yaml.Node, key: str) -> Team:
+def _team(reader: YamlReader, node: yaml.Node, key: str) -> Team:
     fields = reader.mapping(node, key, {"team", "name", "lead", "cost_center", "members"})
     if "team" in fields and "name" in fields:
         reader.fail(node, f"{key}.name", "stands beside team, which means the same; keep one")
@@ -176,7 +176,7 @@ def _app(document: Document) -> _App | None:
     """The app a document describes, or None where it describes none."""
     if is_empty(document.node):
         return None
-    reader = Reader(document.file)
+    reader = YamlReader(document.file)
     fields = reader.mapping(document.node, "")
     for needed in ("apiVersion", "kind"):
         if needed not in fields:
@@ -230,7 +230,7 @@ def _app(document: Document) -> _App | None:
     )
 
 
-def _valid_from(reader: Reader, node: yaml.Node | None, text: str | None) -> date:
+def _valid_from(reader: YamlReader, node: yaml.Node | None, text: str | None) -> date:
     if node is None or not text:
         return ALWAYS
     try:
@@ -246,7 +246,7 @@ def _valid_from(reader: Reader, node: yaml.Node | None, text: str | None) -> dat
     return day
 
 
-def _code(reader: Reader, node: yaml.Node | None, key: str) -> str:
+def _code(reader: YamlReader, node: yaml.Node | None, key: str) -> str:
     """A code such as a cost centre: text, or a number no reader of YAML could write in another way."""
     if node is None:
         return ""
@@ -258,7 +258,7 @@ def _code(reader: Reader, node: yaml.Node | None, key: str) -> str:
     )
 
 
-def _entity(reader: Reader, node: yaml.Node | None, key: str, missing: str) -> tuple[str, str]:
+def _entity(reader: YamlReader, node: yaml.Node | None, key: str, missing: str) -> tuple[str, str]:
     """Kind (may be empty) and name of a Backstage entity reference ``[kind:][namespace/]name``."""
     value = reader.optional_text(node, key)
     if not value:

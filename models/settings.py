@@ -38,14 +38,14 @@ _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(
 
 
 @pydantic.dataclasses.dataclass(frozen=True)
-class Place:
+class SettingsPath:
     """Where a path of the settings leads: absolute, and what is there."""
 
     path: Path
     kind: Literal["file", "folder", "nothing"]
 
 
-Locate = Callable[[str], Place]
+Locate = Callable[[str], SettingsPath]
 """Says where a path written in the settings leads, relative to their file."""
 
 
@@ -141,14 +141,14 @@ class Ports:
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
-class Intake:
+class IntakeSettings:
     """How live telemetry is taken: the origins whose pages may send it from a browser, as browsers write them."""
 
     cors_origins: tuple[Annotated[Text, AfterValidator(_origin)], ...] = ()
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
-class Environments:
+class EnvironmentSettings:
     """Which environments are production, in place of the policy's list; None leaves it to the policy."""
 
     production: tuple[Name, ...] | None = None
@@ -178,8 +178,8 @@ class Settings:
     telemetry: tuple[TelemetrySource, ...] = ()
     viewer: Viewer = field(default_factory=Viewer)
     ports: Ports = field(default_factory=Ports)
-    intake: Intake = field(default_factory=Intake)
-    environments: Environments = field(default_factory=Environments)
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -215,8 +215,8 @@ class _File:
     teams: Text = "teams.yaml"
     viewer: Viewer = field(default_factory=Viewer)
     ports: Ports = field(default_factory=Ports)
-    intake: Intake = field(default_factory=Intake)
-    environments: Environments = field(default_factory=Environments)
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[Name, StrictBool] = field(default_factory=dict)
 
     @field_validator("redact")

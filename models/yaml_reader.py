@@ -1,7 +1,7 @@
 """The one reader of YAML a user wrote: text to documents, nodes to values, each mistake one sentence with file, line and key.
 
 Takes text and gives values; finding and reading files belongs to the callers. What keys mean is decided by who reads them:
-``models.settings`` by a type (``validated``), ``models.registry`` node by node (``Reader``).
+``models.settings`` by a type (``validated``), ``models.registry`` node by node (``YamlReader``).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def validated(kind: type[T], document: Document, context: Mapping[str, Any] | No
     Raises:
         ConfigurationError: the first mistake in the order of the file, with file, line and key.
     """
-    reader = Reader(document.file)
+    reader = YamlReader(document.file)
     values = _Values(reader)
     plain = values.of(document.node, ())
     try:
@@ -120,7 +120,7 @@ def key_text(key: Key) -> str:
     return text
 
 
-class Reader:
+class YamlReader:
     """Reads nodes of one file, so that each mistake names file, line and key."""
 
     def __init__(self, file: str) -> None:
@@ -208,7 +208,7 @@ def unknown_key(known: set[str]) -> str:
 class _Values:
     """A document as plain values, and the node each of them came from."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: YamlReader) -> None:
         self._reader = reader
         self._nodes: dict[Key, yaml.Node] = {}
         self._names: dict[Key, yaml.Node] = {}

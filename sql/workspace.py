@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from models.errors import ConfigurationError
-from models.settings import FILE_NAME, Place, Settings, parse_settings
+from models.settings import FILE_NAME, Settings, SettingsPath, parse_settings
 
 WORKSPACE_VARIABLE = "APPFLEET_WORKSPACE"
 
@@ -27,13 +27,15 @@ def load_settings(workspace: Path) -> Settings:
     """
     root, path = workspace.resolve(), workspace / FILE_NAME
 
-    def locate(text: str) -> Place:
+    def locate(text: str) -> SettingsPath:
         place = root / text
         try:
             place = place.resolve()
-            return Place(place, "file" if place.is_file() else "folder" if place.exists() else "nothing")
+            return SettingsPath(
+                place, "file" if place.is_file() else "folder" if place.exists() else "nothing"
+            )
         except (OSError, RuntimeError):  # a name too long, links in a circle
-            return Place(place, "nothing")
+            return SettingsPath(place, "nothing")
 
     if not path.exists():
         raise ConfigurationError(

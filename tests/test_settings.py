@@ -8,7 +8,14 @@ import pytest
 
 from models.errors import ConfigurationError
 from models.people import RIGHTS, Viewer
-from models.settings import BillingSource, Environments, Intake, Ports, Settings, TelemetrySource
+from models.settings import (
+    BillingSource,
+    EnvironmentSettings,
+    IntakeSettings,
+    Ports,
+    Settings,
+    TelemetrySource,
+)
 from sql.workspace import WORKSPACE_VARIABLE, load_settings, named_workspace
 
 WHOLE = """\
@@ -99,9 +106,9 @@ def test_a_whole_file_loads(tmp_path: Path) -> None:
     assert settings.telemetry == (TelemetrySource("collector", "otlp", "telemetry"),)
     assert settings.viewer == Viewer("Ada", ("Ops, unassigned", "alpha", "beta"), ("see_whole_bills",))
     assert settings.ports == Ports(dashboards=9501)
-    assert settings.intake == Intake(("https://shop.example.com", "http://localhost:5173"))
+    assert settings.intake == IntakeSettings(("https://shop.example.com", "http://localhost:5173"))
     assert settings.redact == {"credentials": True, "email": False}
-    assert settings.environments == Environments(("production", "prod"))
+    assert settings.environments == EnvironmentSettings(("production", "prod"))
     assert (settings.root, settings.catalog, settings.teams) == (
         tmp_path,
         tmp_path / "catalog",

@@ -73,6 +73,17 @@ def test_only_sql_knows_what_clickhouse_calls_things() -> None:
     assert sorted(found - STILL_THERE) == []
 
 
+def test_no_public_class_shares_its_name_with_another() -> None:
+    """One word, one thing: a reader who searches for a class finds one."""
+    places: dict[str, list[str]] = {}
+    for room in ("models", "sql", "pipelines", "dashboards", "otel"):
+        for path in (ROOT / room).rglob("*.py"):
+            for name in re.findall(r"^class ([A-Za-z]\w*)", path.read_text(encoding="utf-8"), re.MULTILINE):
+                places.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert len(places) > 100
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def asset_graph() -> dict[str, dict[str, object]]:
     """Every asset with what it reads, its group, kinds, owners, partitions and checks."""
     from pipelines.orchestration.definitions import defs

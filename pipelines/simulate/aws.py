@@ -97,7 +97,7 @@ _MANIFEST_TYPES = {_TEXT: "string", _TIME: "timestamp_milliseconds", _NUMBER: "d
 
 
 @dataclass(frozen=True)
-class Delivery:
+class ExportRun:
     """One execution of the export for one billing period."""
 
     month: date
@@ -119,16 +119,16 @@ def restated_month(fleet: Fleet) -> date:
 
 def write_bills(fleet: Fleet, month: date, charges: pl.DataFrame, root: Path) -> list[dict[str, str]]:
     """Writes one month's deliveries under ``root`` and says which files must not be counted, and why."""
-    final = Delivery(month, delivered_at(month, fleet.end, 4), _execution(fleet, month, 1))
+    final = ExportRun(month, delivered_at(month, fleet.end, 4), _execution(fleet, month, 1))
     ignored = []
     if month == restated_month(fleet):
-        early = Delivery(month, final.at - timedelta(days=2), _execution(fleet, month, 0))
+        early = ExportRun(month, final.at - timedelta(days=2), _execution(fleet, month, 0))
         ignored += [
             (path, "superseded by a newer manifest")
             for path in _deliver(root, early, _as_first_billed(charges))
         ]
     elif month == next(fleet.months())[0]:
-        stale = Delivery(month, final.at - timedelta(days=1), _execution(fleet, month, 0))
+        stale = ExportRun(month, final.at - timedelta(days=1), _execution(fleet, month, 0))
         ignored += [(path, "listed by no manifest") for path in _write_data(root, stale, charges.head(500))]
     _deliver(root, final, charges)
     return [{"file": str(path.relative_to(root)), "reason": reason} for path, reason in ignored]
@@ -147,7 +147,7 @@ def _as_first_billed(charges: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _deliver(root: Path, delivery: Delivery, charges: pl.DataFrame) -> list[Path]:
+def _deliver(root: Path, delivery: ExportRun, charges: pl.DataFrame) -> list[Path]:
     """Data files first, then the manifest that lists them."""
     paths = _write_data(root, delivery, charges)
     manifest = {
@@ -162,7 +162,7 @@ def _deliver(root: Path, delivery: Delivery, charges: pl.DataFrame) -> list[Path
     return [*paths, path]
 
 
-def _write_data(root: Path, delivery: Delivery, charges: pl.DataFrame) -> list[Path]:
+def _write_data(root: Path, delivery: ExportRun, charges: pl.DataFrame) -> list[Path]:
     folder = root / "data" / delivery.partition
     paths = []
     for number, start in enumerate(range(0, charges.height, CHUNK_ROWS), start=1):

@@ -14,9 +14,9 @@ from pipelines.simulate.fleet import (
     App,
     CostAnomaly,
     Fleet,
+    FleetTeam,
     Habit,
     Incident,
-    Team,
     pick,
     profile,
     words,
@@ -48,11 +48,11 @@ def draw_fleet(apps: int, days: int, seed: int, end: date) -> Fleet:
     )
 
 
-def _teams(rng: np.random.Generator, apps: int) -> list[Team]:
+def _teams(rng: np.random.Generator, apps: int) -> list[FleetTeam]:
     count = min(len(words()["teams"]), max(2, round(apps / 12)))
     people = words()["people"]
     return [
-        Team(
+        FleetTeam(
             name=name,
             lead=people[index % len(people)],
             cost_center=f"{int(rng.integers(100, 9900)):06d}",
@@ -76,7 +76,7 @@ def _uniform(rng: np.random.Generator, bounds: Sequence[float], count: int) -> n
     return rng.uniform(low, high, count)
 
 
-def _apps(rng: np.random.Generator, count: int, days: int, teams: Sequence[Team]) -> list[App]:
+def _apps(rng: np.random.Generator, count: int, days: int, teams: Sequence[FleetTeam]) -> list[App]:
     share, cost = profile()["apps"], profile()["cost"]
     daily = np.clip(np.exp(rng.normal(np.log(cost["median"]), cost["sigma"], count)), *cost["bounds"])
     weights = 1 / np.arange(1, len(teams) + 1) ** 0.6

@@ -53,7 +53,7 @@ def pick(rng: np.random.Generator, shares: dict[str, float], count: int) -> list
 
 
 @dataclass
-class Team:
+class FleetTeam:
     """A team of ``teams.yaml``; the cost centre is text, leading zeros count."""
 
     name: str
@@ -185,7 +185,7 @@ class Fleet:
     seed: int
     days: int
     first_day: date
-    teams: list[Team]
+    teams: list[FleetTeam]
     apps: list[App]
     resources: list[Resource]
     lines: dict[str, Lines]

@@ -42,7 +42,7 @@ Batch = tuple[Sender, tuple[tuple[str, str], ...], list[Span]]
 
 
 @dataclass
-class Counts:
+class SimulatedCounts:
     """What was written, every span once unless it says delivered."""
 
     delivered_spans: int = 0
@@ -91,7 +91,7 @@ class Telemetry:
         self.rates = self._rates()
         # However little an app does, its first day has a request: what names its resource is truly there.
         self.is_first_day = (self.rates > 0) & (np.cumsum(self.rates > 0, axis=1) == 1)
-        self.counts = Counts()
+        self.counts = SimulatedCounts()
 
     def _rates(self) -> np.ndarray:
         """Mean requests per sender and day: the budget of ``profile.yaml``, shared by weight."""

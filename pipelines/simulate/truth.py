@@ -16,7 +16,7 @@ import polars as pl
 from pipelines.simulate.bill import UNIT
 from pipelines.simulate.files import moment
 from pipelines.simulate.fleet import CURRENCIES, DAY, UNALLOCATED, Fleet
-from pipelines.simulate.telemetry import WINDOW_DAYS, Counts
+from pipelines.simulate.telemetry import WINDOW_DAYS, SimulatedCounts
 
 METRICS = {"billed": "BilledCost", "effective": "EffectiveCost"}
 
@@ -77,7 +77,7 @@ def app_totals(cloud: str, month: date, charges: pl.DataFrame) -> list[dict[str,
     ]
 
 
-def planted(fleet: Fleet, counts: Counts) -> dict[str, Any]:
+def planted(fleet: Fleet, counts: SimulatedCounts) -> dict[str, Any]:
     """Everything of the truth that is no sum of money."""
     registered = {app.app_id for app in fleet.apps if app.registered}
     billed = {resource.answer for resource in fleet.resources} - {UNALLOCATED}

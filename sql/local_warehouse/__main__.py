@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
 
 
 def _own(place: Place, options: argparse.Namespace) -> int:
-    from sql.local_warehouse.engine import Engine, EngineError, Limits
+    from sql.local_warehouse.engine import Engine, EngineError, EngineLimits
     from sql.local_warehouse.server import Credentials, Server
 
     if place.draft.exists() and not options.as_it_is:
@@ -74,7 +74,7 @@ def _own(place: Place, options: argparse.Namespace) -> int:
     empty.mkdir(mode=0o700, exist_ok=True)
     os.chdir(empty)
     try:
-        limits = Limits(
+        limits = EngineLimits(
             options.query_memory,
             options.query_seconds,
             options.reader_memory,

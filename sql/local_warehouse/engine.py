@@ -33,7 +33,7 @@ _CONFIG = """<clickhouse>
 
 
 @dataclass(frozen=True)
-class Limits:
+class EngineLimits:
     """What one statement may use, and how much of memory the engine as a whole may."""
 
     query_memory_bytes: int
@@ -63,7 +63,7 @@ class EngineError(Exception):
 class Engine:
     """The engine open on one directory, which this process alone may open."""
 
-    def __init__(self, directory: Path, limits: Limits) -> None:
+    def __init__(self, directory: Path, limits: EngineLimits) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         config = directory.parent / "warehouse.xml"
         config.write_text(_CONFIG.format(ratio=limits.memory_share), encoding="utf-8")

@@ -97,7 +97,7 @@ class Credentials:
         return found
 
 
-class Refused(Exception):
+class RefusedRequest(Exception):
     """A request the front refuses, told as ClickHouse tells it."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -248,17 +248,17 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(200, b"Ok.\n", {"Content-Type": "text/plain; charset=UTF-8"})
                 return
             if address.path not in ("", "/"):
-                raise Refused(404, 0, f"There is nothing at {address.path[:100]}")
+                raise RefusedRequest(404, 0, f"There is nothing at {address.path[:100]}")
             role = self._role()
             if not self.server.slots.acquire(timeout=self.server.queue_seconds):
-                raise Refused(503, 202, "Too many simultaneous queries, try again")
+                raise RefusedRequest(503, 202, "Too many simultaneous queries, try again")
             try:
                 self._run(role, dict(parse_qsl(address.query, keep_blank_values=True)))
             finally:
                 self.server.slots.release()
         except EngineError as error:
             self._fail(_STATUS.get(error.code, 500), error.code, error.message)
-        except Refused as error:
+        except RefusedRequest as error:
             self._fail(error.status, error.code, error.message)
         except StatementRefused as error:
             self._fail(403, 164, f"Code: 164. DB::Exception: {error}. (READONLY)")
@@ -274,7 +274,7 @@ class Handler(BaseHTTPRequestHandler):
         host = self.headers.get("Host", "")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         if name.lower() not in _LOOPBACK_NAMES:
-            raise Refused(403, 516, "the local warehouse answers to 127.0.0.1 and localhost only")
+            raise RefusedRequest(403, 516, "the local warehouse answers to 127.0.0.1 and localhost only")
 
     def _role(self) -> str:
         user, password = self.headers.get("X-ClickHouse-User", ""), self.headers.get("X-ClickHouse-Key", "")
@@ -283,10 +283,10 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
             except ValueError:
-                raise Refused(403, 516, "Authentication failed: the header cannot be read") from None
+                raise RefusedRequest(403, 516, "Authentication failed: the header cannot be read") from None
         role = self.server.credentials.role(user, password)
         if role is None:
-            raise Refused(403, 516, "Authentication failed: wrong user or password")
+            raise RefusedRequest(403, 516, "Authentication failed: wrong user or password")
         return role
 
     def _run(self, role: str, url: dict[str, str]) -> None:
@@ -309,7 +309,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         text = _all(itertools.chain([head], body)).strip()
         if not text:
-            raise Refused(400, 62, "Empty query. (SYNTAX_ERROR)")
+            raise RefusedRequest(400, 62, "Empty query. (SYNTAX_ERROR)")
         if role == "reader":
             try:
                 admit(text.decode())
@@ -328,7 +328,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _request(self, role: str, url: dict[str, str]) -> Request:
         if url.get("compress", "0") == "1" or url.get("decompress", "0") == "1":
-            raise Refused(501, 48, "compress=1 and decompress=1 are not offered; use Content-Encoding")
+            raise RefusedRequest(501, 48, "compress=1 and decompress=1 are not offered; use Content-Encoding")
         settings = {
             name: value
             for name, value in url.items()
@@ -356,9 +356,11 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in asked.items():
             if name in _LIMITED:
                 if not value.isdigit() or not 0 < int(value) <= int(limits[name]):
-                    raise Refused(403, 164, f"a reader may set {name} to at most {limits[name]}. (READONLY)")
+                    raise RefusedRequest(
+                        403, 164, f"a reader may set {name} to at most {limits[name]}. (READONLY)"
+                    )
             elif not _READER_MAY_SET.fullmatch(name):
-                raise Refused(403, 164, f"a reader may not change setting {name[:60]}. (READONLY)")
+                raise RefusedRequest(403, 164, f"a reader may not change setting {name[:60]}. (READONLY)")
         return asked
 
     def _open(self, request: Request) -> Any:

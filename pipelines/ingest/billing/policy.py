@@ -15,7 +15,7 @@ import yaml
 
 
 @dataclass(frozen=True)
-class Policy:
+class SamenessPolicy:
     """The numbers of ``policy.yaml`` under their names there."""
 
     sketch_hashes: int
@@ -28,12 +28,12 @@ class Policy:
 
 
 @cache
-def policy() -> Policy:
+def policy() -> SamenessPolicy:
     """The package's own numbers."""
     text = resources.files(__package__).joinpath("policy.yaml").read_text(encoding="utf-8")
     data = yaml.safe_load(text)
     overlap, restatement = data["overlap"], data["restatement"]
-    return Policy(
+    return SamenessPolicy(
         sketch_hashes=data["sketch_hashes"],
         least_share=Decimal(str(overlap["least_share"])),
         least_overlap_rows=overlap["least_rows"],

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from pipelines.ingest.billing.policy import Policy
+from pipelines.ingest.billing.policy import SamenessPolicy
 
 Cause = Literal["overlap", "shrinks", "grows", "emptied", "rolled_on", "rejected_before"]
 
@@ -68,7 +68,7 @@ def is_declared_pair(shared: Shared) -> bool:
     return False
 
 
-def overlaps(shared: Iterable[Shared], policy: Policy) -> list[Shared]:
+def overlaps(shared: Iterable[Shared], policy: SamenessPolicy) -> list[Shared]:
     """What is too much to be chance, one direction of a pair being enough.
 
     Rows are counted over all months of a pair, as an object of two months shares few in each of them.
@@ -125,7 +125,7 @@ def restatement_reason(
     emptied: Collection[str],
     rolled_on: Collection[str],
     month_ends: datetime,
-    policy: Policy,
+    policy: SamenessPolicy,
     published_prints: Collection[Print] | None = None,
 ) -> Reason | None:
     """Whether a delivery changes a published month by more than restatements do.
@@ -174,7 +174,7 @@ def restatement_reason(
     return growth_reason(before, Print(rows, 0, gross), policy)
 
 
-def growth_reason(before: Before, now: Print, policy: Policy) -> Reason | None:
+def growth_reason(before: Before, now: Print, policy: SamenessPolicy) -> Reason | None:
     """Whether the days that are published of a month that is over would hold far more than they do."""
     if now.rows > before.rows * policy.grows_above:
         return Reason(

@@ -19,7 +19,7 @@ from google.rpc.status_pb2 import Status
 from models.errors import ConfigurationError
 from pipelines.ingest.intake.answers import json_response, protobuf_response
 from pipelines.ingest.intake.limits import Refused, busy, malformed, too_large, unsupported
-from pipelines.ingest.intake.receiver import Hold, Receiver
+from pipelines.ingest.intake.receiver import MemoryHold, Receiver
 from pipelines.ingest.intake.wire import JSON, PROTOBUF, SIGNALS
 from pipelines.ingest.telemetry.frames import Encoding, Signal
 
@@ -207,7 +207,7 @@ class _Connection:
         body = json_response(found, signal) if encoding == JSON else protobuf_response(found)
         return _Answer(200, _CONTENT_TYPES[encoding], body)
 
-    async def _body(self, headers: Mapping[str, str], hold: Hold) -> bytes:
+    async def _body(self, headers: Mapping[str, str], hold: MemoryHold) -> bytes:
         limit = self._receiver.limits.request_bytes
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:

@@ -73,16 +73,16 @@ class Receiver:
             raise
 
     @contextmanager
-    def held(self) -> Iterator[Hold]:
+    def held(self) -> Iterator[MemoryHold]:
         """Memory accounted to one request until it ends."""
-        hold = Hold(self)
+        hold = MemoryHold(self)
         try:
             yield hold
         finally:
             self._held -= hold.bytes
 
     async def take(
-        self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: Hold
+        self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: MemoryHold
     ) -> Examined:
         """Returns when the request's bytes are on disk, and what of it will not be kept; an empty request is nothing.
 
@@ -102,7 +102,7 @@ class Receiver:
         self.counters.rejected_records += found.rejected
         return found
 
-    async def _unpacked(self, coding: str, body: bytes, hold: Hold) -> bytes:
+    async def _unpacked(self, coding: str, body: bytes, hold: MemoryHold) -> bytes:
         limit = self.limits.request_bytes
         if coding == "identity" or len(body) <= _INLINE_BYTES:
             message = unpacked(body, coding, limit)
@@ -128,7 +128,7 @@ class Receiver:
         self._held += size
 
 
-class Hold:
+class MemoryHold:
     """Bytes of memory one request holds."""
 
     def __init__(self, receiver: Receiver) -> None:

@@ -4,6 +4,6 @@ The live intake and the scan of configured sources share ``load_object``; no oth
 """
 
 from pipelines.ingest.telemetry.load import ObjectLoad, load_object
-from pipelines.ingest.telemetry.source import Refusal, TelemetryOutcome, ingest_source
+from pipelines.ingest.telemetry.source import TelemetryOutcome, TelemetryRefusal, ingest_source
 
-__all__ = ["ObjectLoad", "Refusal", "TelemetryOutcome", "ingest_source", "load_object"]
+__all__ = ["ObjectLoad", "TelemetryOutcome", "TelemetryRefusal", "ingest_source", "load_object"]

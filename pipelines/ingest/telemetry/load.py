@@ -24,7 +24,7 @@ from pipelines.ingest.telemetry.frames import Encoding
 from pipelines.ingest.telemetry.policy import load_policy
 from pipelines.ingest.telemetry.repair import Findings, flattened, put_right, readable, suspects
 from pipelines.ingest.telemetry.signals import READERS, SignalReader
-from pipelines.ingest.telemetry.spool import Content, Covered, Spooled, frames_of, mapped, spool
+from pipelines.ingest.telemetry.spool import Content, Covered, SpooledMessages, frames_of, mapped, spool
 from pipelines.ingest.telemetry.structures import proto_text
 from sql.formats import is_thrown, is_unreadable, json_settings, protobuf_settings
 from sql.publish import new_batch_id
@@ -54,7 +54,7 @@ class ObjectLoad:
 
 
 @dataclass(frozen=True)
-class DeliveredObject:
+class TelemetryObject:
     """An object as delivered; ``bytes`` and ``sha256`` are those of the source, packed or not.
 
     ``received_at`` is when its records were received at the latest: what they claim to be much later is not so.
@@ -72,7 +72,7 @@ class DeliveredObject:
     @classmethod
     def of_file(
         cls, source_name: str, object_name: str, bytes: int, sha256: str, modified_at: datetime
-    ) -> DeliveredObject:
+    ) -> TelemetryObject:
         """An object received when it was written, or now where its time is in the future or no time at all."""
         now = datetime.now(UTC)
         known = modified_at.timestamp() * 1e9 >= load_policy().time_from
@@ -85,7 +85,7 @@ class DeliveredObject:
 class _Line:
     """One line of the ledger: an object's records of a signal on a day; what was set aside has no day."""
 
-    delivered: DeliveredObject
+    delivered: TelemetryObject
     signal: str
     day: date
     rows: int
@@ -145,7 +145,7 @@ def load_object(
         WarehouseError: the warehouse failed for a reason that is not in the bytes; nothing became visible.
         ControlTotalError: the rows written are not those counted in the bytes; nothing became visible.
     """
-    delivered = DeliveredObject.of_file(source_name, object_name, path.stat().st_size, sha256, modified_at)
+    delivered = TelemetryObject.of_file(source_name, object_name, path.stat().st_size, sha256, modified_at)
     if received_at is not None:
         delivered = replace(delivered, received_at=received_at, may_grow=False)
     earlier = recorded(warehouse, [sha256])
@@ -158,7 +158,7 @@ def load_object(
 
 def load_delivered(
     warehouse: Warehouse,
-    delivered: DeliveredObject,
+    delivered: TelemetryObject,
     path: Path,
     *,
     signal: Literal["traces", "metrics", "logs"] | None = None,
@@ -187,7 +187,7 @@ def load_delivered(
 
 def load_content(
     warehouse: Warehouse,
-    delivered: DeliveredObject,
+    delivered: TelemetryObject,
     content: Content,
     folder: Path,
     hide: Redaction,
@@ -231,8 +231,8 @@ def load_content(
 
 
 def _settled(
-    warehouse: Warehouse, parts: list[Spooled], terms: _Terms, folder: Path, findings: Findings
-) -> tuple[list[Spooled], uuid.UUID, list[pl.DataFrame]]:
+    warehouse: Warehouse, parts: list[SpooledMessages], terms: _Terms, folder: Path, findings: Findings
+) -> tuple[list[SpooledMessages], uuid.UUID, list[pl.DataFrame]]:
     """The parts as they could be loaded, put right as far as that took, with the attempt that loaded them."""
     flat = sound = False
     while True:
@@ -252,15 +252,15 @@ def _settled(
                 raise
 
 
-def is_suspect(spooled: Spooled) -> bool:
+def is_suspect(spooled: SpooledMessages) -> bool:
     """Whether a file holds a message that must be put right before the engine reads it."""
     with mapped(spooled.path) as data:
         return bool(suspects(data, spooled.encoding, frames_of(data, spooled.encoding)))
 
 
 def _without_suspects(
-    parts: Sequence[Spooled], folder: Path, findings: Findings, all_are: bool
-) -> list[Spooled]:
+    parts: Sequence[SpooledMessages], folder: Path, findings: Findings, all_are: bool
+) -> list[SpooledMessages]:
     """The parts with every message put right that the engine would misread in silence."""
     sound = []
     for number, part in enumerate(parts):
@@ -275,8 +275,8 @@ def _without_suspects(
 
 
 def _readable(
-    warehouse: Warehouse, parts: Sequence[Spooled], folder: Path, findings: Findings
-) -> list[Spooled]:
+    warehouse: Warehouse, parts: Sequence[SpooledMessages], folder: Path, findings: Findings
+) -> list[SpooledMessages]:
     sound = []
     for number, part in enumerate(parts):
         own = folder / f"readable-{number}"
@@ -305,8 +305,8 @@ def _named(object_name: str) -> Iterator[None]:
 
 def _list_rejects(
     warehouse: Warehouse,
-    delivered: DeliveredObject,
-    parts: Sequence[Spooled],
+    delivered: TelemetryObject,
+    parts: Sequence[SpooledMessages],
     bad: pl.DataFrame,
     hide: Redaction,
 ) -> None:
@@ -329,7 +329,7 @@ def _list_rejects(
 def load_group(
     warehouse: Warehouse,
     folder: Path,
-    delivered: Mapping[str, DeliveredObject],
+    delivered: Mapping[str, TelemetryObject],
     contents: Mapping[str, Content],
     hide: Redaction,
 ) -> dict[str, ObjectLoad] | None:
@@ -373,7 +373,7 @@ def load_group(
     return loads
 
 
-def _lines(delivered: DeliveredObject, good: pl.DataFrame, bad: pl.DataFrame) -> list[_Line]:
+def _lines(delivered: TelemetryObject, good: pl.DataFrame, bad: pl.DataFrame) -> list[_Line]:
     return [
         *(
             _Line(delivered, row["signal"], row["day"], row["records"])
@@ -397,7 +397,7 @@ def _sums(survey: pl.DataFrame, *by: str) -> list[dict[str, Any]]:
 
 
 def _attempt(
-    warehouse: Warehouse, parts: Sequence[Spooled], terms: _Terms, abandon_on_fault: bool = False
+    warehouse: Warehouse, parts: Sequence[SpooledMessages], terms: _Terms, abandon_on_fault: bool = False
 ) -> tuple[uuid.UUID, list[pl.DataFrame]]:
     """Writes all records under a fresh batch id; returns it and what the surveys counted.
 
@@ -452,7 +452,7 @@ def _verify(warehouse: Warehouse, table: str, batch_id: uuid.UUID, good: pl.Data
         )
 
 
-def _is_readable(warehouse: Warehouse, spooled: Spooled) -> bool:
+def _is_readable(warehouse: Warehouse, spooled: SpooledMessages) -> bool:
     """Whether the engine can read every message of a file, in full."""
     for name in spooled.signals:
         for target in READERS[name].targets:
@@ -471,14 +471,14 @@ def _is_readable(warehouse: Warehouse, spooled: Spooled) -> bool:
     return True
 
 
-def engine_settings(spooled: Spooled, reader: SignalReader) -> dict[str, str | int | float]:
+def engine_settings(spooled: SpooledMessages, reader: SignalReader) -> dict[str, str | int | float]:
     """Settings the engine reads a spooled file with."""
     if spooled.family == "json":
         return json_settings()
     return protobuf_settings(proto_text(), reader.message)
 
 
-def _binding(spooled: Spooled, received_at: datetime) -> dict[str, Any]:
+def _binding(spooled: SpooledMessages, received_at: datetime) -> dict[str, Any]:
     policy = load_policy()
     return {
         "path": spooled.path,
@@ -512,12 +512,12 @@ def recorded(warehouse: Warehouse, sha256s: Sequence[str]) -> dict[str, ObjectLo
     return found
 
 
-def _refused(warehouse: Warehouse, delivered: DeliveredObject, reason: str) -> ObjectLoad:
+def _refused(warehouse: Warehouse, delivered: TelemetryObject, reason: str) -> ObjectLoad:
     _record(warehouse, [_Line(delivered, "", _NO_DAY, 0)], new_batch_id(), "refused", reason, [_NO_CONTENT])
     return ObjectLoad("refused", reason=reason)
 
 
-def note_copies(warehouse: Warehouse, copies: Sequence[DeliveredObject]) -> None:
+def note_copies(warehouse: Warehouse, copies: Sequence[TelemetryObject]) -> None:
     """Writes to the ledger that the bytes of these objects were loaded under another name."""
     for one in copies:
         _record(warehouse, [_Line(one, "", _NO_DAY, 0)], new_batch_id(), "unchanged", "", [_NO_CONTENT])
@@ -556,7 +556,7 @@ def _record(
     )
 
 
-def _set_aside(warehouse: Warehouse, delivered: DeliveredObject, findings: Findings) -> None:
+def _set_aside(warehouse: Warehouse, delivered: TelemetryObject, findings: Findings) -> None:
     now = datetime.now(UTC)
     warehouse.insert(
         "raw_rejects",
@@ -579,7 +579,7 @@ def _set_aside(warehouse: Warehouse, delivered: DeliveredObject, findings: Findi
     )
 
 
-def _together(delivered: Mapping[str, DeliveredObject]) -> DeliveredObject:
+def _together(delivered: Mapping[str, TelemetryObject]) -> TelemetryObject:
     """Objects of a group as one, for what is counted over all of them."""
     first, *others = (delivered[name] for name in sorted(delivered))
     digest = hashlib.sha256("".join(sorted(one.sha256 for one in delivered.values())).encode()).hexdigest()
@@ -588,7 +588,7 @@ def _together(delivered: Mapping[str, DeliveredObject]) -> DeliveredObject:
 
 
 def _note_hidden(
-    warehouse: Warehouse, delivered: DeliveredObject, batch_id: uuid.UUID, good: pl.DataFrame
+    warehouse: Warehouse, delivered: TelemetryObject, batch_id: uuid.UUID, good: pl.DataFrame
 ) -> None:
     """Counts what was hidden in the rows of a batch, before they become visible."""
     for signal in good["signal"].unique(maintain_order=True).to_list():
@@ -604,7 +604,7 @@ def _note_hidden(
         )
 
 
-def _note_repairs(warehouse: Warehouse, delivered: DeliveredObject, findings: Findings) -> None:
+def _note_repairs(warehouse: Warehouse, delivered: TelemetryObject, findings: Findings) -> None:
     now = datetime.now(UTC)
     warehouse.insert(
         "raw_repairs",

@@ -23,7 +23,7 @@ from pipelines.ingest.telemetry.messages import UNREADABLE, Mended, mended_json,
 from pipelines.ingest.telemetry.policy import load_policy
 from pipelines.ingest.telemetry.shapes import OLD_SCOPES, members
 from pipelines.ingest.telemetry.signals import READERS
-from pipelines.ingest.telemetry.spool import Spooled, frames_of, mapped
+from pipelines.ingest.telemetry.spool import SpooledMessages, frames_of, mapped
 
 _BARE = (b"NaN", b"Infinity")
 _DOUBLE, _METRICS = b"ouble", b"etrics"
@@ -251,7 +251,9 @@ def _oddly_shaped(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
                 yield index
 
 
-def put_right(spooled: Spooled, target: Path, indexes: Iterable[int], findings: Findings) -> Spooled:
+def put_right(
+    spooled: SpooledMessages, target: Path, indexes: Iterable[int], findings: Findings
+) -> SpooledMessages:
     """The file with these messages put right, written to ``target``; messages nothing of which can be kept are left out."""
     chosen = set(indexes)
     numbers: list[int] = []
@@ -273,7 +275,7 @@ def put_right(spooled: Spooled, target: Path, indexes: Iterable[int], findings: 
     return replace(spooled, path=target, messages=numbers)
 
 
-def flattened(spooled: Spooled, target: Path, findings: Findings) -> Spooled:
+def flattened(spooled: SpooledMessages, target: Path, findings: Findings) -> SpooledMessages:
     """The file with what a statement does not store as it is put right, written to ``target``: every value that is nested
     deeper than the engine reads becomes its text, text that is not UTF-8 what it can be read as, an enum what it can mean."""
     numbers: list[int] = []
@@ -292,7 +294,7 @@ def flattened(spooled: Spooled, target: Path, findings: Findings) -> Spooled:
     return replace(spooled, path=target, messages=numbers)
 
 
-def _flattened(message: bytes, spooled: Spooled) -> Mended:
+def _flattened(message: bytes, spooled: SpooledMessages) -> Mended:
     done = mended(message, spooled)
     if done.content is None:
         return done
@@ -300,7 +302,7 @@ def _flattened(message: bytes, spooled: Spooled) -> Mended:
     return replace(done, content=flat.content, repairs=done.repairs + flat.repairs)
 
 
-def _with_flat_values(message: bytes, spooled: Spooled) -> Mended:
+def _with_flat_values(message: bytes, spooled: SpooledMessages) -> Mended:
     if spooled.encoding == "json":
         content, cuts = flattened_json(message)
     else:
@@ -308,7 +310,7 @@ def _with_flat_values(message: bytes, spooled: Spooled) -> Mended:
     return Mended(content, repairs=Counter({(key, CUT): count for key, count in cuts.items()}))
 
 
-def mended(message: bytes, spooled: Spooled) -> Mended:
+def mended(message: bytes, spooled: SpooledMessages) -> Mended:
     """One message of a file, put right."""
     if spooled.encoding == "json":
         return mended_json(message, spooled.signals)
@@ -323,8 +325,8 @@ def framed(message: bytes, encoding: Encoding) -> bytes:
 
 
 def readable(
-    spooled: Spooled, folder: Path, findings: Findings, is_readable: Callable[[Spooled], bool]
-) -> Spooled:
+    spooled: SpooledMessages, folder: Path, findings: Findings, is_readable: Callable[[SpooledMessages], bool]
+) -> SpooledMessages:
     """A file the engine can read in full, of one that it cannot: what is wrong is put right or set aside.
 
     Halving finds the pieces at fault, so that the others are not touched; in those each message is put right, and
@@ -363,7 +365,7 @@ def readable(
     return without(spooled, folder / "good", stubborn)
 
 
-def without(spooled: Spooled, target: Path, indexes: Sequence[int]) -> Spooled:
+def without(spooled: SpooledMessages, target: Path, indexes: Sequence[int]) -> SpooledMessages:
     """The file without some of its messages."""
     aside = set(indexes)
     numbers = []

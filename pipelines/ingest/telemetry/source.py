@@ -19,8 +19,8 @@ from models.redaction import Redaction, redaction
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from pipelines.ingest.telemetry.load import (
-    DeliveredObject,
     ObjectLoad,
+    TelemetryObject,
     is_suspect,
     load_delivered,
     load_group,
@@ -43,7 +43,7 @@ LEASE = "telemetry"
 
 
 @dataclass(frozen=True)
-class Refusal:
+class TelemetryRefusal:
     """An object, or a whole location, that could not be used, and why."""
 
     object_name: str
@@ -69,8 +69,8 @@ class TelemetryOutcome:
     records: dict[str, int]
     rows: dict[str, int]
     rejected: int
-    refusals: tuple[Refusal, ...]
-    set_aside: tuple[Refusal, ...]
+    refusals: tuple[TelemetryRefusal, ...]
+    set_aside: tuple[TelemetryRefusal, ...]
     seconds: float
     repaired: int = 0
     waiting: int = 0
@@ -90,13 +90,13 @@ def ingest_source(
     hide = redaction(settings.redact)
     spool = settings.state / "spool" / "telemetry"
     spool.mkdir(parents=True, exist_ok=True)
-    refusals: list[Refusal] = []
+    refusals: list[TelemetryRefusal] = []
     with lease(settings.root, LEASE, wait_seconds), tempfile.TemporaryDirectory(dir=spool) as folder:
         try:
             store = open_store(source, settings.root)
             items = store.objects()
         except (ConfigurationError, InputRefused) as error:
-            refusals.append(Refusal(source.location, str(error)))
+            refusals.append(TelemetryRefusal(source.location, str(error)))
             items = []
         read = _Groups(warehouse, source, store, Path(folder), hide) if items else None
         loads, refused = read.load(items) if read else ([], [])
@@ -136,13 +136,13 @@ class _Groups:
         self.folder = folder
         self.count = 0
         self.loads: list[ObjectLoad] = []
-        self.refusals: list[Refusal] = []
+        self.refusals: list[TelemetryRefusal] = []
         self.damaged: list[str] = []
         """sha256 of the objects some of whose records were set aside now."""
         self.open: dict[tuple[str, tuple[str, ...], int], list[_Fetched]] = {}
         self.covered = _Covered(warehouse, source.name)
 
-    def load(self, items: Sequence[SourceObject]) -> tuple[list[ObjectLoad], list[Refusal]]:
+    def load(self, items: Sequence[SourceObject]) -> tuple[list[ObjectLoad], list[TelemetryRefusal]]:
         """What became of every object of a listing; those the ledger knows as listed are not fetched.
 
         Raises:
@@ -177,7 +177,7 @@ class _Groups:
         self.count += 1
         target = self.folder / f"{self.count:08d}"
         fetched = self.store.fetch(item, target, spool_limits(), may_grow=True)
-        delivered = DeliveredObject.of_file(
+        delivered = TelemetryObject.of_file(
             self.source.name, item.name, fetched.bytes, fetched.sha256, item.modified_at
         )
         own = self.folder / f"{self.count:08d}.spool"
@@ -212,7 +212,7 @@ class _Groups:
         members, group[:] = list(group), []
         earlier = recorded(self.warehouse, [one.delivered.sha256 for one in members])
         fresh: dict[str, _Fetched] = {}
-        copies: list[DeliveredObject] = []
+        copies: list[TelemetryObject] = []
         for one in members:
             if one.delivered.sha256 in earlier or one.delivered.sha256 in fresh:
                 copies.append(one.delivered)
@@ -263,14 +263,14 @@ class _Groups:
     def _done(self, object_name: str, load: ObjectLoad) -> None:
         self.loads.append(load)
         if load.state == "refused":
-            self.refusals.append(Refusal(object_name, load.reason))
+            self.refusals.append(TelemetryRefusal(object_name, load.reason))
 
 
 @dataclass(frozen=True)
 class _Fetched:
     """An object on this machine: its bytes as delivered, and as the engine reads them."""
 
-    delivered: DeliveredObject
+    delivered: TelemetryObject
     path: Path
     content: Content | None
 
@@ -312,12 +312,12 @@ def _size(content: Content) -> int:
     return sum(part.path.stat().st_size for part in content.parts)
 
 
-def _set_aside(warehouse: Warehouse, sha256s: Sequence[str]) -> tuple[Refusal, ...]:
+def _set_aside(warehouse: Warehouse, sha256s: Sequence[str]) -> tuple[TelemetryRefusal, ...]:
     """What of these objects does not count, and why: one sentence per object and reason."""
     if not sha256s:
         return ()
     return tuple(
-        Refusal(
+        TelemetryRefusal(
             row["object_name"],
             f"{row['records']} record(s) set aside, {row['reason']}, the first is number {row['position']}; the rest counts",
         )

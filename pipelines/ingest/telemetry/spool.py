@@ -44,7 +44,7 @@ _BLANK = b" \t\r\n"
 
 
 @dataclass(frozen=True)
-class Spooled:
+class SpooledMessages:
     """A file the engine reads as it is, and the signals to look for in it.
 
     ``messages`` are the numbers its messages have in their object, from 1; None: in order, from 1.
@@ -78,7 +78,7 @@ class Content:
     ``HEAD_BYTES``) are theirs. ``waiting`` bytes at its end are a message that is not all there yet.
     """
 
-    parts: tuple[Spooled, ...]
+    parts: tuple[SpooledMessages, ...]
     bytes: int
     sha256: str
     head: str
@@ -164,7 +164,7 @@ def _parts(
     signal: str | None,
     encoding: Encoding | None,
     may_grow: bool,
-) -> tuple[tuple[Spooled, ...], int]:
+) -> tuple[tuple[SpooledMessages, ...], int]:
     """What the engine is to read, and how many of the bytes that covers."""
     if not encoding and _is_packed_by_message(data):
         return _unpacked_messages(data, folder, object_name, signal, may_grow)
@@ -199,7 +199,7 @@ def _protobuf_parts(
     folder: Path,
     object_name: str,
     signal: str | None,
-) -> tuple[Spooled, ...]:
+) -> tuple[SpooledMessages, ...]:
     if signal:
         by_signal = {signal: frames}
     else:
@@ -209,7 +209,7 @@ def _protobuf_parts(
                 object_name, "holds Protobuf, but no span, metric or log record: check the exporter"
             )
     if len(by_signal) == 1 and encoding != "protobuf_prefixed" and end == len(data):
-        return (Spooled(plain, encoding, tuple(by_signal)),)
+        return (SpooledMessages(plain, encoding, tuple(by_signal)),)
     numbers = {frame: number for number, frame in enumerate(frames, 1)}
     framing: Encoding = "protobuf" if encoding == "protobuf" else "protobuf_delimited"
     parts = []
@@ -217,7 +217,7 @@ def _protobuf_parts(
         target = folder / f"framed-{name}"
         with target.open("wb") as file:
             write_delimited(data, own, file)
-        parts.append(Spooled(target, framing, (name,), [numbers[frame] for frame in own]))
+        parts.append(SpooledMessages(target, framing, (name,), [numbers[frame] for frame in own]))
     return tuple(parts)
 
 
@@ -241,7 +241,7 @@ def _by_signal(data: Bytes, frames: list[Frame]) -> dict[str, list[Frame]]:
 
 def _json_parts(
     plain: Path, data: Bytes, folder: Path, object_name: str, signal: str | None, may_grow: bool
-) -> tuple[tuple[Spooled, ...], int]:
+) -> tuple[tuple[SpooledMessages, ...], int]:
     end = len(data)
     if not _is_lines(data):
         documents, end = _documents(bytes(data), may_grow)
@@ -258,14 +258,14 @@ def _json_parts(
         plain = _written(folder / "whole", data[:end])
         data = bytes(data[:end])
     if signal:
-        return (Spooled(plain, "json", (signal,)),), end
+        return (SpooledMessages(plain, "json", (signal,)),), end
     snake = _is_in_snake_case(data)
     found = tuple(name for name, reader in READERS.items() if _mentions(data, reader.key, snake))
     if not found:
         raise ObjectRefused(
             object_name, "holds no resourceSpans, resourceMetrics or resourceLogs: not OTLP/JSON"
         )
-    return (Spooled(plain, "json", found),), end
+    return (SpooledMessages(plain, "json", found),), end
 
 
 def _is_in_snake_case(data: Bytes) -> bool:
@@ -340,7 +340,7 @@ def _is_packed_by_message(data: Bytes) -> bool:
 
 def _unpacked_messages(
     data: Bytes, folder: Path, object_name: str, signal: str | None, may_grow: bool
-) -> tuple[tuple[Spooled, ...], int]:
+) -> tuple[tuple[SpooledMessages, ...], int]:
     """Unpacks each message; one that cannot be unpacked stays as it is, to be set aside by its number."""
     frames = frames_of(data, "protobuf_prefixed")
     end = len(data)
