@@ -12,7 +12,7 @@ import typer
 
 from models.people import RIGHTS, Viewer
 from models.schemas import SCHEMAS
-from models.settings import BillingSource, Environments, IdentityKeys, Intake, Ports, Settings
+from models.settings import BillingSource, EnvironmentSettings, IdentityKeys, IntakeSettings, Ports, Settings
 from models.statement_csv import COLUMNS
 from pipelines.commands import doctor
 from pipelines.commands.cli import app
@@ -72,8 +72,8 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "identity": IdentityKeys,
         "viewer": Viewer,
         "ports": Ports,
-        "intake": Intake,
-        "environments": Environments,
+        "intake": IntakeSettings,
+        "environments": EnvironmentSettings,
     }
     for key, kind in nested.items():
         keys |= {f"{key}.{field.name}" for field in dataclasses.fields(kind)}

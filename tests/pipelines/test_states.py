@@ -18,7 +18,7 @@ import pytest
 
 from models import requests, slo
 from models.policy import burn_windows, request_slices, slo_defaults
-from models.settings import Environments, Settings
+from models.settings import EnvironmentSettings, Settings
 from pipelines.compute import AsOf, compute_slo
 from sql.local_warehouse import open_warehouse
 from sql.publish import publish
@@ -147,7 +147,7 @@ def published(warehouse: Warehouse) -> dict[Key, dict[str, Any]]:
 
 
 def settings_of(root: Path, production: tuple[str, ...] | None = None) -> Settings:
-    return Settings(root=root, catalog=root, teams=root, environments=Environments(production))
+    return Settings(root=root, catalog=root, teams=root, environments=EnvironmentSettings(production))
 
 
 @pytest.fixture(scope="module")
