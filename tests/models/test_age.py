@@ -30,9 +30,9 @@ def test_an_age_is_told_in_its_largest_whole_unit(minutes: int, words: str) -> N
     assert in_words(timedelta(minutes=minutes)) == words
 
 
-def told(cost_day: date | None, telemetry_end: datetime | None) -> list[str]:
+def told(cost_day: date | None, telemetry_end: datetime | None, clock: datetime = CLOCK) -> list[str]:
     return list(
-        warnings(cost_day=cost_day, telemetry_end=telemetry_end, clock=CLOCK, policy=watermark_policy())
+        warnings(cost_day=cost_day, telemetry_end=telemetry_end, clock=clock, policy=watermark_policy())
     )
 
 
@@ -49,3 +49,6 @@ def test_what_is_older_than_the_policy_says_so_and_nothing_else_does() -> None:
     assert told(date(2026, 11, 21), CLOCK) == [
         "Bills end 3 days ago, with 2026-11-21: costs since then are not known."
     ]
+    on_the_edge = datetime(2026, 11, 22, tzinfo=UTC) + watermark_policy().bills_old
+    assert told(date(2026, 11, 21), None, on_the_edge) == []
+    assert len(told(date(2026, 11, 21), None, on_the_edge + timedelta(seconds=1))) == 1

@@ -133,6 +133,27 @@ def test_files_that_go_on_a_day_after_the_intake_ended_are_followed() -> None:
     )
 
 
+def test_the_edges_of_the_policy_belong_to_what_is_believed() -> None:
+    policy, second = watermark_policy(), timedelta(seconds=1)
+    for late, basis in ((0 * second, "fresh"), (second, "past")):
+        receipt = (NOON + 2 * MINUTE, NOON + 2 * MINUTE - policy.fresh_within - late)
+        assert marked(FLEET, receipts=[receipt]).basis == basis
+    for late, moment in ((0 * second, NOON - 15 * MINUTE), (second, NOON - 5 * MINUTE)):
+        slow = (NOON - 10 * MINUTE, NOON - policy.intake_silent - late)
+        assert marked(clock=NOON, heartbeats=[(NOON, NOON), slow]).moment == moment
+    for days, moment in ((policy.island, NOON + policy.island), (policy.island + DAY, NOON - 5 * MINUTE)):
+        assert marked({**FLEET, "x": [NOON + days], "y": [NOON + days]}).moment == moment
+    for late, note in ((0 * second, ""), (second, "a alone claims telemetry until 2026-03-02 13:00")):
+        found = marked({"a": daily(NOON + HOUR + late), "b": daily(NOON), "c": daily(NOON)})
+        assert (found.moment, found.note[: len(note) or None]) == (NOON, note)
+
+
+def test_files_on_which_senders_agree_are_followed_past_the_fresh_ones() -> None:
+    three = {name: daily(NOON + 2 * DAY) for name in "abc"}
+    found = marked(three, receipts=[(NOON + 2 * MINUTE, NOON - 30 * MINUTE), (NOON + 40 * DAY, NOON)])
+    assert (found.moment, found.basis) == (NOON + 2 * DAY, "past")
+
+
 def test_nothing_is_later_than_the_clock_or_what_arrived() -> None:
     assert marked().moment is None
     ahead = {app: [*moments, NOON + 5 * HOUR] for app, moments in FLEET.items()}

@@ -211,6 +211,9 @@ def test_far_too_few_is_silence_until_requests_are_back() -> None:
     assert row["expected"] == pytest.approx(2_400, rel=0.1)
     assert judged({"a": sent}, 42 * DAY + HOUR).is_empty()
     assert judged({"a": sent}, 40 * DAY).is_empty()
+    fewer = traffic(rng, 2_400, 44, "flat")
+    fewer[40 * DAY :] = rng.binomial(fewer[40 * DAY :], 0.2)
+    assert judged({"a": fewer}, 41 * DAY).is_empty()  # a fifth of the requests is trouble, not silence
 
 
 def test_a_silence_ends_by_retirement_and_its_baseline_with_the_last_request() -> None:
@@ -222,6 +225,12 @@ def test_a_silence_ends_by_retirement_and_its_baseline_with_the_last_request() -
     assert first["requests_per_day"].item() == pytest.approx(late["requests_per_day"].item(), rel=0.02)
     assert late["expected"].item() > 5 * first["expected"].item()
     assert judged(sent, 69 * DAY).is_empty()
+    sent["a"][: 40 * DAY : HOUR] = 10
+    last = 39 * DAY + 23 * HOUR + 1
+    sent["a"][last:] = 0
+    retired = int(silence_policy().retired_after / timedelta(minutes=5))
+    assert judged(sent, last + retired).height == 1
+    assert judged(sent, last + retired + 1).is_empty()
 
 
 def test_a_young_app_is_judged_by_the_days_it_has_lived() -> None:
@@ -246,8 +255,10 @@ def test_many_at_once_are_one_finding_and_a_few_are_not() -> None:
         **{f"app-{number:02}": 8 for number in range(8)},
         "app-19": 0,
     }
-    for app_id in [*sent][:5]:
+    for app_id in [*sent][:3]:
         sent[app_id] = traffic(rng, 600, 40, "flat")
+    assert set(judged(sent, 39 * DAY)["apps_together"]) == {0, silence_policy().together_least}
+    sent["app-03"] = traffic(rng, 600, 40, "flat")
     assert set(judged(sent, 39 * DAY)["apps_together"]) == {0}
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import os
 import random
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
+from tests.mutants.bench import Bench
 from tests.mutants.mutant import Mutant
-from tests.mutants.python_mutants import python_mutants
+from tests.mutants.python_mutants import python_planters
 from tests.mutants.sql_mutants import sql_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,50 +27,135 @@ HERE = Path(__file__).parent
 GOAL = 0.95
 """Share of the faults that change an answer which the tests shall notice."""
 
-TOO_LONG = "it took too long"
-"""Said instead of an output; such a fault is neither counted as caught nor as survived."""
 
-_DOES_NOT_RUN = re.compile(
-    r"\((SYNTAX_ERROR|UNKNOWN_IDENTIFIER|UNKNOWN_TABLE|NOT_AN_AGGREGATE|ILLEGAL_TYPE_OF_ARGUMENT|TYPE_MISMATCH|NO_COMMON_TYPE"
-    r"|NUMBER_OF_ARGUMENTS_DOESNT_MATCH|BAD_ARGUMENTS|ILLEGAL_AGGREGATION|UNKNOWN_FUNCTION|ILLEGAL_COLUMN|AMBIGUOUS_IDENTIFIER)\)"
-    r"|(SyntaxError|NameError|ColumnNotFoundError): "
-)
+class Judges(NamedTuple):
+    """Tests that judge a file: ``reading`` is a module that asks a query over and over with its fixtures set up once."""
+
+    reading: str
+    tests: list[str]
 
 
 def main() -> int:
     """0 where at least ``GOAL`` of the faults planted were noticed, 1 where not."""
     options = _options()
-    judges: dict[str, list[str]] = yaml.safe_load((HERE / "tests.yaml").read_text())
+    judges = judges_by_pattern()
     excused = {
-        (one["path"], one["before"], one["after"]): one["reason"]
+        (one["path"], one["before"], one["after"])
         for one in yaml.safe_load((HERE / "equivalent.yaml").read_text()) or []
     }
-    planted = _sampled(_mutants(options.paths or list(judges), judges), options)
+    planted = list(_sampled(_files(options.paths, judges), options))
     print(f"{len(planted)} faults of seed {options.seed}")
-    counts: Counter[str] = Counter()
-    deadline = time.monotonic() + options.minutes * 60
+    run = _Run(planted, excused, judges, options.timeout, time.monotonic() + options.minutes * 60)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = _copied(Path(folder))
-        baseline = sorted({test for one in planted for test in _judges_of(one.path, judges)})
-        if _run(copy, baseline, options.timeout * 10)[0]:
-            print("the tests fail without any fault: nothing can be said")
-            return 2
+        threads = [
+            threading.Thread(target=run.work, args=(Path(folder) / str(number),))
+            for number in range(options.workers)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return run.report()
+
+
+class _Run:
+    """What was found so far, by area; several threads work on it, a file at a time."""
+
+    def __init__(
+        self,
+        planted: list[Mutant],
+        excused: set[tuple[str, str, str]],
+        judges: dict[str, Judges],
+        timeout: float,
+        deadline: float,
+    ) -> None:
+        self._by_path: dict[str, list[Mutant]] = {}
         for one in planted:
-            if time.monotonic() > deadline:
-                counts["not reached"] += 1
-                continue
-            if (one.path, one.before, one.after) in excused:
-                counts["equivalent"] += 1
-                continue
-            what = _judged(copy, one, _judges_of(one.path, judges), options.timeout)
-            counts[what] += 1
-            if what == "survived":
-                print(f"{one.path}:{one.line} {one.kind}\n  - {one.before}\n  + {one.after}", flush=True)
-    told = counts["caught"] + counts["survived"]
-    print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
-    share = counts["caught"] / told if told else 1.0
-    print(f"{share:.1%} of {told} faults that run are noticed; the goal is {GOAL:.0%}")
-    return 0 if share >= GOAL else 1
+            self._by_path.setdefault(one.path, []).append(one)
+        self._excused, self._judges = excused, judges
+        self._timeout, self._deadline = timeout, deadline
+        self._lock = threading.Lock()
+        self.counts: dict[str, Counter[str]] = {}
+
+    def work(self, folder: Path) -> None:
+        """Judges files until none is left."""
+        folder.mkdir(parents=True)
+        bench = Bench(ROOT, folder)
+        try:
+            while True:
+                with self._lock:
+                    if not self._by_path:
+                        return
+                    path = next(iter(self._by_path))
+                    mutants = self._by_path.pop(path)
+                self._judge(bench, path, mutants)
+        finally:
+            bench.close()
+
+    def _judge(self, bench: Bench, path: str, mutants: list[Mutant]) -> None:
+        judges = judges_of(path, self._judges)
+        open_ = []
+        for one in mutants:
+            if (one.path, one.before, one.after) in self._excused:
+                self._tell(one, "equivalent")
+            else:
+                open_.append(one)
+        if judges.reading and open_ and time.monotonic() < self._deadline:
+            texts = [one.text for one in open_]
+            said = bench.read_again(path, texts, judges.reading, 2 * self._timeout)
+            left = []
+            for one, what in zip(open_, said, strict=True):
+                if what == "survived" and judges.tests:
+                    left.append(one)
+                else:
+                    self._tell(one, what)
+            open_ = left
+        for one in open_:
+            if time.monotonic() > self._deadline:
+                self._tell(one, "not reached")
+            else:
+                what, _, test = bench.judged(path, one.text, judges.tests, self._timeout)
+                self._tell(one, what, test)
+
+    def _tell(self, one: Mutant, what: str, test: str = "") -> None:
+        with self._lock:
+            self.counts.setdefault(one.path.rpartition("/")[0], Counter())[what] += 1
+            if what in ("survived", "unsound"):
+                said = f" {what}: {test}" if what == "unsound" else ""
+                print(
+                    f"{one.path}:{one.line} {one.kind}{said}\n  - {one.before}\n  + {one.after}", flush=True
+                )
+
+    def report(self) -> int:
+        """Prints the counts by area and in all."""
+        for area, counts in sorted(self.counts.items()):
+            print(f"{area}: " + ", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
+        total = sum(self.counts.values(), Counter())
+        told = total["caught"] + total["survived"]
+        print("in all: " + ", ".join(f"{count} {what}" for what, count in sorted(total.items())))
+        share = total["caught"] / told if told else 1.0
+        print(f"{share:.1%} of {told} faults that run are noticed; the goal is {GOAL:.0%}")
+        if total["unsound"]:
+            print("unsound: those tests fail without any fault, so they say nothing")
+            return 2
+        return 0 if share >= GOAL else 1
+
+
+def judges_by_pattern() -> dict[str, Judges]:
+    """``tests.yaml``: pattern -> tests; a module behind ``reading`` is asked first."""
+    listed = yaml.safe_load((HERE / "tests.yaml").read_text())
+    return {
+        pattern: Judges(said.get("reading", ""), said.get("tests", []))
+        if isinstance(said, dict)
+        else Judges("", said)
+        for pattern, said in listed.items()
+    }
+
+
+def judges_of(path: str, judges: dict[str, Judges]) -> Judges:
+    """Tests of the first pattern that fits a file."""
+    fitting = (one for pattern, one in judges.items() if fnmatch.fnmatch(path, pattern))
+    return next(fitting, Judges("", []))
 
 
 def _options() -> argparse.Namespace:
@@ -81,10 +167,11 @@ def _options() -> argparse.Namespace:
         "--minutes", type=float, default=30.0, help="time after which no further fault is planted"
     )
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds a test run may take")
+    parser.add_argument("--workers", type=int, default=2, help="copies that are tested side by side")
     return parser.parse_args()
 
 
-def _mutants(patterns: list[str], judges: dict[str, list[str]]) -> list[Mutant]:
+def _files(patterns: list[str], judges: dict[str, Judges]) -> list[str]:
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py", "*.sql"],
         cwd=ROOT,
@@ -92,98 +179,46 @@ def _mutants(patterns: list[str], judges: dict[str, list[str]]) -> list[Mutant]:
         text=True,
         check=True,
     ).stdout.split()
-    found: list[Mutant] = []
-    for path in sorted(files):
-        wanted = any(fnmatch.fnmatch(path, pattern) or path.startswith(f"{pattern}/") for pattern in patterns)
-        if wanted and _judges_of(path, judges):
-            make = python_mutants if path.endswith(".py") else sql_mutants
-            found += make(path, (ROOT / path).read_text(encoding="utf-8"))
-    return found
-
-
-def _judges_of(path: str, judges: dict[str, list[str]]) -> list[str]:
-    """Tests of the first pattern that fits a file."""
-    return next((tests for pattern, tests in judges.items() if fnmatch.fnmatch(path, pattern)), [])
-
-
-def _sampled(found: list[Mutant], options: argparse.Namespace) -> list[Mutant]:
-    """A sample in which every file has its turn before one has a second."""
-    chance = random.Random(options.seed)
-    by_file: dict[str, list[Mutant]] = {}
-    for one in found:
-        by_file.setdefault(one.path, []).append(one)
-    for ones in by_file.values():
-        chance.shuffle(ones)
-    files = sorted(by_file)
-    chance.shuffle(files)
-    turns = [
-        by_file[path].pop()
-        for _ in range(max(map(len, by_file.values()), default=0))
-        for path in files
-        if by_file[path]
+    return [
+        path
+        for path in sorted(files)
+        if judges_of(path, judges) != Judges("", [])
+        and (
+            not patterns
+            or any(fnmatch.fnmatch(path, pattern) or path.startswith(f"{pattern}/") for pattern in patterns)
+        )
     ]
-    return turns[: options.sample] if options.sample else turns
 
 
-def _copied(folder: Path) -> Path:
-    copy = folder / ROOT.name
-    files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for name in files:
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
-    shared = ROOT.parent / "shared"
-    if shared.is_dir():
-        (folder / "shared").symlink_to(shared)
-    return copy
+def _sampled(files: list[str], options: argparse.Namespace) -> Iterator[Mutant]:
+    """A sample in which every file has its turn before one has a second; no more is made than is taken."""
+    chance = random.Random(options.seed)
+    files = list(files)
+    chance.shuffle(files)
+    turns = {path: _shuffled(path, random.Random(f"{options.seed} {path}")) for path in files}
+    left = options.sample or sys.maxsize
+    while turns:
+        for path in list(turns):
+            found = next(turns[path], None)
+            if found is None:
+                del turns[path]
+            else:
+                yield found
+                left -= 1
+            if not left:
+                return
 
 
-def _judged(copy: Path, one: Mutant, tests: list[str], timeout: float) -> str:
-    path = copy / one.path
-    original = path.read_text(encoding="utf-8")
-    _write(path, one.text)
-    failed, output = _run(copy, tests, timeout)
-    _write(path, original)
-    if not failed:
-        return "survived"
-    if output == TOO_LONG:
-        return "timed out"
-    return "does not run" if _DOES_NOT_RUN.search(output) else "caught"
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file as one of another second than before, so that no compiled form of it is taken for this one."""
-    later = path.stat().st_mtime + 2
-    path.write_text(text, encoding="utf-8")
-    os.utime(path, (later, later))
-
-
-def _run(copy: Path, tests: list[str], timeout: float) -> tuple[bool, str]:
-    """Whether the tests fail on the copy, and what they said."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--tb=short", "-p", "no:randomly", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
-    process = subprocess.Popen(
-        command,
-        cwd=copy,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.communicate()
-        return True, TOO_LONG
-    return process.returncode != 0, output
+def _shuffled(path: str, chance: random.Random) -> Iterator[Mutant]:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    if path.endswith(".sql"):
+        found = list(sql_mutants(path, text))
+        chance.shuffle(found)
+        yield from found
+        return
+    planters = python_planters(path, text)
+    chance.shuffle(planters)
+    yield from (one for plant in planters if (one := plant()))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
@@ -45,26 +46,41 @@ WORDS = (
 _NAME = re.compile(r'"(\w+)"')
 
 
+Planter = Callable[[], Mutant | None]
+"""Makes one mutant when it is wanted: writing a module anew takes longer than finding where it may be changed."""
+
+
 def python_mutants(path: str, original: str) -> Iterator[Mutant]:
     """Every fault of these kinds in a module, those in annotations left out."""
+    return (found for plant in python_planters(path, original) if (found := plant()))
+
+
+def python_planters(path: str, original: str) -> list[Planter]:
+    """What makes every fault of these kinds, in no order of use."""
     ignored = _ignored(original)
     lines = original.splitlines()
-    tree = get_ast(original)
+    nodes = list(ast_nodes(get_ast(original)))
+    planters: list[Planter] = []
     for name in operator_names():
         if LEFT_ALONE.search(name):
             continue
         operator = get_operator(name)()
         occurrence = 0
-        for node in ast_nodes(tree):
+        for node in nodes:
             for start, _ in operator.mutation_positions(node):
                 occurrence += 1
-                if start in ignored or _keeps_order(lines[start[0] - 1], start[1]):
-                    continue
-                text = mutate_code(original, operator, occurrence - 1)
-                found = mutant(path, name.split("/")[-1], original, text) if text else None
-                if found:
-                    yield found
-    yield from _words(path, original, ignored)
+                if start not in ignored and not _keeps_order(lines[start[0] - 1], start[1]):
+                    planters.append(partial(_operated, path, name, original, occurrence - 1))
+    return planters + [partial(_same, found) for found in _words(path, original, ignored)]
+
+
+def _operated(path: str, name: str, original: str, occurrence: int) -> Mutant | None:
+    text = mutate_code(original, get_operator(name)(), occurrence)
+    return mutant(path, name.split("/")[-1], original, text) if text else None
+
+
+def _same(found: Mutant) -> Mutant:
+    return found
 
 
 def _keeps_order(line: str, column: int) -> bool:
