@@ -1,0 +1,15 @@
+-- purpose: periods of a scope whose newest number names two releases: two writers published at once, and which of them a reader
+--   sees is chance
+-- parameters: scope String
+-- columns: period
+SELECT period
+FROM
+(
+    SELECT period, seq, uniqExact(toString(head.batches)) AS claims
+    FROM period_head AS head
+    WHERE head.scope = {scope:String}
+    GROUP BY period, seq
+)
+GROUP BY period
+HAVING argMax(claims, seq) > 1
+ORDER BY period
