@@ -140,12 +140,11 @@ def linked(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def shown_of(shown: int, matching: int, noun: str, order: str) -> None:
-    """Says how many rows there are where not all are shown."""
+def shown_of(shown: int, matching: int, noun: str, order: str, *, has_search: bool = False) -> None:
+    """Says how many rows there are where not all are shown, and what helps where the page has a search."""
     if shown < matching:
-        st.caption(
-            f"{formats.count(shown)} of {formats.plural(matching, noun)} shown, {order}; search to narrow."
-        )
+        remedy = "; search to narrow" if has_search else ""
+        st.caption(f"{formats.count(shown)} of {formats.plural(matching, noun)} shown, {order}{remedy}.")
     else:
         st.caption(formats.plural(matching, noun))
 

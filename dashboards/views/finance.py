@@ -204,7 +204,7 @@ def lines_table(page: Page, month: date) -> None:
         height=table_height(frame.height),
         alt="Lines of the statement",
     )
-    shown_of(frame.height, frame["matching"][0], "line", "largest amounts first")
+    shown_of(frame.height, frame["matching"][0], "line", "largest amounts first", has_search=True)
 
 
 def held_deliveries(page: Page, month: date) -> None:

@@ -224,4 +224,4 @@ else:
         placeholder="",
         alt="Apps with team, health, cost of the last 30 days per currency, requests and errors",
     )
-    shown_of(rows.height, rows["matching"][0], "app", order_words)
+    shown_of(rows.height, rows["matching"][0], "app", order_words, has_search=True)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboards import formats
 from dashboards.frame import app_column, linked, open_page, shown_of, table_height
+from dashboards.silent import silent_of, silent_table
 from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
 
@@ -72,33 +73,6 @@ def burning_table(frame: pl.DataFrame, label: str) -> None:
     )
 
 
-def silent_table(frame: pl.DataFrame) -> None:
-    """Apps whose requests stopped; many at once are said to be one finding."""
-    together = frame.filter(pl.col("apps_together") > 0)
-    if together.height:
-        st.warning(
-            f"{together['apps_together'][0]} apps fell silent within a day: one cause, such as a collector that stopped "
-            "or a holiday."
-        )
-    st.dataframe(
-        linked(frame).select(
-            "app",
-            pl.col("team").alias("Team"),
-            pl.col("environment").alias("Environment"),
-            pl.col("silent_since").dt.strftime("%Y-%m-%d %H:%M").alias("Silent since (UTC)"),
-            pl.col("received").alias("Requests since"),
-            pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
-            pl.col("requests_per_day").round(1).alias("Requests a day before"),
-            pl.col("apps_together").alias("Apps together"),
-        ),
-        column_config={"app": app_column()},
-        hide_index=True,
-        placeholder="",
-        height=table_height(frame.height),
-        alt="Apps whose requests stopped against their own rhythm",
-    )
-
-
 def suspects_table(frame: pl.DataFrame) -> None:
     """Versions and routes at fault, by their bad events since the burn began."""
     st.dataframe(
@@ -150,14 +124,13 @@ else:
     if suspects.height:
         st.caption("Versions and routes with the most bad events since each of them began to burn.")
         suspects_table(suspects)
-silent = page.reads.frame("oncall/silent", row_limit=formats.ROWS_SHOWN)
+silent = silent_of(page.reads)
 if silent.height:
     st.subheader("Silent", anchor=False)
     st.caption(
         "Requests were due by the app's own rhythm, none or far too few came, and chance does not explain it."
     )
     silent_table(silent)
-    shown_of(silent.height, silent["matching"][0], "silent app", "the longest silent first")
 if quiet.height:
     st.subheader("No alert, the worst state first", anchor=False)
     burning_table(quiet, "Objectives without an alert, the worst state first, then the least budget")

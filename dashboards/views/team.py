@@ -8,8 +8,9 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
-from dashboards.frame import Page, app_column, by_currency, linked, open_page, shown_of
+from dashboards.frame import Page, app_column, by_currency, linked, open_page
 from dashboards.queries import TeamReads
+from dashboards.silent import silent_of, silent_table
 
 ALL = "All my teams"
 MOVERS = 8
@@ -157,26 +158,11 @@ def idle_and_health(reads: TeamReads) -> None:
 def silent_apps(reads: TeamReads) -> None:
     """Apps whose requests stopped against their own rhythm."""
     st.subheader("Silent apps", anchor=False)
-    silent = reads.frame("team/silent", row_limit=formats.ROWS_SHOWN)
+    silent = silent_of(reads)
     if silent.is_empty():
         st.caption("None: no app stopped sending requests against its own rhythm.")
-        return
-    st.dataframe(
-        linked(silent).select(
-            "app",
-            pl.col("team").alias("Team"),
-            pl.col("environment").alias("Environment"),
-            pl.col("silent_since").dt.strftime("%Y-%m-%d %H:%M").alias("Silent since (UTC)"),
-            pl.col("received").alias("Requests since"),
-            pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
-            pl.col("apps_together").alias("Apps together"),
-        ),
-        column_config={"app": app_column()},
-        hide_index=True,
-        placeholder="",
-        alt="Silent apps of the team",
-    )
-    shown_of(silent.height, silent["matching"][0], "silent app", "the longest silent first")
+    else:
+        silent_table(silent)
 
 
 page = open_page("Team", "This week against last, what moved, and what to clean up.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from models import age
 from models.policy import watermark_policy
@@ -40,9 +40,8 @@ def findings(settings: Settings, clock: datetime) -> list[Finding]:
     """Everything found in a workspace at a moment, check by check; a check without findings says so."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         found = []
-        for by_clock in (_ages, _stale_sources, _charges_ahead):
-            found += list(by_clock(warehouse, settings, clock)) or [_nothing(by_clock.__name__)]
         for check in (
+            _ages,
             _control_totals,
             _held_deliveries,
             _refusals,
@@ -52,19 +51,18 @@ def findings(settings: Settings, clock: datetime) -> list[Finding]:
             _nameless_senders,
             _unhidden,
             _differing_copies,
+            _stale_sources,
+            _charges_ahead,
             _silent_apps,
             _silent_projects,
             _refused_segments,
         ):
-            found += list(check(warehouse, settings)) or [_nothing(check.__name__)]
+            lines = list(check(warehouse, settings, clock))
+            found += lines or [Finding(check.__name__.strip("_").replace("_", " "), "nothing found")]
         return found
 
 
-def _nothing(check: str) -> Finding:
-    return Finding(check.strip("_").replace("_", " "), "nothing found")
-
-
-def _control_totals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _control_totals(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     for sentence in damaged_totals(warehouse):
         yield Finding(
             "control totals",
@@ -84,7 +82,7 @@ def _control_totals(warehouse: Warehouse, settings: Settings) -> Iterator[Findin
         )
 
 
-def _held_deliveries(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _held_deliveries(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     lines = waiting(warehouse)
     for line in lines[:SHOWN]:
         yield Finding(
@@ -102,7 +100,7 @@ def _more(check: str, count: int, advice: str, is_failure: bool = True) -> Itera
         yield Finding(check, f"and {count - SHOWN:,} more, {count:,} in all", advice, is_failure)
 
 
-def _refusals(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _refusals(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     frame = warehouse.frame("queries/doctor/refused", shown=SHOWN)
     for row in frame.iter_rows(named=True):
         yield Finding(
@@ -123,7 +121,7 @@ def _named(object_name: str, reason: str) -> str:
     return reason if reason.startswith(object_name) else f"{object_name}: {reason}"
 
 
-def _rejects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _rejects(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     frame = warehouse.frame("queries/doctor/rejects", shown=SHOWN)
     for row in frame.iter_rows(named=True):
         yield Finding(
@@ -140,7 +138,7 @@ def _rejects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _repairs(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _repairs(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     for row in warehouse.frame("queries/doctor/repairs").iter_rows(named=True):
         money = f", beside {', '.join(row['amounts'])} billed" if row["amounts"] else ""
         yield Finding(
@@ -151,7 +149,7 @@ def _repairs(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _spans_without_resource(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     spans = warehouse.frame("queries/telemetry/unassigned_resources")
     advice = "set both as resource attributes: `otel.instrument(app_id=..., owner=...)` does"
     for row in spans.head(SHOWN).iter_rows(named=True):
@@ -163,7 +161,7 @@ def _spans_without_resource(warehouse: Warehouse, settings: Settings) -> Iterato
     yield from _more("spans without resource", spans.height, advice, is_failure=False)
 
 
-def _nameless_senders(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _nameless_senders(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     senders = warehouse.frame("queries/doctor/nameless_senders")
     for row in senders.head(SHOWN).iter_rows(named=True):
         told = "one app" if row["is_told_apart"] else "every sender that says nothing else of itself"
@@ -177,7 +175,7 @@ def _nameless_senders(warehouse: Warehouse, settings: Settings) -> Iterator[Find
         yield Finding("nameless senders", f"{len(senders) - SHOWN:,} more app(s) without a name of their own")
 
 
-def _unhidden(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _unhidden(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     rows = warehouse.frame(
         "queries/doctor/unhidden", hidden_keys=redaction(settings.redact).bound()["hidden_keys"]
     )
@@ -191,7 +189,7 @@ def _unhidden(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
     yield from _more("unhidden", len(rows), "the same processor hides them", is_failure=False)
 
 
-def _differing_copies(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _differing_copies(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     copies = warehouse.frame("queries/doctor/differing_copies")
     for row in copies.head(SHOWN).iter_rows(named=True):
         yield Finding(
@@ -229,9 +227,9 @@ def _stale_sources(warehouse: Warehouse, settings: Settings, clock: datetime) ->
 
 def _charges_ahead(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     """Usage nobody can have had yet: it stays in its month, and makes no day complete."""
-    for row in warehouse.frame(
-        "queries/doctor/charges_ahead", today=yesterday(clock) + timedelta(days=1)
-    ).iter_rows(named=True):
+    for row in warehouse.frame("queries/doctor/charges_ahead", today=clock.astimezone(UTC).date()).iter_rows(
+        named=True
+    ):
         yield Finding(
             "charges ahead",
             f"{row['source_name']}: {row['charges']:,} charges of usage, {row['billing_currency']}"
@@ -259,12 +257,12 @@ def _ages(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator
         )
 
 
-def _silent_apps(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _silent_apps(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     for sentence in silent_sentences(warehouse):
         yield Finding("silent apps", sentence, "look whether they still run, and their collector")
 
 
-def _silent_projects(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _silent_projects(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     for source in settings.billing:
         if not source.google_billing_account:
             continue
@@ -281,7 +279,7 @@ def _silent_projects(warehouse: Warehouse, settings: Settings) -> Iterator[Findi
                 )
 
 
-def _refused_segments(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+def _refused_segments(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
     kept = refused_segments(settings.state)
     if kept:
         yield Finding(

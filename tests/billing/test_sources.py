@@ -136,8 +136,22 @@ def test_an_object_in_two_sources_is_wrong_configuration(folder: Path, left: str
 
 
 def test_sources_side_by_side_are_no_fault(folder: Path) -> None:
+    """What shares nothing is taken, whatever cannot be listed beside it; one object more in common is refused."""
     sources = [At("in/*.csv", "one"), At("in/sub", "two"), At("nothing-there", "three")]
-    refuse_shared_objects(sources, folder)
+    found = [{item.name for item in open_store(one, folder).objects()} for one in sources[:2]]
+    assert all(found)
+    assert refused(sources, folder) == ""
+    again = refused([*sources, At("in/sub/*.csv", "four")], folder)
+    assert "source four" in again and "source two" in again and "source one" not in again
+
+
+def refused(sources: list[At], folder: Path) -> str:
+    """What settings of these sources are refused for; empty where they are not."""
+    try:
+        refuse_shared_objects(sources, folder)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
 
 
 def test_s3_prefixes_that_share_an_object_are_wrong_configuration(

@@ -80,7 +80,7 @@ _PARTS = {0: (), 1: (Decimal(1),), 2: (Decimal("0.65"), Decimal("0.35"))}
 _SCOPES: dict[str, tuple[str, ...]] = {
     "registry": ("core_apps", "core_teams"),
     "identities": ("core_identities",),
-    "slo": ("mart_slo_status", "mart_slo_burn"),
+    "slo": ("mart_slo_status", "mart_slo_burn", "mart_app_silences"),
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
 }
 _MONTHLY_SCOPES = {
@@ -153,6 +153,10 @@ def build() -> Fleet:
     fleet.tables["core_identities"] = _identities()
     fleet.tables["core_app_telemetry_daily"] = _telemetry()
     fleet.tables["mart_slo_status"], fleet.tables["mart_slo_burn"] = _objectives()
+    fleet.tables["mart_app_silences"] = [
+        _silence("desk-booking", "people", hours=7, received=3, expected=41.4),
+        _silence("customs-forms", "logistics", hours=30, received=0, expected=212.4),
+    ]
     fleet.tables["mart_cost_anomalies"] = _anomalies(costs)
     fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(costs, fleet.tables["core_app_telemetry_daily"])
     fleet.tables["mart_team_costs_weekly"] = _weekly(costs)
@@ -390,6 +394,20 @@ def _objective(app: str, team: str, objective: str, state: str, total: int, bad:
         "silent_since": None,
         "health_checks": total // 10,
         "health_errors": 0,
+    }
+
+
+def _silence(app: str, team: str, hours: int, received: int, expected: float) -> Row:
+    return {
+        "app_id": app,
+        "team": team,
+        "environment": "production",
+        "silent_since": AS_OF - timedelta(hours=hours),
+        "received": received,
+        "expected": expected,
+        "requests_per_day": expected * 24 / hours,
+        "clustering": 1.0,
+        "apps_together": 0,
     }
 
 

@@ -285,10 +285,25 @@ def test_team_compares_the_same_days_of_two_weeks(run: Run, full_workspace: Path
 
 
 def test_oncall_puts_pages_before_tickets_and_no_indicator_apart(run: Run, full_workspace: Path) -> None:
-    act, rest, without = (one.value for one in run(full_workspace, "oncall").dataframe)
+    act, silent, rest, without = (one.value for one in run(full_workspace, "oncall").dataframe)
     assert list(act["app"]) == ["/app?app=checkout", "/app?app=card-vault"]
     assert list(act["State"]) == ["Page", "Ticket"]
     assert list(act["Since"]) == ["2026-03-11 18:55"] * 2
     assert list(rest["State"][:2]) == ["Budget spent", "OK"]
     assert rest["app"][0] == "/app?app=payslip-view"
     assert "/app?app=report-mailer" in set(without["app"])
+    assert list(silent["app"]) == ["/app?app=customs-forms", "/app?app=desk-booking"]
+    assert list(silent["Silent since (UTC)"]) == ["2026-03-10 17:55", "2026-03-11 16:55"]
+    assert list(zip(silent["Requests since"], silent["Expected"], strict=True)) == [(0, 212), (3, 41)]
+    assert list(silent["Requests a day before"]) == [169.9, 141.9]
+
+
+@pytest.mark.parametrize(
+    ("team", "apps"),
+    [("people", ["desk-booking"]), ("logistics", ["customs-forms"]), ("storefront", [])],
+)
+def test_a_team_sees_its_own_silent_apps(run: Run, full_workspace: Path, team: str, apps: list[str]) -> None:
+    app = run(full_workspace, "team", viewer=Viewer(teams=(team,)))
+    tables = [one.value for one in app.dataframe if "Silent since (UTC)" in one.value]
+    assert [name for table in tables for name in table["app"]] == [f"/app?app={name}" for name in apps]
+    assert ("None: no app stopped sending requests" in words(app)) == (not apps)

@@ -528,26 +528,20 @@ def anomalies_series(s: Sample, as_of: date, newest: dict[str, date]) -> Answer:
     return out
 
 
-@query("oncall/silent")
-def oncall_silent(s: Sample, teams: Any, row_limit: int) -> Answer:
-    return _silent(s, teams, row_limit, "requests_per_day")
+# --- dashboards and summary ---
 
 
-@query("team/silent")
-def team_silent(s: Sample, teams: Any, row_limit: int) -> Answer:
-    return _silent(s, teams, row_limit)
-
-
-def _silent(s: Sample, teams: Any, row_limit: int, *more: str) -> Answer:
+@query("dashboards/silent")
+def dashboards_silent(s: Sample, teams: Any, row_limit: int) -> Answer:
     silent = sorted(
         of(s["mart_app_silences"], teams),
         key=lambda row: (-row["apps_together"], row["silent_since"], row["app_id"], row["environment"]),
     )
-    names = ("app_id", "team", "environment", "silent_since", "received", "expected", *more, "apps_together")
+    names = (
+        *("app_id", "team", "environment", "silent_since", "received", "expected", "requests_per_day"),
+        "apps_together",
+    )
     return [(*(row[name] for name in names), len(silent)) for row in silent[:row_limit]]
-
-
-# --- dashboards and summary ---
 
 
 @query("dashboards/as_of")

@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.message import Message
 
 from pipelines.ingest.intake.examine import examined
+from pipelines.ingest.telemetry.messages import mended_json
 from pipelines.ingest.telemetry.repair import suspects
 from pipelines.ingest.telemetry.spool import frames_of
 from sql.catalog import split_statements, statement
@@ -152,6 +153,46 @@ def test_numbers_too_large_are_never_wrapped(warehouse: Warehouse, load: Load) -
     assert examples[0] == len(texts) == outcome.repaired
     kept = Counter(texts_stored(warehouse))
     assert all(kept[text] == count for text, count in Counter(texts).items())
+
+
+ENUM_NAME = re.compile("(SPAN_KIND|STATUS_CODE|SEVERITY_NUMBER|AGGREGATION_TEMPORALITY)_")
+
+
+def numbers_in(node: Any, member: str = "") -> Iterator[tuple[Any, Any]]:
+    """Where numbers stand in a document of OTLP/JSON, 64 bits as text: the object or list and the place in it."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        name = key if isinstance(key, str) else member
+        if isinstance(value, dict | list):
+            yield from numbers_in(value, name)
+        elif isinstance(value, bool) or name.endswith("Id"):
+            continue
+        elif (
+            isinstance(value, int | float)
+            or ENUM_NAME.match(value)
+            or value.isdigit()
+            and name not in ("key", "stringValue", "version")
+        ):
+            yield node, key
+
+
+@pytest.mark.parametrize("signal", RICH)
+def test_empty_text_is_never_a_number(signal: str) -> None:
+    """Every number of every message as empty text, however its member is named elsewhere: seen, and then told."""
+    document = json.loads(otlp.as_json(RICH[signal]()))
+    places = list(numbers_in(document))
+    named = {key for _, key in places if isinstance(key, str)}
+    assert (
+        named
+        >= {"traces": {"kind"}, "logs": {"severityNumber"}, "metrics": {"sum", "value", "quantile"}}[signal]
+    )
+    for node, key in places:
+        sent, node[key] = node[key], ""
+        for line in (json.dumps(document), json.dumps(document, separators=(",", ":"))):
+            content = line.encode() + b"\n"
+            assert list(suspects(content, "json", frames_of(content, "json"))) == [0], (key, sent)
+        done = mended_json(content, (signal,))
+        assert sum(done.repairs.values()) + len(done.rejects) == 1, (key, sent, done.repairs, done.rejects)
+        node[key] = sent
 
 
 def texts_stored(warehouse: Warehouse) -> list[str]:

@@ -77,7 +77,7 @@ def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
         not fault and encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
     )
     if is_taken and len(table) == len(start) and not _has_blank_lines(path):
-        return CsvText(path, delimiter, names, not fault)
+        return CsvText(path, delimiter, names)
     copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "")
     return CsvText(copy, delimiter if delimiter in _TAKEN_DELIMITERS else ",", names, not fault)
 
@@ -89,15 +89,12 @@ def _encoding(path: Path) -> str:
 
 
 def is_utf8(path: Path) -> bool:
-    """Whether all bytes of a file are UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for block in _blocks(path):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
+    """Whether all bytes of a file are UTF-8.
+
+    Raises:
+        InputRefused: it holds NUL characters.
+    """
+    return not _fault(path, "utf-8")
 
 
 def utf8_copy(path: Path) -> Path:

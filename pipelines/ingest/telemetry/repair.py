@@ -159,7 +159,7 @@ def _with_older_names(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
 
 @cache
 def _snake_names() -> frozenset[bytes]:
-    return frozenset(name.encode() for name in members() if "_" in name)
+    return frozenset(name.encode() for name, _ in members() if "_" in name)
 
 
 def _with_empty_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
@@ -175,7 +175,7 @@ def _with_empty_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:
 
 @cache
 def _number_names() -> frozenset[bytes]:
-    return frozenset(name.encode() for name, one in members().items() if one.is_number)
+    return frozenset(name.encode() for name, one in members() if one.is_number)
 
 
 def _with_bare_numbers(data: Bytes, frames: Sequence[Frame]) -> Iterator[int]:

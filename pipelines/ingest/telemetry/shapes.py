@@ -121,11 +121,11 @@ _SHAPES: dict[str, Shape] = {}
 
 
 @cache
-def members() -> dict[str, Member]:
-    """Every member of every message, by each of its names; where two have one, the last of them."""
+def members() -> tuple[tuple[str, Member], ...]:
+    """Every member of every message with each of its names; one name may be of several, ``sum`` of a number and a message."""
     for request in REQUESTS.values():
         shape(cast(Descriptor, request.DESCRIPTOR))
-    return {name: one for each in _SHAPES.values() for name, one in each.members.items()}
+    return tuple((name, one) for each in _SHAPES.values() for name, one in each.members.items())
 
 
 @cache

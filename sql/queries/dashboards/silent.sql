@@ -1,4 +1,4 @@
--- purpose: silent apps of the viewer's teams, those that fell silent together first, then the longest silent
+-- purpose: silent apps of the viewer's teams, or of those the viewer chose, those that fell silent together first, then the longest silent
 -- parameters: teams Array(String), row_limit UInt32
 -- columns: app_id, team, environment, silent_since DateTime64(0), received, expected, requests_per_day, apps_together UInt32,
 --   matching

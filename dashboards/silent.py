@@ -1,0 +1,43 @@
+"""Silent apps as every page shows them: one read, one table. Which app is silent is decided by ``models.silence``."""
+
+from __future__ import annotations
+
+import polars as pl
+import streamlit as st
+
+from dashboards import formats
+from dashboards.frame import app_column, linked, shown_of, table_height
+from dashboards.queries import TeamReads
+
+
+def silent_of(reads: TeamReads) -> pl.DataFrame:
+    """The silent apps of these teams, those that fell silent together first, then the longest silent."""
+    return reads.frame("dashboards/silent", row_limit=formats.ROWS_SHOWN)
+
+
+def silent_table(frame: pl.DataFrame) -> None:
+    """Apps whose requests stopped; many at once are said to be one finding."""
+    together = frame.filter(pl.col("apps_together") > 0)
+    if together.height:
+        st.warning(
+            f"{together['apps_together'][0]} apps fell silent within a day: one cause, such as a collector that stopped "
+            "or a holiday."
+        )
+    st.dataframe(
+        linked(frame).select(
+            "app",
+            pl.col("team").alias("Team"),
+            pl.col("environment").alias("Environment"),
+            pl.col("silent_since").dt.strftime("%Y-%m-%d %H:%M").alias("Silent since (UTC)"),
+            pl.col("received").alias("Requests since"),
+            pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
+            pl.col("requests_per_day").round(1).alias("Requests a day before"),
+            pl.col("apps_together").alias("Apps together"),
+        ),
+        column_config={"app": app_column()},
+        hide_index=True,
+        placeholder="",
+        height=table_height(frame.height),
+        alt="Apps whose requests stopped against their own rhythm",
+    )
+    shown_of(frame.height, frame["matching"][0], "silent app", "the longest silent first")
