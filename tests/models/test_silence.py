@@ -84,7 +84,9 @@ def judged(sent: Mapping[str, np.ndarray], at: int) -> pl.DataFrame:
 def alarms_per_app_year(seed: int, apps: int, days: int, step: int) -> float:
     """Silences of apps that never stop, per app-year: every rate, plain and clustered, with every habit."""
     rng = np.random.default_rng(seed)
-    habits = [(kind, *more) for kind in ("day", "weekend", "night", "office") for more in ((1, 0), (3, 0.2))]
+    habits = [
+        (kind, *more) for kind in ("day", "weekend", "night", "office", "flat") for more in ((1, 0), (3, 0.2))
+    ]
     sent = {
         f"{rate}-{kind}-{clusters}-{number}": traffic(rng, rate, 36 + days, kind, clusters, spread)
         for rate, (kind, clusters, spread), number in product(RATES, habits, range(apps))
@@ -129,9 +131,12 @@ def test_chance_and_habits_raise_less_than_one_alarm_per_app_year() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [71, 72, 73])
+@pytest.mark.parametrize("seed", range(701, 708))
 def test_chance_and_habits_raise_less_than_one_alarm_per_app_year_over_many_apps(seed: int) -> None:
-    assert alarms_per_app_year(seed, apps=8, days=28, step=1) < 1
+    """Thirty app-years of each seed; the sum of all is what ``models/policy/silence.yaml`` says."""
+    found = alarms_per_app_year(seed, apps=8, days=28, step=1)
+    print(f"seed {seed}: {found:.3f} alarms per app-year")
+    assert found < 1
 
 
 CLUSTERED = {"clusters": 3, "spread": 0.2}

@@ -221,7 +221,6 @@ def read_downwards(text: str) -> str:
     return " ".join(" ".join([text, *columns]).split())
 
 
-@pytest.mark.slow
 def test_what_is_old_or_silent_is_said_by_every_command(done: Path, truth: Truth) -> None:
     """The fleet ended weeks before anybody looks at it."""
     for command_ in ("status", "slo", "doctor"):
