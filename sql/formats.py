@@ -13,6 +13,17 @@ ENGINE_FORMATS = {"json": "JSONEachRow", "protobuf": "ProtobufSingle", "protobuf
 _UNREADABLE_CODES = frozenset({6, 25, 26, 27, 32, 33, 72, 117, 128, 130, 131, 190, 306, 349, 436, 444, 467})
 """Codes the engine gives for bytes it cannot parse (ClickHouse, src/Common/ErrorCodes.cpp)."""
 
+_LATER_INDEXES = (
+    "idx_trace_id",
+    "idx_duration",
+    "idx_lower_body",
+    *(
+        f"idx_{what}_attr_{part}"
+        for what in ("res", "scope", "span", "log", "attr")
+        for part in ("key", "value")
+    ),
+)
+
 _THROWN_BY_STATEMENT = 395
 """Code of ``throwIf``: the ingest statements throw it where a value is nested deeper than their structure, and where
 text is not UTF-8 or an enum is not the protocol's."""
@@ -22,6 +33,8 @@ _ANY_OTLP: dict[str, str | int | float] = {
     "output_format_json_quote_denormals": 1,
     # Off: this pass hashes the nested types of every comparison; 0.3 of 0.5 s of a small object's plan.
     "optimize_and_compare_chain": 0,
+    # Off: it hashes the nested types under a condition, up to 0.5 s of a plan.
+    "use_query_condition_cache": 0,
     # An empty list is told from no value by the presence of its member.
     "allow_experimental_nullable_tuple_type": 1,
     # The patterns are ours (models/policy/redaction.yaml) and their cost is measured.
@@ -49,6 +62,16 @@ def protobuf_settings(schema: str, message: str) -> dict[str, str | int | float]
         "format_schema_source": "string",
         "format_schema": schema,
         "format_schema_message_name": message,
+    }
+
+
+def insert_settings() -> dict[str, str | int | float]:
+    """Settings telemetry is inserted with."""
+    return {
+        # A partition is a day, and one object may hold a year.
+        "max_partitions_per_insert_block": 0,
+        # What people search by is indexed when parts are merged, which does it again anyway; that by batch stays.
+        "exclude_materialize_skip_indexes_on_insert": ",".join(_LATER_INDEXES),
     }
 
 

@@ -1,7 +1,7 @@
 -- purpose: OTLP traces of one object into otel.otel_traces, JSON or Protobuf alike. Attributes become text in the
 --   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
---   batch_id UUID, first_day Date, last_day Date (days inserted by this statement, at most 100),
+--   batch_id UUID,
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 --   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
 --   (what is hidden before it is stored: models/redaction.py)
@@ -17,8 +17,8 @@ WITH
         {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
 SELECT
     otlp_time(started),
-    otlp_trace_id(trace_id, json),
-    otlp_span_id(span_id, json),
+    otlp_trace_id(trace_id, json) AS trace,
+    otlp_span_id(span_id, json) AS span,
     otlp_span_id(parent_id, json),
     otlp_sound(trace_state, json),
     otlp_sound(span_name, json),
@@ -84,6 +84,5 @@ ARRAY JOIN
     trace_id, span_id, parent_id, trace_state, span_name, kind, started, ended, attributes,
     status_code, status_message, event_time, event_name, event_attributes, link_trace_id,
     link_span_id, link_trace_state, link_attributes
-WHERE otlp_span_fault(otlp_trace_id(trace_id, json), otlp_span_id(span_id, json), started, ended, event_time, json,
+WHERE otlp_span_fault(trace, span, started, ended, event_time,
         {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) = ''
-    AND toDate(otlp_time(started)) BETWEEN {first_day:Date} AND {last_day:Date}

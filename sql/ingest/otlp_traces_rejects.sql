@@ -23,7 +23,7 @@ FROM
         rowNumberInAllBlocks() + 1 AS position,
         otlp_trace_id(span.traceId, json) AS trace_id,
         otlp_span_id(span.spanId, json) AS span_id,
-        otlp_span_fault(trace_id, span_id, span.startTimeUnixNano, span.endTimeUnixNano, span.events.timeUnixNano, json,
+        otlp_span_fault(trace_id, span_id, span.startTimeUnixNano, span.endTimeUnixNano, span.events.timeUnixNano,
             {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) AS fault
     FROM
     (

@@ -7,7 +7,7 @@ SELECT
     'otel_traces' AS table_name,
     if(fault = '', toDate(otlp_time(span.startTimeUnixNano)), toDate(0)) AS day,
     otlp_span_fault(otlp_trace_id(span.traceId, json), otlp_span_id(span.spanId, json),
-        span.startTimeUnixNano, span.endTimeUnixNano, span.events.timeUnixNano, json,
+        span.startTimeUnixNano, span.endTimeUnixNano, span.events.timeUnixNano,
         {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) AS fault,
     count() AS records
 FROM

@@ -157,11 +157,11 @@ CREATE OR REPLACE FUNCTION otlp_shown AS (key, text, hide) -> if(
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_map AS (attributes, json, hide) -> mapFromArrays(
-    arrayMap(pair -> toLowCardinality(otlp_sound(tupleElement(pair, 'key'), json)), attributes),
+    arrayMap(key -> toLowCardinality(otlp_sound(key, json)), tupleElement(attributes, 'key')),
     arrayMap(
         (key, text) -> otlp_shown(key, text, hide),
-        arrayMap(pair -> tupleElement(pair, 'key'), attributes),
-        arrayMap(pair -> otlp_text(tupleElement(pair, 'value'), json), attributes)))
+        tupleElement(attributes, 'key'),
+        arrayMap(value -> otlp_text(value, json), tupleElement(attributes, 'value'))))
 
 -- statement
 CREATE OR REPLACE FUNCTION otlp_maps_1 AS (nested, json, hide) -> arrayMap(level_1 -> otlp_map(level_1, json, hide), nested)
@@ -248,13 +248,13 @@ CREATE OR REPLACE FUNCTION otlp_in_range AS (nanoseconds, time_from, time_to) ->
     nanoseconds >= time_from AND nanoseconds < time_to
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_id_fault AS (id, digits, json) ->
-    length(id) != digits OR (json AND NOT match(id, '^[0-9a-f]+$')) OR id = repeat('0', digits)
+CREATE OR REPLACE FUNCTION otlp_id_fault AS (id, digits) ->
+    length(id) != digits OR NOT match(id, '^[0-9a-f]*[1-9a-f][0-9a-f]*$')
 
 -- statement
-CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended, events, json, time_from, time_to, received_to) -> multiIf(
-    otlp_id_fault(trace_id, 32, json), 'invalid trace id',
-    otlp_id_fault(span_id, 16, json), 'invalid span id',
+CREATE OR REPLACE FUNCTION otlp_span_fault AS (trace_id, span_id, started, ended, events, time_from, time_to, received_to) -> multiIf(
+    otlp_id_fault(trace_id, 32), 'invalid trace id',
+    otlp_id_fault(span_id, 16), 'invalid span id',
     NOT otlp_in_range(started, time_from, time_to)
         OR (ended != 0 AND NOT otlp_in_range(ended, time_from, time_to))
         OR arrayExists(moment -> moment != 0 AND NOT otlp_in_range(moment, time_from, time_to), events),

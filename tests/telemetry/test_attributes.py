@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.ingest.telemetry.deep import CUT, LEVELS, double_text
+from sql.formats import insert_settings
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import Load
@@ -138,3 +139,11 @@ def test_senders_without_a_name_are_told_apart(warehouse: Warehouse, load: Load)
         "SELECT toString(app_id) FROM otel.otel_traces_current ORDER BY Timestamp"
     ).to_series()
     assert found.to_list() == [app for _, app in NAMELESS]
+
+
+def test_what_an_insert_leaves_to_merges_is_every_index_but_that_of_batches(warehouse: Warehouse) -> None:
+    left = insert_settings()["exclude_materialize_skip_indexes_on_insert"]
+    there = warehouse.frame_of(
+        "SELECT DISTINCT name FROM system.data_skipping_indices WHERE database = 'otel' AND table LIKE 'otel\\_%'"
+    )["name"].to_list()
+    assert {*str(left).split(","), "idx_batch"} == set(there)

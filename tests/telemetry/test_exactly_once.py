@@ -66,7 +66,7 @@ def test_rows_without_a_ledger_line_are_invisible(
 def test_fewer_rows_than_counted_are_not_published(
     warehouse: Warehouse, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load_module, "_day_ranges", lambda days: iter(()))
+    monkeypatch.setattr(load_module, "_write", lambda *_: None)
     with pytest.raises(ControlTotalError, match="0 rows written where the object holds 5"):
         load(otlp.delimited(otlp.traces(5)))
     assert warehouse.frame_of("SELECT count() FROM raw_deliveries").item() == 0

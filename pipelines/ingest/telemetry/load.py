@@ -10,6 +10,7 @@ import hashlib
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -23,10 +24,10 @@ from models.redaction import Redaction, redaction
 from pipelines.ingest.telemetry.frames import Encoding
 from pipelines.ingest.telemetry.policy import load_policy
 from pipelines.ingest.telemetry.repair import Findings, flattened, put_right, readable, suspects
-from pipelines.ingest.telemetry.signals import READERS, SignalReader
+from pipelines.ingest.telemetry.signals import READERS, SignalReader, Target
 from pipelines.ingest.telemetry.spool import Content, Covered, SpooledMessages, frames_of, mapped, spool
 from pipelines.ingest.telemetry.structures import proto_text
-from sql.formats import is_thrown, is_unreadable, json_settings, protobuf_settings
+from sql.formats import insert_settings, is_thrown, is_unreadable, json_settings, protobuf_settings
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 
@@ -401,40 +402,60 @@ def _attempt(
 ) -> tuple[uuid.UUID, list[pl.DataFrame]]:
     """Writes all records under a fresh batch id; returns it and what the surveys counted.
 
-    With ``abandon_on_fault`` nothing is written any more once a survey found a record to set aside.
+    A signal of one table is written while it is counted, each on a core of its own; of several, only those that have
+    records are written. With ``abandon_on_fault`` no further part is written once a record to set aside was found.
     """
     batch_id = new_batch_id()
     counted: list[pl.DataFrame] = []
     expected: dict[str, list[pl.DataFrame]] = {}
-    for part in parts:
-        binding = _binding(part, terms.received_at)
-        for name in part.signals:
-            reader = READERS[name]
-            settings = engine_settings(part, reader)
-            survey = warehouse.frame(
-                reader.survey, settings=settings, structure=reader.survey_structure, **binding
-            ).with_columns(signal=pl.lit(name))
-            counted.append(survey)
-            if abandon_on_fault and not survey.filter(pl.col("fault") != "").is_empty():
-                return batch_id, counted
-            for target in reader.targets:
-                good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
-                for first_day, last_day in _day_ranges(good["day"].unique().sort().to_list()):
-                    warehouse.execute(
-                        target.statement,
-                        settings=settings,
-                        structure=target.structure,
-                        batch_id=batch_id,
-                        first_day=first_day.isoformat(),
-                        last_day=last_day.isoformat(),
-                        **binding,
-                        **terms.hide.bound(),
-                    )
-                if not good.is_empty():
+    with ThreadPoolExecutor(1) as beside:
+        for part in parts:
+            for name in part.signals:
+                reader = READERS[name]
+                surveying = beside.submit(_survey, warehouse, part, reader, terms)
+                if len(reader.targets) == 1:
+                    _write(warehouse, part, reader, reader.targets[0], terms, batch_id)
+                survey = surveying.result()
+                counted.append(survey)
+                if abandon_on_fault and not survey.filter(pl.col("fault") != "").is_empty():
+                    return batch_id, counted
+                for target in reader.targets:
+                    good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
+                    if good.is_empty():
+                        continue
+                    if len(reader.targets) > 1:
+                        _write(warehouse, part, reader, target, terms, batch_id)
                     expected.setdefault(target.table, []).append(good)
     for table, surveys in expected.items():
         _verify(warehouse, table, batch_id, pl.concat(surveys))
     return batch_id, counted
+
+
+def _survey(warehouse: Warehouse, part: SpooledMessages, reader: SignalReader, terms: _Terms) -> pl.DataFrame:
+    return warehouse.frame(
+        reader.survey,
+        settings=engine_settings(part, reader),
+        structure=reader.survey_structure,
+        **_binding(part, terms.received_at),
+    ).with_columns(signal=pl.lit(reader.name))
+
+
+def _write(
+    warehouse: Warehouse,
+    part: SpooledMessages,
+    reader: SignalReader,
+    target: Target,
+    terms: _Terms,
+    batch_id: uuid.UUID,
+) -> None:
+    warehouse.execute(
+        target.statement,
+        settings={**engine_settings(part, reader), **insert_settings()},
+        structure=target.structure,
+        batch_id=batch_id,
+        **_binding(part, terms.received_at),
+        **terms.hide.bound(),
+    )
 
 
 def _verify(warehouse: Warehouse, table: str, batch_id: uuid.UUID, good: pl.DataFrame) -> None:
@@ -488,14 +509,6 @@ def _binding(spooled: SpooledMessages, received_at: datetime) -> dict[str, Any]:
         "time_to": policy.time_to,
         "received_to": (int(received_at.timestamp()) + policy.future_seconds) * 10**9,
     }
-
-
-def _day_ranges(days: list[date]) -> Iterator[tuple[date, date]]:
-    """First and last day of each insert."""
-    size = load_policy().days_per_insert
-    for start in range(0, len(days), size):
-        part = days[start : start + size]
-        yield part[0], part[-1]
 
 
 def recorded(warehouse: Warehouse, sha256s: Sequence[str]) -> dict[str, ObjectLoad]:

@@ -18,7 +18,6 @@ class LoadPolicy:
 
     time_from: int
     time_to: int
-    days_per_insert: int
     unpacked_bytes: int
     future_seconds: int
     growing_seconds: int
@@ -33,7 +32,6 @@ def load_policy() -> LoadPolicy:
     return LoadPolicy(
         time_from=_nanoseconds(data["accepted_times"]["from"]),
         time_to=_nanoseconds(data["accepted_times"]["to"]),
-        days_per_insert=data["days_per_insert"],
         unpacked_bytes=data["unpacked_bytes"],
         future_seconds=data["future_seconds"],
         growing_seconds=data["growing_seconds"],
