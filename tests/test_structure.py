@@ -54,14 +54,6 @@ ENGINE_WORDS = re.compile(
 )
 """Types, format names, settings and sentences of ClickHouse."""
 
-STILL_THERE = {
-    "pipelines/ingest/telemetry/load.py",
-    "pipelines/ingest/telemetry/repair.py",
-    "pipelines/ingest/telemetry/spool.py",
-    "pipelines/ingest/telemetry/structures.py",
-}
-"""Readers whose structures and settings have not moved to ``sql`` yet; nothing is added here."""
-
 
 def test_only_sql_knows_what_clickhouse_calls_things() -> None:
     found = {
@@ -70,7 +62,7 @@ def test_only_sql_knows_what_clickhouse_calls_things() -> None:
         for path in (ROOT / room).rglob("*.py")
         if ENGINE_WORDS.search(path.read_text(encoding="utf-8"))
     }
-    assert sorted(found - STILL_THERE) == []
+    assert sorted(found) == []
 
 
 def test_no_public_class_shares_its_name_with_another() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.ingest.telemetry.deep import CUT, LEVELS, double_text
-from sql.formats import insert_settings
+from sql.otlp_files import insert_settings
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import Load

@@ -16,7 +16,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from pipelines.ingest.telemetry.shapes import REQUESTS
-from pipelines.ingest.telemetry.structures import DEPTH
+from sql.otlp_files import DEPTH
 
 LEVELS = 30
 """Levels of one value that are kept; Protobuf itself ends at 100 nested messages, three of them a level."""

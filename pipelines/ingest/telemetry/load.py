@@ -26,8 +26,14 @@ from pipelines.ingest.telemetry.policy import load_policy
 from pipelines.ingest.telemetry.repair import Findings, flattened, put_right, readable, suspects
 from pipelines.ingest.telemetry.signals import READERS, SignalReader, Target
 from pipelines.ingest.telemetry.spool import Content, Covered, SpooledMessages, frames_of, mapped, spool
-from pipelines.ingest.telemetry.structures import proto_text
-from sql.formats import insert_settings, is_thrown, is_unreadable, json_settings, protobuf_settings
+from sql.otlp_files import (
+    IN_ORDER,
+    insert_settings,
+    is_thrown,
+    is_unreadable,
+    json_settings,
+    protobuf_settings,
+)
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 
@@ -316,7 +322,7 @@ def _list_rejects(
             if name in part.signals:
                 warehouse.execute(
                     READERS[name].rejects,
-                    settings={**engine_settings(part, READERS[name]), "max_threads": 1},
+                    settings={**engine_settings(part, READERS[name]), **IN_ORDER},
                     structure=READERS[name].rejects_structure,
                     source_name=delivered.source_name,
                     object_name=delivered.object_name,
@@ -496,7 +502,7 @@ def engine_settings(spooled: SpooledMessages, reader: SignalReader) -> dict[str,
     """Settings the engine reads a spooled file with."""
     if spooled.family == "json":
         return json_settings()
-    return protobuf_settings(proto_text(), reader.message)
+    return protobuf_settings(reader.message)
 
 
 def _binding(spooled: SpooledMessages, received_at: datetime) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.ingest.telemetry import structures
+from sql import otlp_files
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ READERS = {
         message="Traces",
         survey="ingest/otlp_traces_survey",
         rejects="ingest/otlp_traces_rejects",
-        survey_structure=structures.TRACES_SURVEY,
-        rejects_structure=structures.TRACES_REJECTS,
-        targets=(Target("otel_traces", "ingest/otlp_traces", structures.TRACES),),
+        survey_structure=otlp_files.TRACES_SURVEY,
+        rejects_structure=otlp_files.TRACES_REJECTS,
+        targets=(Target("otel_traces", "ingest/otlp_traces", otlp_files.TRACES),),
     ),
     "metrics": SignalReader(
         name="metrics",
@@ -50,11 +50,11 @@ READERS = {
         message="Metrics",
         survey="ingest/otlp_metrics_survey",
         rejects="ingest/otlp_metrics_rejects",
-        survey_structure=structures.METRICS_SURVEY,
-        rejects_structure=structures.METRICS_REJECTS,
+        survey_structure=otlp_files.METRICS_SURVEY,
+        rejects_structure=otlp_files.METRICS_REJECTS,
         targets=tuple(
             Target(f"otel_metrics_{kind}", f"ingest/otlp_metrics_{kind}", structure)
-            for kind, structure in structures.METRICS.items()
+            for kind, structure in otlp_files.METRICS.items()
         ),
     ),
     "logs": SignalReader(
@@ -64,9 +64,9 @@ READERS = {
         message="Logs",
         survey="ingest/otlp_logs_survey",
         rejects="ingest/otlp_logs_rejects",
-        survey_structure=structures.LOGS_SURVEY,
-        rejects_structure=structures.LOGS_REJECTS,
-        targets=(Target("otel_logs", "ingest/otlp_logs", structures.LOGS),),
+        survey_structure=otlp_files.LOGS_SURVEY,
+        rejects_structure=otlp_files.LOGS_REJECTS,
+        targets=(Target("otel_logs", "ingest/otlp_logs", otlp_files.LOGS),),
     ),
 }
 """By name of the signal."""

@@ -32,7 +32,7 @@ from pipelines.ingest.telemetry.frames import (
 )
 from pipelines.ingest.telemetry.policy import spool_limits
 from pipelines.ingest.telemetry.signals import READERS
-from sql.formats import ENGINE_FORMATS
+from sql.otlp_files import ENGINE_FORMATS
 
 HEAD_BYTES = 4096
 """Beginning by which objects are found that may hold the same bytes."""
