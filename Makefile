@@ -38,7 +38,7 @@ lint: $(VENV)/.test-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test-installed ## speed as ratios, in under three minutes
+bench: $(VENV)/.test-installed ## speed as ratios, in some five minutes
 	$(BIN)/python -m bench.bench
 
 bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
