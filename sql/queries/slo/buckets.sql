@@ -11,7 +11,8 @@
 --   first_bad DateTime64(0) (start of the first bad slice, NULL if none), other_ladders (slices cut by a ladder of another
 --   length: their counts mean nothing)
 -- Sums are made per kind first and shared out to objectives after: a ladder carried through a lambda is copied for
--- each of them. Only slices in which something went wrong or was slow are looked at one by one.
+-- each of them. Only slices in which something went wrong or was slow are looked at one by one;
+-- one that shares the hash of such a slice adds nothing, as nothing in it is bad.
 WITH
     {as_of:DateTime('UTC')} AS as_of,
     slices AS
@@ -24,7 +25,7 @@ WITH
     ),
     troubled AS
     (
-        SELECT app_id, environment, slice_start
+        SELECT cityHash64(app_id, environment, slice_start)
         FROM slices
         WHERE slice_start >= {slices_from:DateTime('UTC')} AND (errors > 0 OR within[{least_rung:UInt8}] < timed)
     ),
@@ -41,7 +42,7 @@ WITH
             app_id, environment, kind, bucket, toUInt32(slice_start) AS alone,
             sum(requests), sum(errors), sum(timed), sumForEach(within), 0
         FROM slices
-        WHERE slice_start >= {slices_from:DateTime('UTC')} AND (app_id, environment, slice_start) IN troubled
+        WHERE slice_start >= {slices_from:DateTime('UTC')} AND cityHash64(app_id, environment, slice_start) IN troubled
         GROUP BY app_id, environment, kind, bucket, alone
     ),
     judged AS
