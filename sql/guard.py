@@ -49,8 +49,14 @@ REFUSED_FUNCTIONS = frozenset(
 
 ``format`` is a scalar function too and stays: as a table function it is refused by ``readonly = 1``."""
 
-_BARE_REFUSED = frozenset({"file"})
-"""Refused without brackets too: ``APPLY file`` and the like call a function by its bare name."""
+BARE_REFUSED = frozenset(
+    """
+    aiclassify aiembed aiextract aifilter aigenerate airedact aisimilarity aitranslate
+    catboostevaluate file fuzzquery hascolumnintable
+    """.split()  # noqa: SIM905
+)
+"""The scalar ones, refused without brackets too: ``APPLY file``, ``APPLY(file)`` and ``arrayMap(file, ...)`` call a
+function by its bare name. Functions that make tables cannot be called so, and columns may have their names."""
 
 _END = Token("symbol", "", 0, 0)
 _FIRST_WORDS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN")
@@ -68,10 +74,10 @@ def admit(text: str) -> None:
     if not seen or not seen[0].is_word(*_FIRST_WORDS):
         raise StatementRefused("only one SELECT, WITH, SHOW, DESCRIBE or EXPLAIN is read here")
     for place, token in enumerate(seen):
-        _admit_token(token, seen[place + 1 : place + 3], seen[max(0, place - 1) : place])
+        _admit_token(token, seen[place + 1 : place + 3])
 
 
-def _admit_token(token: Token, following: list[Token], before: list[Token]) -> None:
+def _admit_token(token: Token, following: list[Token]) -> None:
     after = following[0] if following else _END
     if token.kind == "unclear":
         raise StatementRefused(f"the statement cannot be read from character {token.start + 1} on")
@@ -89,6 +95,5 @@ def _admit_token(token: Token, following: list[Token], before: list[Token]) -> N
         raise StatementRefused("a SETTINGS clause is not available to readers")
     if token.text == ":" and after.is_word("IDENTIFIER"):
         raise StatementRefused("a parameter of type Identifier is not available to readers")
-    called = after.text == "(" or bool(before and before[0].is_word("APPLY"))
-    if token.name in _BARE_REFUSED or (called and token.name in REFUSED_FUNCTIONS):
+    if token.name in BARE_REFUSED or (after.text == "(" and token.name in REFUSED_FUNCTIONS):
         raise StatementRefused(f"the function {token.name} is not available to readers")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import StatementRefused
-from sql.guard import ALLOWED_TABLE_FUNCTIONS, REFUSED_FUNCTIONS, admit
+from sql.guard import ALLOWED_TABLE_FUNCTIONS, BARE_REFUSED, REFUSED_FUNCTIONS, admit
 from sql.warehouse import Warehouse
 
 SECRET = "hunter2-canary"
@@ -32,6 +32,8 @@ ADMITTED = [
     "SELECT count() FROM system.query_log WHERE Settings['log_comment'] = 'x'",
     "SELECT 'DROP TABLE t; INSERT INTO t' /* ; */",
     "SELECT 'it''s', 'a\\'b; c'",
+    "SELECT url, cluster FROM (SELECT 1 AS url, 2 AS cluster)",
+    "SELECT * APPLY(toString) FROM (SELECT 1)",
 ]
 
 REFUSED = [
@@ -104,6 +106,20 @@ def test_every_table_function_of_the_engine_is_either_refused_or_harmless(wareho
     harmless_when_readonly = {"format"}
     unknown = set(names) - REFUSED_FUNCTIONS - ALLOWED_TABLE_FUNCTIONS - harmless_when_readonly
     assert not unknown
+
+
+@pytest.mark.parametrize("call", ["* APPLY {}", "* APPLY({})", "arrayMap({}, [a])", 'arrayMap("{}", [a])'])
+def test_no_refused_function_of_the_engine_is_called_by_its_bare_name(
+    warehouse: Warehouse, call: str
+) -> None:
+    names = set(warehouse.frame_of("SELECT lower(name) AS name FROM system.functions")["name"])
+    scalar = sorted(BARE_REFUSED | names & REFUSED_FUNCTIONS)
+    assert {"file", "hascolumnintable"} <= set(scalar)
+    for name in scalar:
+        with pytest.raises(StatementRefused, match=f"the function {name} is not available"):
+            admit(f"SELECT {call.format(name)} FROM (SELECT 'x' AS a)")
+    for name in sorted(REFUSED_FUNCTIONS - set(scalar)):
+        admit(f"SELECT {name} FROM t")
 
 
 def test_no_function_of_the_engine_reads_the_machine_for_a_reader(ask, warehouse, secret_file: Path) -> None:
