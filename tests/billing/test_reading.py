@@ -295,6 +295,36 @@ def test_a_cell_that_cannot_be_read_is_empty_and_counted_with_its_money(bills: B
     assert bills.ingest().repairs == ()
 
 
+def test_what_was_repaired_alike_is_one_line_with_the_money_of_each_currency(bills: Bills) -> None:
+    """Both metrics, each by its currency, of all rows; the example is the first of all values by the alphabet."""
+    repaired = [
+        ("many", "USD", "1", "10"),
+        ("few", "USD", "2", "20"),
+        ("some", "EUR", "4", "40"),
+        ("all", "EUR", "8", "80"),
+    ]
+    rows = [
+        _row(
+            number,
+            ConsumedQuantity=told,
+            BillingCurrency=currency,
+            BilledCost=billed,
+            EffectiveCost=effective,
+        )
+        for number, (told, currency, billed, effective) in enumerate(repaired)
+    ]
+    bills.put("a.csv", _csv(*rows, _row(9, BilledCost="16", EffectiveCost="160")))
+    (line,) = bills.ingest().repairs
+    assert (line.object_name, line.period, line.subject) == ("a.csv", SEPTEMBER, "ConsumedQuantity")
+    assert (line.records, line.example) == (4, "all")
+    assert line.amounts == {
+        "USD/BilledCost": 3,
+        "USD/EffectiveCost": 30,
+        "EUR/BilledCost": 12,
+        "EUR/EffectiveCost": 120,
+    }
+
+
 BROKEN = "holds bytes that are no UTF-8: replaced by U+FFFD"
 
 
