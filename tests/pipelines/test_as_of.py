@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import polars as pl
 import pytest
@@ -17,7 +18,10 @@ from models.policy import silence_policy
 from models.settings import Settings
 from pipelines.compute import AsOf, compute_slices, newest_complete
 from pipelines.ingest.telemetry import load_object
+from sql.local_warehouse import open_warehouse
+from sql.publish import new_batch_id, publish_periods
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 END = datetime(2026, 3, 2, 12, 3, tzinfo=UTC)
 """Inside a slice."""
@@ -103,6 +107,151 @@ class Workspace:
 @pytest.fixture
 def workspace(fresh_warehouse: Warehouse, tmp_path: Path) -> Workspace:
     return Workspace(fresh_warehouse, tmp_path)
+
+
+@pytest.fixture
+def ledger(migrated: Migrated, tmp_path: Path) -> Iterator[Warehouse]:
+    """An empty warehouse of one test, for what arrived to be written by hand."""
+    with open_warehouse(migrated(tmp_path / "ledger")) as warehouse:
+        yield warehouse
+
+
+def at(text: str) -> datetime:
+    """A moment of March 2026, ``<day> <hour>:<minute>``."""
+    return datetime.strptime(f"2026-03-{text}", "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+
+
+def deliver(warehouse: Warehouse, *lines: dict[str, object]) -> None:
+    """Lines of the ledger on an object with traces that was loaded, but for what they say."""
+    usual = {
+        "kind": "telemetry",
+        "signal": "traces",
+        "state": "loaded",
+        "source_name": "files",
+        "object_name": "a",
+        "object_sha256": "",
+        "batch_id": str(UUID(int=1)),
+        "rows": 1,
+    }
+    warehouse.insert("raw_deliveries", pl.DataFrame([{**usual, **line} for line in lines]))
+
+
+NOT_LOADED: list[dict[str, object]] = [{"kind": "billing"}, {"state": "refused"}, {"rows": 0}]
+
+
+def test_receipts_are_when_objects_with_traces_arrived_and_their_median(ledger: Warehouse) -> None:
+    """Each object has hours of its own, so that no line passes for another."""
+
+    def spans_of(batch: int, *moments: str) -> None:
+        rows = {"Timestamp": [at(one) for one in moments], "x_BatchId": str(UUID(int=batch))}
+        ledger.insert("otel.otel_traces", pl.DataFrame(rows))
+
+    def arrives(batch: int, written: str, *days: tuple[int, int], recorded: str = "", **more: object) -> None:
+        for day, rows in days:
+            line = {"period": date(2026, 3, day), "rows": rows, "modified_at": at(written), **more}
+            line |= {"object_name": str(batch), "batch_id": str(UUID(int=batch))}
+            deliver(ledger, {**line, "recorded_at": at(recorded or "31 00:00")})
+
+    # half of ten rows are reached on the second day; the ledger has the days in any order
+    arrives(1, "05 09:00", (3, 5), (1, 4), (2, 1))
+    # a clock ahead: when the first of its lines was written counts
+    arrives(2, "30 00:00", (4, 7), recorded="06 10:00")
+    arrives(2, "30 00:00", (5, 1), recorded="06 11:00")
+    # of the day before, after all that came on their own day: the hour is that of its spans of that day
+    arrives(3, "21 08:00", (20, 4), (19, 1))
+    spans_of(3, "19 01:00", "20 20:00", "20 21:00", "20 22:00", "20 23:00")
+    # the same, but as early as the newest that came on its own day; that one; and one of two days before
+    arrives(4, "16 06:00", (15, 2))
+    arrives(5, "16 06:00", (16, 2))
+    arrives(6, "22 07:00", (20, 2))
+    for batch, moment in ((4, "15 20:00"), (5, "16 05:00"), (6, "20 20:00")):
+        spans_of(batch, moment, moment)
+    # one that claims days to come takes nobody's hour away
+    arrives(7, "23 05:00", (29, 1))
+    for other in (*NOT_LOADED, {"signal": "logs"}, {"source_name": "live"}):
+        moments = {"period": date(2026, 3, 24), "modified_at": at("24 00:00"), "recorded_at": at("24 00:00")}
+        deliver(ledger, {**moments, **other})
+    assert ledger.frame("queries/freshness/receipts", live_source="live").rows() == [
+        (at("05 09:00"), at("02 12:00")),
+        (at("06 10:00"), at("04 12:00")),
+        (at("16 06:00"), at("15 12:00")),
+        (at("16 06:00"), at("16 12:00")),
+        (at("21 08:00"), at("20 21:30")),
+        (at("22 07:00"), at("20 12:00")),
+        (at("23 05:00"), at("29 12:00")),
+    ]
+
+
+def test_heartbeats_count_where_live_telemetry_ever_came_in(ledger: Warehouse) -> None:
+    beats = [("b", "02 10:00", "02 10:01"), ("a", "02 09:00", "02 10:03"), ("b", "02 10:05", "02 10:06")]
+    for intake, loaded, recorded in beats:
+        row = {"intake": [intake], "loaded_through": [at(loaded)], "recorded_at": [at(recorded)]}
+        ledger.insert("raw_intake_heartbeats", pl.DataFrame(row))
+
+    def heard() -> list[tuple[object, ...]]:
+        return ledger.frame("queries/freshness/heartbeats", live_source="live").rows()
+
+    live = {"source_name": "live", "signal": "logs"}
+    deliver(ledger, {"source_name": "files"}, *({**live, **other} for other in NOT_LOADED))
+    assert heard() == []
+    deliver(ledger, live)
+    assert heard() == [("a", at("02 09:00"), at("02 10:03")), ("b", at("02 10:05"), at("02 10:06"))]
+
+
+def test_senders_are_apps_with_spans_by_day(ledger: Warehouse) -> None:
+    lines: list[tuple[str, int, int, str, str | None]] = [
+        ("b", 2, 1, "test", "02 10:00"),
+        ("b", 2, 9, "prod", "02 11:00"),
+        ("b", 1, 1, "", "01 09:00"),
+        ("a", 2, 2, "", "02 08:00"),
+        ("logs alone", 2, 0, "", None),
+    ]
+    batch = new_batch_id()
+    rows = [
+        {
+            "app_id": app,
+            "usage_date": date(2026, 3, day),
+            "spans": spans,
+            "environment": environment,
+            "last_span_at": at(last) if last else None,
+            "last_seen": at("02 23:00"),
+            "batch_id": str(batch),
+        }
+        for app, day, spans, environment, last in lines
+    ]
+    ledger.insert("core_app_telemetry_daily", pl.DataFrame(rows))
+    days = {row["usage_date"]: "" for row in rows}
+    publish_periods(ledger, "slices", {"core_app_telemetry_daily": batch}, days, {})
+    assert ledger.frame("queries/freshness/senders").rows() == [
+        ("a", date(2026, 3, 2), at("02 08:00")),
+        ("b", date(2026, 3, 1), at("01 09:00")),
+        ("b", date(2026, 3, 2), at("02 11:00")),
+    ]
+
+
+def test_requests_per_hour_are_those_before_a_moment_without_health_checks(ledger: Warehouse) -> None:
+    lines = [
+        ("a", "prod", "server", "02 09:55", 1),  # before all that is asked for
+        ("a", "prod", "server", "02 10:00", 2),
+        ("a", "prod", "consumer", "02 10:25", 4),
+        ("a", "prod", "health", "02 10:55", 8),
+        ("a", "prod", "server", "02 11:55", 16),
+        ("a", "prod", "server", "02 12:00", 32),  # the slice after the moment
+        ("a", "", "server", "02 10:05", 64),
+        ("b", "prod", "health", "02 10:00", 128),
+        ("b", "prod", "server", "02 11:00", 0),
+    ]
+    batch = new_batch_id()
+    names = ("app_id", "environment", "kind", "slice_start", "requests")
+    rows = [dict(zip(names, (*line[:3], at(line[3]), line[4]), strict=True)) for line in lines]
+    ledger.insert("core_request_slices", pl.DataFrame(rows).with_columns(batch_id=pl.lit(str(batch))))
+    publish_periods(ledger, "slices", {"core_request_slices": batch}, {date(2026, 3, 2): ""}, {})
+    found = ledger.frame("queries/silence/hours", since=at("02 10:00"), as_of=at("02 12:00"))
+    assert found.rows() == [
+        ("a", "", at("02 10:00"), 64, at("02 10:10")),
+        ("a", "prod", at("02 10:00"), 6, at("02 10:30")),
+        ("a", "prod", at("02 11:00"), 16, at("02 12:00")),
+    ]
 
 
 def test_no_sender_moves_as_of_or_what_others_are_judged_by(workspace: Workspace) -> None:

@@ -2,7 +2,8 @@
 -- parameters: live_source String (the intake's segments are left out: its heartbeats speak for it)
 -- columns: received_at DateTime64(9), median_at DateTime64(9)
 -- The ledger knows the median's day. Only where it is the day before the receipt's does the hour matter, and then it is
--- read from that day's spans of the batch; else the median stands at noon of its day.
+-- read from that day's spans of the batch, unless a later object came on its own day and is fresh whatever the hour; else the
+-- median stands at noon of its day.
 WITH
     objects AS
 (
@@ -25,7 +26,7 @@ WITH
     WHERE (x_BatchId, toDate(Timestamp)) IN
     (
         SELECT batch_id, median_day FROM objects WHERE toDate(received_at) = median_day + 1
-            AND received_at > (SELECT max(received_at) FROM objects WHERE toDate(received_at) <= median_day)
+            AND received_at > (SELECT max(received_at) FROM objects WHERE toDate(received_at) = median_day)
     )
     GROUP BY x_BatchId, median_day
 )
