@@ -5,7 +5,7 @@ INSERT INTO core_app_resources (usage_date, app_id, resource_id, spans, batch_id
 SELECT
     toDate(Timestamp) AS usage_date,
     toString(app_id) AS app,
-    otlp_identity(arrayJoin(arrayDistinct([
+    arrayJoin(arrayDistinct(arrayMap(name -> otlp_identity(name), [
         ResourceAttributes['cloud.resource_id'], ResourceAttributes['faas.id'],
         SpanAttributes['cloud.resource_id'], SpanAttributes['faas.id']]))) AS resource_id,
     count(),

@@ -135,16 +135,25 @@ def test_copies_of_a_span_count_once_in_slices(warehouse: Warehouse, load: Load)
 
 
 def test_resources_named_in_telemetry(warehouse: Warehouse, load: Load) -> None:
+    """By either name, on the resource or the span; a span that names one twice, in whatever letters, names it once."""
     request = otlp.traces(3)
-    request.resource_spans[0].resource.attributes.extend(otlp.pairs({"cloud.resource_id": " ARN:Lambda:1 "}))
-    request.resource_spans[0].scope_spans[0].spans[0].attributes.extend(otlp.pairs({"faas.id": "ARN:two"}))
+    of_all = {"cloud.resource_id": " ARN:Lambda:1 ", "faas.id": "arn:Function"}
+    request.resource_spans[0].resource.attributes.extend(otlp.pairs(of_all))
+    first, second, _ = request.resource_spans[0].scope_spans[0].spans
+    first.attributes.extend(otlp.pairs({"faas.id": "ARN:two", "cloud.resource_id": "arn:lambda:1"}))
+    second.attributes.extend(otlp.pairs({"cloud.resource_id": "arn:three"}))
     load(otlp.delimited(request, request))
     batch = new_batch_id()
     warehouse.execute("statements/core_app_resources", days=["2026-01-01"], batch_id=batch)
     assert warehouse.frame_of(
         "SELECT app_id, resource_id, spans FROM core_app_resources WHERE batch_id = {batch:UUID} ORDER BY ALL",
         batch=batch,
-    ).rows() == [("shop", "arn:lambda:1", 3), ("shop", "arn:two", 1)]
+    ).rows() == [
+        ("shop", "arn:function", 3),
+        ("shop", "arn:lambda:1", 3),
+        ("shop", "arn:three", 1),
+        ("shop", "arn:two", 1),
+    ]
 
 
 def test_killed_at_random_moments_and_run_again(tmp_path: Path) -> None:
