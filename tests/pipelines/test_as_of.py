@@ -160,7 +160,8 @@ def test_receipts_are_when_objects_with_traces_arrived_and_their_median(ledger: 
     # of the day before, after all that came on their own day: the hour is that of its spans of that day
     arrives(3, "21 08:00", (20, 4), (19, 1))
     spans_of(3, "19 01:00", "20 20:00", "20 21:00", "20 22:00", "20 23:00")
-    # the same, but as early as the newest that came on its own day; that one; and one of two days before
+    # the same, but as early as the newest that came on its own day; those two; and one of two days before
+    arrives(8, "10 06:00", (10, 3))
     arrives(4, "16 06:00", (15, 2))
     arrives(5, "16 06:00", (16, 2))
     arrives(6, "22 07:00", (20, 2))
@@ -174,6 +175,7 @@ def test_receipts_are_when_objects_with_traces_arrived_and_their_median(ledger: 
     assert ledger.frame("queries/freshness/receipts", live_source="live").rows() == [
         (at("05 09:00"), at("02 12:00")),
         (at("06 10:00"), at("04 12:00")),
+        (at("10 06:00"), at("10 12:00")),
         (at("16 06:00"), at("15 12:00")),
         (at("16 06:00"), at("16 12:00")),
         (at("21 08:00"), at("20 21:30")),

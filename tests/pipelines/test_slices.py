@@ -287,16 +287,21 @@ def test_daily_activity_agrees_with_the_slices(computed: Warehouse, spans: list[
 
 
 def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path) -> None:
-    """The busiest, the one with errors and the first by name stay; the rest is one route without a name."""
-    plan = {"/busy": (30, 0), "/broken": (2, 1), "/a": (3, 0), "/b": (3, 0), "/c": (3, 0), "/rare": (1, 0)}
+    """The busiest, the one with errors and the first by name stay; the rest is one route without a name. Every app and day
+    ranks on its own."""
+    plan: dict[tuple[str, int], dict[str, tuple[int, int]]] = {
+        ("mill", 0): {"/busy": (1, 0), "/b": (2, 0), "/c": (2, 0), "/d": (2, 0), "/e": (2, 0)},
+        ("mill", 1): {"/busy": (1, 0), "/rare": (1, 0), "/z": (1, 0)},
+        ("shop", 0): {"/busy": (30, 0), "/broken": (2, 1), "/a": (3, 0), "/b": (3, 0), "/c": (3, 0), "/rare": (1, 0)},
+        ("shop", 1): {"/busy": (1, 0), "/broken": (1, 0), "/a": (6, 0), "/b": (7, 0), "/c": (8, 0), "/rare": (9, 0)},
+    }  # fmt: skip
     good, bad = Case("server", ""), Case("server", "error", status="Error")
     spans = []
-    for route, (count, errors) in plan.items():
-        for number in range(count):
-            at = int(DAY.timestamp()) * 10**9 + len(spans)
-            spans.append(Drawn(bad if number < errors else good, "shop", "", "", route, at, MILLISECOND))
-    # the next day ranks on its own
-    spans.append(Drawn(good, "shop", "", "", "/rare", int(DAY.timestamp() + 86_400) * 10**9, MILLISECOND))
+    for (app, day), routes in plan.items():
+        for route, (count, errors) in routes.items():
+            for number in range(count):
+                at = int(DAY.timestamp() + day * 86_400) * 10**9 + len(spans)
+                spans.append(Drawn(bad if number < errors else good, app, "", "", route, at, MILLISECOND))
     with open_warehouse(tmp_path) as warehouse:
         insert(warehouse, spans)
         policy = requests.classification(request_errors(), health_checks())
@@ -309,14 +314,25 @@ def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path
             routes_kept=3,
         )
         rows = warehouse.frame_of(
-            "SELECT toString(toDate(slice_start)), toString(route), requests, errors, within FROM core_request_slices ORDER BY 1, 2"
+            "SELECT app_id, toDayOfMonth(slice_start), toString(route), requests, errors, within FROM core_request_slices"
+            " ORDER BY 1, 2, 3"
         ).rows()
     assert rows == [
-        ("2026-03-03", "", 7, 0, [7]),
-        ("2026-03-03", "/a", 3, 0, [3]),
-        ("2026-03-03", "/broken", 2, 1, [2]),
-        ("2026-03-03", "/busy", 30, 0, [30]),
-        ("2026-03-04", "/rare", 1, 0, [1]),
+        ("mill", 3, "", 3, 0, [3]),
+        ("mill", 3, "/b", 2, 0, [2]),
+        ("mill", 3, "/c", 2, 0, [2]),
+        ("mill", 3, "/d", 2, 0, [2]),
+        ("mill", 4, "/busy", 1, 0, [1]),
+        ("mill", 4, "/rare", 1, 0, [1]),
+        ("mill", 4, "/z", 1, 0, [1]),
+        ("shop", 3, "", 7, 0, [7]),
+        ("shop", 3, "/a", 3, 0, [3]),
+        ("shop", 3, "/broken", 2, 1, [2]),
+        ("shop", 3, "/busy", 30, 0, [30]),
+        ("shop", 4, "", 8, 0, [8]),
+        ("shop", 4, "/b", 7, 0, [7]),
+        ("shop", 4, "/c", 8, 0, [8]),
+        ("shop", 4, "/rare", 9, 0, [9]),
     ]
 
 

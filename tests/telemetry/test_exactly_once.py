@@ -135,24 +135,41 @@ def test_copies_of_a_span_count_once_in_slices(warehouse: Warehouse, load: Load)
 
 
 def test_resources_named_in_telemetry(warehouse: Warehouse, load: Load) -> None:
-    """By either name, on the resource or the span; a span that names one twice, in whatever letters, names it once."""
+    """By either name, on the resource or the span; a span that names one twice, in whatever letters, names it once.
+
+    Each by app and day, of the days that are asked for, where the span is of an app.
+    """
     request = otlp.traces(3)
     of_all = {"cloud.resource_id": " ARN:Lambda:1 ", "faas.id": "arn:Function"}
     request.resource_spans[0].resource.attributes.extend(otlp.pairs(of_all))
     first, second, _ = request.resource_spans[0].scope_spans[0].spans
     first.attributes.extend(otlp.pairs({"faas.id": "ARN:two", "cloud.resource_id": "arn:lambda:1"}))
     second.attributes.extend(otlp.pairs({"cloud.resource_id": "arn:three"}))
-    load(otlp.delimited(request, request))
+    others = [
+        ("mill", 0, "arn:two"),
+        ("shop", -1, "arn:two"),
+        ("shop", -2, "arn:before"),
+        ("", 0, "arn:nobody"),
+    ]
+    objects = [request, request]
+    for number, (app, day, resource) in enumerate(others, 10):
+        other = otlp.traces(1, otlp.NOON + day * 86_400 * otlp.SECOND, app, number)
+        other.resource_spans[0].resource.attributes.extend(otlp.pairs({"faas.id": resource}))
+        objects.append(other)
+    load(otlp.delimited(*objects))
     batch = new_batch_id()
-    warehouse.execute("statements/core_app_resources", days=["2026-01-01"], batch_id=batch)
+    warehouse.execute("statements/core_app_resources", days=["2025-12-31", "2026-01-01"], batch_id=batch)
     assert warehouse.frame_of(
-        "SELECT app_id, resource_id, spans FROM core_app_resources WHERE batch_id = {batch:UUID} ORDER BY ALL",
+        "SELECT app_id, toDayOfMonth(usage_date), resource_id, spans FROM core_app_resources"
+        " WHERE batch_id = {batch:UUID} ORDER BY ALL",
         batch=batch,
     ).rows() == [
-        ("shop", "arn:function", 3),
-        ("shop", "arn:lambda:1", 3),
-        ("shop", "arn:three", 1),
-        ("shop", "arn:two", 1),
+        ("mill", 1, "arn:two", 1),
+        ("shop", 1, "arn:function", 3),
+        ("shop", 1, "arn:lambda:1", 3),
+        ("shop", 1, "arn:three", 1),
+        ("shop", 1, "arn:two", 1),
+        ("shop", 31, "arn:two", 1),
     ]
 
 
