@@ -149,7 +149,7 @@ def test_receipts_are_when_objects_with_traces_arrived_and_their_median(ledger: 
     def arrives(batch: int, written: str, *days: tuple[int, int], recorded: str = "", **more: object) -> None:
         for day, rows in days:
             line = {"period": date(2026, 3, day), "rows": rows, "modified_at": at(written), **more}
-            line |= {"object_name": str(batch), "batch_id": str(UUID(int=batch))}
+            line = {"object_name": str(batch), "batch_id": str(UUID(int=batch)), **line}
             deliver(ledger, {**line, "recorded_at": at(recorded or "31 00:00")})
 
     # half of ten rows are reached on the second day; the ledger has the days in any order
@@ -167,6 +167,10 @@ def test_receipts_are_when_objects_with_traces_arrived_and_their_median(ledger: 
     arrives(6, "22 07:00", (20, 2))
     for batch, moment in ((4, "15 20:00"), (5, "16 05:00"), (6, "20 20:00")):
         spans_of(batch, moment, moment)
+    # two in one batch
+    arrives(9, "21 09:00", (20, 2))
+    arrives(9, "21 09:00", (18, 3), object_name="beside")
+    spans_of(9, "20 18:00", "20 18:00")
     # one that claims days to come takes nobody's hour away
     arrives(7, "23 05:00", (29, 1))
     for other in (*NOT_LOADED, {"signal": "logs"}, {"source_name": "live"}):
@@ -179,6 +183,8 @@ def test_receipts_are_when_objects_with_traces_arrived_and_their_median(ledger: 
         (at("16 06:00"), at("15 12:00")),
         (at("16 06:00"), at("16 12:00")),
         (at("21 08:00"), at("20 21:30")),
+        (at("21 09:00"), at("18 12:00")),
+        (at("21 09:00"), at("20 18:00")),
         (at("22 07:00"), at("20 12:00")),
         (at("23 05:00"), at("29 12:00")),
     ]
