@@ -297,8 +297,9 @@ def test_a_cell_that_cannot_be_read_is_empty_and_counted_with_its_money(bills: B
 
 def test_what_was_repaired_alike_is_one_line_with_the_money_of_each_currency(bills: Bills) -> None:
     """Both metrics, each by its currency, of all rows; the example is the first of all values by the alphabet."""
+    least = ".000000000000000001"
     repaired = [
-        ("many", "USD", "1", "10"),
+        ("many", "USD", f"1{least}", f"10{least}"),
         ("few", "USD", "2", "20"),
         ("some", "EUR", "4", "40"),
         ("all", "EUR", "8", "80"),
@@ -318,8 +319,8 @@ def test_what_was_repaired_alike_is_one_line_with_the_money_of_each_currency(bil
     assert (line.object_name, line.period, line.subject) == ("a.csv", SEPTEMBER, "ConsumedQuantity")
     assert (line.records, line.example) == (4, "all")
     assert line.amounts == {
-        "USD/BilledCost": 3,
-        "USD/EffectiveCost": 30,
+        "USD/BilledCost": Decimal(f"3{least}"),
+        "USD/EffectiveCost": Decimal(f"30{least}"),
         "EUR/BilledCost": 12,
         "EUR/EffectiveCost": 120,
     }

@@ -245,7 +245,8 @@ def test_requests_per_hour_are_those_before_a_moment_without_health_checks(ledge
         ("a", "prod", "health", "02 10:55", 8),
         ("a", "prod", "server", "02 11:55", 16),
         ("a", "prod", "server", "02 12:00", 32),  # the slice after the moment
-        ("a", "", "server", "02 10:05", 64),
+        ("a", "", "server", "02 11:05", 64),
+        ("b", "", "server", "02 10:30", 1),
         ("b", "prod", "health", "02 10:00", 128),
         ("b", "prod", "server", "02 11:00", 0),
     ]
@@ -256,9 +257,10 @@ def test_requests_per_hour_are_those_before_a_moment_without_health_checks(ledge
     publish_periods(ledger, "slices", {"core_request_slices": batch}, {date(2026, 3, 2): ""}, {})
     found = ledger.frame("queries/silence/hours", since=at("02 10:00"), as_of=at("02 12:00"))
     assert found.rows() == [
-        ("a", "", at("02 10:00"), 64, at("02 10:10")),
+        ("a", "", at("02 11:00"), 64, at("02 11:10")),
         ("a", "prod", at("02 10:00"), 6, at("02 10:30")),
         ("a", "prod", at("02 11:00"), 16, at("02 12:00")),
+        ("b", "", at("02 10:00"), 1, at("02 10:35")),
     ]
 
 
