@@ -2,9 +2,149 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
 import pytest
 
-from pipelines.compute import publishing, rules
+from models.settings import EnvironmentSettings, Settings
+from pipelines.compute import (
+    AsOf,
+    anomalies,
+    compute_costs,
+    compute_unit_costs,
+    marts,
+    publishing,
+    rules,
+    slo,
+)
+from pipelines.compute.publishing import Outcome
+from sql.publish import WHOLE_TABLE, new_batch_id, publish
+from sql.warehouse import Warehouse
+
+JANUARY, FEBRUARY, MAY = date(2026, 1, 1), date(2026, 2, 1), date(2026, 5, 1)
+AS_OF = AsOf(datetime(2026, 3, 1, tzinfo=UTC), date(2026, 2, 28))
+
+
+class Published:
+    """Releases that say something else each time, though their rows stay the same."""
+
+    TABLES: Mapping[str, str] = {
+        "billing/aws": "raw_focus_costs",
+        "identities": "core_identities",
+        "registry": "core_apps",
+        "costs": "core_app_costs_daily",
+        "slices": "core_request_slices",
+        "slo": "mart_slo_status",
+    }
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self.january_charged_in_february = new_batch_id()
+        row = {"billing_period": FEBRUARY, "usage_date": JANUARY, "app_id": "a", "effective_cost": Decimal(1)}
+        frame = pl.DataFrame([row], schema_overrides={"effective_cost": pl.Decimal(38, 18)})
+        publishing.insert(warehouse, "core_app_costs_daily", frame, self.january_charged_in_february)
+
+    def again(self, scope: str, period: date = WHOLE_TABLE) -> None:
+        batch = self.january_charged_in_february if scope == "costs" else new_batch_id()
+        publish(
+            self._warehouse,
+            scope,
+            period,
+            batches={self.TABLES[scope]: batch},
+            rows=1,
+            sha256=str(new_batch_id()),
+            version=AS_OF.slice_end,
+        )
+
+
+@pytest.fixture
+def published(fresh_warehouse: Warehouse) -> Published:
+    fresh_warehouse.execute_text("TRUNCATE TABLE period_head")
+    found = Published(fresh_warehouse)
+    for scope in ("identities", "registry", "slo"):
+        found.again(scope)
+    found.again("costs", FEBRUARY)
+    found.again("slices", date(2026, 1, 15))
+    found.again("slices", date(2026, 2, 15))
+    return found
+
+
+def periods(outcome: Outcome) -> list[date]:
+    return [one.period for one in outcome.releases]
+
+
+def test_cost_of_a_month_is_that_of_its_bill_identities_and_registry(
+    fresh_warehouse: Warehouse, published: Published, tmp_path: Path
+) -> None:
+    settings = Settings(tmp_path, tmp_path, tmp_path)
+    published.again("billing/aws", MAY)
+    assert periods(compute_costs(fresh_warehouse, settings)) == [MAY]
+    for scope, period in (("billing/aws", MAY), ("identities", WHOLE_TABLE), ("registry", WHOLE_TABLE)):
+        assert periods(compute_costs(fresh_warehouse, settings)) == []
+        published.again(scope, period)
+        assert periods(compute_costs(fresh_warehouse, settings)) == [MAY], scope
+
+
+def test_unit_costs_of_a_month_are_those_of_its_usage_whichever_month_charged_it(
+    fresh_warehouse: Warehouse, published: Published, tmp_path: Path
+) -> None:
+    settings = Settings(tmp_path, tmp_path, tmp_path)
+    assert periods(compute_unit_costs(fresh_warehouse, settings)) == [JANUARY, FEBRUARY]
+    for scope, period, stale in (
+        ("costs", FEBRUARY, [JANUARY]),
+        ("slices", date(2026, 1, 15), [JANUARY]),
+        ("slices", date(2026, 2, 15), [FEBRUARY]),
+        ("registry", WHOLE_TABLE, [JANUARY, FEBRUARY]),
+    ):
+        assert periods(compute_unit_costs(fresh_warehouse, settings)) == []
+        published.again(scope, period)
+        assert periods(compute_unit_costs(fresh_warehouse, settings)) == stale, scope
+
+
+def test_answers_of_a_moment_are_those_of_all_they_are_made_of(
+    fresh_warehouse: Warehouse, published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every release that is read, the moment's own parts, and what a workspace calls production."""
+    prints: list[str] = []
+    for module in (anomalies, slo, marts):
+        monkeypatch.setattr(module, "is_current", lambda warehouse, scope, print_: not prints.append(print_))
+    settings, clock, day = Settings(tmp_path, tmp_path, tmp_path), AS_OF.slice_end, timedelta(days=1)
+    now = settings, AS_OF, clock
+    asked = {
+        "next cost day": (settings, replace(AS_OF, cost_day=AS_OF.cost_day + day), clock),
+        "next slice": (settings, replace(AS_OF, slice_end=AS_OF.slice_end + timedelta(minutes=5)), clock),
+        "production": (replace(settings, environments=EnvironmentSettings(("live",))), AS_OF, clock),
+        "old": (settings, AS_OF, clock + 30 * day),
+    }
+    places = {"costs": FEBRUARY, "slices": date(2026, 2, 15)}
+    made: Mapping[str, tuple[Callable[[Settings, AsOf, datetime], Outcome], set[str]]] = {
+        "anomalies": (
+            lambda said, as_of, _: anomalies.compute_anomalies(fresh_warehouse, said, as_of),
+            {"costs", "next cost day"},
+        ),
+        "slo": (
+            lambda said, as_of, moment: slo.compute_slo(fresh_warehouse, said, as_of, moment),
+            {"slices", "registry", "identities", "next slice", "production", "old"},
+        ),
+        "marts": (
+            lambda said, as_of, _: marts.compute_marts(fresh_warehouse, said, as_of),
+            {"costs", "slices", "registry", "slo", "next cost day", "next slice"},
+        ),
+    }
+    for name, (compute, parts) in made.items():
+        for part in sorted(parts):
+            prints.clear()
+            compute(*now)
+            compute(*now)
+            if part not in asked:
+                published.again(part, places.get(part, WHOLE_TABLE))
+            compute(*asked.get(part, now))
+            assert prints[0] == prints[1] != prints[2], (name, part)
 
 
 def test_other_inputs_or_rules_are_not_current(monkeypatch: pytest.MonkeyPatch) -> None:
