@@ -206,6 +206,19 @@ def test_a_nightly_job_may_come_an_hour_earlier_or_later_once_clocks_change() ->
             assert judged({"job": sent}, at).is_empty(), (shift, at)
 
 
+@pytest.mark.parametrize(("by_night", "is_silent"), [(4, False), (40, True)])
+def test_requests_may_set_in_an_hour_later_once_clocks_change(by_night: int, is_silent: bool) -> None:
+    """A hundred every five minutes from seven to seven: 25 times the night before sets in, 2.5 times does not."""
+    sent = np.full(44 * DAY, by_night)
+    for hour in range(7, 19):
+        for slice_ in range(HOUR):
+            sent[hour * HOUR + slice_ :: DAY] = 100
+    seven = 40 * DAY + 7 * HOUR
+    sent[seven : seven + HOUR] = 4
+    assert judged({"a": sent}, seven).is_empty()
+    assert bool(judged({"a": sent}, seven + HOUR).height) is is_silent
+
+
 def test_far_too_few_is_silence_until_requests_are_back() -> None:
     rng = np.random.default_rng(6)
     sent = traffic(rng, 2_400, 44, "flat")

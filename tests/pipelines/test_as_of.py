@@ -16,7 +16,7 @@ import pytest
 from models import silence
 from models.policy import silence_policy
 from models.settings import Settings
-from pipelines.compute import AsOf, compute_slices, newest_complete
+from pipelines.compute import AsOf, as_of, as_of_moment, compute_slices, newest_complete
 from pipelines.ingest.telemetry import load_object
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id, publish_periods
@@ -262,6 +262,40 @@ def test_requests_per_hour_are_those_before_a_moment_without_health_checks(ledge
         ("a", "prod", at("02 11:00"), 16, at("02 12:00")),
         ("b", "", at("02 10:00"), 1, at("02 10:35")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source_days", "whole"),
+    [
+        ((20, 20), 20),
+        ((20, 17), 17),  # three days late: still waited for
+        ((20, 16), 20),  # four: stale
+        ((20, 17, 16), 17),
+    ],
+)
+def test_a_source_holds_cost_back_until_it_is_more_than_three_days_behind(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, source_days: tuple[int, ...], whole: int
+) -> None:
+    days = {str(number): date(2026, 2, day) for number, day in enumerate(source_days)}
+    monkeypatch.setattr(as_of, "cost_days", lambda warehouse, until: days)
+    assert workspace.as_of().cost_day == date(2026, 2, whole)
+
+
+@pytest.mark.parametrize(
+    ("moment", "cost_day"),
+    [
+        (datetime(2026, 2, 20, 23, 59, tzinfo=UTC), 19),
+        (datetime(2026, 2, 21, tzinfo=UTC), 20),
+        (datetime(2026, 2, 22, tzinfo=UTC), 20),
+        (datetime(2026, 3, 5, 12, tzinfo=UTC), 20),
+    ],
+)
+def test_no_named_moment_has_costs_that_have_not_come(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, moment: datetime, cost_day: int
+) -> None:
+    monkeypatch.setattr(as_of, "cost_days", lambda warehouse, until: {"aws": date(2026, 2, 20)})
+    named = as_of_moment(workspace.warehouse, moment, CLOCK)
+    assert (named.cost_day, named.basis) == (date(2026, 2, cost_day), "named")
 
 
 def test_no_sender_moves_as_of_or_what_others_are_judged_by(workspace: Workspace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -284,6 +284,25 @@ def test_daily_activity_agrees_with_the_slices(computed: Warehouse, spans: list[
         " WHERE app_id = 'shop' AND environment = 'staging' AND usage_date = '2026-03-03'"
     ).row(0)
     assert row == tuple(timed[int(level * len(timed))] / MILLISECOND for level in (0.5, 0.95))
+
+
+def test_a_day_is_published_again_only_if_its_telemetry_changed(
+    fresh_warehouse: Warehouse, tmp_path: Path
+) -> None:
+    def at(day: int) -> Drawn:
+        return Drawn(CASES[0], "shop", "", "", "", int(DAY.timestamp() + day * 86_400) * 10**9, MILLISECOND)
+
+    def published(days: list[date] | None = None) -> tuple[list[date], int]:
+        outcome = compute_slices(fresh_warehouse, Settings(tmp_path, tmp_path, tmp_path), days)
+        return [one.period for one in outcome.releases], outcome.unchanged
+
+    first, second = DAY.date(), DAY.date() + timedelta(days=1)
+    insert(fresh_warehouse, [at(0), at(1)])
+    assert published([second]) == ([second], 1)
+    assert published() == ([first], 1)
+    assert published() == ([], 2)
+    insert(fresh_warehouse, [at(1)])
+    assert published() == ([second], 1)
 
 
 def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from models import requests, slo
 from models.policy import burn_windows, request_slices, slo_defaults
 from models.settings import EnvironmentSettings, Settings
 from pipelines.compute import AsOf, compute_slo
+from pipelines.compute.publishing import insert
 from sql.local_warehouse import open_warehouse
-from sql.publish import publish
+from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 from tests.models.slo_oracle import Answer, Slice, answer
@@ -319,3 +320,41 @@ def test_no_sender_changes_the_state_of_another_app(
     after = published(warehouse)
     assert {key: after[key] for key in before} == before
     assert after["flood", "production", "availability"]["state"] in ("page", "ticket")
+
+
+def test_only_an_app_the_catalogue_calls_deprecated_may_stop_unsaid(
+    fresh_warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """Twenty requests every hour of two weeks, and none for a day."""
+    lifecycles = ("deprecated", "production", "experimental", "")
+    batch = uuid.uuid4()
+    apps = pl.DataFrame({"app_id": lifecycles, "lifecycle": lifecycles}).with_columns(
+        app_id=pl.concat_str(pl.lit("app "), "app_id")
+    )
+    insert(fresh_warehouse, "core_apps", apps, batch)
+    publish(
+        fresh_warehouse,
+        "registry",
+        WHOLE_TABLE,
+        batches={"core_apps": batch},
+        rows=len(lifecycles),
+        sha256="apps",
+        version=AS_OF.slice_end,
+    )
+    hourly = row(0, "", "server", 20, 0, 0, random.Random(1))
+    insert_rows(
+        fresh_warehouse,
+        [
+            replace(
+                hourly,
+                app_id=app_id,
+                environment="production",
+                slice_start=AS_OF.slice_end - timedelta(hours=hours),
+            )
+            for app_id in apps["app_id"]
+            for hours in range(25, 15 * 24)
+        ],
+    )
+    compute_slo(fresh_warehouse, settings_of(tmp_path), AS_OF, AS_OF.slice_end)
+    silent = fresh_warehouse.frame_of("SELECT app_id FROM mart_app_silences_current ORDER BY app_id")
+    assert silent["app_id"].to_list() == ["app ", "app experimental", "app production"]
