@@ -7,7 +7,14 @@ from datetime import UTC, date, datetime
 
 from models import unit_costs
 from models.settings import Settings
-from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert, release_sha256
+from pipelines.compute.publishing import (
+    LEASE_WAIT_SECONDS,
+    Outcome,
+    fingerprint,
+    frame_fingerprint,
+    insert,
+    release_sha256,
+)
 from sql.publish import (
     collect,
     heads,
@@ -28,6 +35,9 @@ def compute_unit_costs(
     slices = heads(warehouse, "slices")
     current = {release.period: release for release in heads(warehouse, "unit_costs")}
     usage_months = {usage for _, usage in charging} | {release.period.replace(day=1) for release in slices}
+    # The newest team a bill names owns what the registry does not: a later month's bill may change an earlier one's.
+    apps = warehouse.frame("queries/inventory/apps").select("app_id", "team")
+    owners = frame_fingerprint(apps)
     published, unchanged = [], 0
     with lease(settings.root, "unit_costs", LEASE_WAIT_SECONDS):
         for month in sorted(usage_months):
@@ -37,6 +47,7 @@ def compute_unit_costs(
                 sorted((period, charged.get(period, "")) for period, usage in charging if usage == month),
                 [one.sha256 for one in slices if one.period.replace(day=1) == month],
                 release_sha256(warehouse, "registry"),
+                owners,
             )
             if month in current and current[month].sha256 == print_:
                 unchanged += 1
@@ -44,7 +55,7 @@ def compute_unit_costs(
             frame = unit_costs.daily(
                 warehouse.frame("queries/costs/daily", month=month),
                 warehouse.frame("queries/telemetry/daily", month=month),
-                warehouse.frame("queries/inventory/apps"),
+                apps,
             )
             batch = new_batch_id()
             insert(warehouse, "mart_app_unit_costs_daily", frame, batch)

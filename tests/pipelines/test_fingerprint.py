@@ -74,6 +74,15 @@ def published(fresh_warehouse: Warehouse) -> Published:
     return found
 
 
+def names_an_owner(warehouse: Warehouse) -> None:
+    """A bill of May gives the app of January's charge a team."""
+    batch = new_batch_id()
+    row = {"billing_period": MAY, "usage_date": MAY, "app_id": "a", "team": "payments"}
+    publishing.insert(warehouse, "core_app_costs_daily", pl.DataFrame([row]), batch)
+    tables = {"core_app_costs_daily": batch}
+    publish(warehouse, "costs", MAY, batches=tables, rows=1, sha256="may", version=AS_OF.slice_end)
+
+
 def periods(outcome: Outcome) -> list[date]:
     return [one.period for one in outcome.releases]
 
@@ -104,6 +113,9 @@ def test_unit_costs_of_a_month_are_those_of_its_usage_whichever_month_charged_it
         assert periods(compute_unit_costs(fresh_warehouse, settings)) == []
         published.again(scope, period)
         assert periods(compute_unit_costs(fresh_warehouse, settings)) == stale, scope
+    names_an_owner(fresh_warehouse)
+    assert periods(compute_unit_costs(fresh_warehouse, settings)) == [JANUARY, FEBRUARY, MAY]
+    assert periods(compute_unit_costs(fresh_warehouse, settings)) == []
 
 
 def test_answers_of_a_moment_are_those_of_all_they_are_made_of(
@@ -145,6 +157,11 @@ def test_answers_of_a_moment_are_those_of_all_they_are_made_of(
                 published.again(part, places.get(part, WHOLE_TABLE))
             compute(*asked.get(part, now))
             assert prints[0] == prints[1] != prints[2], (name, part)
+    prints.clear()
+    slo.compute_slo(fresh_warehouse, *now)
+    names_an_owner(fresh_warehouse)
+    slo.compute_slo(fresh_warehouse, *now)
+    assert prints[0] != prints[1]
 
 
 def test_other_inputs_or_rules_are_not_current(monkeypatch: pytest.MonkeyPatch) -> None:
