@@ -2,7 +2,7 @@
 --   innermost query, before anything is unfolded: carrying their nested type on costs the planner time.
 --   Equal records of one message are numbered and the number goes into their hash: a message sent again gives the same
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
---   batch_id UUID,
+--   batch_id UUID, first_day, last_day Date (no row of another day is written, as none is counted after),
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 --   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
 --   (what is hidden before it is stored: models/redaction.py)
@@ -75,3 +75,4 @@ ARRAY JOIN
     moment, observed, trace_id, span_id, flags, severity_text, severity_number, body, attributes,
     event_name, record_hash, occurrence
 WHERE otlp_time_fault(otlp_log_time(moment, observed), {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) = ''
+    AND toDate(otlp_time(otlp_log_time(moment, observed))) BETWEEN {first_day:Date} AND {last_day:Date}

@@ -1,7 +1,7 @@
 -- purpose: OTLP sums of one object into otel.otel_metrics_sum, JSON or Protobuf alike. Attributes become text in the
 --   innermost query, before anything is unfolded: carrying their nested type on costs the planner time
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
---   batch_id UUID,
+--   batch_id UUID, first_day, last_day Date (no row of another day is written, as none is counted after),
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 --   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
 --   (what is hidden before it is stored: models/redaction.py)
@@ -97,3 +97,4 @@ ARRAY JOIN
     attributes, started, moment, flags, value_double, value_int, exemplar_attributes, exemplar_time,
     exemplar_double, exemplar_int, exemplar_span_id, exemplar_trace_id
 WHERE otlp_point_fault(moment, started, exemplar_time, {time_from:UInt64}, {time_to:UInt64}, {received_to:UInt64}) = ''
+    AND toDate(otlp_time(moment)) BETWEEN {first_day:Date} AND {last_day:Date}

@@ -7,8 +7,10 @@ import random
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from models import requests
@@ -70,6 +72,19 @@ def test_fewer_rows_than_counted_are_not_published(
     with pytest.raises(ControlTotalError, match="0 rows written where the object holds 5"):
         load(otlp.delimited(otlp.traces(5)))
     assert warehouse.frame_of("SELECT count() FROM raw_deliveries").item() == 0
+
+
+def test_no_row_of_a_day_that_was_not_counted_is_written(
+    warehouse: Warehouse, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its count after the load looks at the days of the count before: a row of another day would be seen by nobody."""
+    first = otlp.traces(2)
+    later = otlp.traces(3, otlp.NOON + 86_400 * otlp.SECOND, first=10)
+    survey, day = load_module._survey, date(2026, 1, 1)
+    monkeypatch.setattr(load_module, "_survey", lambda *given: survey(*given).filter(pl.col("day") == day))
+    load(otlp.delimited(first, later))
+    days = warehouse.frame_of("SELECT toDate(Timestamp), count() FROM otel.otel_traces GROUP BY 1")
+    assert days.rows() == [(day, 2)]
 
 
 def test_an_object_may_hold_more_days_than_an_insert_usually_may(warehouse: Warehouse, load: Load) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -408,29 +407,22 @@ def _attempt(
 ) -> tuple[uuid.UUID, list[pl.DataFrame]]:
     """Writes all records under a fresh batch id; returns it and what the surveys counted.
 
-    A signal of one table is written while it is counted, each on a core of its own; of several, only those that have
-    records are written. With ``abandon_on_fault`` no further part is written once a record to set aside was found.
+    With ``abandon_on_fault`` nothing is written any more once a survey found a record to set aside.
     """
     batch_id = new_batch_id()
     counted: list[pl.DataFrame] = []
     expected: dict[str, list[pl.DataFrame]] = {}
-    with ThreadPoolExecutor(1) as beside:
-        for part in parts:
-            for name in part.signals:
-                reader = READERS[name]
-                surveying = beside.submit(_survey, warehouse, part, reader, terms)
-                if len(reader.targets) == 1:
-                    _write(warehouse, part, reader, reader.targets[0], terms, batch_id)
-                survey = surveying.result()
-                counted.append(survey)
-                if abandon_on_fault and not survey.filter(pl.col("fault") != "").is_empty():
-                    return batch_id, counted
-                for target in reader.targets:
-                    good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
-                    if good.is_empty():
-                        continue
-                    if len(reader.targets) > 1:
-                        _write(warehouse, part, reader, target, terms, batch_id)
+    for part in parts:
+        for name in part.signals:
+            reader = READERS[name]
+            survey = _survey(warehouse, part, reader, terms)
+            counted.append(survey)
+            if abandon_on_fault and not survey.filter(pl.col("fault") != "").is_empty():
+                return batch_id, counted
+            for target in reader.targets:
+                good = survey.filter((pl.col("table_name") == target.table) & (pl.col("fault") == ""))
+                if not good.is_empty():
+                    _write(warehouse, part, reader, target, terms, batch_id, good["day"])
                     expected.setdefault(target.table, []).append(good)
     for table, surveys in expected.items():
         _verify(warehouse, table, batch_id, pl.concat(surveys))
@@ -453,12 +445,15 @@ def _write(
     target: Target,
     terms: _Terms,
     batch_id: uuid.UUID,
+    days: pl.Series,
 ) -> None:
     warehouse.execute(
         target.statement,
         settings={**engine_settings(part, reader), **insert_settings()},
         structure=target.structure,
         batch_id=batch_id,
+        first_day=str(days.min()),
+        last_day=str(days.max()),
         **_binding(part, terms.received_at),
         **terms.hide.bound(),
     )
