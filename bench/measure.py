@@ -64,6 +64,12 @@ class Costs:
             median(one.cpu for one in self.rounds if one.cpu is not None),
         )
 
+    def times(self, factor: float) -> Costs:
+        """What ``factor`` times as much of the same work costs."""
+        return Costs(
+            [Cost(one.seconds * factor, None if one.cpu is None else one.cpu * factor) for one in self.rounds]
+        )
+
     def measure(self, work: Callable[[], Any]) -> Any:
         """Result of one more round."""
         gc.collect()

@@ -186,12 +186,27 @@ def load_delivered(
                 covered,
                 delivered.may_grow,
             )
-            return load_content(warehouse, delivered, content, Path(folder), hide or redaction(), is_suspect)
         except ObjectRefused as refusal:
             return _refused(warehouse, delivered, refusal.reason)
+        return load_spooled(warehouse, delivered, content, Path(folder), hide or redaction(), is_suspect)
 
 
-def load_content(
+def load_spooled(
+    warehouse: Warehouse,
+    delivered: TelemetryObject,
+    content: Content,
+    folder: Path,
+    hide: Redaction,
+    is_suspect: bool = False,
+) -> ObjectLoad:
+    """As ``load_delivered``, for an object whose bytes are spooled already; ``folder`` takes what is made of them."""
+    try:
+        return _load_content(warehouse, delivered, content, folder, hide, is_suspect)
+    except ObjectRefused as refusal:
+        return _refused(warehouse, delivered, refusal.reason)
+
+
+def _load_content(
     warehouse: Warehouse,
     delivered: TelemetryObject,
     content: Content,
@@ -339,8 +354,8 @@ def load_group(
     contents: Mapping[str, Content],
     hide: Redaction,
 ) -> dict[str, ObjectLoad] | None:
-    """Loads many small objects of one shape as one batch, all of them or none: planning a statement costs more than
-    reading a small object.
+    """Loads objects of one shape as one batch, all of them or none: planning a statement costs more than reading a
+    small object, and the engine reads several files at once.
 
     Args:
         folder: holds the bytes of all objects and nothing else, one file each.
@@ -596,9 +611,10 @@ def _set_aside(warehouse: Warehouse, delivered: TelemetryObject, findings: Findi
 def _together(delivered: Mapping[str, TelemetryObject]) -> TelemetryObject:
     """Objects of a group as one, for what is counted over all of them."""
     first, *others = (delivered[name] for name in sorted(delivered))
+    if not others:
+        return first
     digest = hashlib.sha256("".join(sorted(one.sha256 for one in delivered.values())).encode()).hexdigest()
-    name = f"{first.object_name} and {len(others)} more" if others else first.object_name
-    return replace(first, object_name=name, sha256=digest)
+    return replace(first, object_name=f"{first.object_name} and {len(others)} more", sha256=digest)
 
 
 def _note_hidden(

@@ -6,12 +6,15 @@ Bad input is part of the outcome, never an exception; what an object holds is no
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 from pathlib import Path
 
 from models.errors import ConfigurationError, ControlTotalError, InputRefused, ObjectRefused, WarehouseError
@@ -24,6 +27,7 @@ from pipelines.ingest.telemetry.load import (
     is_suspect,
     load_delivered,
     load_group,
+    load_spooled,
     note_copies,
     recorded,
 )
@@ -32,11 +36,11 @@ from pipelines.ingest.telemetry.spool import HEAD_BYTES, Content, spool
 from sql.publish import lease
 from sql.warehouse import Warehouse
 
-SMALL_BYTES = 4 * 2**20
-"""An unpacked object up to this size is loaded together with others of its shape."""
-
 GROUP_OBJECTS = 64
 """How many objects are loaded together at most."""
+
+GROUP_BYTES = 256 * 2**20
+"""How many unpacked bytes are loaded together; an object of more is loaded alone."""
 
 LEASE = "telemetry"
 """Scope of the one reader of objects: two at once could load the same bytes twice."""
@@ -119,7 +123,10 @@ def ingest_source(
 
 
 class _Groups:
-    """Objects of a scan on their way: small ones of one shape are gathered and loaded as one batch."""
+    """Objects of a scan on their way: those of one shape are gathered and loaded as one batch.
+
+    One thread loads, in the order in which groups are full, while this one fetches what comes next.
+    """
 
     def __init__(
         self,
@@ -135,32 +142,51 @@ class _Groups:
         self.store = store
         self.folder = folder
         self.count = 0
-        self.loads: list[ObjectLoad] = []
-        self.refusals: list[TelemetryRefusal] = []
+        self.loads: dict[str, ObjectLoad] = {}
+        """By the name of the object."""
         self.damaged: list[str] = []
         """sha256 of the objects some of whose records were set aside now."""
-        self.open: dict[tuple[str, tuple[str, ...], int], list[_Fetched]] = {}
+        self.open: dict[tuple[str, tuple[str, ...], int], _Group] = {}
         self.covered = _Covered(warehouse, source.name)
+        self.loader = ThreadPoolExecutor(1, "telemetry-load")
+        self.loading: Future[None] | None = None
 
     def load(self, items: Sequence[SourceObject]) -> tuple[list[ObjectLoad], list[TelemetryRefusal]]:
-        """What became of every object of a listing; those the ledger knows as listed are not fetched.
+        """What became of every object of a listing, in its order; those the ledger knows as listed are not fetched.
 
         Raises:
             WarehouseError: the warehouse failed; objects loaded before stay, and the sentence names the object.
         """
+        with self.loader:
+            self._load(items)
+        found = [(item.name, self.loads[item.name]) for item in items]
+        refused = [TelemetryRefusal(name, load.reason) for name, load in found if load.state == "refused"]
+        return [load for _, load in found], refused
+
+    def _load(self, items: Sequence[SourceObject]) -> None:
         known = self._known()
         for item in items:
             answer = known.get((item.name, item.size, _micros(item.modified_at)))
             if answer and not (answer.waiting and _is_done(item)):
-                self._done(item.name, answer)
+                self.loads[item.name] = answer
                 continue
             try:
                 self._add(item)
             except ObjectRefused as refusal:
-                self._done(item.name, ObjectLoad("refused", reason=refusal.reason))
+                self.loads[item.name] = ObjectLoad("refused", reason=refusal.reason)
         for group in self.open.values():
             self._flush(group)
-        return self.loads, self.refusals
+        self._wait()
+
+    def _hand_over(self, load: Callable[[], None]) -> None:
+        """Has something loaded after what is being loaded now; nothing waits behind it, so that disks do not fill."""
+        self._wait()
+        self.loading = self.loader.submit(load)
+
+    def _wait(self) -> None:
+        loading, self.loading = self.loading, None
+        if loading is not None:
+            loading.result()
 
     def _known(self) -> dict[tuple[str, int, int], ObjectLoad]:
         frame = self.warehouse.frame("queries/telemetry/recorded_objects", source_name=self.source.name)
@@ -194,40 +220,48 @@ class _Groups:
             )
         except ObjectRefused:
             # Loaded by itself, so that the refusal reaches the ledger.
-            self._load_alone(_Fetched(delivered, fetched.path, None))
+            self._hand_over(partial(self._load_one, _Fetched(delivered, fetched.path, own, None)))
             return
-        one = _Fetched(delivered, fetched.path, content)
-        if len(content.parts) != 1 or _size(content) > SMALL_BYTES or is_suspect(content.parts[0]):
-            self._load_alone(one)
+        one = _Fetched(delivered, fetched.path, own, content)
+        if len(content.parts) != 1 or one.part_bytes > GROUP_BYTES or is_suspect(content.parts[0]):
+            self._hand_over(partial(self._load_one, one))
             return
         part = content.parts[0]
         received = int(delivered.received_at.timestamp()) // load_policy().future_seconds
-        group = self.open.setdefault((part.encoding, part.signals, received), [])
-        group.append(one)
-        if len(group) >= GROUP_OBJECTS:
+        group = self.open.setdefault((part.encoding, part.signals, received), _Group())
+        if group.bytes + one.part_bytes > GROUP_BYTES:
+            self._flush(group)
+        group.members.append(one)
+        if len(group.members) >= GROUP_OBJECTS:
             self._flush(group)
 
-    def _flush(self, group: list[_Fetched]) -> None:
+    def _flush(self, group: _Group) -> None:
+        members, group.members = group.members, []
+        if members:
+            self._hand_over(partial(self._load_group, members))
+
+    def _load_group(self, members: Sequence[_Fetched]) -> None:
         """Loads a group; what the ledger has by its bytes, or comes twice in the group, counts once."""
-        members, group[:] = list(group), []
         earlier = recorded(self.warehouse, [one.delivered.sha256 for one in members])
         fresh: dict[str, _Fetched] = {}
         copies: list[TelemetryObject] = []
         for one in members:
             if one.delivered.sha256 in earlier or one.delivered.sha256 in fresh:
                 copies.append(one.delivered)
-                self._done(
-                    one.delivered.object_name, earlier.get(one.delivered.sha256, ObjectLoad("already"))
+                self.loads[one.delivered.object_name] = earlier.get(
+                    one.delivered.sha256, ObjectLoad("already")
                 )
             else:
                 fresh[one.delivered.sha256] = one
-        loads = self._load_together(list(fresh.values())) if len(fresh) > 1 else None
+        loads = self._load_together(list(fresh.values())) if fresh else {}
         for one in fresh.values():
             if loads is None:
                 self._load_alone(one)
             else:
-                self._done(one.delivered.object_name, loads[one.file_name])
+                self.loads[one.delivered.object_name] = loads[one.file_name]
         note_copies(self.warehouse, [one for one in copies if _counts(earlier.get(one.sha256))])
+        for one in members:
+            one.remove()
 
     def _load_together(self, members: list[_Fetched]) -> dict[str, ObjectLoad] | None:
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
@@ -240,6 +274,10 @@ class _Groups:
             delivered = {one.file_name: one.delivered for one in members}
             return load_group(self.warehouse, together, delivered, contents, self.hide)
 
+    def _load_one(self, one: _Fetched) -> None:
+        self._load_alone(one)
+        one.remove()
+
     def _load_alone(self, one: _Fetched) -> None:
         earlier = recorded(self.warehouse, [one.delivered.sha256])
         if one.delivered.sha256 in earlier:
@@ -248,9 +286,7 @@ class _Groups:
                 note_copies(self.warehouse, [one.delivered])
         else:
             try:
-                load = load_delivered(
-                    self.warehouse, one.delivered, one.path, covered=self.covered, hide=self.hide
-                )
+                load = self._loaded(one)
             except (ControlTotalError, WarehouseError) as error:
                 if isinstance(error, WarehouseError) and error.code is None:
                     raise  # the warehouse is away: that is not the object's fault
@@ -258,26 +294,52 @@ class _Groups:
                 load = ObjectLoad("refused", reason=str(error).removeprefix(f"{one.delivered.object_name}: "))
         if load.state == "loaded" and load.rejected:
             self.damaged.append(one.delivered.sha256)
-        self._done(one.delivered.object_name, load)
+        self.loads[one.delivered.object_name] = load
 
-    def _done(self, object_name: str, load: ObjectLoad) -> None:
-        self.loads.append(load)
-        if load.state == "refused":
-            self.refusals.append(TelemetryRefusal(object_name, load.reason))
+    def _loaded(self, one: _Fetched) -> ObjectLoad:
+        if one.content is None:
+            return load_delivered(
+                self.warehouse, one.delivered, one.path, covered=self.covered, hide=self.hide
+            )
+        return load_spooled(self.warehouse, one.delivered, one.content, one.folder, self.hide)
 
 
 @dataclass(frozen=True)
 class _Fetched:
-    """An object on this machine: its bytes as delivered, and as the engine reads them."""
+    """An object on this machine: its bytes as delivered, and as the engine reads them, which lie in ``folder``."""
 
     delivered: TelemetryObject
     path: Path
+    folder: Path
     content: Content | None
 
     @property
     def file_name(self) -> str:
         """Name of its file in a group."""
         return self.delivered.sha256
+
+    @cached_property
+    def part_bytes(self) -> int:
+        """What the engine has to read of it."""
+        parts = self.content.parts if self.content else ()
+        return sum(part.path.stat().st_size for part in parts)
+
+    def remove(self) -> None:
+        """Makes room for the objects that come after it."""
+        self.path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder)
+
+
+@dataclass
+class _Group:
+    """Objects of one shape that wait for more of it."""
+
+    members: list[_Fetched] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        """What the engine has to read of them."""
+        return sum(one.part_bytes for one in self.members)
 
 
 class _Covered:
@@ -306,10 +368,6 @@ def _counts(load: ObjectLoad | None) -> bool:
 def _is_done(item: SourceObject) -> bool:
     """Whether an object was written so long ago that what it waits for will not come."""
     return datetime.now(UTC) - item.modified_at >= timedelta(seconds=load_policy().growing_seconds)
-
-
-def _size(content: Content) -> int:
-    return sum(part.path.stat().st_size for part in content.parts)
 
 
 def _set_aside(warehouse: Warehouse, sha256s: Sequence[str]) -> tuple[TelemetryRefusal, ...]:
