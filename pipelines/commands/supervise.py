@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,14 +23,14 @@ from rich.console import Console
 from models.errors import AppfleetError, ConfigurationError
 from models.settings import Settings
 from pipelines.commands.run import dagster_home
+from pipelines.commands.watch import Watch
 from sql.local_warehouse import WarehouseProcess
 from sql.workspace import WORKSPACE_VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
-RESTARTS_ALLOWED = 3
-"""A service that ends more often than this ends everything: something is wrong that a restart does not mend."""
+LOOK_SECONDS = 0.5
 
 
 @dataclass
@@ -38,19 +40,20 @@ class Service:
     name: str
     command: list[str]
     ports: tuple[int, ...]
+    environment: Mapping[str, str]
+    log: Path
     process: subprocess.Popen[bytes] | None = None
-    restarts: int = 0
 
-    def start(self, environment: Mapping[str, str], log: Path) -> None:
+    def start(self) -> None:
         """Starts the command under a keeper; its output goes to ``log``."""
-        with log.open("ab") as output:
+        with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.commands.keeper", *self.command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 cwd=PROJECT,
-                env=dict(environment),
+                env=dict(self.environment),
                 # Ctrl-C reaches us only; we end the services in our order.
                 start_new_session=True,
             )
@@ -69,43 +72,46 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
 
-    def ended(self) -> bool:
+    def exited(self) -> bool:
         """The keeper is gone, and so is the command."""
         return self.process is not None and self.process.poll() is not None
+
+
+class _WarehouseService(WarehouseProcess):
+    """The warehouse as the watch calls it."""
+
+    name = "warehouse"
 
 
 def services(settings: Settings) -> list[Service]:
     """Everything beside the warehouse, in the order it is started."""
     ports, root = settings.ports, str(settings.root)
-    python = sys.executable
-    return [
-        Service(
-            "intake",
-            [python, "-m", "pipelines.ingest.intake", "-w", root],
-            (ports.otlp_grpc, ports.otlp_http),
-        ),
-        Service(
-            "dagster",
-            [
-                python,
-                "-m",
-                "dagster",
-                "dev",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(ports.dagster),
-                "-w",
-                "workspace.yaml",
-            ],
-            (ports.dagster,),
-        ),
-        Service(
-            "dashboards",
-            [python, "-m", "dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)],
+    environment = {
+        **os.environ,
+        WORKSPACE_VARIABLE: root,
+        "DAGSTER_HOME": str(dagster_home(settings)),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+    }
+    dagster = f"dagster dev -h 127.0.0.1 -p {ports.dagster} -w workspace.yaml"
+    commands = {
+        "intake": (["pipelines.ingest.intake", "-w", root], (ports.otlp_grpc, ports.otlp_http)),
+        "dagster": (dagster.split(), (ports.dagster,)),
+        "dashboards": (
+            ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)],
             (ports.dashboards,),
         ),
+    }
+    return [
+        Service(
+            name, [sys.executable, "-m", *module], answering, environment, _logs(settings) / f"{name}.log"
+        )
+        for name, (module, answering) in commands.items()
     ]
+
+
+def _logs(settings: Settings) -> Path:
+    return settings.state / "logs"
 
 
 def serve(settings: Settings, console: Console) -> None:
@@ -113,34 +119,29 @@ def serve(settings: Settings, console: Console) -> None:
 
     Raises:
         ConfigurationError: a port is taken.
-        AppfleetError: a service does not come up or keeps ending.
+        AppfleetError: a service does not come up.
     """
-    wanted = {"warehouse": (settings.ports.warehouse,)} | {one.name: one.ports for one in services(settings)}
+    running = services(settings)
+    wanted = {"warehouse": (settings.ports.warehouse,)} | {one.name: one.ports for one in running}
     for name, ports in wanted.items():
         for port in ports:
             refuse_taken_port(name, port)
     # A shell that started us in the background has Ctrl-C ignored for us.
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    logs = settings.state / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    environment = {
-        **os.environ,
-        WORKSPACE_VARIABLE: str(settings.root),
-        "DAGSTER_HOME": str(dagster_home(settings)),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
-    }
-    warehouse = WarehouseProcess(settings.root, port=settings.ports.warehouse)
-    running = services(settings)
+    _logs(settings).mkdir(parents=True, exist_ok=True)
+    warehouse = _WarehouseService(settings.root, port=settings.ports.warehouse)
     try:
         warehouse.start()
         for one in running:
-            one.start(environment, logs / f"{one.name}.log")
+            one.start()
         for one in running:
-            _wait_until_up(one, logs)
+            _wait_until_up(one)
         _print_addresses(settings, console)
-        _watch(warehouse, running, environment, logs)
+        watch = Watch(warehouse, running, say=partial(_say, console))
+        while True:
+            time.sleep(LOOK_SECONDS)
+            watch.look()
     except KeyboardInterrupt:
         console.print("ending ...")
     finally:
@@ -152,6 +153,10 @@ def serve(settings: Settings, console: Console) -> None:
         for one in running:
             one.wait(deadline)
         warehouse.stop()
+
+
+def _say(console: Console, sentence: str) -> None:
+    console.print(f"{datetime.now(UTC):%H:%M:%S} {sentence}", markup=False, highlight=False)
 
 
 def refuse_taken_port(name: str, port: int) -> None:
@@ -180,28 +185,12 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait_until_up(service: Service, logs: Path) -> None:
+def _wait_until_up(service: Service) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not all(_answers(port) for port in service.ports):
-        if service.ended() or time.monotonic() > deadline:
-            raise AppfleetError(f"{service.name} did not come up: read {logs / (service.name + '.log')}")
+        if service.exited() or time.monotonic() > deadline:
+            raise AppfleetError(f"{service.name} did not come up: read {service.log}")
         time.sleep(0.2)
-
-
-def _watch(
-    warehouse: WarehouseProcess, running: list[Service], environment: Mapping[str, str], logs: Path
-) -> None:
-    """Restarts what ended, until interrupted."""
-    while True:
-        time.sleep(0.5)
-        if not warehouse.alive():
-            warehouse.start()
-        for one in running:
-            if one.ended():
-                one.restarts += 1
-                if one.restarts > RESTARTS_ALLOWED:
-                    raise AppfleetError(f"{one.name} keeps ending: read {logs / (one.name + '.log')}")
-                one.start(environment, logs / f"{one.name}.log")
 
 
 def _print_addresses(settings: Settings, console: Console) -> None:

@@ -87,11 +87,19 @@ class WarehouseProcess:
             )
         return _read_line(self._process, START_SECONDS)
 
-    def alive(self) -> bool:
-        """Whether the process runs and answers a ping."""
-        if self._process is None or self._process.poll() is not None:
-            return False
-        return answers(self.port)
+    def exited(self) -> bool:
+        """Whether there is no process of ours, or no longer."""
+        return self._process is None or self._process.poll() is not None
+
+    def answers(self) -> bool:
+        """Whether the process runs and answers a ping: one that does not may be busy or stopped, and still be well."""
+        return not self.exited() and answers(self.port)
+
+    def kill(self) -> None:
+        """Ends our process at once, whatever it does; what it acknowledged is on disk."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self, at_once: bool = False) -> None:
         """Lets go of the process: it ends, unless others still use it; then it ends with the last of them.

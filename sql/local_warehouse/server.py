@@ -26,6 +26,7 @@ from urllib.parse import parse_qsl, urlsplit
 from models.errors import StatementRefused
 from sql.guard import admit
 from sql.local_warehouse.bodies import BadRequest, form_fields, packer, raw_body, unpacked
+from sql.local_warehouse.connections import Connections
 from sql.local_warehouse.engine import Engine, EngineError, blocks, literal, told
 from sql.local_warehouse.statements import (
     HEAD_BYTES,
@@ -141,7 +142,7 @@ class Server(ThreadingHTTPServer):
         self.engine = engine
         self.credentials = credentials
         self.slots = threading.BoundedSemaphore(at_once)
-        self.places = threading.BoundedSemaphore(connections)
+        self.connections = Connections(connections)
         self.queue_seconds = queue_seconds
         self.running: dict[str, socket.socket] = {}
         self.guard = threading.Lock()
@@ -155,8 +156,8 @@ class Server(ThreadingHTTPServer):
         return int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Takes a connection, or closes it at once when too many are open."""
-        if not self.places.acquire(blocking=False):
+        """Takes a connection, or closes it at once when too many are at work."""
+        if not self.connections.admit(request):
             request.close()
             return
         super().process_request(request, client_address)
@@ -166,7 +167,7 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.places.release()
+            self.connections.release(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of ours."""
@@ -245,17 +246,17 @@ class Handler(BaseHTTPRequestHandler):
             address = urlsplit(self.path)
             if address.path in ("/ping", "/replicas_status"):
                 self.body_left = self.command == "POST"
-                self._send(200, b"Ok.\n", {"Content-Type": "text/plain; charset=UTF-8"})
+                with self.server.connections.at_work(self.connection, known=False):
+                    self._send(200, b"Ok.\n", {"Content-Type": "text/plain; charset=UTF-8"})
                 return
             if address.path not in ("", "/"):
                 raise RefusedRequest(404, 0, f"There is nothing at {address.path[:100]}")
             role = self._role()
-            if not self.server.slots.acquire(timeout=self.server.queue_seconds):
-                raise RefusedRequest(503, 202, "Too many simultaneous queries, try again")
-            try:
-                self._run(role, dict(parse_qsl(address.query, keep_blank_values=True)))
-            finally:
-                self.server.slots.release()
+            if self.server.connections.is_reserved(self.connection):
+                self.close_connection = True
+                raise RefusedRequest(503, 202, "Too many connections, try again")
+            with self.server.connections.at_work(self.connection, known=True):
+                self._run_in_turn(role, dict(parse_qsl(address.query, keep_blank_values=True)))
         except EngineError as error:
             self._fail(_STATUS.get(error.code, 500), error.code, error.message)
         except RefusedRequest as error:
@@ -269,6 +270,14 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(400, 1000, f"Code: 1000. DB::Exception: {error}")
         except (ConnectionError, TimeoutError):
             self.close_connection = True
+
+    def _run_in_turn(self, role: str, url: dict[str, str]) -> None:
+        if not self.server.slots.acquire(timeout=self.server.queue_seconds):
+            raise RefusedRequest(503, 202, "Too many simultaneous queries, try again")
+        try:
+            self._run(role, url)
+        finally:
+            self.server.slots.release()
 
     def _check_host(self) -> None:
         host = self.headers.get("Host", "")

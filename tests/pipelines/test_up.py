@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import pytest
 
 from sql.local_warehouse import open_warehouse
 from tests.conftest import SmallFleet
+from tests.intake.otlp import post, span_ids, spans
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = """
@@ -109,11 +111,7 @@ def get(url: str) -> bytes:
 
 
 def test_everything_answers(up: subprocess.Popen[bytes], workspace: Path) -> None:
-    ports = ports_of(workspace)
-    assert get(f"http://127.0.0.1:{ports.warehouse}/ping") == b"Ok.\n"
-    assert b"dagster_version" in get(f"http://127.0.0.1:{ports.dagster}/server_info")
-    assert get(f"http://127.0.0.1:{ports.dashboards}/_stcore/health") == b"ok"
-    assert b"accepted_requests" in get(f"http://127.0.0.1:{ports.otlp_http}/healthz")
+    assert everything_answers(workspace)
 
 
 def test_a_taken_port_is_one_sentence(up: subprocess.Popen[bytes], workspace: Path, tmp_path: Path) -> None:
@@ -172,6 +170,119 @@ def test_live_telemetry_is_in_the_warehouse_within_seconds(
             )
 
     assert until(seen, 20) == 1
+
+
+MODULES = {
+    "warehouse": "sql.local_warehouse",
+    "intake": "pipelines.ingest.intake",
+    "dagster": "dagster",
+    "dashboards": "streamlit",
+}
+
+
+def processes_of(up: subprocess.Popen[bytes], service: str) -> list[psutil.Process]:
+    """The processes of a service and what they started, without the keeper."""
+    found = [
+        one
+        for one in psutil.Process(up.pid).children(recursive=True)
+        if MODULES[service] in one.cmdline() and "pipelines.commands.keeper" not in one.cmdline()
+    ]
+    assert found
+    return found + [child for one in found for child in one.children(recursive=True)]
+
+
+class Load:
+    """Sends spans as long as it is open, and keeps the ids of those that were acknowledged."""
+
+    def __init__(self, address: str, app: str) -> None:
+        self.address = address
+        self.app = app
+        self.acknowledged: set[tuple[str, str]] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        seed = 0
+        while not self._end.wait(0.02):
+            seed += 1
+            request = spans(hash((self.app, seed)), count=2, app=self.app)
+            try:
+                status, answer, _ = post(self.address, "traces", request.SerializeToString())
+            except OSError:
+                continue  # it was stopped for longer than a sender waits: not acknowledged
+            if (status, answer) == (200, b""):
+                self.acknowledged |= span_ids(request)
+
+
+@pytest.mark.parametrize(
+    "seconds", [3, pytest.param(10, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("service", MODULES)
+def test_a_stopped_service_under_load_loses_nothing_and_ends_nothing(
+    up: subprocess.Popen[bytes], workspace: Path, service: str, seconds: int
+) -> None:
+    """A machine that sleeps, or a merge that takes long: what is silent is waited for."""
+    before = {one.pid for one in psutil.Process(up.pid).children(recursive=True)}
+    app = f"stopped-{service}-{seconds}"
+    with Load(f"http://127.0.0.1:{ports_of(workspace).otlp_http}", app) as load:
+        until(lambda: load.acknowledged, 20)
+        stopped = processes_of(up, service)
+        for one in stopped:
+            one.suspend()
+        time.sleep(seconds)
+        for one in stopped:
+            one.resume()
+        already = len(load.acknowledged)
+        until(lambda: len(load.acknowledged) > already, 40)
+        until(lambda: everything_answers(workspace), 60)
+    assert up.poll() is None
+    assert {one.pid for one in stopped} <= before & {
+        one.pid for one in psutil.Process(up.pid).children(recursive=True)
+    }
+
+    def kept() -> set[tuple[str, str]]:
+        with open_warehouse(workspace, role="reader") as warehouse:
+            rows = warehouse.frame_of(
+                "SELECT TraceId, SpanId FROM otel.otel_traces_current WHERE app_id = {app:String}", app=app
+            ).rows()
+        assert len(rows) == len(set(rows))
+        return set(rows)
+
+    until(lambda: load.acknowledged <= kept(), 60)
+
+
+def everything_answers(workspace: Path) -> bool:
+    ports = ports_of(workspace)
+    try:
+        return (
+            get(f"http://127.0.0.1:{ports.warehouse}/ping") == b"Ok.\n"
+            and b"dagster_version" in get(f"http://127.0.0.1:{ports.dagster}/server_info")
+            and get(f"http://127.0.0.1:{ports.dashboards}/_stcore/health") == b"ok"
+            and b"accepted_requests" in get(f"http://127.0.0.1:{ports.otlp_http}/healthz")
+        )
+    except OSError:
+        return False
+
+
+def test_what_is_killed_is_started_again_and_nothing_else(
+    up: subprocess.Popen[bytes], workspace: Path
+) -> None:
+    others = {
+        one.pid for service in ("warehouse", "dagster", "dashboards") for one in processes_of(up, service)
+    }
+    (intake, *_) = processes_of(up, "intake")
+    intake.kill()
+    until(lambda: not intake.is_running() or intake.status() == psutil.STATUS_ZOMBIE, 10)
+    until(lambda: everything_answers(workspace), 60)
+    assert others <= {one.pid for one in psutil.Process(up.pid).children(recursive=True)}
 
 
 def test_ctrl_c_leaves_no_orphan(workspace: Path, up: subprocess.Popen[bytes]) -> None:

@@ -142,18 +142,18 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
 def test_a_supervisor_s_process_says_who_owns_and_starts_again(tmp_path: Path) -> None:
     process = WarehouseProcess(tmp_path)
     port = process.start()
-    assert process.alive()
+    assert process.answers()
     with pytest.raises(WarehouseError, match=f"owned by process {_pid(tmp_path)} on port {port}"):
         WarehouseProcess(tmp_path).start(wait_seconds=0)
     os.kill(_pid(tmp_path), signal.SIGKILL)
     assert _ended(_pid(tmp_path))
-    assert not process.alive()
+    assert not process.answers()
     assert process.start() == port, "the same port after a restart"
     with open_warehouse(tmp_path) as warehouse:
         assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
-    assert process.alive(), "a command that found the owner running does not stop it"
+    assert process.answers(), "a command that found the owner running does not stop it"
     process.stop()
-    assert not process.alive()
+    assert not process.answers()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -237,5 +237,42 @@ def test_a_reader_has_limits_of_its_own(tmp_path: Path) -> None:
                 reader.frame_of("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)")
             with pytest.raises(WarehouseError, match="MEMORY_LIMIT_EXCEEDED"):
                 reader.frame_of("SELECT length(groupArray(number)) FROM numbers(100000000)")
+    finally:
+        process.stop()
+
+
+@pytest.mark.parametrize("said", [b"", b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
+def test_connections_that_do_nothing_fill_no_place(tmp_path: Path, said: bytes) -> None:
+    """They say nothing, or begin a request and never end it; nobody of them has shown a credential."""
+    process = WarehouseProcess(tmp_path, limits=["--connections", "20"])
+    port = process.start()
+    idle: list[socket.socket] = []
+    try:
+        with open_warehouse(tmp_path) as warehouse:
+            for _ in range(60):
+                idle.append(socket.create_connection(("127.0.0.1", port)))
+                idle[-1].sendall(said)
+                assert process.answers()
+            assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
+            with open_warehouse(tmp_path, "reader") as reader:
+                assert reader.frame_of("SELECT 2 AS a")["a"].to_list() == [2]
+    finally:
+        for one in idle:
+            one.close()
+        process.stop()
+
+
+def test_where_everybody_works_a_ping_is_answered_and_others_are_told_to_come_back(tmp_path: Path) -> None:
+    process = WarehouseProcess(tmp_path, limits=["--connections", "3"])
+    process.start()
+    try:
+        with open_warehouse(tmp_path) as warehouse, ThreadPoolExecutor(3) as pool:
+            long = [pool.submit(warehouse.frame_of, "SELECT sleep(3) AS slept") for _ in range(3)]
+            time.sleep(1)
+            assert process.answers()
+            with pytest.raises(WarehouseError, match="Too many connections"), open_warehouse(tmp_path):
+                pass
+            assert [one.result().height for one in long] == [1, 1, 1]
+            assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
     finally:
         process.stop()
