@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from models.errors import StatementRefused
+from models.loopback import names_this_machine
 from sql.guard import admit
 from sql.local_warehouse.bodies import BadRequest, form_fields, packer, raw_body, unpacked
 from sql.local_warehouse.connections import Connections
@@ -49,7 +50,6 @@ IDLE_SECONDS = 120
 MAX_STATEMENT_BYTES = 256 << 20
 WATCH_SECONDS = 0.25
 
-_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _OF_THE_FRONT = frozenset(
     """
     query database session_id session_timeout session_check query_id quota_key default_format user password
@@ -280,9 +280,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.slots.release()
 
     def _check_host(self) -> None:
-        host = self.headers.get("Host", "")
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        if name.lower() not in _LOOPBACK_NAMES:
+        if not names_this_machine(self.headers.get("Host", "")):
             raise RefusedRequest(403, 516, "the local warehouse answers to 127.0.0.1 and localhost only")
 
     def _role(self) -> str:

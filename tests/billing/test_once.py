@@ -454,7 +454,9 @@ def test_accepting_publishes_what_is_loaded_and_reads_no_file(bills: Bills) -> N
     ingest(bills, "s")
     content = path.read_bytes()
     path.unlink()
+    (held,) = waiting(bills.warehouse)
     done = accept(bills.warehouse, bills.settings, "s/2024-09", "ann", "both are right")
+    assert done.batch_id == held.batch_id
     assert (done.state, done.decided_by, done.why) == ("accepted", "ann", "both are right")
     assert billed(bills, "s") == {SEPTEMBER: total([*rows, *rows, *more])}
     assert accept(bills.warehouse, bills.settings, done.id, "bob", "").decided_by == "ann"

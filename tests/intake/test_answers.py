@@ -161,6 +161,27 @@ def test_browsers_of_listed_pages_may_send_and_no_others(tmp_path: Path) -> None
         intake.stop()
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/v1/traces"), ("OPTIONS", "/v1/traces"), ("GET", "/healthz"), ("GET", "/other")],
+)
+def test_a_foreign_host_is_refused(swallowing_intake: Intake, method: str, path: str) -> None:
+    """A page whose name leads to this machine sends under its own name, without an Origin for its own pages."""
+    address = urlsplit(swallowing_intake.addresses.http)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    for host, refused in (
+        ("evil.example", True),
+        (f"evil.example:{address.port}", True),
+        ("localhost", False),
+    ):
+        headers = {"Host": host, "Content-Type": "application/x-protobuf"}
+        connection.request(method, path, BODY if method == "POST" else None, headers)
+        answer = connection.getresponse()
+        said = answer.read()
+        assert (answer.status == 403 and b"answers to 127.0.0.1 and localhost only" in said) == refused
+        connection.close()
+
+
 def test_other_paths_and_methods(swallowing_intake: Intake) -> None:
     connection = http.client.HTTPConnection(urlsplit(swallowing_intake.addresses.http).netloc)
     for method, path, status in (
@@ -189,7 +210,7 @@ def test_a_sender_is_told_to_go_on(swallowing_intake: Intake) -> None:
     host, port = urlsplit(swallowing_intake.addresses.http).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=5) as sender:
         sender.sendall(
-            b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+            b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
             b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY)
         )
         assert sender.recv(100).startswith(b"HTTP/1.1 100")
@@ -262,7 +283,7 @@ def test_more_requests_than_may_are_sent_away(deaf_intake: Callable[[Limits], In
     host, port = urlsplit(intake.addresses.http).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=5) as slow:
         slow.sendall(
-            b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\n"
+            b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\n"
         )
         time.sleep(0.2)
         status, _, headers = post(intake.addresses.http, "traces", BODY)
@@ -274,7 +295,7 @@ def test_more_requests_than_may_are_sent_away(deaf_intake: Callable[[Limits], In
 def test_slow_senders_are_let_go(deaf_intake: Callable[[Limits], Intake]) -> None:
     intake = deaf_intake(Limits(header_seconds=0.2, body_seconds=0.2))
     host, port = urlsplit(intake.addresses.http).netloc.split(":")
-    start = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+    start = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
     for sent, answered in ((start, b""), (start + b"Content-Length: 9\r\n\r\n", b"HTTP/1.1 408")):
         with socket.create_connection((host, int(port)), timeout=5) as slow:
             slow.sendall(sent)

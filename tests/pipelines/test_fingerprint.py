@@ -164,6 +164,20 @@ def test_answers_of_a_moment_are_those_of_all_they_are_made_of(
     assert prints[0] != prints[1]
 
 
+def test_what_is_published_and_what_was_current_is_counted_apart(
+    fresh_warehouse: Warehouse, published: Published, tmp_path: Path
+) -> None:
+    settings, frame = Settings(tmp_path, tmp_path, tmp_path), pl.DataFrame({"team": ["a", "b"]})
+    first, second = (
+        publishing.publish_frames(
+            fresh_warehouse, settings, "registry", {"core_teams": frame}, "print", AS_OF
+        )
+        for _ in range(2)
+    )
+    assert (len(first.releases), first.rows, first.unchanged) == (1, 2, 0)
+    assert (len(second.releases), second.rows, second.unchanged) == (0, 0, 1)
+
+
 def test_other_inputs_or_rules_are_not_current(monkeypatch: pytest.MonkeyPatch) -> None:
     current = publishing.fingerprint("a", 1)
     assert publishing.fingerprint("a", 1) == current

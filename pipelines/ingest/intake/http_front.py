@@ -17,6 +17,7 @@ import h11
 from google.rpc.status_pb2 import Status
 
 from models.errors import ConfigurationError
+from models.loopback import names_this_machine
 from pipelines.ingest.intake.answers import json_response, protobuf_response
 from pipelines.ingest.intake.limits import Refused, busy, malformed, too_large, unsupported
 from pipelines.ingest.intake.receiver import MemoryHold, Receiver
@@ -157,6 +158,8 @@ class _Connection:
         content_type = headers.get("content-type", "").split(";")[0].strip().lower()
         encoding = _ENCODINGS.get(content_type, PROTOBUF)
         path = request.target.decode("latin-1").split("?")[0]
+        if not names_this_machine(headers.get("host", "")):
+            return _refusal_text(403, encoding, "this intake answers to 127.0.0.1 and localhost only")
         if path == _HEALTH_PATH and request.method == b"GET":
             await self._event()
             return _Answer(200, "application/json", json.dumps(self._health()).encode())
