@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from pipelines.simulate import simulate
 from sql.local_warehouse import open_warehouse
@@ -81,6 +82,18 @@ def fresh_warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated
     """An empty warehouse in a process of its own, migrated, as its writer; one per module."""
     with open_warehouse(migrated(tmp_path_factory.mktemp("fresh"))) as warehouse:
         yield warehouse
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @dataclass(frozen=True)

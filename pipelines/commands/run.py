@@ -115,6 +115,9 @@ def dagster_home(settings: Settings) -> Path:
     home = settings.state / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(DAGSTER_SETTINGS, encoding="utf-8")
+    # Its presence tells the webserver that somebody has seen what it asks a first visitor: to leave an e-mail address.
+    (home / ".nux").mkdir(exist_ok=True)
+    (home / ".nux" / "nux.yaml").write_text("seen: 1\n", encoding="utf-8")
     return home
 
 

@@ -5,11 +5,13 @@ Knows commands, ports and lifetimes; what a service does is its own package's bu
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,17 +33,22 @@ PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.5
+DEFINITIONS = "pipelines.orchestration.definitions"
 
 
 @dataclass
 class Service:
-    """One process of ours under a keeper, and the ports it answers on."""
+    """One process of ours under a keeper, and the ports or sockets it answers on.
+
+    ``after`` names the service that must answer before this one is started for the first time.
+    """
 
     name: str
     command: list[str]
-    ports: tuple[int, ...]
+    answers_on: tuple[int | Path, ...]
     environment: Mapping[str, str]
     log: Path
+    after: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -83,8 +90,8 @@ class _WarehouseService(WarehouseProcess):
     name = "warehouse"
 
 
-def services(settings: Settings) -> list[Service]:
-    """Everything beside the warehouse, in the order it is started."""
+def services(settings: Settings, code: Path) -> list[Service]:
+    """Everything beside the warehouse, in the order it is started; ``code`` is the socket of Dagster's code server."""
     ports, root = settings.ports, str(settings.root)
     environment = {
         **os.environ,
@@ -93,21 +100,48 @@ def services(settings: Settings) -> list[Service]:
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
-    dagster = f"dagster dev -h 127.0.0.1 -p {ports.dagster} -w workspace.yaml"
-    commands = {
-        "intake": (["pipelines.ingest.intake", "-w", root], (ports.otlp_grpc, ports.otlp_http)),
-        "dagster": (dagster.split(), (ports.dagster,)),
-        "dashboards": (
-            ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)],
-            (ports.dashboards,),
-        ),
-    }
+    python = [sys.executable, "-m"]
+    grpc = ["dagster", "api", "grpc", "--location-name", "appfleet", "-m", DEFINITIONS, "-s", str(code)]
+    locations = ["-w", str(_code_location(settings, code))]
+    serving = ["-h", "127.0.0.1", "-p", str(ports.dagster), *locations]
+    pages = ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)]
     return [
         Service(
-            name, [sys.executable, "-m", *module], answering, environment, _logs(settings) / f"{name}.log"
+            name, command, answers_on, environment, _logs(settings) / f"{name.replace(' ', '-')}.log", after
         )
-        for name, (module, answering) in commands.items()
+        for name, command, answers_on, after in (
+            (
+                "intake",
+                [*python, "pipelines.ingest.intake", "-w", root],
+                (ports.otlp_grpc, ports.otlp_http),
+                "",
+            ),
+            ("dagster code", [*python, *grpc], (code,), ""),
+            ("dashboards", [*python, *pages], (ports.dashboards,), ""),
+            (
+                "dagster",
+                [*python, "pipelines.orchestration.webserver", *serving],
+                (ports.dagster,),
+                "dagster code",
+            ),
+            ("dagster daemon", [_script("dagster-daemon"), "run", *locations], (), "dagster code"),
+        )
     ]
+
+
+def _script(name: str) -> str:
+    """A command that was installed beside this interpreter."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def _code_location(settings: Settings, code: Path) -> Path:
+    """Dagster's workspace file that names the code served on the socket ``code``."""
+    path = dagster_home(settings) / "workspace.yaml"
+    path.write_text(
+        f"load_from:\n  - grpc_server:\n      socket: {json.dumps(str(code))}\n      location_name: appfleet\n",
+        encoding="utf-8",
+    )
+    return path
 
 
 def _logs(settings: Settings) -> Path:
@@ -121,11 +155,16 @@ def serve(settings: Settings, console: Console) -> None:
         ConfigurationError: a port is taken.
         AppfleetError: a service does not come up.
     """
-    running = services(settings)
-    wanted = {"warehouse": (settings.ports.warehouse,)} | {one.name: one.ports for one in running}
-    for name, ports in wanted.items():
-        for port in ports:
-            refuse_taken_port(name, port)
+    with tempfile.TemporaryDirectory(prefix="appfleet-") as folder:  # a socket's path may have 107 bytes
+        _serve(settings, console, services(settings, Path(folder) / "code"))
+
+
+def _serve(settings: Settings, console: Console, running: list[Service]) -> None:
+    wanted = {"warehouse": (settings.ports.warehouse,)} | {one.name: one.answers_on for one in running}
+    for name, places in wanted.items():
+        for port in places:
+            if isinstance(port, int):
+                refuse_taken_port(name, port)
     # A shell that started us in the background has Ctrl-C ignored for us.
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -134,6 +173,8 @@ def serve(settings: Settings, console: Console) -> None:
     try:
         warehouse.start()
         for one in running:
+            if one.after:
+                _wait_until_up(next(before for before in running if before.name == one.after))
             one.start()
         for one in running:
             _wait_until_up(one)
@@ -179,15 +220,16 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
+def _answers(place: int | Path) -> bool:
+    is_socket = isinstance(place, Path)
+    with socket.socket(socket.AF_UNIX if is_socket else socket.AF_INET) as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex(str(place) if is_socket else ("127.0.0.1", place)) == 0
 
 
 def _wait_until_up(service: Service) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not all(_answers(port) for port in service.ports):
+    while not all(_answers(place) for place in service.answers_on):
         if service.exited() or time.monotonic() > deadline:
             raise AppfleetError(f"{service.name} did not come up: read {service.log}")
         time.sleep(0.2)

@@ -14,11 +14,14 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
+from playwright.sync_api import Browser
 
 from sql.local_warehouse import open_warehouse
 from tests.conftest import SmallFleet
@@ -173,10 +176,10 @@ def test_live_telemetry_is_in_the_warehouse_within_seconds(
 
 
 MODULES = {
-    "warehouse": "sql.local_warehouse",
-    "intake": "pipelines.ingest.intake",
-    "dagster": "dagster",
-    "dashboards": "streamlit",
+    "warehouse": ("sql.local_warehouse",),
+    "intake": ("pipelines.ingest.intake",),
+    "dagster": ("pipelines.orchestration.webserver", "pipelines.orchestration.definitions", "dagster-daemon"),
+    "dashboards": ("streamlit",),
 }
 
 
@@ -185,7 +188,8 @@ def processes_of(up: subprocess.Popen[bytes], service: str) -> list[psutil.Proce
     found = [
         one
         for one in psutil.Process(up.pid).children(recursive=True)
-        if MODULES[service] in one.cmdline() and "pipelines.commands.keeper" not in one.cmdline()
+        if any(part.endswith(MODULES[service]) for part in one.cmdline())
+        and "pipelines.commands.keeper" not in one.cmdline()
     ]
     assert found
     return found + [child for one in found for child in one.children(recursive=True)]
@@ -283,6 +287,97 @@ def test_what_is_killed_is_started_again_and_nothing_else(
     until(lambda: not intake.is_running() or intake.status() == psutil.STATUS_ZOMBIE, 10)
     until(lambda: everything_answers(workspace), 60)
     assert others <= {one.pid for one in psutil.Process(up.pid).children(recursive=True)}
+
+
+PAUSE = """
+mutation { setAutoMaterializePaused(paused: %s) }
+"""
+FOREIGN_PAGE = """
+<form id=form method=post enctype=text/plain target=frame action="{dagster}/graphql?query={mutation}"><input name=a value=b></form>
+<iframe name=frame></iframe>
+<img src="{dagster}/graphql?query={mutation}">
+<script>
+document.getElementById("form").submit();
+const body = JSON.stringify({{query: decodeURIComponent("{mutation}")}});
+const kinds = ["text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "application/json"];
+const sent = kinds.map(kind => fetch("{dagster}/graphql", {{method: "POST", mode: "no-cors", body, headers: {{"Content-Type": kind}}}})
+  .catch(() => 0));
+const said = new Promise(resolve => {{
+  const socket = new WebSocket("{dagster}/graphql".replace("http", "ws"), "graphql-ws");
+  socket.onopen = () => {{
+    socket.send(JSON.stringify({{type: "connection_init", payload: {{}}}}));
+    socket.send(JSON.stringify({{id: "1", type: "start", payload: {{query: decodeURIComponent("{mutation}")}}}}));
+    setTimeout(() => resolve("opened"), 3000);
+  }};
+  socket.onerror = () => resolve("refused");
+}});
+Promise.all([said, ...sent]).then(all => setTimeout(() => document.title = all[0], 1000));
+</script>
+"""
+
+
+@pytest.fixture
+def foreign_site() -> Iterator[tuple[str, dict[str, str]]]:
+    """Address of another site on this machine, and its pages by path, to be filled."""
+    pages: dict[str, str] = {}
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = pages.get(self.path, "").encode()
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_address[1]}", pages
+    server.shutdown()
+
+
+@pytest.mark.parametrize("called", ["localhost", "127.0.0.1"])
+def test_a_page_of_another_site_changes_nothing_in_dagster(
+    up: subprocess.Popen[bytes],
+    workspace: Path,
+    browser: Browser,
+    foreign_site: tuple[str, dict[str, str]],
+    called: str,
+) -> None:
+    """By a form, an image, requests of every kind and a WebSocket; under another name, and as another port."""
+    address, pages = foreign_site
+    paused = "query { instance { autoMaterializePaused } }"
+    ask(workspace, PAUSE % "true", {})
+    assert ask(workspace, paused, {}) == {"instance": {"autoMaterializePaused": True}}, "who is at home may"
+    dagster = f"http://127.0.0.1:{ports_of(workspace).dagster}"
+    pages["/"] = FOREIGN_PAGE.format(dagster=dagster, mutation=quote(PAUSE % "false"))
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://{address.replace('127.0.0.1', called)}/")
+    page.wait_for_function("document.title != ''")
+    assert page.title() == "refused"
+    context.close()
+    assert ask(workspace, paused, {}) == {"instance": {"autoMaterializePaused": True}}
+
+
+def test_dagster_s_own_page_works_behind_its_guard_and_asks_for_no_address(
+    up: subprocess.Popen[bytes], workspace: Path, browser: Browser
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    answers: list[tuple[str, int]] = []
+    frames: list[Any] = []
+    page.on("response", lambda answer: answers.append((answer.url, answer.status)))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+    page.goto(f"http://127.0.0.1:{ports_of(workspace).dagster}/locations")
+    page.get_by_text("appfleet").first.wait_for(timeout=30_000)
+    until(lambda: page.wait_for_timeout(200) or frames, 20)
+    assert [one for one in answers if one[1] >= 400] == []
+    assert page.get_by_text("newsletter").count() == page.get_by_role("dialog").count() == 0
+    context.close()
 
 
 def test_ctrl_c_leaves_no_orphan(workspace: Path, up: subprocess.Popen[bytes]) -> None:
