@@ -105,6 +105,18 @@ def test_a_row_whose_month_cannot_be_told_refuses_its_file(bills: Bills, focus_c
     assert "BillingPeriodStart" in refusal.sentence
 
 
+def test_of_many_rows_without_a_month_the_first_is_named_blank_ones_beside_them(
+    bills: Bills, focus_csv
+) -> None:
+    blank = dict.fromkeys(ROW, "")
+    first, second = ({"BillingPeriodStart": start} for start in ("soon", "never"))
+    bills.put("bad.csv", focus_csv(blank, {}, first, second, blank))
+    (refusal,) = bills.ingest().refusals
+    assert refusal.position == 3
+    assert refusal.sentence.startswith("BillingPeriodStart 'soon'")
+    assert bills.published() == {}
+
+
 def _missing(name: str, focus_csv) -> bytes:
     return focus_csv({}, columns=[column for column in ROW if column != name]).encode()
 
