@@ -22,6 +22,9 @@ from models.people import Viewer
 from models.redaction import rule_names
 from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
 
+STATE_FOLDER = ".appfleet"
+"""Where everything appfleet keeps lies in a workspace."""
+
 FILE_NAME = "appfleet.yaml"
 
 BILLING_FORMATS = ("focus",)
@@ -185,7 +188,7 @@ class Settings:
     @property
     def state(self) -> Path:
         """Folder of everything appfleet keeps in the workspace."""
-        return self.root / ".appfleet"
+        return self.root / STATE_FOLDER
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import LeaseHeld, ModelError, WarehouseError
+from sql.state import state_folder
 from sql.warehouse import Warehouse
 
 KEPT_RELEASES = 2
@@ -213,9 +214,7 @@ def lease(
     Raises:
         LeaseHeld: another process still holds it after ``wait_seconds``; the message names it.
     """
-    folder = workspace / ".appfleet" / "leases"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (scope.replace("/", "__") + ".lock")
+    path = state_folder(workspace, "leases") / (scope.replace("/", "__") + ".lock")
     with path.open("a+", encoding="utf-8") as file:
         deadline = time.monotonic() + wait_seconds
         told = False

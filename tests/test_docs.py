@@ -16,7 +16,7 @@ from models.settings import BillingSource, EnvironmentSettings, IdentityKeys, In
 from models.statement_csv import COLUMNS
 from pipelines.commands import doctor
 from pipelines.commands.cli import app
-from pipelines.orchestration.definitions import STEPS
+from pipelines.steps import STEPS
 from sql.catalog import statement, statements
 from sql.migrate import SINGLE_NODE, filled
 

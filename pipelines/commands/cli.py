@@ -102,23 +102,27 @@ def run(
     wait: Annotated[float, typer.Option(help="Seconds to wait for another run in this workspace.")] = 600.0,
 ) -> None:
     """One pass of everything: ingest, attribute, compute, publish."""
+    from pipelines.commands.report import steps_named
+    from sql.local_warehouse import opened_meanwhile
     from sql.workspace import load_settings, named_workspace
 
-    settings = load_settings(named_workspace(workspace))  # read first: what follows takes seconds to import
-    from pipelines.commands.run import run_pass, steps_named
-    from pipelines.commands.summary import print_step, print_summary
+    settings = load_settings(named_workspace(workspace))
+    steps, moment, console = steps_named(only), _moment(as_of), _console()
+    with opened_meanwhile(settings.root):
+        from pipelines.commands.run import run_pass
+        from pipelines.commands.summary import print_step, print_summary
 
-    steps = steps_named(only)
-    console = _console()
-    done = run_pass(
-        settings,
-        steps=steps,
-        as_of=_moment(as_of),
-        report=lambda step: print_step(console, step),
-        wait_seconds=wait,
-        waiting=lambda who: console.print(f"{who}: waiting for its end, at most {wait:.0f} s", markup=False),
-    )
-    print_summary(console, settings, done, datetime.now(UTC))
+        done = run_pass(
+            settings,
+            steps=steps,
+            as_of=moment,
+            report=lambda step: print_step(console, step),
+            wait_seconds=wait,
+            waiting=lambda who: console.print(
+                f"{who}: waiting for its end, at most {wait:.0f} s", markup=False
+            ),
+        )
+        print_summary(console, settings, done, datetime.now(UTC))
     if done.exit_code:
         raise typer.Exit(done.exit_code)
 

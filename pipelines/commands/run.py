@@ -10,7 +10,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,18 @@ from dagster._core.storage.tags import (
 )
 from sqlalchemy import Engine, event
 
-from models.errors import AppfleetError, ConfigurationError
+from models.errors import AppfleetError
 from models.settings import Settings
 from pipelines import compute
+from pipelines.commands.report import PassReport, StepReport
 from pipelines.orchestration.assets import reports
-from pipelines.orchestration.definitions import STEPS, build_defs
+from pipelines.orchestration.definitions import build_defs
 from pipelines.orchestration.partitions import AS_OF_TAG, EVERYTHING_TAG, billing_months, telemetry_days
 from pipelines.orchestration.resources import Workspace
+from pipelines.steps import STEPS
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads, lease
+from sql.state import state_folder
 from sql.warehouse import Warehouse
 
 DAGSTER_SETTINGS = """\
@@ -42,78 +44,18 @@ concurrency:
     max_concurrent_runs: 1
 run_monitoring:
   enabled: true
+# What a step prints is nothing; keeping it costs two processes a step.
+compute_logs:
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 """
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """What one step did."""
-
-    step: str
-    seconds: float
-    rows: int
-    published: int
-    unchanged: int
-    refused: tuple[str, ...]
-    held: tuple[str, ...]
-    notes: tuple[str, ...]
-    failed: str | None = None
-    exit_code: int = 0
-
-
-@dataclass(frozen=True)
-class PassReport:
-    """What a pass did, step by step."""
-
-    steps: tuple[StepReport, ...]
-    seconds: float
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """Sentences of everything refused."""
-        return tuple(sentence for step in self.steps for sentence in step.refused)
-
-    @property
-    def held(self) -> tuple[str, ...]:
-        """Sentences of every delivery that waits for a person."""
-        return tuple(sentence for step in self.steps for sentence in step.held)
-
-    @property
-    def failed(self) -> tuple[str, ...]:
-        """Sentences of every step that failed."""
-        return tuple(f"{step.step}: {step.failed}" for step in self.steps if step.failed)
-
-    @property
-    def exit_code(self) -> int:
-        """0 done, 3 input was refused or waits for a person; the error's own where a step failed, 1 or 2."""
-        return max((step.exit_code for step in self.steps), default=0) or (
-            3 if self.refused or self.held else 0
-        )
-
-
-def steps_named(only: str | None) -> list[str]:
-    """The steps of ``--only``, in the order they run.
-
-    Raises:
-        ConfigurationError: a name is not a step.
-    """
-    if only is None:
-        return list(STEPS)
-    names = {name.strip() for name in only.split(",") if name.strip()}
-    if not names:
-        raise ConfigurationError(f"--only: names no step; the steps are {', '.join(STEPS)}")
-    unknown = sorted(names - set(STEPS))
-    if unknown:
-        raise ConfigurationError(f"--only: {unknown[0]} is not a step; the steps are {', '.join(STEPS)}")
-    return [step for step in STEPS if step in names]
-
-
 def dagster_home(settings: Settings) -> Path:
     """Dagster's folder inside the workspace, with its settings written."""
-    home = settings.state / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
+    home = state_folder(settings.root, "dagster")
     (home / "dagster.yaml").write_text(DAGSTER_SETTINGS, encoding="utf-8")
     # Its presence tells the webserver that somebody has seen what it asks a first visitor: to leave an e-mail address.
     (home / ".nux").mkdir(exist_ok=True)

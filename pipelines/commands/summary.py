@@ -13,7 +13,7 @@ from rich.table import Table
 
 from models.settings import Settings
 from pipelines.commands.doubts import doubts
-from pipelines.commands.run import PassReport, StepReport
+from pipelines.commands.report import PassReport, StepReport
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse

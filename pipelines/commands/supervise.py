@@ -27,6 +27,7 @@ from models.settings import Settings
 from pipelines.commands.run import dagster_home
 from pipelines.commands.watch import Watch
 from sql.local_warehouse import WarehouseProcess
+from sql.state import state_folder
 from sql.workspace import WORKSPACE_VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -145,7 +146,7 @@ def _code_location(settings: Settings, code: Path) -> Path:
 
 
 def _logs(settings: Settings) -> Path:
-    return settings.state / "logs"
+    return state_folder(settings.root, "logs")
 
 
 def serve(settings: Settings, console: Console) -> None:
@@ -168,7 +169,6 @@ def _serve(settings: Settings, console: Console, running: list[Service]) -> None
     # A shell that started us in the background has Ctrl-C ignored for us.
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    _logs(settings).mkdir(parents=True, exist_ok=True)
     warehouse = _WarehouseService(settings.root, port=settings.ports.warehouse)
     try:
         warehouse.start()

@@ -27,7 +27,7 @@ REPLACED_SECONDS = 300.0
 """One that is silent for so long is ended and started again: a long merge or a stopped machine is over by then."""
 
 
-class Watched(Protocol):
+class Supervised(Protocol):
     """What is watched."""
 
     @property
@@ -41,7 +41,7 @@ class Watched(Protocol):
         """Starts it (again); an ``AppfleetError`` says why that cannot be."""
 
 
-class WatchedWarehouse(Watched, Protocol):
+class SupervisedWarehouse(Supervised, Protocol):
     """The process others depend on, which can be asked."""
 
     def answers(self) -> bool:
@@ -64,8 +64,8 @@ class _Exits:
 class Watch:
     """One look at a time; ``say`` takes a sentence for whoever sits at the terminal."""
 
-    warehouse: WatchedWarehouse
-    services: Sequence[Watched]
+    warehouse: SupervisedWarehouse
+    services: Sequence[Supervised]
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _exits: dict[str, _Exits] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Watch:
             self._start_if_exited(one)
         self._judge_silence()
 
-    def _start_if_exited(self, one: Watched) -> None:
+    def _start_if_exited(self, one: Supervised) -> None:
         exits = self._exits.setdefault(one.name, _Exits(started_at=self.clock()))
         if not one.exited():
             return

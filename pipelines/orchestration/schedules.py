@@ -12,22 +12,7 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from pipelines.orchestration.partitions import EVERYTHING_TAG
-
-CRON = {
-    "billing": "0 5 * * *",
-    "telemetry": "*/5 * * * *",
-    "slices": "1-59/5 * * * *",
-    "registry": "10 * * * *",
-    "identities": "20 * * * *",
-    "costs": "25 * * * *",
-    "unit_costs": "30 * * * *",
-    "slo": "2-59/5 * * * *",
-    "anomalies": "35 * * * *",
-    "marts": "40 * * * *",
-}
-
-MONTHS = ("billing", "costs", "unit_costs")
-DAYS = ("slices",)
+from pipelines.steps import STEPS
 
 
 def schedules_of(jobs: Sequence[dg.JobDefinition | object]) -> list[dg.ScheduleDefinition]:
@@ -41,21 +26,21 @@ def _schedule(job: object) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{step}_schedule",
         job=job,  # type: ignore[arg-type]
-        cron_schedule=CRON[step],
+        cron_schedule=STEPS[step].cron,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         today = context.scheduled_execution_time.date()
         tags = {EVERYTHING_TAG: "true"}
-        if step in MONTHS:
+        if STEPS[step].periods == "month":
             this_month = today.replace(day=1)
             last_month = (this_month - timedelta(days=1)).replace(day=1)
             tags |= {
                 ASSET_PARTITION_RANGE_START_TAG: last_month.isoformat(),
                 ASSET_PARTITION_RANGE_END_TAG: this_month.isoformat(),
             }
-        elif step in DAYS:
+        elif STEPS[step].periods == "day":
             tags |= {
                 ASSET_PARTITION_RANGE_START_TAG: (today - timedelta(days=1)).isoformat(),
                 ASSET_PARTITION_RANGE_END_TAG: today.isoformat(),

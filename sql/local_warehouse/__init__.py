@@ -4,6 +4,6 @@ Import from here: ``open_warehouse`` for a command, ``WarehouseProcess`` for a s
 loaded only by ``python -m sql.local_warehouse``.
 """
 
-from sql.local_warehouse.process import WarehouseProcess, open_warehouse
+from sql.local_warehouse.process import WarehouseProcess, open_warehouse, opened_meanwhile
 
-__all__ = ["WarehouseProcess", "open_warehouse"]
+__all__ = ["WarehouseProcess", "open_warehouse", "opened_meanwhile"]

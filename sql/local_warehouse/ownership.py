@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO
 
 from models.errors import ConfigurationError
+from models.settings import STATE_FOLDER
+from sql.state import state_folder
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Place:
     @property
     def state(self) -> Path:
         """Folder of everything appfleet keeps."""
-        return self.workspace.resolve() / ".appfleet"
+        return self.workspace.resolve() / STATE_FOLDER
 
     @property
     def data(self) -> Path:
@@ -65,13 +67,8 @@ class Place:
         Raises:
             ConfigurationError: they cannot be made.
         """
-        try:
-            for folder in (self.state, self.data, self.state / "credentials", self.state / "leases"):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"{error.filename}: cannot be made ({error.strerror}): choose a workspace you may write to"
-            ) from None
+        for name in (self.data.name, "credentials", "leases"):
+            state_folder(self.workspace.resolve(), name)
 
     def owner(self) -> Owner | None:
         """Content of the owner file; None when there is none that can be read."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
@@ -162,6 +163,21 @@ def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Ite
         warehouse = Warehouse.over_http("127.0.0.1", found, role, place.password(role))
         stack.callback(warehouse.close)
         yield warehouse
+
+
+@contextmanager
+def opened_meanwhile(workspace: Path) -> Iterator[None]:
+    """The owner of a workspace's warehouse runs until the end of the block; it starts beside the block's beginning.
+
+    An engine takes a second to start, and so do imports. Whoever opens the warehouse inside finds the owner, or is told
+    why there is none.
+    """
+    with ThreadPoolExecutor(1, "open-warehouse") as pool, ExitStack() as stack:
+        opening = pool.submit(stack.enter_context, open_warehouse(workspace))
+        try:
+            yield
+        finally:
+            wait([opening])
 
 
 def _join(place: Place, port: int, stack: ExitStack) -> int:

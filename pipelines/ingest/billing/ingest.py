@@ -51,6 +51,7 @@ from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from sql.bill_files import member_names
 from sql.catalog import statement
 from sql.publish import Release, heads, lease, new_batch_id, publish
+from sql.state import state_folder
 from sql.warehouse import Warehouse
 
 _LOG = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def ingest_source(
         DiskFull: there is no room to spool or to load; nothing is refused by that.
     """
     started = time.monotonic()
-    folder = settings.state / "spool" / "billing" / source.name
+    folder = state_folder(settings.root, "spool", "billing", source.name)
     ledger = Ledger(warehouse, source.name)
     with lease(settings.root, ledger.scope, wait_seconds):
         shutil.rmtree(folder / "objects", ignore_errors=True)

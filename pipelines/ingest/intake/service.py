@@ -29,6 +29,7 @@ from pipelines.ingest.intake.wire import SIGNALS
 from pipelines.ingest.telemetry import load_object
 from sql.local_warehouse import open_warehouse
 from sql.publish import lease
+from sql.state import state_folder
 from sql.warehouse import Warehouse
 
 HOST = "127.0.0.1"
@@ -63,7 +64,7 @@ class Intake:
         self._workspace = workspace
         self._limits = limits or Limits()
         self._ports = (grpc_port, http_port)
-        self._journal = Journal(workspace / ".appfleet" / SEGMENTS, self._limits)
+        self._journal = Journal(state_folder(workspace, SEGMENTS), self._limits)
         self._receiver = Receiver(self._journal, self._limits)
         self._loaders = [
             Loader(self._journal, signal, lambda: open_warehouse(workspace), load_object)

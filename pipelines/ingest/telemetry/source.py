@@ -34,6 +34,7 @@ from pipelines.ingest.telemetry.load import (
 from pipelines.ingest.telemetry.policy import load_policy, spool_limits
 from pipelines.ingest.telemetry.spool import HEAD_BYTES, Content, spool
 from sql.publish import lease
+from sql.state import state_folder
 from sql.warehouse import Warehouse
 
 GROUP_OBJECTS = 64
@@ -92,8 +93,7 @@ def ingest_source(
     """
     started = time.monotonic()
     hide = redaction(settings.redact)
-    spool = settings.state / "spool" / "telemetry"
-    spool.mkdir(parents=True, exist_ok=True)
+    spool = state_folder(settings.root, "spool", "telemetry")
     refusals: list[TelemetryRefusal] = []
     with lease(settings.root, LEASE, wait_seconds), tempfile.TemporaryDirectory(dir=spool) as folder:
         try:

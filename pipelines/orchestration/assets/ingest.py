@@ -14,16 +14,9 @@ from pipelines.ingest.sources import refuse_shared_objects
 from pipelines.orchestration.assets.reports import OWNERS, result, total
 from pipelines.orchestration.partitions import billing_months, wanted_periods
 from pipelines.orchestration.resources import Workspace
+from pipelines.steps import STEPS
 
-TELEMETRY_TABLES = (
-    "otel_traces",
-    "otel_logs",
-    "otel_metrics_gauge",
-    "otel_metrics_sum",
-    "otel_metrics_histogram",
-    "otel_metrics_exponential_histogram",
-    "otel_metrics_summary",
-)
+TELEMETRY_TABLES = STEPS["telemetry"].tables
 
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
 
