@@ -1,7 +1,7 @@
-"""The steps of a pass in their order: what each publishes, when it runs by itself, and by which periods.
+"""The steps of a pass in their order: what each publishes and reads, when it runs by itself, and by which periods.
 
-Names only: Dagster's jobs and schedules, the command line and the documents are made from it; what a step does is an
-asset's business.
+Names only: Dagster's assets, jobs and schedules, the command line and the documents are made from it; what a step does
+is ``pipelines.work``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ Periods = Literal["month", "day", ""]
 
 @dataclass(frozen=True)
 class Step:
-    """One step; ``cron`` is in UTC. Bills land over night and may change for a month, telemetry comes all the time."""
+    """One step: ``tables`` are published together and described each, ``reads`` are the tables they are made of.
+
+    ``cron`` is in UTC: bills land over night and may change for a month, telemetry comes all the time.
+    """
 
     name: str
-    tables: tuple[str, ...]
+    group: str
+    tables: Mapping[str, str]
+    reads: tuple[str, ...]
     cron: str
     periods: Periods = ""
 
@@ -27,34 +32,111 @@ class Step:
 STEPS: Mapping[str, Step] = {
     step.name: step
     for step in (
-        Step("billing", ("raw_focus_costs",), "0 5 * * *", "month"),
         Step(
+            "billing",
+            "billing",
+            {
+                "raw_focus_costs": "The bill in FOCUS columns: each source's months loaded, verified and published as "
+                "batches."
+            },
+            (),
+            "0 5 * * *",
+            "month",
+        ),
+        Step(  # an object knows its days only once it is read, so loading has no partitions; what is computed has
             "telemetry",
-            (
-                "otel_traces",
-                "otel_logs",
-                "otel_metrics_gauge",
-                "otel_metrics_sum",
-                "otel_metrics_histogram",
-                "otel_metrics_exponential_histogram",
-                "otel_metrics_summary",
-            ),
+            "telemetry",
+            {
+                "otel_traces": "Spans of OTLP files and live requests, each object once.",
+                "otel_logs": "Log records of OTLP files and live requests, each object once.",
+                "otel_metrics_gauge": "Points of gauges.",
+                "otel_metrics_sum": "Points of sums.",
+                "otel_metrics_histogram": "Points of histograms.",
+                "otel_metrics_exponential_histogram": "Points of exponential histograms.",
+                "otel_metrics_summary": "Points of summaries.",
+            },
+            (),
             "*/5 * * * *",
         ),
         Step(
             "slices",
-            ("core_request_slices", "core_app_telemetry_daily", "core_app_resources"),
+            "telemetry",
+            {
+                "core_request_slices": "Requests per app, environment, version and route in five minutes: errors by "
+                "class, latency.",
+                "core_app_telemetry_daily": "Activity per app and day.",
+                "core_app_resources": "Cloud resources named in telemetry: evidence for attribution.",
+            },
+            ("otel_traces", "otel_logs", "otel_metrics_gauge", "otel_metrics_sum", "otel_metrics_histogram"),
             "1-59/5 * * * *",
             "day",
         ),
-        Step("registry", ("core_apps", "core_teams"), "10 * * * *"),
-        Step("identities", ("core_identities",), "20 * * * *"),
-        Step("costs", ("core_app_costs_daily", "mart_chargeback_lines"), "25 * * * *", "month"),
-        Step("unit_costs", ("mart_app_unit_costs_daily",), "30 * * * *", "month"),
         Step(
-            "slo", ("mart_slo_status", "mart_slo_burn", "mart_app_silences", "mart_as_of"), "2-59/5 * * * *"
+            "registry",
+            "registry",
+            {
+                "core_apps": "Apps, owners and systems of the catalogue.",
+                "core_teams": "Teams and cost centres.",
+            },
+            (),
+            "10 * * * *",
         ),
-        Step("anomalies", ("mart_cost_anomalies",), "35 * * * *"),
-        Step("marts", ("mart_team_costs_weekly", "mart_app_inventory"), "40 * * * *"),
+        Step(
+            "identities",
+            "attribution",
+            {"core_identities": "Which app each distinct identity of the bill belongs to, by which rule."},
+            ("raw_focus_costs", "core_apps", "core_teams", "core_app_resources"),
+            "20 * * * *",
+        ),
+        Step(
+            "costs",
+            "attribution",
+            {
+                "core_app_costs_daily": "Cost per app and day; attributed equals billed before it is published.",
+                "mart_chargeback_lines": "Statement lines per cost centre, with the amount in minor units.",
+            },
+            ("raw_focus_costs", "core_identities"),
+            "25 * * * *",
+            "month",
+        ),
+        Step(
+            "unit_costs",
+            "marts",
+            {
+                "mart_app_unit_costs_daily": "Cost and requests of an app on one day, and cost per 1,000 requests."
+            },
+            ("core_app_costs_daily", "core_app_telemetry_daily"),
+            "30 * * * *",
+            "month",
+        ),
+        Step(
+            "slo",
+            "reliability",
+            {
+                "mart_slo_status": "Objectives, error budgets and states of every app and environment.",
+                "mart_slo_burn": "Burn of every objective in every window.",
+                "mart_app_silences": "Apps whose requests stopped, or nearly, against their own rhythm.",
+                "mart_as_of": "The moment figures are given for, and what it rests on.",
+            },
+            ("core_request_slices", "core_apps"),
+            "2-59/5 * * * *",
+        ),
+        Step(
+            "anomalies",
+            "marts",
+            {"mart_cost_anomalies": "Days that cost far more, or nothing, against an app's own past."},
+            ("core_app_costs_daily",),
+            "35 * * * *",
+        ),
+        Step(
+            "marts",
+            "marts",
+            {
+                "mart_team_costs_weekly": "Cost per team, app and ISO week.",
+                "mart_app_inventory": "Every app known from the registry, a bill or telemetry.",
+            },
+            ("core_app_costs_daily", "core_app_telemetry_daily", "mart_slo_status", "core_apps"),
+            "40 * * * *",
+        ),
     )
 }

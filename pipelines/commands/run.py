@@ -1,37 +1,26 @@
-"""One pass of everything, through the Dagster definitions, in this process, with progress.
+"""One pass of everything, step by step, in this process, with progress; what was published is told to Dagster.
 
-Knows the order of the steps and how a step is run; what a step does is an asset's business.
+Knows the order of the steps and when a pass ends; what a step does is ``pipelines.work``. Dagster is imported only where
+there is something to tell.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-)
-from sqlalchemy import Engine, event
+from typing import Any, Protocol
 
 from models.errors import AppfleetError
 from models.settings import Settings
-from pipelines import compute
 from pipelines.commands.report import PassReport, StepReport
-from pipelines.orchestration.assets import reports
-from pipelines.orchestration.definitions import build_defs
-from pipelines.orchestration.partitions import AS_OF_TAG, EVERYTHING_TAG, billing_months, telemetry_days
-from pipelines.orchestration.resources import Workspace
-from pipelines.steps import STEPS
+from pipelines.steps import STEPS, Step
+from pipelines.work import CHECKS, WORK, Ask, Done
 from sql.local_warehouse import open_warehouse
-from sql.publish import heads, lease
+from sql.publish import lease
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 
@@ -50,8 +39,6 @@ compute_logs:
   class: NoOpComputeLogManager
 """
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
 
 def dagster_home(settings: Settings) -> Path:
     """Dagster's folder inside the workspace, with its settings written."""
@@ -63,23 +50,28 @@ def dagster_home(settings: Settings) -> Path:
     return home
 
 
+class Record(Protocol):
+    """Tells Dagster what a step published: ``pipelines.orchestration.record``."""
+
+    def __call__(self, warehouse: Warehouse, step: Step, done: Done, seconds: float, passed: bool) -> None:
+        """Tells it."""
+
+
 @contextmanager
-def unsynced_history() -> Iterator[None]:
-    """Lets Dagster's SQLite files go without a sync per event while a pass runs in this process.
+def _recorded(settings: Settings) -> Iterator[Record]:
+    """A record that opens Dagster's history with the first step that published something."""
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    with ExitStack() as stack:
+        opened: list[Any] = []
 
-    They hold run history, never a figure. A pass over ninety days writes some three hundred events, each of them
-    two syncs: measured, two thirds of the step. A killed process loses nothing by this; a power cut may lose history.
-    """
+        def tell(warehouse: Warehouse, step: Step, done: Done, seconds: float, passed: bool) -> None:
+            from pipelines.orchestration.record import history, record
 
-    def relax(connection: Any, record: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")
+            if not opened:
+                opened.append(stack.enter_context(history()))
+            record(opened[0], warehouse, step, done, seconds, passed)
 
-    event.listen(Engine, "connect", relax)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", relax)
+        yield tell
 
 
 def run_pass(
@@ -97,102 +89,46 @@ def run_pass(
         LeaseHeld: another pass runs in this workspace for longer than ``wait_seconds``.
     """
     started = time.monotonic()
-    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
-    definitions = build_defs(resources={"workspace": Workspace(directory=str(settings.root))})
     done: list[StepReport] = []
     with (
         lease(settings.root, "pass", wait_seconds, waiting),
-        unsynced_history(),
+        _recorded(settings) as record,
         open_warehouse(settings.root, role="writer") as warehouse,
-        dg.DagsterInstance.get() as instance,
     ):
-        for step in STEPS:
-            if step not in steps:
+        for step in STEPS.values():
+            if step.name not in steps:
                 continue
-            tags = {EVERYTHING_TAG: "true", **_range_tags(step, warehouse)}
-            if as_of:
-                tags[AS_OF_TAG] = as_of.astimezone(UTC).isoformat()
-            done.append(_run_step(definitions, instance, step, tags))
+            done.append(_run_step(Ask(warehouse, settings, datetime.now(UTC), as_of), step, record))
             report(done[-1])
             if done[-1].failed:
                 break
     return PassReport(tuple(done), time.monotonic() - started)
 
 
-def _run_step(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, step: str, tags: dict[str, str]
-) -> StepReport:
+def _run_step(ask: Ask, step: Step, record: Record) -> StepReport:
     started = time.monotonic()
-    job = definitions.resolve_job_def(step)
-    failed, exit_code = None, 0
-    events: list[dict[str, Any]] = []
+    failed, exit_code, done = None, 0, Done({}, 0, 0)
     try:
-        outcome = job.execute_in_process(instance=instance, tags=tags, run_config=QUIET, raise_on_error=True)
-        for materialization in outcome.get_asset_materialization_events():
-            events.append(
-                {key: entry.value for key, entry in materialization.materialization.metadata.items()}
-            )
-        bad = [one.check_name for one in outcome.get_asset_check_evaluations() if not one.passed]
-        if bad:
+        done = WORK[step.name](ask)
+        check = CHECKS.get(step.name)
+        if check and check.differences(ask.warehouse):
             exit_code = 1
-            failed = f"the check {bad[0]} is red; what follows was not computed (`appfleet doctor` says more)"
+            failed = (
+                f"the check {check.name} is red; what follows was not computed (`appfleet doctor` says more)"
+            )
+        if done.published:
+            record(ask.warehouse, step, done, time.monotonic() - started, not failed)
     except AppfleetError as error:
         failed, exit_code = str(error), error.exit_code
-    except dg.DagsterExecutionStepExecutionError as error:
-        cause = error.user_exception
-        if not isinstance(cause, AppfleetError):
-            raise
-        failed, exit_code = str(cause), cause.exit_code
     return StepReport(
-        step=step,
+        step=step.name,
         seconds=time.monotonic() - started,
-        rows=_greatest(events, "dagster/partition_row_count"),
-        published=_greatest(events, reports.PUBLISHED),
-        unchanged=_greatest(events, reports.UNCHANGED),
-        refused=_sentences(events, reports.REFUSED),
-        held=_sentences(events, reports.HELD),
-        notes=_sentences(events, reports.NOTES),
+        rows=max(done.rows.values(), default=0),
+        published=done.published,
+        unchanged=done.unchanged,
+        refused=tuple(dict.fromkeys(done.refused)),
+        held=tuple(dict.fromkeys(done.held)),
+        notes=tuple(dict.fromkeys(done.notes)),
         failed=failed,
         exit_code=exit_code,
     )
-
-
-def _greatest(events: Sequence[dict[str, Any]], key: str) -> int:
-    return max((int(event.get(key, 0)) for event in events), default=0)
-
-
-def _sentences(events: Sequence[dict[str, Any]], key: str) -> tuple[str, ...]:
-    """Sentences of a step once each: the events of a range repeat them per partition."""
-    return tuple(dict.fromkeys(sentence for event in events for sentence in event.get(key, [])))
-
-
-def _range_tags(step: str, warehouse: Warehouse) -> dict[str, str]:
-    """Partition range a partitioned step is recorded under: the newest unbroken span of periods there are.
-
-    A pass looks at every period whatever the range says. Dagster writes an event per table and partition of the
-    range, so one old object must not stretch it over years without data; and it knows no partition before its
-    first one or in the future, where a bill or a clock ahead of ours may well have one.
-    """
-    periods = _periods(step, warehouse)
-    if periods is None:
-        return {}
-    partitions = telemetry_days if step == "slices" else billing_months
-    known = partitions.get_partition_keys()
-    there = {period.isoformat() for period in periods}
-    last = next((place for place in reversed(range(len(known))) if known[place] in there), len(known) - 1)
-    first = last
-    while first and known[first - 1] in there:
-        first -= 1
-    return {ASSET_PARTITION_RANGE_START_TAG: known[first], ASSET_PARTITION_RANGE_END_TAG: known[last]}
-
-
-def _periods(step: str, warehouse: Warehouse) -> list[date] | None:
-    if step == "billing" or step == "costs":
-        return [release.period for release in heads(warehouse, "billing/")]
-    if step == "slices":
-        known, new = compute.telemetry_days(warehouse)
-        return sorted(new) or sorted(known)[-1:]
-    if step == "unit_costs":
-        days = [release.period for scope in ("costs", "slices") for release in heads(warehouse, scope)]
-        return [day.replace(day=1) for day in days]
-    return None

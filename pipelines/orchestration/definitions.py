@@ -1,6 +1,6 @@
 """The Dagster code location: assets, checks, jobs and schedules put together.
 
-Loading it opens no workspace and no warehouse; a run does. Implementations live in ``pipelines.orchestration.assets``.
+Loading it opens no workspace and no warehouse; a run does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import dagster as dg
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from pipelines.orchestration.assets import computed, ingest  # noqa: E402
+from pipelines.orchestration.assets import ASSET_CHECKS, ASSETS  # noqa: E402
 from pipelines.orchestration.resources import Workspace  # noqa: E402
 from pipelines.orchestration.schedules import schedules_of  # noqa: E402
 from pipelines.steps import STEPS  # noqa: E402
@@ -30,8 +30,8 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         for step in STEPS.values()
     ]
     return dg.Definitions(
-        assets=[ingest.raw_focus_costs, ingest.otel_signals, *computed.COMPUTED],
-        asset_checks=[ingest.published_rows_equal_their_control_totals, *computed.CHECKS],
+        assets=ASSETS,
+        asset_checks=ASSET_CHECKS,
         jobs=jobs,
         schedules=schedules_of(jobs),
         resources={"workspace": Workspace(), **(resources or {})},

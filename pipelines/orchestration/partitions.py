@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -12,6 +12,9 @@ FIRST_MONTH = "2019-01-01"
 
 billing_months = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1)
 telemetry_days = dg.DailyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1)
+
+PARTITIONS: Mapping[str, dg.TimeWindowPartitionsDefinition] = {"month": billing_months, "day": telemetry_days}
+"""By the kind of periods a step has."""
 
 EVERYTHING_TAG = "appfleet/everything"
 """Run tag: look at every period there is, not only those the run's partition range names."""
