@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from models import age
+from models.errors import AppfleetError
 from models.policy import watermark_policy
 from models.redaction import redaction
-from models.settings import Settings
+from models.settings import FILE_NAME, Settings
 from pipelines.commands.doubts import silent_sentences
 from pipelines.compute import STALE_DAYS, cost_days, damaged_totals, newest_complete, yesterday
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake.journal import refused_segments
+from pipelines.ingest.sources import open_store
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
@@ -37,10 +39,14 @@ class Finding:
 
 
 def findings(settings: Settings, clock: datetime) -> list[Finding]:
-    """Everything found in a workspace at a moment, check by check; a check without findings says so."""
+    """Everything found in a workspace at a moment, check by check; a check without findings says so.
+
+    One that cannot be made is a finding too, and the others are made all the same.
+    """
     with open_warehouse(settings.root, role="reader") as warehouse:
         found = []
         for check in (
+            _sources,
             _ages,
             _control_totals,
             _held_deliveries,
@@ -57,9 +63,39 @@ def findings(settings: Settings, clock: datetime) -> list[Finding]:
             _silent_projects,
             _refused_segments,
         ):
-            lines = list(check(warehouse, settings, clock))
-            found += lines or [Finding(check.__name__.strip("_").replace("_", " "), "nothing found")]
+            name = check.__name__.strip("_").replace("_", " ")
+            lines: list[Finding] = []
+            try:
+                lines += check(warehouse, settings, clock)
+            except AppfleetError as error:
+                advice = "mend that first; what this check looks at is not known until then"
+                lines.append(Finding(name, f"could not be looked at: {error}", advice, is_failure=True))
+            found += lines or [Finding(name, "nothing found")]
         return found
+
+
+def _sources(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:
+    """Whether there is anything to read, and whether it can be listed now."""
+    if not settings.billing and not settings.telemetry:
+        yield Finding(
+            "sources",
+            "no source is configured: there is no bill and no telemetry but what is sent live",
+            f"name your bill under sources.billing in {FILE_NAME}, then `appfleet run`",
+        )
+    for source in (*settings.billing, *settings.telemetry):
+        try:
+            objects = open_store(source, settings.root).objects()
+        except AppfleetError as error:
+            yield Finding(
+                "sources", f"{source.name}: {error}", "its figures stay as they were", is_failure=True
+            )
+        else:
+            if not objects:
+                yield Finding(
+                    "sources",
+                    f"{source.name}: there is nothing in {source.location}",
+                    "look whether its export runs",
+                )
 
 
 def _control_totals(warehouse: Warehouse, settings: Settings, clock: datetime) -> Iterator[Finding]:

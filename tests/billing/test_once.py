@@ -445,6 +445,17 @@ def test_a_month_that_shrinks_or_grows_beyond_its_share_is_held(bills: Bills) ->
     assert set(states(outcome).values()) == {"held", "unchanged"}
 
 
+def test_an_older_object_is_replaced_in_the_months_it_shares_and_counts_in_the_others(bills: Bills) -> None:
+    rows, more = rows_of("shared", 40), rows_of("more", 4)
+    first, second = (rows_of(seed, 5, **OCTOBER) for seed in ("first", "second"))
+    bills.put("s/a.csv", as_csv([*rows, *first]))
+    ingest(bills, "s", deliveries="replace")
+    bills.put("s/b.csv", as_csv([*rows, *more, *second]))
+    for _ in range(2):
+        ingest(bills, "s", deliveries="replace")
+        assert billed(bills, "s") == {SEPTEMBER: total([*rows, *more]), OCTOBER_1: total([*first, *second])}
+
+
 def test_accepting_publishes_what_is_loaded_and_reads_no_file(bills: Bills) -> None:
     rows, more = rows_of("accept", 40), rows_of("more", 4)
     bills.put("s/a.csv", as_csv(rows))

@@ -307,11 +307,12 @@ def test_a_day_is_published_again_only_if_its_telemetry_changed(
 
 def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path) -> None:
     """The busiest, the one with errors and the first by name stay; the rest is one route without a name. Every app and day
-    ranks on its own."""
+    ranks on its own, and only those that are asked for are written."""
     plan: dict[tuple[str, int], dict[str, tuple[int, int]]] = {
-        ("mill", 0): {"/busy": (1, 0), "/b": (2, 0), "/c": (2, 0), "/d": (2, 0), "/e": (2, 0)},
+        ("mill", 0): {"/busy": (1, 0), "/b": (2, 0), "/c": (2, 0), "/d": (2, 0), "/e": (2, 0), "/broken": (1, 0)},
         ("mill", 1): {"/busy": (1, 0), "/rare": (1, 0), "/z": (1, 0)},
         ("shop", 0): {"/busy": (30, 0), "/broken": (2, 1), "/a": (3, 0), "/b": (3, 0), "/c": (3, 0), "/rare": (1, 0)},
+        ("mill", 2): {"/not asked for": (1, 0)},
         ("shop", 1): {"/busy": (1, 0), "/broken": (1, 0), "/a": (6, 0), "/b": (7, 0), "/c": (8, 0), "/rare": (9, 0)},
     }  # fmt: skip
     good, bad = Case("server", ""), Case("server", "error", status="Error")
@@ -337,7 +338,7 @@ def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path
             " ORDER BY 1, 2, 3"
         ).rows()
     assert rows == [
-        ("mill", 3, "", 3, 0, [3]),
+        ("mill", 3, "", 4, 0, [4]),
         ("mill", 3, "/b", 2, 0, [2]),
         ("mill", 3, "/c", 2, 0, [2]),
         ("mill", 3, "/d", 2, 0, [2]),

@@ -135,3 +135,16 @@ def test_a_group_holds_no_more_bytes_than_it_may_and_a_larger_object_is_loaded_a
     monkeypatch.setattr(source_module, "GROUP_BYTES", 2 * size + 1)
     assert scan(warehouse, tmp_path).records == {"traces": 16}
     assert (groups, spans(warehouse)) == ([2, 2, 1], 16)
+
+
+def test_an_object_written_again_in_the_same_second_with_as_many_bytes_is_read_again(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    first, second = (otlp.delimited(otlp.traces(1, first=number)) for number in (1, 2))
+    assert len(first) == len(second)
+    for after, content in ((0.25, first), (0.5, second)):
+        path = tmp_path / "files" / "spans.binpb"
+        written(tmp_path, {path.name: content})
+        os.utime(path, (WRITTEN + after, WRITTEN + after))
+        assert scan(warehouse, tmp_path).loaded == 1
+    assert (scan(warehouse, tmp_path).already, spans(warehouse)) == (1, 2)
