@@ -72,8 +72,11 @@ def test_groups_that_fill_at_different_times_give_every_object_once(
     assert spans(warehouse) == 32
     assert [one.object_name for one in outcome.refusals] == ["004-empty.jsonl", "005-other.txt"]
     assert [one.object_name for one in outcome.set_aside] == ["007-faulty.jsonl"]
+    lines = "SELECT count() FROM raw_deliveries"
+    before = warehouse.frame_of(lines).item()
     again = scan(warehouse, tmp_path)
     assert (again.loaded, again.already, len(again.refusals)) == (0, 32, 2)
+    assert warehouse.frame_of(lines).item() == before, "what is listed as it was is not fetched"
     assert spans(warehouse) == 32
 
 
