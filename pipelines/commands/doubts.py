@@ -5,8 +5,9 @@ The rules are ``models.age``, ``models.as_of`` and ``models.silence``; nothing i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -17,9 +18,13 @@ from sql.warehouse import Warehouse
 SILENT_SHOWN = 20
 
 
-def doubts(warehouse: Warehouse, clock: datetime) -> Iterator[str]:
-    """What stands beside the published figures at a moment; nothing where all is well."""
-    counts = warehouse.frame("queries/summary/counts").row(0, named=True)
+def headline(warehouse: Warehouse) -> dict[str, Any]:
+    """The headline counts of what is published, by the columns of ``summary/counts``."""
+    return warehouse.frame("queries/summary/counts").row(0, named=True)
+
+
+def doubts(warehouse: Warehouse, counts: Mapping[str, Any], clock: datetime) -> Iterator[str]:
+    """What stands beside the published figures at a moment, of which ``counts`` are; nothing where all is well."""
     yield from age.warnings(
         cost_day=counts["cost_day"],
         telemetry_end=counts["telemetry_until"],

@@ -5,14 +5,16 @@ Figures come from named queries; money is printed from Decimal.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from models.settings import Settings
-from pipelines.commands.doubts import doubts
+from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
@@ -37,11 +39,11 @@ def print_step(console: Console, step: StepReport) -> None:
 def print_summary(console: Console, settings: Settings, done: PassReport, clock: datetime) -> None:
     """Apps, cost by team and currency, unallocated share, objectives breached, anomalies, seconds."""
     with open_warehouse(settings.root, role="reader") as warehouse:
-        counts = warehouse.frame("queries/summary/counts").row(0, named=True)
+        counts = headline(warehouse)
         teams = warehouse.frame("queries/summary/teams")
         unallocated = warehouse.frame("queries/summary/unallocated")
         console.print()
-        print_doubts(console, warehouse, clock)
+        print_doubts(console, warehouse, counts, clock)
     console.print(
         f"{counts['apps']:,} apps: {counts['registered']:,} registered, {counts['billed']:,} billed, "
         f"{counts['observed']:,} observed, {counts['idle']:,} idle. "
@@ -90,16 +92,16 @@ def print_summary(console: Console, settings: Settings, done: PassReport, clock:
         console.print(f"Failed: {sentence}", style="red")
 
 
-def print_doubts(console: Console, warehouse: Warehouse, clock: datetime) -> None:
+def print_doubts(console: Console, warehouse: Warehouse, counts: Mapping[str, Any], clock: datetime) -> None:
     """A sentence for whatever is old, silent or cannot be known; nothing where all is well."""
-    for sentence in doubts(warehouse, clock):
+    for sentence in doubts(warehouse, counts, clock):
         console.print(sentence, style="yellow")
 
 
 def print_slo(console: Console, settings: Settings, app_id: str | None, clock: datetime) -> None:
     """Objectives with budget and burn, worst first, and what is old or silent."""
     with open_warehouse(settings.root, role="reader") as warehouse:
-        print_doubts(console, warehouse, clock)
+        print_doubts(console, warehouse, headline(warehouse), clock)
         frame = warehouse.frame("queries/slo/status", app_id=(app_id or "").strip().lower())
     if frame.is_empty():
         console.print(
@@ -142,8 +144,8 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
     """Releases per scope, the headline counts, and what is old or silent."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         releases = heads(warehouse)
-        counts = warehouse.frame("queries/summary/counts").row(0, named=True)
-        print_doubts(console, warehouse, clock)
+        counts = headline(warehouse)
+        print_doubts(console, warehouse, counts, clock)
     table = Table("scope", "periods", "first", "last", "rows", "newest release (UTC)", title="Published")
     for scope in dict.fromkeys(release.scope for release in releases):
         of_scope = [release for release in releases if release.scope == scope]
