@@ -43,11 +43,15 @@ class EngineLimits:
     memory_share: float
 
     def settings(self, role: str) -> dict[str, str]:
-        """The limits of ``writer`` or ``reader`` as settings of a connection."""
+        """The limits of ``writer`` or ``reader`` as settings of a connection.
+
+        A reader has no introspection functions: they show the process's memory layout, and the engine has them on.
+        """
         reader = role == "reader"
         memory = self.reader_memory_bytes if reader else self.query_memory_bytes
         seconds = self.reader_seconds if reader else self.query_seconds
-        return {"max_memory_usage": str(memory), "max_execution_time": str(seconds)}
+        limits = {"max_memory_usage": str(memory), "max_execution_time": str(seconds)}
+        return {**limits, "allow_introspection_functions": "0"} if reader else limits
 
 
 class EngineError(Exception):

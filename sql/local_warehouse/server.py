@@ -48,6 +48,9 @@ IDLE_SECONDS = 120
 """How long a connection may be silent: between requests, inside a header, inside a body."""
 
 MAX_STATEMENT_BYTES = 256 << 20
+READER_STATEMENT_BYTES = 64 << 10
+"""A reader's statement is judged token by token before it runs; what it is about comes as parameters."""
+
 WATCH_SECONDS = 0.25
 
 _OF_THE_FRONT = frozenset(
@@ -314,7 +317,8 @@ class Handler(BaseHTTPRequestHandler):
         if insert:
             self._insert(request, insert, itertools.chain([head[insert.data_start :]], body))
             return
-        text = _all(itertools.chain([head], body)).strip()
+        most = READER_STATEMENT_BYTES if role == "reader" else MAX_STATEMENT_BYTES
+        text = _all(itertools.chain([head], body), most).strip()
         if not text:
             raise RefusedRequest(400, 62, "Empty query. (SYNTAX_ERROR)")
         if role == "reader":
@@ -525,14 +529,14 @@ class Handler(BaseHTTPRequestHandler):
         self._send(status, text, headers)
 
 
-def _all(blocks: Iterator[bytes]) -> bytes:
+def _all(blocks: Iterator[bytes], most: int = MAX_STATEMENT_BYTES) -> bytes:
     parts: list[bytes] = []
     size = 0
     for block in blocks:
         parts.append(block)
         size += len(block)
-        if size > MAX_STATEMENT_BYTES:
-            raise BadRequest(f"a statement may have {MAX_STATEMENT_BYTES >> 20} MiB at most")
+        if size > most:
+            raise BadRequest(f"a statement may have {most >> 10:,} KiB at most")
     return b"".join(parts)
 
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 
 from models.errors import WarehouseError
+from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
 from sql.warehouse import Warehouse
 
@@ -383,3 +384,24 @@ def _cut(data: bytes, size: int) -> list[bytes]:
 def _zstd(data: bytes) -> bytes:
     zstd = pytest.importorskip("backports.zstd")
     return bytes(zstd.compress(data))
+
+
+def test_a_reader_has_no_introspection_functions(workspace: Path) -> None:
+    with open_warehouse(workspace, role="reader") as reader:
+        for text in (
+            "SELECT demangle('_Z1fv')",
+            "SELECT demangle('_Z1fv') SETTINGS allow_introspection_functions = 1",
+        ):
+            with pytest.raises(WarehouseError):
+                reader.frame_of(text)
+
+
+def test_a_long_statement_of_a_reader_is_refused_before_it_is_judged(workspace: Path) -> None:
+    with open_warehouse(workspace, role="reader") as reader:
+        assert reader.frame_of(f"SELECT 1 AS a /* {' ' * 60_000} */")["a"].to_list() == [1]
+        begin = time.monotonic()
+        with pytest.raises(WarehouseError, match="64 KiB at most"):
+            reader.frame_of("SELECT " + "1 + " * 200_000 + "1")
+        assert time.monotonic() - begin < 2
+        long = "x" * 200_000
+        assert reader.frame_of("SELECT length({long:String}) AS a", long=long)["a"].to_list() == [200_000]

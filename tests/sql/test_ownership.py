@@ -265,14 +265,16 @@ def test_connections_that_do_nothing_fill_no_place(tmp_path: Path, said: bytes) 
 def test_where_everybody_works_a_ping_is_answered_and_others_are_told_to_come_back(tmp_path: Path) -> None:
     process = WarehouseProcess(tmp_path, limits=["--connections", "3"])
     process.start()
-    try:
-        with open_warehouse(tmp_path) as warehouse, ThreadPoolExecutor(3) as pool:
-            long = [pool.submit(warehouse.frame_of, "SELECT sleep(3) AS slept") for _ in range(3)]
-            time.sleep(1)
-            assert process.answers()
-            with pytest.raises(WarehouseError, match="Too many connections"), open_warehouse(tmp_path):
-                pass
-            assert [one.result().height for one in long] == [1, 1, 1]
-            assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
-    finally:
-        process.stop()
+    with ThreadPoolExecutor(3) as pool, open_warehouse(tmp_path) as warehouse:
+        text = "SELECT sum(sleepEachRow(0.1)) AS a FROM numbers(200) SETTINGS max_block_size = 1"
+        long = [pool.submit(warehouse.frame_of, text) for _ in range(3)]
+        time.sleep(3)  # each is at work by then
+        assert process.answers()
+        with (
+            pytest.raises(WarehouseError, match="Too many connections"),
+            open_warehouse(tmp_path) as another,
+        ):
+            another.frame_of("SELECT 1")
+        assert not any(one.done() for one in long)
+        process.stop(at_once=True)
+        assert all(isinstance(one.exception(60), WarehouseError) for one in long)
