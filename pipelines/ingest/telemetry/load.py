@@ -200,25 +200,6 @@ def load_spooled(
     is_suspect: bool = False,
 ) -> ObjectLoad:
     """As ``load_delivered``, for an object whose bytes are spooled already; ``folder`` takes what is made of them."""
-    try:
-        return _load_content(warehouse, delivered, content, folder, hide, is_suspect)
-    except ObjectRefused as refusal:
-        return _refused(warehouse, delivered, refusal.reason)
-
-
-def _load_content(
-    warehouse: Warehouse,
-    delivered: TelemetryObject,
-    content: Content,
-    folder: Path,
-    hide: Redaction,
-    is_suspect: bool = False,
-) -> ObjectLoad:
-    """Loads what was spooled of an object.
-
-    Raises:
-        ObjectRefused: nothing of it can be read.
-    """
     findings = Findings(hide)
     with _named(delivered.object_name):
         parts = _without_suspects(content.parts, folder, findings, is_suspect)
@@ -228,7 +209,7 @@ def _load_content(
         survey = pl.concat(counted) if counted else _NOTHING
         good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
         if content.parts and not parts and not content.already:
-            raise ObjectRefused(delivered.object_name, _why_nothing(findings))
+            return _refused(warehouse, delivered, _why_nothing(findings))
         _list_rejects(warehouse, delivered, parts, bad, hide)
         _set_aside(warehouse, delivered, findings)
         _note_repairs(warehouse, delivered, findings)
