@@ -108,6 +108,10 @@ def run_pass(
 def _run_step(ask: Ask, step: Step, record: Record) -> StepReport:
     started = time.monotonic()
     failed, exit_code, done = None, 0, Done({}, 0, 0)
+    # It stays where a step is killed between publishing and telling: the next pass tells Dagster then.
+    untold = state_folder(ask.settings.root, "dagster", "untold") / step.name
+    was_cut = untold.exists()
+    untold.touch()
     try:
         done = WORK[step.name](ask)
         check = CHECKS.get(step.name)
@@ -116,8 +120,9 @@ def _run_step(ask: Ask, step: Step, record: Record) -> StepReport:
             failed = (
                 f"the check {check.name} is red; what follows was not computed (`appfleet doctor` says more)"
             )
-        if done.published:
+        if done.published or was_cut:
             record(ask.warehouse, step, done, time.monotonic() - started, not failed)
+        untold.unlink()
     except AppfleetError as error:
         failed, exit_code = str(error), error.exit_code
     return StepReport(

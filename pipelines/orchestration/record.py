@@ -43,19 +43,22 @@ def history() -> Iterator[dg.DagsterInstance]:
 def record(
     instance: dg.DagsterInstance, warehouse: Warehouse, step: Step, done: Done, seconds: float, passed: bool
 ) -> None:
-    """Writes the materialisations of a step that published something, and the answer of its check."""
+    """Writes the materialisations of a step, and the answer of its check.
+
+    Of the periods it published; of all there are where a pass was cut before it told what it had published.
+    """
+    figures = period_figures(warehouse, step.name)
+    known = set(PARTITIONS[step.periods].get_partition_keys()) if step.periods else set()
     for table in step.tables:
         said = metadata(table, done, seconds)
-        if not step.periods:
+        if not figures:  # telemetry is counted, not published
             instance.report_runless_asset_event(dg.AssetMaterialization(table, metadata=said))
-            continue
-        known = set(PARTITIONS[step.periods].get_partition_keys())
-        figures = period_figures(warehouse, step.name)
-        for period in done.periods:
-            if period.isoformat() in known:
+        for period in done.periods or figures:
+            key = period.isoformat() if step.periods else None
+            if key is None or key in known:
                 one = said | figures_metadata(figures[period])
                 instance.report_runless_asset_event(
-                    dg.AssetMaterialization(table, metadata=one, partition=period.isoformat())
+                    dg.AssetMaterialization(table, metadata=one, partition=key)
                 )
     if step.name in CHECKS:
         check = CHECKS[step.name]

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.commands.run import dagster_home
+from pipelines.commands.run import dagster_home, run_pass
 from pipelines.orchestration.definitions import build_defs
 from pipelines.orchestration.resources import Workspace
 from pipelines.steps import STEPS
@@ -24,6 +24,12 @@ from tests.conftest import SmallFleet
 
 ROOT = Path(__file__).resolve().parents[2]
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
+NEW_APP = """---
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: {name: newcomer}
+spec: {type: service, lifecycle: production, owner: alpha}
+"""
 AGAIN = """
 import sys
 from pathlib import Path
@@ -129,3 +135,28 @@ def test_a_run_of_dagster_tells_each_partition_its_own_and_keeps_the_figures_of_
         one, other = before[month.isoformat()], after[month.isoformat()]
         assert {key: one[key] for key in figures} == {key: other[key] for key in figures}
     assert after[OCTOBER.isoformat()]["unchanged"] == 1
+
+
+def test_what_was_published_before_a_kill_is_told_by_the_next_pass(
+    history: dg.DagsterInstance, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(workspace)
+    before = told(history, "core_apps")[None]
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    apps = workspace / "catalog"
+    (path, *_) = sorted(apps.rglob("*.yaml"))
+    path.write_text(path.read_text() + "\n# changed\n" + NEW_APP)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("pipelines.orchestration.record.record", killed)
+        run_pass(settings, steps=["registry"])
+    assert told(history, "core_apps")[None] == before
+    done = run_pass(settings, steps=["registry"])
+    assert [step.published for step in done.steps] == [0]
+    (releases,) = published(workspace, "registry").values()
+    after = told(history, "core_apps")[None]
+    assert (
+        after["dagster/partition_row_count"] == releases[0].rows == before["dagster/partition_row_count"] + 1
+    )
