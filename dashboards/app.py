@@ -1,4 +1,4 @@
-"""The dashboards of appfleet: five pages, served on this machine only.
+"""The dashboards of appfleet: their pages, served on this machine only.
 
 Run it with ``appfleet up``. What a page shows lives in ``views/`` (a folder named pages would be served by Streamlit itself, past the check below); here is only the frame around them.
 """
@@ -10,15 +10,14 @@ import streamlit as st
 from dashboards.access import ONLY_LOOPBACK, is_loopback
 from models.errors import AppfleetError
 
-st.set_page_config(page_title="appfleet", layout="wide")
-
 if not is_loopback(st.get_option("server.address")):
     st.error(ONLY_LOOPBACK)
     st.stop()
 
 chosen = st.navigation(
     [
-        st.Page("views/fleet.py", title="Fleet", url_path="fleet", default=True),
+        st.Page("views/fleet.py", title="Fleet", url_path="home", default=True),
+        st.Page("views/fleet.py", title="Fleet", url_path="fleet", visibility="hidden"),
         st.Page("views/one_app.py", title="App", url_path="app"),
         st.Page("views/team.py", title="Team", url_path="team"),
         st.Page("views/oncall.py", title="On-call", url_path="oncall"),
@@ -26,6 +25,7 @@ chosen = st.navigation(
     ],
     position="top",
 )
+st.set_page_config(page_title=f"{chosen.title} · appfleet", layout="wide")
 try:
     chosen.run()
 except AppfleetError as error:

@@ -138,9 +138,9 @@ def _midnight(day: date) -> str:
 
 
 def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.Chart:
-    """Weekly cost of one currency; a week that is not complete is lighter.
+    """Weekly usage of one currency; a week that is not complete is lighter.
 
-    ``frame`` has ``iso_week``, ``value``, ``shown`` and ``is_complete``.
+    ``frame`` has ``iso_week``, ``value``, ``shown``, ``other`` and ``is_complete``.
     """
     chart: alt.Chart = (
         alt.Chart(frame)
@@ -151,7 +151,8 @@ def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.C
             opacity=alt.condition("datum.is_complete", alt.value(1.0), alt.value(0.45)),
             tooltip=[
                 alt.Tooltip("iso_week:O", title="week"),
-                alt.Tooltip("shown:N", title="billed"),
+                alt.Tooltip("shown:N", title="usage"),
+                alt.Tooltip("other:N", title="tax, purchases, credits, corrections"),
                 alt.Tooltip("days:Q", title="days with cost"),
             ],
         )

@@ -16,6 +16,20 @@ NOTHING = "–"
 ROWS_SHOWN = 200
 """Rows of a long table that leave the warehouse; search narrows, the count says how many there are."""
 
+UNALLOCATED = "Unallocated is cost that no rule could give to an app; a team tag may still say which team it is charged to."
+UNASSIGNED = "Unassigned stands where no team is known, neither by the registry nor by a tag."
+"""What the two words mean, on every page: of no app, and of no team."""
+
+LINES = {
+    "Usage": "Usage",
+    "Purchase": "Purchases",
+    "Tax": "Tax",
+    "Credit": "Credits",
+    "Adjustment": "Adjustments",
+    "Correction": "Corrections of past charges",
+}
+"""Lines of a bill: FOCUS charge categories, and what corrects an earlier bill. Trends are of the first alone."""
+
 RULES = {
     "app_tag": "app tag",
     "resource_id": "resource id",
@@ -29,6 +43,7 @@ STATE_COLOURS = {one.name: one.colour for one in states()}
 STATE_MEANINGS = {one.name: one.meaning for one in states()}
 FLAGS = {
     "unregistered": "Unregistered",
+    "no_owner": "No owner",
     "idle": "Idle",
     "breached": "Budget spent",
     "anomaly": "Cost anomaly",

@@ -209,6 +209,8 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "days": pl.UInt8(),
             "team": pl.String(),
             "app_id": pl.String(),
+            "charge_category": pl.String(),
+            "charge_class": pl.String(),
             "billing_currency": pl.String(),
             "billed_cost": MONEY,
             "effective_cost": MONEY,

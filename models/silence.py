@@ -182,7 +182,7 @@ def _rhythm(counts: Floats, end: Integers, first: Integers, number: int, policy:
     clear = 1 + 3 * np.sqrt(2 / np.maximum((known.sum(1) - 1).clip(0).sum(1), 1))
     is_wide = np.isfinite(daily) & (daily > clear * clustering)
     per_day = total / np.maximum(hours_seen / DAY, 1)
-    spread = np.where(is_wide, (daily - clustering) / np.maximum(per_day, 1e-9), 0.0)
+    spread = np.where(is_wide, (np.where(is_wide, daily, 0.0) - clustering) / np.maximum(per_day, 1e-9), 0.0)
     phi = np.where(
         clustering < policy.regular_below, policy.regular_floor, clustering.clip(1.0, policy.clustering_cap)
     )

@@ -14,9 +14,9 @@ from dashboards.frame import (
     by_currency,
     linked,
     open_page,
-    shown_of,
     table_height,
 )
+from dashboards.links import asked_choice, asked_text
 from dashboards.statement import statement_file
 from models.focus import currencies as minor_units
 from models.money import exact_total
@@ -33,11 +33,15 @@ def chosen_month(page: Page) -> date:
             "No bill of your teams is published. Name one under `sources.billing`, then run `appfleet run`."
         )
         st.stop()
-    named = {f"{month:%Y-%m}": month for month in months}
-    chosen: date = named[
-        st.selectbox("Billing month (UTC)", list(named), key="month", bind="query-params", width=240)
-    ]
-    return chosen
+    named: dict[str, date] = {f"{month:%Y-%m}": month for month in months}
+    month = asked_choice(
+        st.container(width=240),
+        "Billing month (UTC)",
+        "month",
+        {key: key for key in named},
+        "billing month",
+    )
+    return named[month]
 
 
 def headline(statement: pl.DataFrame, month: date) -> None:
@@ -54,7 +58,8 @@ def headline(statement: pl.DataFrame, month: date) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=f"Billed exactly {currency} {formats.exact(billed)}; rounded once, to the minor unit.",
+            help=f"Billed exactly {currency} {formats.exact(billed)}; rounded once, to the minor unit. "
+            f"{formats.UNALLOCATED}",
         )
 
 
@@ -162,17 +167,10 @@ def reconciliation(page: Page, month: date) -> None:
 def lines_table(page: Page, month: date) -> None:
     """The lines of the statement, as far as the search asks for."""
     st.subheader("Lines", anchor=False)
-    text = st.text_input(
-        "Search lines",
-        key="lines",
-        bind="query-params",
-        type="search",
-        placeholder="app, title, team, cost centre or service",
-        width=420,
+    text = asked_text(
+        st.container(width=440), "Search lines", "lines", "app, title, team, cost centre or service"
     )
-    frame = page.reads.frame(
-        "finance/lines", billing_period=month, search=text or "", row_limit=formats.ROWS_SHOWN
-    )
+    frame = page.reads.frame("finance/lines", billing_period=month, search=text)
     if frame.is_empty():
         st.caption("No line matches.")
         return
@@ -186,25 +184,20 @@ def lines_table(page: Page, month: date) -> None:
             Type="cost_type",
             Rule=pl.col("attribution_rule").replace(formats.RULES),
             Currency="billing_currency",
-            Billed=pl.Series([formats.exact(value) for value in frame["billed_cost"]]),
-            Charged=pl.Series(
-                [
-                    formats.amount(row["amount"], minor_units()[row["billing_currency"]])
-                    for row in frame.iter_rows(named=True)
-                ]
-            ),
+            Billed="billed_cost",
+            Charged="amount",
         ),
         column_config={
             "app": app_column(),
-            "Billed": st.column_config.TextColumn(alignment="right", help="Exact."),
-            "Charged": st.column_config.TextColumn(alignment="right", help="In minor units of the currency."),
+            "Billed": st.column_config.NumberColumn(help="Exact."),
+            "Charged": st.column_config.NumberColumn(help="In minor units of the currency."),
         },
         hide_index=True,
         placeholder="",
         height=table_height(frame.height),
         alt="Lines of the statement",
     )
-    shown_of(frame.height, frame["matching"][0], "line", "largest amounts first", has_search=True)
+    st.caption(f"{formats.plural(frame.height, 'line')}, in the order of the file.")
 
 
 def held_deliveries(page: Page, month: date) -> None:

@@ -9,18 +9,18 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
+from dashboards.bill import USAGE
 from dashboards.charts import Panel
 from dashboards.frame import Page, by_currency, days_back, open_page
+from dashboards.links import asked_choice
 from models.money import exact_total
 
-WINDOWS = {30: "30 days", 90: "90 days", 395: "13 months"}
+WINDOWS = {"30": "30 days", "90": "90 days", "395": "13 months"}
+USUAL_DAYS = "90"
 
 
 def chosen_app(page: Page) -> tuple[str, int]:
-    """The app and the days to show; stops with advice where there is none.
-
-    Options read as their ids: the address of the page carries what an option reads as.
-    """
+    """The app and the days to show; stops with advice where there is none."""
     choices = page.reads.frame("app/choices")["app_id"]
     if choices.is_empty():
         st.info(
@@ -28,22 +28,11 @@ def chosen_app(page: Page) -> tuple[str, int]:
         )
         st.stop()
     which, window = st.columns([3, 2], vertical_alignment="bottom")
-    app_id = which.selectbox(
-        "App",
-        choices.to_list(),
-        key="app",
-        bind="query-params",
+    app_id = asked_choice(which, "App", "app", {one: one for one in choices}, "app")
+    days = asked_choice(
+        window, "Days", "days", WINDOWS, "window of days", default=USUAL_DAYS, as_segments=True
     )
-    days = window.segmented_control(
-        "Days",
-        list(WINDOWS),
-        format_func=WINDOWS.__getitem__,
-        default=90,
-        required=True,
-        key="days",
-        bind="query-params",
-    )
-    return app_id, days or 90
+    return app_id, int(days)
 
 
 def registry_facts(facts: dict[str, Any]) -> None:
@@ -85,7 +74,8 @@ def _thirds(items: list[tuple[str, object]]) -> list[list[tuple[str, object]]]:
 def panels_of(costs: pl.DataFrame, activity: pl.DataFrame) -> list[Panel]:
     """Cost, requests, errors, latency and unit cost, as far as there is data; a currency has its own panels."""
     once = activity.unique("usage_date", keep="first", maintain_order=True)
-    panels = money_panels("Billed cost", costs, "billed_cost", height=120)
+    usage = costs.filter(pl.col("bill_line") == USAGE)
+    panels = money_panels("Usage cost", usage, "billed_cost", height=120)
     if once["requests"].sum():
         for title, column, colour in (
             ("Requests", "requests", charts.SKY),
@@ -131,10 +121,7 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
             "Nothing happened in these days: no cost and no request. Choose a longer window, or see when it was last seen above."
         )
         return
-    words = [
-        f"billed {formats.money(exact_total(part['billed_cost']), currency)}"
-        for currency, part in by_currency(costs)
-    ]
+    words = [_billed(currency, part) for currency, part in by_currency(costs)]
     daily = activity.unique("usage_date")  # a day in two currencies is two rows with the same requests
     requests, errors = (sum(daily[column].to_list()) for column in ("requests", "errors"))
     words.append(formats.plural(requests, "request"))
@@ -158,6 +145,17 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
             st.altair_chart(chart, width="stretch", alt=f"{panel.title} of {app_id} per day")
 
 
+def _billed(currency: str, costs: pl.DataFrame) -> str:
+    """All charges of the days, and those beside usage by their line: the panel is of usage alone."""
+    told = [
+        f"{formats.LINES.get(line, line).lower()} {formats.amount(exact_total(part['billed_cost']))}"
+        for (line,), part in costs.group_by("bill_line", maintain_order=True)
+        if line != USAGE
+    ]
+    words = f"billed {formats.money(exact_total(costs['billed_cost']), currency)}"
+    return f"{words} (with {', '.join(sorted(told))})" if told else words
+
+
 def anomaly_table(anomalies: pl.DataFrame) -> None:
     """Cost anomalies as episodes."""
     st.subheader("Cost anomalies", anchor=False)
@@ -173,9 +171,9 @@ def anomaly_table(anomalies: pl.DataFrame) -> None:
                 ],
                 "Kind": anomalies["kind"],
                 "Currency": anomalies["billing_currency"],
-                "Expected": anomalies["expected_cost"].round(2),
-                "Actual": anomalies["actual_cost"].round(2),
-                "Impact": anomalies["impact"].round(2),
+                "Expected": anomalies["expected_cost"],
+                "Actual": anomalies["actual_cost"],
+                "Impact": anomalies["impact"],
                 "State": anomalies["state"],
             }
         ),
@@ -284,7 +282,7 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
                     "Rule": [formats.RULES.get(rule, rule) for rule in rules["attribution_rule"]],
                     "Confidence": rules["confidence"] * 100,
                     "Currency": rules["billing_currency"],
-                    "Billed": rules["billed_cost"].round(2),
+                    "Billed": rules["billed_cost"],
                     "Days": rules["days"],
                 }
             ),
@@ -311,7 +309,7 @@ if facts:
     registry_facts(facts)
 else:
     st.caption(
-        "Cost that no rule could give to an app. An app tag or a registry pattern makes it somebody's."
+        f"{formats.UNALLOCATED} An app tag or a registry pattern makes it an app's."
     )
 over_time(page, app_id, first, last, anomalies)
 if facts:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date
 
 import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
-from dashboards.frame import Page, app_column, by_currency, linked, open_page
+from dashboards.bill import bills_of, charges_metric, lines_table, usage_metric
+from dashboards.frame import Page, app_column, by_currency, linked, open_page, table_height
+from dashboards.links import asked_choice
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
+from models.comparison import Comparison, month_so_far, week_so_far
 
 ALL = "All my teams"
 MOVERS = 8
@@ -19,98 +22,87 @@ MOVERS = 8
 def chosen_reads(page: Page) -> TeamReads:
     """Reads of the chosen team, or of all of the viewer's."""
     teams = page.viewer.teams
-    if len(teams) == 1:
-        return page.reads
-    team = st.selectbox("Team", [ALL, *teams], key="team", bind="query-params", width=280)
-    return page.reads if team == ALL else page.reads.narrowed((team,))
+    options = {"": ALL} if len(teams) > 1 else {}
+    options |= {team: team for team in teams}
+    team = asked_choice(st.container(width=320), "Team", "team", options, "team")
+    return page.reads.narrowed((team,)) if team else page.reads
 
 
-def this_week(page: Page, so_far: pl.DataFrame) -> None:
-    """Week and month so far, per currency."""
-    day = page.day
-    monday = day - timedelta(days=day.weekday())
-    label = f"{monday:%a}" if monday == day else f"{monday:%a} to {day:%a}"
-    columns = st.columns(max(4, 2 * so_far.height))
-    for place, row in enumerate(so_far.iter_rows(named=True)):
-        currency = row["billing_currency"]
-        now, before = row["this_week"], row["last_week"]
-        columns[2 * place].metric(
-            f"This week in {currency} ({label})",
-            formats.money(now, currency),
-            f"{formats.change(now, before)} vs same days last week" if before or now else None,
-            delta_color="inverse" if before else "off",
-            border=True,
-            help=f"Exactly {formats.exact(now)}; the same days of last week {formats.exact(before)}. ISO week, UTC.",
-        )
-        columns[2 * place + 1].metric(
-            f"Month so far in {currency}",
-            formats.money(row["month_so_far"], currency),
-            f"{formats.money(row['month_before'], currency)} all of last month",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help=f"Billing month of {formats.day(day)}, exactly {formats.exact(row['month_so_far'])}.",
-        )
+def so_far(reads: TeamReads, day: date) -> bool:
+    """Week and month so far, each against the same days before, and the lines of both; whether there is any cost."""
+    windows = [bills_of(reads, week_so_far(day)), bills_of(reads, month_so_far(day))]
+    for currency in sorted({bill.currency for bills in windows for bill in bills}):
+        own = [bill for bills in windows for bill in bills if bill.currency == currency]
+        places = st.columns(3)
+        for place, bill in zip(places, own, strict=False):
+            usage_metric(place, bill)
+        charges_metric(places[-1], own[-1])
+    if any(windows):
+        with st.expander("Lines of the bill: usage, tax, credits, purchases, corrections"):
+            lines_table(windows)
+    return any(windows)
 
 
-def movers(changed: pl.DataFrame) -> None:
-    """The apps whose cost changed most, up and down, per currency."""
+def movers(changed: pl.DataFrame, days: Comparison) -> None:
+    """The apps whose usage changed most, and the service behind it, per currency."""
     st.subheader("What moved", anchor=False)
-    st.caption("This week so far against the same days of last week.")
+    st.caption(
+        f"Usage of {days.words} against the {days.before_words}, the largest changes first: "
+        f"at most {MOVERS} up and {MOVERS} down in each currency."
+    )
+    if changed.is_empty():
+        st.caption("Nothing moved.")
     for currency, part in by_currency(changed):
-        up, down = st.columns(2)
-        for column, words, rows in (
-            (up, f"Up, {currency}", part.filter(pl.col("change") > 0).sort("change", descending=True)),
-            (down, f"Down, {currency}", part.filter(pl.col("change") < 0).sort("change")),
-        ):
-            with column:
-                st.markdown(f"**{words}**")
-                if rows.is_empty():
-                    st.caption("Nothing.")
-                    continue
-                st.dataframe(
-                    linked(rows).select(
-                        "app",
-                        **{
-                            "This week": pl.col("this_week").round(2).cast(pl.Decimal(38, 2)),
-                            "Last week": pl.col("last_week").round(2).cast(pl.Decimal(38, 2)),
-                            "Change": pl.col("change").round(2).cast(pl.Decimal(38, 2)),
-                        },
-                    ),
-                    column_config={
-                        "app": app_column(),
-                        **{
-                            name: st.column_config.NumberColumn(format="accounting")
-                            for name in ("This week", "Last week", "Change")
-                        },
-                    },
-                    hide_index=True,
-                    placeholder="",
-                    alt=f"Apps whose cost moved most: {words}",
-                )
+        rows = part.sort(pl.col("change").abs(), descending=True, maintain_order=True)
+        figures = {
+            "Change": "change",
+            days.words: "billed",
+            days.before_words.capitalize(): "billed_before",
+            "Of it this service": "service_change",
+        }
+        st.dataframe(
+            linked(rows).select(
+                "app",
+                pl.lit(currency).alias("Currency"),
+                pl.col("change").alias("Change"),
+                pl.col("service_name").alias("Service that moved most"),
+                *(pl.col(column).alias(label) for label, column in figures.items() if column != "change"),
+            ),
+            column_config={
+                "app": app_column(),
+                **{label: st.column_config.NumberColumn(format="accounting") for label in figures},
+            },
+            hide_index=True,
+            placeholder="",
+            height=table_height(rows.height),
+            alt=f"Apps whose usage moved most in {currency}, with the service that moved most",
+        )
 
 
 def weeks(reads: TeamReads) -> None:
-    """Cost per ISO week."""
+    """Usage per ISO week; the other charges of a week stand in its tooltip."""
     frame = reads.frame("team/weeks")
     if frame.is_empty():
         return
-    st.subheader("Cost per week", anchor=False)
+    st.subheader("Usage per week", anchor=False)
     groups = by_currency(frame)
     for place, (column, (currency, part)) in enumerate(zip(st.columns(len(groups)), groups, strict=True)):
         chart = charts.weekly_bars(
             part.select(
                 "iso_week",
                 "days",
-                value=pl.col("billed_cost").cast(pl.Float64),
-                shown=pl.Series(charts.exact_words(part["billed_cost"], part["billing_currency"])),
+                value=pl.col("usage_cost").cast(pl.Float64),
+                shown=pl.Series(charts.exact_words(part["usage_cost"], part["billing_currency"])),
+                other=pl.Series(charts.exact_words(part["other_cost"], part["billing_currency"])),
                 is_complete=pl.col("days") == 7,
             ),
             currency,
             charts.currency_colour(place),
         )
-        column.altair_chart(chart, width="stretch", alt=f"Billed cost per ISO week in {currency}")
-    st.caption("ISO weeks, UTC. Lighter bars are weeks without all seven days.")
+        column.altair_chart(chart, width="stretch", alt=f"Usage cost per ISO week in {currency}")
+    st.caption(
+        "ISO weeks, UTC, usage alone: tax, purchases, credits and corrections stand in the tooltip. Lighter bars are weeks without all seven days."
+    )
 
 
 def idle_and_health(reads: TeamReads) -> None:
@@ -128,7 +120,7 @@ def idle_and_health(reads: TeamReads) -> None:
                     Team="team",
                     Currency="billing_currency",
                     **{
-                        "Cost, 30 days": pl.col("billed").round(2).cast(pl.Decimal(38, 2)),
+                        "Cost, 30 days": pl.col("billed"),
                         "Last signal (UTC)": pl.col("last_seen").dt.strftime("%Y-%m-%d %H:%M"),
                     },
                 ),
@@ -138,6 +130,7 @@ def idle_and_health(reads: TeamReads) -> None:
                 },
                 hide_index=True,
                 placeholder="",
+                height=table_height(idle.height),
                 alt="Idle apps with their cost of the last 30 days",
             )
     with right:
@@ -167,12 +160,21 @@ def silent_apps(reads: TeamReads) -> None:
 
 page = open_page("Team", "This week against last, what moved, and what to clean up.")
 reads = chosen_reads(page)
-so_far = reads.frame("team/so_far", cost_day=page.day)
-if so_far.is_empty():
-    st.info("No cost of this team in this month or the one before.")
-else:
-    this_week(page, so_far)
-    movers(reads.frame("team/movers", cost_day=page.day, row_limit=MOVERS))
+if so_far(reads, page.day):
+    week = week_so_far(page.day)
+    movers(
+        reads.frame(
+            "team/movers",
+            first_day=week.first,
+            last_day=week.last,
+            before_first_day=week.before_first,
+            before_last_day=week.before_last,
+            row_limit=MOVERS,
+        ),
+        week,
+    )
     weeks(reads)
+else:
+    st.info("No cost of this team in this month or the one before.")
 idle_and_health(reads)
 silent_apps(reads)

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from models.comparison import four_weeks
 from models.settings import Settings
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
@@ -40,8 +41,10 @@ def print_summary(console: Console, settings: Settings, done: PassReport, clock:
     """Apps, cost by team and currency, unallocated share, objectives breached, anomalies, seconds."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         counts = headline(warehouse)
-        teams = warehouse.frame("queries/summary/teams")
-        unallocated = warehouse.frame("queries/summary/unallocated")
+        days = four_weeks(counts["cost_day"] or clock.date())
+        shown: dict[str, Any] = {"first_day": days.first, "last_day": days.last}
+        teams = warehouse.frame("queries/summary/teams", **shown)
+        unallocated = warehouse.frame("queries/summary/unallocated", **shown)
         console.print()
         print_doubts(console, warehouse, counts, clock)
     console.print(
@@ -50,7 +53,7 @@ def print_summary(console: Console, settings: Settings, done: PassReport, clock:
         f"Cost to {counts['cost_day'] or 'no day yet'}, telemetry to {_moment(counts['telemetry_until'])}."
     )
     if teams.height:
-        table = Table("team", "currency", "billed, 30 days", "effective", "apps", title="Cost by team")
+        table = Table("team", "currency", f"billed, {days.words}", "effective", "apps", title="Cost by team")
         for column in (2, 3, 4):
             table.columns[column].justify = "right"
         for currency in teams["billing_currency"].unique(maintain_order=True):

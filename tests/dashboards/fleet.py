@@ -74,6 +74,16 @@ _APPS: list[tuple[str, str, tuple[str, ...], str, int, str]] = [
     ("hackday-poll", NOBODY, (), "0", 90, "unregistered"),
 ]
 
+# day, app, team, source, category, class, cost: what is on a bill beside usage
+OTHER_CHARGES: list[tuple[date, str, str, str, str, str, str]] = [
+    (date(2026, 3, 1), "checkout", "payments", "aws-main", "Tax", "", "900.5"),
+    (date(2026, 3, 1), "checkout", "payments", "azure-eu", "Purchase", "", "1200"),
+    (date(2026, 2, 1), "depot-map", "logistics", "azure-eu", "Tax", "", "33.25"),
+    (date(2026, 3, 9), "depot-map", "logistics", "azure-eu", "Credit", "", "-20.125"),
+    (date(2026, 3, 10), "depot-map", "logistics", "azure-eu", "Usage", "Correction", "-7.5"),
+    (date(2026, 3, 10), "legacy-sync", NOBODY, "aws-main", "Adjustment", "", "2.75"),
+]
+
 _PARTS = {0: (), 1: (Decimal(1),), 2: (Decimal("0.65"), Decimal("0.35"))}
 """Split of an app's cost over its sources."""
 
@@ -191,6 +201,14 @@ def _costs() -> list[Row]:
                     share = (Decimal("0.7"), Decimal("0.3"))[place]
                     cost = Decimal(per_day) * factor * share * part
                     rows.append(_cost_row(day, source, app, team, service, cost, rule, confidence))
+    rows += [
+        {
+            **_cost_row(day, source, app, team, SERVICES[source][0], Decimal(cost), "app_tag", 1.0),
+            "charge_category": category,
+            "charge_class": kind,
+        }
+        for day, app, team, source, category, kind, cost in OTHER_CHARGES
+    ]
     for source in SOURCES:
         for day in _days():
             cost = Decimal("7.40") * _wave(source, day)
@@ -436,12 +454,19 @@ def _anomalies(costs: list[Row]) -> list[Row]:
 
 
 def _weekly(costs: list[Row]) -> list[Row]:
-    sums: dict[tuple[date, str, str, str], list[Decimal]] = {}
+    sums: dict[tuple[date, str, str, str, str, str], list[Decimal]] = {}
     days: dict[date, set[date]] = {}
     for row in costs:
         monday = row["usage_date"] - timedelta(days=row["usage_date"].weekday())
         days.setdefault(monday, set()).add(row["usage_date"])
-        key = (monday, row["team"], row["app_id"], row["billing_currency"])
+        key = (
+            monday,
+            row["team"],
+            row["app_id"],
+            row["charge_category"],
+            row["charge_class"],
+            row["billing_currency"],
+        )
         pair = sums.setdefault(key, [Decimal(0), Decimal(0)])
         pair[0] += row["billed_cost"]
         pair[1] += row["effective_cost"]
@@ -452,11 +477,13 @@ def _weekly(costs: list[Row]) -> list[Row]:
             "days": len(days[monday]),
             "team": team,
             "app_id": app,
+            "charge_category": category,
+            "charge_class": kind,
             "billing_currency": currency,
             "billed_cost": billed,
             "effective_cost": effective,
         }
-        for (monday, team, app, currency), (billed, effective) in sums.items()
+        for (monday, team, app, category, kind, currency), (billed, effective) in sums.items()
     ]
 
 
@@ -500,7 +527,7 @@ def _lines(costs: list[Row]) -> list[Row]:
 
 def _rounding(lines: list[Row]) -> list[Row]:
     """One line per month and currency: the rounded total minus the rounded lines."""
-    rows = []
+    rows: list[Row] = []
     for month, currency in sorted({(row["billing_period"], row["billing_currency"]) for row in lines}):
         own = [row for row in lines if (row["billing_period"], row["billing_currency"]) == (month, currency)]
         total = sum((row["billed_cost"] for row in own), Decimal(0))

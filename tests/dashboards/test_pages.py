@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -101,19 +102,47 @@ def test_another_teams_rows_never_appear(run: Run, full_workspace: Path, fleet: 
     assert not seen
 
 
+def usage_of(rows: list[Row]) -> list[Row]:
+    """Of cost rows, those that are compared."""
+    return [row for row in rows if row["charge_category"] == "Usage" and not row["charge_class"]]
+
+
+def within(rows: list[Row], first: date, last: date) -> list[Row]:
+    """Rows of some days."""
+    return [row for row in rows if first <= row["usage_date"] <= last]
+
+
+FOUR_WEEKS = (COST_DAY - timedelta(days=27), COST_DAY)
+FOUR_WEEKS_BEFORE = (COST_DAY - timedelta(days=55), COST_DAY - timedelta(days=28))
+
+
+def changed(now: list[Row], before: list[Row]) -> str:
+    """Relative change of usage, as a page writes it."""
+    one, other = added(usage_of(now)), added(usage_of(before))
+    return f"{float((one - other) / other):+.1%}"
+
+
 def test_fleet_headline(run: Run, full_workspace: Path, fleet: Fleet) -> None:
     app = run(full_workspace, "fleet")
-    first = COST_DAY - timedelta(days=29)
+    others = {
+        "USD": "adjustments 2.75, tax 900.50",
+        "EUR": "corrections of past charges -7.50, credits -20.12, purchases 1,200.00",
+    }
     for currency in ("USD", "EUR"):
         rows = fleet.costs(billing_currency=currency)
-        now = added([row for row in rows if row["usage_date"] >= first])
-        before = added([row for row in rows if row["usage_date"] < first])
-        nobody = added([row for row in rows if row["usage_date"] >= first and row["app_id"] == UNALLOCATED])
-        change = f"{float((now - before) / before):+.1%} vs 30 days before"
-        assert metric(app, f"Billed in {currency}, 30 days") == (shown(currency, now), change)
-        assert metric(app, f"Unallocated in {currency}") == (
+        now, before = within(rows, *FOUR_WEEKS), within(rows, *FOUR_WEEKS_BEFORE)
+        nobody = added([row for row in now if row["app_id"] == UNALLOCATED])
+        assert metric(app, f"Usage in {currency}, 4 weeks") == (
+            shown(currency, added(usage_of(now))),
+            f"{changed(now, before)} vs 4 weeks before",
+        )
+        assert metric(app, f"All charges in {currency}, 4 weeks") == (
+            shown(currency, added(now)),
+            others[currency],
+        )
+        assert metric(app, f"Unallocated in {currency}, 4 weeks") == (
             shown(currency, nobody),
-            f"{float(nobody / now):.1%} of what is billed",
+            f"{float(nobody / added(now)):.1%} of all charges",
         )
     inventory, status = fleet.tables["mart_app_inventory"], fleet.tables["mart_slo_status"]
     breached = [row for row in status if row["total"] and row["good"] / row["total"] < row["target"]]
@@ -124,6 +153,7 @@ def test_fleet_headline(run: Run, full_workspace: Path, fleet: Fleet) -> None:
     )
     assert metric(app, "Open cost anomalies")[0] == "1"
     idle = {row["app_id"] for row in inventory if row["is_idle"]}
+    first = COST_DAY - timedelta(days=29)  # idle is a matter of 30 days
     cost = {
         currency: added(
             [
@@ -137,32 +167,66 @@ def test_fleet_headline(run: Run, full_workspace: Path, fleet: Fleet) -> None:
     assert metric(app, "Idle apps") == ("2", ", ".join(shown(key, value) for key, value in cost.items()))
 
 
-def test_fleet_lists_every_app_once_with_exact_cents(run: Run, full_workspace: Path, fleet: Fleet) -> None:
-    [table] = run(full_workspace, "fleet").dataframe
+def test_the_lines_of_the_bill_add_up_to_it(run: Run, full_workspace: Path, fleet: Fleet) -> None:
+    [lines, _] = [one.value for one in run(full_workspace, "fleet").dataframe]
+    told = {
+        (row["Currency"], row["Line"]): (row["4 weeks"], row["4 weeks before"]) for _, row in lines.iterrows()
+    }
+    for currency in ("EUR", "USD"):
+        rows = fleet.costs(billing_currency=currency)
+        windows = [within(rows, *FOUR_WEEKS), within(rows, *FOUR_WEEKS_BEFORE)]
+        want = {"Usage": [added(usage_of(some)) for some in windows]}
+        want[f"Total {currency}"] = [added(some) for some in windows]
+        for line, category in (
+            ("Tax", "Tax"),
+            ("Purchases", "Purchase"),
+            ("Credits", "Credit"),
+            ("Adjustments", "Adjustment"),
+        ):
+            want[line] = [
+                added([row for row in some if row["charge_category"] == category]) for some in windows
+            ]
+        want["Corrections of past charges"] = [
+            added([row for row in some if row["charge_class"]]) for some in windows
+        ]
+        for line, amounts in want.items():
+            if any(amounts):
+                assert [Decimal(text.replace(",", "")) for text in told.pop((currency, line))] == amounts
+    assert not told
+
+
+def test_fleet_lists_every_app_once_with_exact_figures(run: Run, full_workspace: Path, fleet: Fleet) -> None:
+    table = run(full_workspace, "fleet").dataframe[-1]
     frame = table.value.set_index("app")
     assert sorted(frame.index) == sorted(
         f"/app?app={row['app_id']}" for row in fleet.tables["mart_app_inventory"]
     )
-    first = COST_DAY - timedelta(days=29)
     for row in fleet.tables["mart_app_inventory"]:
         line = frame.loc[f"/app?app={row['app_id']}"]
-        assert line["requests"] == row["requests_30d"]
+        seen = within(fleet.rows("core_app_telemetry_daily", app_id=row["app_id"]), *FOUR_WEEKS)
+        assert line["requests"] == sum(one["requests"] for one in seen)
+        assert line["errors"] == sum(one["errors"] for one in seen)
         for currency in ("EUR", "USD"):
             own = fleet.costs(app_id=row["app_id"], billing_currency=currency)
-            want = cents(added([one for one in own if one["usage_date"] >= first])) if own else None
-            assert line[f"cost {currency}"] == want
+            now, before = within(own, *FOUR_WEEKS), within(own, *FOUR_WEEKS_BEFORE)
+            assert line[f"cost {currency}"] == (added(now) if own else None)
+            one, other = added(usage_of(now)), added(usage_of(before))
+            change = pytest.approx(float((one - other) / other * 100)) if other else None
+            assert line[f"change {currency}"] == change or (
+                change is None and isnan(line[f"change {currency}"])
+            )
     assert list(frame.loc["/app?app=checkout", "flags"]) == ["Budget spent"]
     assert list(frame.loc["/app?app=depot-map", "flags"]) == ["Cost anomaly"]
-    assert list(frame.loc["/app?app=legacy-sync", "flags"]) == ["Unregistered"]
+    assert list(frame.loc["/app?app=legacy-sync", "flags"]) == ["Unregistered", "No owner"]
 
 
 def test_fleet_search_filter_and_order(run: Run, full_workspace: Path) -> None:
     app = run(full_workspace, "fleet")
     app.text_input[0].set_value("PEOPLE").run()
-    assert len(app.dataframe[0].value) == 4
+    assert len(app.dataframe[-1].value) == 4
     app.text_input[0].set_value("").run()
     app.get("button_group")[0].set_value(["idle", "page"]).run()
-    assert set(app.dataframe[0].value["app"]) == {
+    assert set(app.dataframe[-1].value["app"]) == {
         "/app?app=checkout",
         "/app?app=payout-sheet",
         "/app?app=survey-mart",
@@ -180,7 +244,10 @@ def test_app_shows_what_it_costs_does_and_promises(run: Run, full_workspace: Pat
         for currency in ("EUR", "USD")
     }
     requests, errors = (sum(row[name] for row in telemetry) for name in ("requests", "errors"))
-    line = f"**billed {cost['EUR']} · billed {cost['USD']} · {requests:,} requests · {errors:,} errors**"
+    line = (
+        f"**billed {cost['EUR']} (with purchases 1,200.00) · billed {cost['USD']} (with tax 900.50) · "
+        f"{requests:,} requests · {errors:,} errors**"
+    )
     assert any(one.value.endswith(line) for one in app.markdown)
     objectives = app.dataframe[0].value.set_index("Objective")
     assert list(objectives.index) == ["Availability", "Latency within 500 ms"]
@@ -210,14 +277,40 @@ def test_app_of_an_open_anomaly(run: Run, full_workspace: Path, fleet: Fleet) ->
     app = run(full_workspace, "one_app", app="depot-map")
     [episode] = fleet.rows("mart_cost_anomalies", app_id="depot-map")
     table = app.dataframe[-1].value
-    assert list(table["Impact"]) == [cents(episode["impact"])]
+    assert list(table["Impact"]) == [episode["impact"]]
     assert list(table["State"]) == ["open"]
 
 
-def test_app_of_another_team_in_the_address_is_not_shown(run: Run, full_workspace: Path) -> None:
-    app = run(full_workspace, "one_app", viewer=Viewer(teams=("people",)), app="checkout")
-    assert app.selectbox[0].value == "desk-booking"
-    assert "Checkout" not in words(app)
+@pytest.mark.parametrize(
+    ("page", "query", "sentence"),
+    [
+        ("one_app", {"app": "checkout"}, "There is no app `checkout`, or it is not yours."),
+        ("one_app", {"app": "desk-booking", "days": "31"}, "There is no window of days `31`"),
+        ("team", {"team": "payments"}, "There is no team `payments`, or it is not yours."),
+        ("finance", {"month": "2027-01"}, "There is no billing month `2027-01`"),
+        ("fleet", {"only": "page,loud"}, "There is no filter `loud`"),
+        ("fleet", {"order": "colour"}, "There is no order `colour`"),
+    ],
+)
+def test_an_address_that_asks_for_what_is_not_there_is_told_so(
+    run: Run, full_workspace: Path, page: str, query: dict[str, str], sentence: str
+) -> None:
+    """Another team's app reads as one that does not exist, and nothing else is shown in its place."""
+    app = run(full_workspace, page, viewer=Viewer(teams=("people",)), **query)
+    [error] = [one.value for one in app.error]
+    assert error.startswith(sentence)
+    assert "Checkout" not in words(app) and not app.header
+    assert not [one for one in app.dataframe if "/app?app=" in one.value.to_csv()]
+
+
+def test_an_address_is_followed(run: Run, full_workspace: Path) -> None:
+    app = run(full_workspace, "one_app", app="checkout", days="30")
+    assert app.header[0].value == "Checkout"
+    assert any(one.value.startswith("2026-02-10 to 2026-03-11") for one in app.markdown)
+    app = run(full_workspace, "finance", month="2026-02")
+    assert any("2026-02" in one.label for one in app.metric)
+    app = run(full_workspace, "fleet", only="page", order="name")
+    assert list(app.dataframe[-1].value["app"]) == ["/app?app=checkout"]
 
 
 def test_finance_ties_to_the_bill(run: Run, full_workspace: Path, fleet: Fleet) -> None:
@@ -262,26 +355,42 @@ def test_finance_of_a_team_shows_no_whole_bill(run: Run, full_workspace: Path) -
 
 def test_team_compares_the_same_days_of_two_weeks(run: Run, full_workspace: Path, fleet: Fleet) -> None:
     app = run(full_workspace, "team", viewer=Viewer(teams=("logistics",)))
-    monday = COST_DAY - timedelta(days=COST_DAY.weekday())
+    monday, week = COST_DAY - timedelta(days=COST_DAY.weekday()), timedelta(days=7)
     own = fleet.costs(team="logistics", billing_currency="EUR")
-    now = added([row for row in own if row["usage_date"] >= monday])
-    before = added(
-        [
-            row
-            for row in own
-            if monday - timedelta(days=7) <= row["usage_date"] <= COST_DAY - timedelta(days=7)
-        ]
+    now, before = within(own, monday, COST_DAY), within(own, monday - week, COST_DAY - week)
+    assert metric(app, "Usage in EUR, Mon to Wed") == (
+        shown("EUR", added(usage_of(now))),
+        f"{changed(now, before)} vs same days last week",
     )
-    assert metric(app, "This week in EUR (Mon to Wed)") == (
-        shown("EUR", now),
-        f"{float((now - before) / before):+.1%} vs same days last week",
+    month, february = within(own, MARCH, COST_DAY), within(own, date(2026, 2, 1), date(2026, 2, 11))
+    assert metric(app, "Usage in EUR, 1 to 11 March") == (
+        shown("EUR", added(usage_of(month))),
+        f"{changed(month, february)} vs 1 to 11 February",
     )
-    february = added([row for row in own if row["billing_period"] == date(2026, 2, 1)])
-    assert metric(app, "Month so far in EUR") == (
-        shown("EUR", added([row for row in own if row["billing_period"] == MARCH])),
-        f"{shown('EUR', february)} all of last month",
+    assert metric(app, "All charges in EUR, 1 to 11 March") == (
+        shown("EUR", added(month)),
+        "corrections of past charges -7.50, credits -20.12",
     )
-    assert app.dataframe[0].value["app"][0] == "/app?app=depot-map"
+
+
+def test_team_says_what_moved_and_which_service(run: Run, full_workspace: Path, fleet: Fleet) -> None:
+    app = run(full_workspace, "team", viewer=Viewer(teams=("logistics",)))
+    [moved] = [
+        one.value
+        for one in app.dataframe
+        if "Service that moved most" in one.value and set(one.value["Currency"]) == {"EUR"}
+    ]
+    monday, week = COST_DAY - timedelta(days=COST_DAY.weekday()), timedelta(days=7)
+    want = {}
+    for name in ("depot-map", "courier-desk"):
+        own = usage_of(fleet.costs(team="logistics", billing_currency="EUR", app_id=name))
+        now, before = within(own, monday, COST_DAY), within(own, monday - week, COST_DAY - week)
+        want[f"/app?app={name}"] = (added(now), added(before), added(now) - added(before))
+    order = sorted(want, key=lambda name: -abs(want[name][2]))
+    assert list(moved["app"]) == order and order[0] == "/app?app=depot-map"
+    for _, line in moved.iterrows():
+        assert (line["Mon to Wed"], line["Same days last week"], line["Change"]) == want[line["app"]]
+    assert moved["Service that moved most"][0] == "Azure Functions"
 
 
 def test_oncall_puts_pages_before_tickets_and_no_indicator_apart(run: Run, full_workspace: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,10 @@ PARAMETERS: dict[str, Any] = {
     "search": "",
     "only": (),
     "order_by": "cost",
-    "order_currency": "USD",
+    "states": ("page", "ok"),
+    "compared_last_day": COST_DAY,
+    "before_first_day": FIRST_DAY - timedelta(days=60),
+    "before_last_day": FIRST_DAY - timedelta(days=1),
     "row_limit": 1000,
     "bounds_ms": (100, 500),
     "app_id": "checkout",

@@ -61,27 +61,38 @@ def month_before(day: date) -> date:
 # --- fleet ---
 
 
-@query("fleet/totals")
-def fleet_totals(s: Sample, teams: Any, cost_day: date) -> Answer:
-    rows = between(of(s["core_app_costs_daily"], teams), back(cost_day, 59), cost_day)
+def line_of(row: Row) -> str:
+    """The line of the bill a cost stands on."""
+    return "Correction" if row["charge_class"] else str(row["charge_category"])
+
+
+def is_usage(row: Row) -> bool:
+    return line_of(row) == "Usage"
+
+
+@query("dashboards/bill_lines")
+def bill_lines(
+    s: Sample,
+    teams: Any,
+    first_day: date,
+    last_day: date,
+    compared_last_day: date,
+    before_first_day: date,
+    before_last_day: date,
+) -> Answer:
+    rows = [{**row, "line": line_of(row)} for row in of(s["core_app_costs_daily"], teams)]
+    shown = between(rows, first_day, last_day)
+    before = between(rows, before_first_day, before_last_day)
     out = []
-    for (currency,), own in groups(rows, "billing_currency").items():
-        now, before = (
-            between(own, back(cost_day, 29), cost_day),
-            between(own, back(cost_day, 59), back(cost_day, 30)),
+    for (currency, line), _ in groups([*shown, *before], "billing_currency", "line").items():
+        now, then = (
+            [row for row in some if (row["billing_currency"], row["line"]) == (currency, line)]
+            for some in (shown, before)
         )
         nobody = [row for row in now if row["app_id"] == "unallocated"]
-        apps = {row["app_id"] for row in now} - {"unallocated"}
-        out.append(
-            (
-                currency,
-                total(now, "billed_cost"),
-                total(before, "billed_cost"),
-                total(nobody, "billed_cost"),
-                len(apps),
-            )
-        )
-    return sorted(out, key=lambda one: (-one[4], one[0]))
+        like = between(now, first_day, compared_last_day)
+        out.append((currency, line, *(total(some, "billed_cost") for some in (now, like, then, nobody))))
+    return sorted(out, key=lambda one: (one[0], one[1] != "Usage", one[1]))
 
 
 @query("fleet/idle_cost")
@@ -116,65 +127,75 @@ def fleet_counts(s: Sample, teams: Any) -> Answer:
 def fleet_apps(
     s: Sample,
     teams: Any,
-    cost_day: date,
+    first_day: date,
+    last_day: date,
+    before_first_day: date,
+    before_last_day: date,
     search: str,
     only: Any,
     order_by: str,
-    order_currency: str,
-    row_limit: int,
+    states: Any,
 ) -> Answer:
     costs = of(s["core_app_costs_daily"], teams)
+    shown, earlier = between(costs, first_day, last_day), between(costs, before_first_day, before_last_day)
+    per_app = groups(shown, "app_id", "billing_currency")
+    weights: dict[str, float] = {}
+    for (_, currency), own in per_app.items():
+        weights[currency] = weights.get(currency, 0.0) + abs(float(total(own, "billed_cost")))
     rows = []
     for app in of(s["mart_app_inventory"], teams):
         name = app["app_id"]
         if name == "unallocated":
             continue
-        own = between([row for row in costs if row["app_id"] == name], back(cost_day, 59), cost_day)
-        now, before = {}, {}
-        for (currency,), some in groups(own, "billing_currency").items():
-            now[currency] = total(between(some, back(cost_day, 29), cost_day), "billed_cost")
-            before[currency] = total(between(some, back(cost_day, 59), back(cost_day, 30)), "billed_cost")
+        cost, usage, before = {}, {}, {}
+        cost_share, change_share = [], []
+        for (currency,), own in groups(
+            [row for row in (*shown, *earlier) if row["app_id"] == name], "billing_currency"
+        ).items():
+            now, then = between(own, first_day, last_day), between(own, before_first_day, before_last_day)
+            cost[currency] = total(now, "billed_cost")
+            usage[currency] = total(filter(is_usage, now), "billed_cost")
+            before[currency] = total(filter(is_usage, then), "billed_cost")
+            whole = weights.get(currency, 0.0)
+            cost_share.append(float(cost[currency]) / whole if whole else 0.0)
+            change_share.append(float(usage[currency] - before[currency]) / whole if whole else 0.0)
         seen = between(
-            [row for row in s["core_app_telemetry_daily"] if row["app_id"] == name],
-            back(cost_day, 29),
-            cost_day,
+            [row for row in s["core_app_telemetry_daily"] if row["app_id"] == name], first_day, last_day
         )
-        flags = [] if app["is_registered"] else ["unregistered"]
-        flags += ["idle"] if app["is_idle"] else []
-        flags += (
-            ["breached"]
-            if any(o["is_spent"] and o["is_production"] for o in of(s["mart_slo_status"], teams, app_id=name))
-            else []
-        )
-        flags += ["anomaly"] if of(s["mart_cost_anomalies"], teams, app_id=name, state="open") else []
+        slo = of(s["mart_slo_status"], teams, app_id=name)
+        held = {
+            "unregistered": not app["is_registered"],
+            "no_owner": app["team"] == "unassigned",
+            "idle": app["is_idle"],
+            "breached": any(one["is_spent"] and one["is_production"] for one in slo),
+            "anomaly": bool(of(s["mart_cost_anomalies"], teams, app_id=name, state="open")),
+        }
+        flags = [flag for flag, holds in held.items() if holds]
         state = app["worst_state"]
         text = "\n".join((name, app["app_name"], app["team"], app["lifecycle"])).lower()
         if search.lower() in text and (not only or {*flags, state} & set(only)):
-            errors = sum(row["errors"] for row in seen)
-            rows.append(
-                (
-                    name,
-                    app["app_name"],
-                    app["team"],
-                    app["lifecycle"],
-                    now,
-                    before,
-                    app["requests_30d"],
-                    errors,
-                    state,
-                    flags,
-                )
+            requests, errors = (sum(row[key] for row in seen) for key in ("requests", "errors"))
+            row = (
+                name,
+                app["app_name"],
+                app["team"],
+                app["lifecycle"],
+                cost,
+                usage,
+                before,
+                requests,
+                errors,
             )
-    nothing = Decimal(0)
-    by: dict[str, Callable[[Any], Any]] = {
-        "cost": lambda row: -row[4].get(order_currency, nothing),
-        "change": lambda row: -(row[4].get(order_currency, nothing) - row[5].get(order_currency, nothing)),
-        "requests": lambda row: -row[6],
-        "errors": lambda row: -row[7],
-        "name": lambda row: 0,
-    }
-    ordered = sorted(rows, key=lambda row: (by[order_by](row), row[0]))
-    return [(*row, len(rows)) for row in ordered[:row_limit]]
+            by = {
+                "cost": -max(cost_share, default=0.0),
+                "change": -max(change_share, default=0.0),
+                "worst": list(states).index(state),
+                "requests": -requests,
+                "errors": -errors,
+                "name": 0,
+            }
+            rows.append((by[order_by], (*row, state, flags)))
+    return [row for _, row in sorted(rows, key=lambda one: (one[0], one[1][0]))]
 
 
 # --- team ---
@@ -195,19 +216,32 @@ def team_idle(s: Sample, teams: Any) -> Answer:
         for row in of(s["mart_app_inventory"], teams, is_idle=True)
         for currency, cost in row["billed_cost_30d"].items()
     ]
-    return sorted(rows, key=lambda one: (one[3], -one[4], one[0]))[:100]
+    return sorted(rows, key=lambda one: (one[3], -one[4], one[0]))
 
 
 @query("team/movers")
-def team_movers(s: Sample, teams: Any, cost_day: date, row_limit: int) -> Answer:
-    monday, out = monday_of(cost_day), []
-    for (app, currency), own in groups(
-        of(s["core_app_costs_daily"], teams), "app_id", "billing_currency"
-    ).items():
-        now = total(between(own, monday, cost_day), "billed_cost")
-        before = total(between(own, back(monday, 7), back(cost_day, 7)), "billed_cost")
-        if now != before:
-            out.append((app, currency, now, before, now - before))
+def team_movers(
+    s: Sample,
+    teams: Any,
+    first_day: date,
+    last_day: date,
+    before_first_day: date,
+    before_last_day: date,
+    row_limit: int,
+) -> Answer:
+    usage = list(filter(is_usage, of(s["core_app_costs_daily"], teams)))
+    out = []
+    for (app, currency), own in groups(usage, "app_id", "billing_currency").items():
+        moved = {}
+        for (service,), some in groups(own, "service_name").items():
+            now = total(between(some, first_day, last_day), "billed_cost")
+            before = total(between(some, before_first_day, before_last_day), "billed_cost")
+            moved[service] = (now, before, now - before)
+        now, before, change = (sum((one[k] for one in moved.values()), Decimal(0)) for k in range(3))
+        if change:
+            up = 1 if change > 0 else -1
+            service = min(moved, key=lambda name: (-up * moved[name][2], name))
+            out.append((app, currency, now, before, change, service, moved[service][2]))
     out.sort(key=lambda one: (one[1], -abs(one[4]), one[0]))
     kept: dict[tuple[str, bool], int] = {}
     answer = []
@@ -219,31 +253,19 @@ def team_movers(s: Sample, teams: Any, cost_day: date, row_limit: int) -> Answer
     return answer
 
 
-@query("team/so_far")
-def team_so_far(s: Sample, teams: Any, cost_day: date) -> Answer:
-    monday, out = monday_of(cost_day), []
-    told = [
-        row
-        for row in of(s["core_app_costs_daily"], teams)
-        if back(monday, 7) <= row["usage_date"] <= cost_day
-        or row["billing_period"] in (month_of(cost_day), month_before(cost_day))
-    ]
-    for (currency,), own in sorted(groups(told, "billing_currency").items()):
-        weeks = between(own, monday, cost_day), between(own, back(monday, 7), back(cost_day, 7))
-        months = [
-            [row for row in own if row["billing_period"] == month]
-            for month in (month_of(cost_day), month_before(cost_day))
-        ]
-        out.append((currency, *(total(rows, "billed_cost") for rows in (*weeks, *months))))
-    return out
-
-
 @query("team/weeks")
 def team_weeks(s: Sample, teams: Any) -> Answer:
     newest = max(row["week_start"] for row in s["mart_team_costs_weekly"])
     rows = [row for row in of(s["mart_team_costs_weekly"], teams) if row["week_start"] > back(newest, 91)]
     return [
-        (week, start, max(row["days"] for row in own), currency, total(own, "billed_cost"))
+        (
+            week,
+            start,
+            max(row["days"] for row in own),
+            currency,
+            total((row for row in own if is_usage(row)), "billed_cost"),
+            total((row for row in own if not is_usage(row)), "billed_cost"),
+        )
         for (start, currency, week), own in sorted(
             groups(rows, "week_start", "billing_currency", "iso_week").items()
         )
@@ -305,9 +327,10 @@ def app_choices(s: Sample, teams: Any) -> Answer:
 @query("app/costs_daily")
 def app_costs_daily(s: Sample, teams: Any, app_id: str, first_day: date, last_day: date) -> Answer:
     rows = between(of(s["core_app_costs_daily"], teams, app_id=app_id), first_day, last_day)
+    lined = [{**row, "line": line_of(row)} for row in rows]
     return [
         (*key, total(own, "billed_cost"), total(own, "effective_cost"))
-        for key, own in sorted(groups(rows, "usage_date", "billing_currency").items())
+        for key, own in sorted(groups(lined, "usage_date", "billing_currency", "line").items())
     ]
 
 
@@ -342,7 +365,7 @@ def app_services(s: Sample, teams: Any, app_id: str, first_day: date, last_day: 
         (*key, total(own, "billed_cost"), total(own, "effective_cost"))
         for key, own in groups(rows, "provider", "service_name", "billing_currency").items()
     ]
-    return sorted(out, key=lambda one: (one[2], -one[3], one[1], one[0]))[:50]
+    return sorted(out, key=lambda one: (one[2], -one[3], one[1], one[0]))
 
 
 # --- finance ---
@@ -387,9 +410,7 @@ def finance_statement(s: Sample, teams: Any, see_whole_bills: bool, billing_peri
 
 
 @query("finance/lines")
-def finance_lines(
-    s: Sample, teams: Any, see_whole_bills: bool, billing_period: date, search: str, row_limit: int
-) -> Answer:
+def finance_lines(s: Sample, teams: Any, see_whole_bills: bool, billing_period: date, search: str) -> Answer:
     names = (
         "line", "cost_center", "team", "app_id", "app_name", "source_name", "service_name", "charge_category", "charge_class",
         "cost_type", "attribution_rule", "billing_currency", "billed_cost", "effective_cost", "amount",
@@ -402,8 +423,8 @@ def finance_lines(
             row[name] for name in ("app_id", "app_name", "team", "cost_center", "service_name")
         ).lower()
     ]
-    rows.sort(key=lambda row: (-abs(row["amount"]), row["line"]))
-    return [(*(row[name] for name in names), len(rows)) for row in rows[:row_limit]]
+    rows.sort(key=lambda row: row["line"])
+    return [tuple(row[name] for name in names) for row in rows]
 
 
 LINE = (
@@ -500,9 +521,10 @@ def costs_daily(s: Sample, month: date) -> Answer:
 @query("costs/daily_by_team")
 def costs_daily_by_team(s: Sample, as_of: date) -> Answer:
     rows = [row for row in s["core_app_costs_daily"] if row["usage_date"] <= as_of]
+    keys = ("usage_date", "team", "app_id", "charge_category", "charge_class", "billing_currency")
     return [
         (*key, total(own, "billed_cost"), total(own, "effective_cost"))
-        for key, own in sorted(groups(rows, "usage_date", "team", "app_id", "billing_currency").items())
+        for key, own in sorted(groups(rows, *keys).items())
     ]
 
 
@@ -551,24 +573,23 @@ def dashboards_as_of(s: Sample, teams: Any) -> Answer:
     return [(day, max(row["as_of"] for row in s["mart_slo_status"]), s["mart_as_of"][0]["note"], s.releases)]
 
 
-def recent(s: Sample) -> list[Row]:
-    newest = max(row["usage_date"] for row in s["core_app_costs_daily"])
-    return between(s["core_app_costs_daily"], back(newest, 29), newest)
-
-
 @query("summary/teams")
-def summary_teams(s: Sample) -> Answer:
+def summary_teams(s: Sample, first_day: date, last_day: date) -> Answer:
     out = [
         (*key, total(own, "billed_cost"), total(own, "effective_cost"), len({row["app_id"] for row in own}))
-        for key, own in groups(recent(s), "team", "billing_currency").items()
+        for key, own in groups(
+            between(s["core_app_costs_daily"], first_day, last_day), "team", "billing_currency"
+        ).items()
     ]
     return sorted(out, key=lambda one: (one[1], -one[2], one[0]))
 
 
 @query("summary/unallocated")
-def summary_unallocated(s: Sample) -> Answer:
+def summary_unallocated(s: Sample, first_day: date, last_day: date) -> Answer:
     out = []
-    for (currency,), own in sorted(groups(recent(s), "billing_currency").items()):
+    for (currency,), own in sorted(
+        groups(between(s["core_app_costs_daily"], first_day, last_day), "billing_currency").items()
+    ):
         billed = total(own, "billed_cost")
         nobody = total((row for row in own if row["app_id"] == "unallocated"), "billed_cost")
         out.append((currency, billed, nobody, float(nobody) / float(billed) if billed else None))
@@ -783,10 +804,10 @@ def weekly(s: Sample, as_of: date) -> Answer:
     }
     return [
         (
-            "{}-W{:02d}".format(*week.isocalendar()[:2]), week, days[week, currency], team, app, currency,
+            "{}-W{:02d}".format(*week.isocalendar()[:2]), week, days[week, currency], team, app, category, kind, currency,
             total(own, "billed_cost"), total(own, "effective_cost"),
         )
-        for (team, week, app, currency), own in sorted(groups(rows, "team", "week", "app_id", "billing_currency").items())
+        for (team, week, app, category, kind, currency), own in sorted(groups(rows, "team", "week", "app_id", "charge_category", "charge_class", "billing_currency").items())
     ]  # fmt: skip
 
 

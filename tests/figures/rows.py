@@ -374,6 +374,8 @@ def _weekly(draw: Draw) -> Iterator[Row]:
                 "days": draw.of((3, 7)),
                 "team": draw.team(app),
                 "app_id": app,
+                "charge_category": draw.of(("Usage", "Usage", "Tax")),
+                "charge_class": draw.of(("", "", "Correction")),
                 "billing_currency": draw.of(CURRENCIES),
                 "billed_cost": draw.money(),
                 "effective_cost": draw.money(),

@@ -17,11 +17,13 @@ import polars as pl
 import pytest
 
 from models import team_costs, unit_costs
+from models.comparison import four_weeks, month_so_far, week_so_far
+from models.policy import states
 from sql.catalog import statement, statements
 from sql.warehouse import Warehouse
 from tests.figures import counted
 from tests.figures.counted import COUNTED
-from tests.figures.rows import APPS, COST_DAY, CURRENCIES, MONTHS, TEAMS, Sample, publish_sample
+from tests.figures.rows import APPS, COST_DAY, MONTHS, TEAMS, Sample, publish_sample
 
 FOLDERS = (
     "anomalies", "app", "chargeback", "costs", "dashboards", "finance", "fleet", "identities", "inventory", "oncall", "summary", "team",
@@ -42,6 +44,22 @@ WINDOWS = (
     (COST_DAY - timedelta(days=29), COST_DAY),
     (date(2026, 1, 31), date(2026, 2, 28)),
     (COST_DAY, COST_DAY),
+)
+COMPARED = tuple(
+    {
+        "first_day": shown.first,
+        "last_day": shown.last,
+        "compared_last_day": shown.compared_last,
+        "before_first_day": shown.before_first,
+        "before_last_day": shown.before_last,
+    }
+    for shown in (
+        four_weeks(COST_DAY),
+        week_so_far(COST_DAY),
+        month_so_far(COST_DAY),
+        month_so_far(date(2026, 3, 31)),
+        week_so_far(date(2026, 3, 8)),
+    )
 )
 NEWEST = {"aws": COST_DAY - timedelta(days=1), "azure": COST_DAY - timedelta(days=7)}
 
@@ -73,6 +91,8 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
         values["teams:Array(String)"] = tuple(
             {"teams": teams} for teams in (TEAMS, TEAMS, ("beta",), TEAMS, *VIEWERS[:3])
         )
+    if "{before_first_day:Date}" in text:
+        values["first_day:Date"] = COMPARED
     if name == "fleet/apps":
         values |= {
             "search:String": tuple(
@@ -85,6 +105,7 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
                     (),
                     ("idle",),
                     ("unregistered",),
+                    ("no_owner",),
                     ("breached",),
                     ("page", "ticket"),
                     ("anomaly",),
@@ -92,13 +113,13 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
                 )
             ),
             "order_by:String": tuple(
-                {"order_by": by} for by in ("cost", "change", "requests", "errors", "name")
+                {"order_by": by} for by in ("cost", "change", "worst", "requests", "errors", "name")
             ),
-            "order_currency:String": tuple({"order_currency": currency} for currency in CURRENCIES),
+            "states:Array(String)": ({"states": [one.name for one in states()]},),
         }
-    yield from covering(
-        [options for key, options in values.items() if f"{{{key}}}" in text], random.Random(name)
-    )
+    asked = [options for key, options in values.items() if f"{{{key}}}" in text]
+    for given in covering(asked, random.Random(name)):
+        yield {key: value for key, value in given.items() if f"{{{key}:" in text or key == "newest"}
 
 
 def covering(options: list[tuple[dict[str, Any], ...]], chance: random.Random) -> Iterator[dict[str, Any]]:

@@ -23,7 +23,9 @@ def costs(*rows: tuple[date, str, str, str, str]) -> pl.DataFrame:
     names = ["usage_date", "app_id", "team", "billing_currency", "effective_cost"]
     schema = dict(zip(names, (pl.Date, *[pl.String] * 4), strict=True))
     frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("effective_cost").cast(MONEY))
-    return frame.with_columns(billed_cost=pl.col("effective_cost") * 2)
+    return frame.with_columns(
+        charge_category=pl.lit("Usage"), charge_class=pl.lit(""), billed_cost=pl.col("effective_cost") * 2
+    )
 
 
 def telemetry(*rows: tuple[date, str, int, int]) -> pl.DataFrame:
@@ -139,6 +141,23 @@ def test_weeks_are_iso_weeks_and_say_how_whole_they_are() -> None:
         ("2026-W53", date(2026, 12, 28), 1, "web", "shop", "USD", Decimal(8)),
     ]
     assert frame["billed_cost"].to_list() == [2 * row[-1] for row in told]
+
+
+def test_weeks_keep_the_lines_of_the_bill_apart() -> None:
+    """A week's days are counted over all of its lines: a tax of Sunday makes it no less whole."""
+    frame = costs(*((date(2026, 1, 5 + n), "shop", "web", "USD", str(n + 1)) for n in range(7)))
+    lines = ["Usage", "Tax", "Usage", "Usage", "Usage", "Purchase", "Tax"]
+    classes = ["", "", "Correction", "", "", "", ""]
+    frame = frame.with_columns(
+        charge_category=pl.Series(lines), charge_class=pl.Series(classes, dtype=pl.String)
+    )
+    told = team_costs.weekly(frame).select("days", "charge_category", "charge_class", "effective_cost").rows()
+    assert told == [
+        (7, "Purchase", "", Decimal(6)),
+        (7, "Tax", "", Decimal(9)),
+        (7, "Usage", "", Decimal(10)),
+        (7, "Usage", "Correction", Decimal(3)),
+    ]
 
 
 def test_a_week_beyond_thirty_eight_digits_is_refused() -> None:

@@ -12,4 +12,3 @@ WHERE app_id = {app_id:String} AND team IN {teams:Array(String)}
   AND usage_date >= {first_day:Date} AND usage_date <= {last_day:Date}
 GROUP BY provider, service_name, billing_currency
 ORDER BY billing_currency, billed_cost DESC, service_name, provider
-LIMIT 50

@@ -27,4 +27,3 @@ WHERE {see_whole_bills:Bool} AND notEmpty({teams:Array(String)})
   AND d.batch_id = h.batches['raw_focus_costs']
   AND d.state = 'loaded'
 ORDER BY source_name, object_name
-LIMIT 500

@@ -1,44 +1,63 @@
--- purpose: every app of the viewer's teams with cost, activity, health and flags, the first by a chosen order
--- parameters: teams Array(String), cost_day Date, search String (part of id, title, team or lifecycle, any case),
---   only Array(String) (flags of which one must hold: unregistered, idle, breached, anomaly, or a state of its objectives),
---   order_by String (cost, change, requests, errors, name), order_currency String, row_limit UInt32
--- columns: app_id, app_name, team, lifecycle, cost, cost_before Map(currency, Decimal), requests, errors,
---   state, flags Array(String), matching (apps before the limit)
+-- purpose: every app of the viewer's teams with cost, activity, health and flags, in a chosen order. Cost is all that is
+--   billed; what is compared with the days before is usage alone
+-- parameters: teams Array(String), first_day Date, last_day Date, before_first_day Date, before_last_day Date,
+--   search String (part of id, title, team or lifecycle, any case),
+--   only Array(String) (flags of which one must hold: unregistered, no_owner, idle, breached, anomaly, or a state of its
+--   objectives), order_by String (cost, change, worst, requests, errors, name), states Array(String) (the worst first).
+--   An app's cost and change are ordered by their share of what is billed in their currency, the largest over its
+--   currencies: no currency comes before another
+-- columns: app_id, app_name, team, lifecycle, cost, usage_cost, usage_cost_before Map(currency, Decimal), requests, errors,
+--   state, flags Array(String)
 WITH
-    {cost_day:Date} - 29 AS first_day,
+    by_currency AS
+    (
+        SELECT
+            app_id,
+            toString(billing_currency) AS currency,
+            CAST(sumIf(CAST(billed_cost AS Decimal(76, 18)), usage_date >= {first_day:Date}) AS Decimal(38, 18)) AS billed,
+            CAST(sumIf(
+                CAST(billed_cost AS Decimal(76, 18)),
+                usage_date >= {first_day:Date} AND charge_category = 'Usage' AND charge_class = ''
+            ) AS Decimal(38, 18)) AS usage_billed,
+            CAST(sumIf(
+                CAST(billed_cost AS Decimal(76, 18)),
+                usage_date <= {before_last_day:Date} AND charge_category = 'Usage' AND charge_class = ''
+            ) AS Decimal(38, 18)) AS usage_before
+        FROM core_app_costs_daily_current
+        WHERE team IN {teams:Array(String)}
+          AND usage_date >= {before_first_day:Date}
+          AND usage_date <= {last_day:Date}
+          AND (usage_date >= {first_day:Date} OR usage_date <= {before_last_day:Date})
+        GROUP BY app_id, currency
+    ),
+    weighed AS
+    (
+        SELECT *, sum(abs(toFloat64(billed))) OVER (PARTITION BY currency) AS whole FROM by_currency
+    ),
     costs AS
     (
         SELECT
             app_id,
-            CAST((groupArray(currency), groupArray(now_sum)), 'Map(String, Decimal(38, 18))') AS cost,
-            CAST((groupArray(currency), groupArray(before_sum)), 'Map(String, Decimal(38, 18))') AS cost_before
-        FROM
-        (
-            SELECT
-                app_id,
-                toString(billing_currency) AS currency,
-                CAST(sumIf(CAST(billed_cost AS Decimal(76, 18)), usage_date >= first_day) AS Decimal(38, 18)) AS now_sum,
-                CAST(sumIf(CAST(billed_cost AS Decimal(76, 18)), usage_date < first_day) AS Decimal(38, 18)) AS before_sum
-            FROM core_app_costs_daily_current
-            WHERE team IN {teams:Array(String)}
-              AND usage_date > {cost_day:Date} - 60
-              AND usage_date <= {cost_day:Date}
-            GROUP BY app_id, currency
-        )
+            CAST((groupArray(currency), groupArray(billed)), 'Map(String, Decimal(38, 18))') AS cost,
+            CAST((groupArray(currency), groupArray(usage_billed)), 'Map(String, Decimal(38, 18))') AS usage_cost,
+            CAST((groupArray(currency), groupArray(usage_before)), 'Map(String, Decimal(38, 18))') AS usage_cost_before,
+            max(if(whole = 0, 0., toFloat64(billed) / whole)) AS cost_share,
+            max(if(whole = 0, 0., toFloat64(usage_billed - usage_before) / whole)) AS change_share
+        FROM weighed
         GROUP BY app_id
     ),
     inventory AS
     (
         SELECT app_id, app_name, toString(team) AS team, toString(lifecycle) AS lifecycle, is_registered, is_idle,
-               requests_30d, toString(worst_state) AS state
+               toString(worst_state) AS state
         FROM mart_app_inventory_current
         WHERE team IN {teams:Array(String)} AND app_id != 'unallocated'
     ),
     activity AS
     (
-        SELECT app_id, sum(errors) AS errors
-        FROM core_app_telemetry_daily_current
-        WHERE usage_date >= first_day AND usage_date <= {cost_day:Date}
+        SELECT app_id, sum(t.requests) AS requests, sum(t.errors) AS errors
+        FROM core_app_telemetry_daily_current AS t
+        WHERE usage_date >= {first_day:Date} AND usage_date <= {last_day:Date}
           AND app_id IN (SELECT app_id FROM inventory)
         GROUP BY app_id
     ),
@@ -58,20 +77,21 @@ SELECT
     team,
     lifecycle,
     costs.cost AS cost,
-    costs.cost_before AS cost_before,
-    requests_30d AS requests,
+    costs.usage_cost AS usage_cost,
+    costs.usage_cost_before AS usage_cost_before,
+    activity.requests AS requests,
     activity.errors AS errors,
     state,
     arrayFilter(
         flag -> flag != '',
         [
             if(is_registered, '', 'unregistered'),
+            if(team = 'unassigned', 'no_owner', ''),
             if(is_idle, 'idle', ''),
             if(app_id IN overspent, 'breached', ''),
             if(app_id IN anomalous, 'anomaly', '')
         ]
-    ) AS flags,
-    count() OVER () AS matching
+    ) AS flags
 FROM inventory
 LEFT JOIN costs ON costs.app_id = inventory.app_id
 LEFT JOIN activity ON activity.app_id = inventory.app_id
@@ -85,11 +105,11 @@ WHERE (
     )
 ORDER BY
     multiIf(
-        {order_by:String} = 'cost', toFloat64(cost[{order_currency:String}]),
-        {order_by:String} = 'change', toFloat64(cost[{order_currency:String}] - cost_before[{order_currency:String}]),
+        {order_by:String} = 'cost', cost_share,
+        {order_by:String} = 'change', change_share,
+        {order_by:String} = 'worst', -toFloat64(indexOf({states:Array(String)}, state)),
         {order_by:String} = 'requests', toFloat64(requests),
         {order_by:String} = 'errors', toFloat64(errors),
         0.
     ) DESC,
     app_id
-LIMIT {row_limit:UInt32}

@@ -7,4 +7,3 @@ FROM mart_app_inventory_current AS i
 ARRAY JOIN CAST(billed_cost_30d, 'Array(Tuple(String, Decimal(38, 18)))') AS cost
 WHERE team IN {teams:Array(String)} AND is_idle
 ORDER BY billing_currency, billed DESC, app_id
-LIMIT 100
