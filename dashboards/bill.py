@@ -54,8 +54,10 @@ class CurrencyBill:
 
     @property
     def other_lines(self) -> str:
-        """The charges of the days shown that are no usage, as words."""
-        rows = self.lines.filter((pl.col("bill_line") != USAGE) & (pl.col("billed") != 0))
+        """The charges of the days shown that are no usage, as words, the largest first."""
+        rows = self.lines.filter((pl.col("bill_line") != USAGE) & (pl.col("billed") != 0)).sort(
+            pl.col("billed").abs(), descending=True
+        )
         told = [
             f"{formats.LINES.get(line, line).lower()} {formats.amount(billed)}"
             for line, billed in rows.select("bill_line", "billed").rows()

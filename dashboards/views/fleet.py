@@ -138,13 +138,13 @@ def table_of(frame: pl.DataFrame, currencies: list[str]) -> pl.DataFrame:
         )
     return linked(frame).select(
         "app",
-        pl.col("app_name"),
-        "team",
         pl.concat_list(pl.col("state").replace(formats.STATES)).alias("state"),
         pl.col("flags").list.eval(pl.element().replace_strict(formats.FLAGS, default=pl.element())),
+        "team",
         *(column.alias(name) for name, column in money.items()),
         "requests",
         "errors",
+        "app_name",
         "lifecycle",
     )
 

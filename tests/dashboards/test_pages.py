@@ -125,8 +125,8 @@ def changed(now: list[Row], before: list[Row]) -> str:
 def test_fleet_headline(run: Run, full_workspace: Path, fleet: Fleet) -> None:
     app = run(full_workspace, "fleet")
     others = {
-        "USD": "adjustments 2.75, tax 900.50",
-        "EUR": "corrections of past charges -7.50, credits -20.12, purchases 1,200.00",
+        "USD": "tax 900.50, adjustments 2.75",
+        "EUR": "purchases 1,200.00, credits -20.12, corrections of past charges -7.50",
     }
     for currency in ("USD", "EUR"):
         rows = fleet.costs(billing_currency=currency)
@@ -369,7 +369,7 @@ def test_team_compares_the_same_days_of_two_weeks(run: Run, full_workspace: Path
     )
     assert metric(app, "All charges in EUR, 1 to 11 March") == (
         shown("EUR", added(month)),
-        "corrections of past charges -7.50, credits -20.12",
+        "credits -20.12, corrections of past charges -7.50",
     )
 
 
