@@ -5,6 +5,7 @@ The answer of a page is drawn by the page; statements and charts have their own 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +31,13 @@ EMPTY = (
 )
 _SHORT = 16
 """Rows of a table that is shown whole."""
+_APP_WIDTH = 120
+"""Pixels of the column that opens an app: on a phone three more columns stand beside it."""
+APP_ID = "App id"
+"""Name of the last column of a table of apps: the id as text."""
+_PLAIN = "\u2060"
+"""Takes no room; before an id it keeps Streamlit from reading the id as an icon or as a list of actions."""
+_MEANT_AS_MARKUP = r"^\s*(:|\[|[^\x00-\x7F])"
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,64 @@ def _as_of(page: Page, published_at: datetime) -> str:
 def _ago(passed: timedelta) -> str:
     words = age.in_words(passed)
     return words if words == "now" else f"{words} ago"
+
+
+def app_table(
+    frame: pl.DataFrame,
+    key: str,
+    label: str,
+    columns: Mapping[str, ColumnConfig] | None = None,
+) -> None:
+    """Draws rows of apps whose first column opens the app's page, in the same tab, by a click or a tap on its id.
+
+    Args:
+        frame: a column ``app_id``, wherever it stands, and the other columns as they are shown; a line whose
+            ``app_id`` is empty or null is of no app and opens nothing.
+        key: a name of its own for each table of a page; it also keeps the table in place when its rows change.
+        label: what the table shows, for who cannot see it.
+        columns: how the other columns are named, aligned and explained.
+
+    The id stands again as text in the last column: a table's own download leaves out what is a button.
+    """
+    clicked = st.session_state.get(key)
+    if clicked:
+        _open_app(clicked["label"].removeprefix(_PLAIN))
+    shown = frame.select(
+        app=pl.when(pl.col("app_id") != "").then(
+            pl.when(pl.col("app_id").str.contains(_MEANT_AS_MARKUP))
+            .then(_PLAIN + pl.col("app_id"))
+            .otherwise("app_id")
+        ),
+        **{name: pl.col(name) for name in frame.columns if name != "app_id"},
+        **{APP_ID: pl.col("app_id")},
+    )
+    st.dataframe(
+        shown,
+        column_config={
+            "app": st.column_config.ButtonColumn(
+                "App",
+                key=key,
+                type="tertiary",
+                alignment="left",
+                pinned=True,
+                width=_APP_WIDTH,
+                help="Opens the app's page.",
+            ),
+            **(columns or {}),
+        },
+        hide_index=True,
+        placeholder="",
+        height=table_height(frame.height),
+        alt=label,
+    )
+
+
+def _open_app(app_id: str) -> None:
+    """Goes to an app's page in the same tab; what the address asks for goes with it, so that one step back has it again.
+
+    The page is changed in two steps of the browser's history, of which the first still shows this page.
+    """
+    st.switch_page("views/one_app.py", query_params={**st.query_params.to_dict(), "app": app_id})
 
 
 def app_link(app_id: str) -> str:

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import app_column, linked, shown_of, table_height
+from dashboards.frame import app_table, shown_of
 from dashboards.queries import TeamReads
 
 
@@ -23,21 +23,18 @@ def silent_table(frame: pl.DataFrame) -> None:
             f"{together['apps_together'][0]} apps fell silent within a day: one cause, such as a collector that stopped "
             "or a holiday."
         )
-    st.dataframe(
-        linked(frame).select(
-            "app",
-            pl.col("team").alias("Team"),
-            pl.col("environment").alias("Environment"),
+    app_table(
+        frame.select(
+            "app_id",
             pl.col("silent_since").dt.strftime("%Y-%m-%d %H:%M").alias("Silent since (UTC)"),
             pl.col("received").alias("Requests since"),
             pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
             pl.col("requests_per_day").round(1).alias("Requests a day before"),
+            pl.col("environment").alias("Environment"),
+            pl.col("team").alias("Team"),
             pl.col("apps_together").alias("Apps together"),
         ),
-        column_config={"app": app_column()},
-        hide_index=True,
-        placeholder="",
-        height=table_height(frame.height),
-        alt="Apps whose requests stopped against their own rhythm",
+        "silent",
+        "Apps whose requests stopped against their own rhythm",
     )
     shown_of(frame.height, frame["matching"][0], "silent app", "the longest silent first")

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import app_column, linked, open_page, shown_of, table_height
+from dashboards.frame import app_table, open_page, shown_of
 from dashboards.silent import silent_of, silent_table
 from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
@@ -26,12 +26,12 @@ def headline(health: dict[str, int]) -> None:
         )
 
 
-def burning_table(frame: pl.DataFrame, label: str) -> None:
+def burning_table(frame: pl.DataFrame, key: str, label: str) -> None:
     """Objectives with their burn, budget and since when."""
     burns = {f"burn_rate_{window}": f"Burn {formats.WINDOWS[window]}" for window in WINDOWS}
-    st.dataframe(
-        linked(frame).select(
-            "app",
+    app_table(
+        frame.select(
+            "app_id",
             Environment="environment",
             Team="team",
             Objective=pl.col("objective").str.to_titlecase(),
@@ -46,8 +46,9 @@ def burning_table(frame: pl.DataFrame, label: str) -> None:
                 "Events": pl.col("total"),
             },
         ),
-        column_config={
-            "app": app_column(),
+        key,
+        label,
+        {
             "Since": st.column_config.TextColumn(
                 "Since (UTC)", help="First bad slice of the windows that fired, or begin of the silence."
             ),
@@ -66,18 +67,14 @@ def burning_table(frame: pl.DataFrame, label: str) -> None:
             "Bad": st.column_config.NumberColumn(format="localized"),
             "Events": st.column_config.NumberColumn(format="localized"),
         },
-        hide_index=True,
-        placeholder="",
-        height=table_height(frame.height),
-        alt=label,
     )
 
 
 def suspects_table(frame: pl.DataFrame) -> None:
     """Versions and routes at fault, by their bad events since the burn began."""
-    st.dataframe(
-        linked(frame).select(
-            "app",
+    app_table(
+        frame.select(
+            "app_id",
             Environment="environment",
             Objective=pl.col("objective").str.to_titlecase(),
             Version="version",
@@ -86,15 +83,13 @@ def suspects_table(frame: pl.DataFrame) -> None:
             Events="total",
             Share=pl.col("bad") / pl.col("total") * 100,
         ),
-        column_config={
-            "app": app_column(),
+        "suspects",
+        "Versions and routes with the most bad events since each burn began",
+        {
             "Bad": st.column_config.NumberColumn(format="localized"),
             "Events": st.column_config.NumberColumn(format="localized"),
             "Share": st.column_config.NumberColumn("Bad share", format="%.1f %%"),
         },
-        hide_index=True,
-        placeholder="",
-        alt="Versions and routes with the most bad events since each burn began",
     )
 
 
@@ -117,7 +112,7 @@ if burning.is_empty():
 elif firing.is_empty():
     st.success("Nothing burns fast enough for a page or a ticket.")
 else:
-    burning_table(firing, "Objectives that page or need a ticket, the worst first")
+    burning_table(firing, "firing", "Objectives that page or need a ticket, the worst first")
     suspects = page.reads.frame(
         "oncall/suspects", bounds_ms=ladder_ms(request_slices(), slo_defaults()), row_limit=SUSPECTS
     )
@@ -133,7 +128,7 @@ if silent.height:
     silent_table(silent)
 if quiet.height:
     st.subheader("No alert, the worst state first", anchor=False)
-    burning_table(quiet, "Objectives without an alert, the worst state first, then the least budget")
+    burning_table(quiet, "quiet", "Objectives without an alert, the worst state first, then the least budget")
     shown_of(burning.height, burning["matching"][0], "objective", "the worst first")
 if without.height:
     st.subheader("No indicator", anchor=False)
@@ -141,17 +136,14 @@ if without.height:
         "These apps have no SERVER or CONSUMER span in the window, so nobody can say whether they work: "
         "jobs, idle apps and apps without telemetry."
     )
-    st.dataframe(
-        linked(without).select(
-            "app",
+    app_table(
+        without.select(
+            "app_id",
             Title="app_name",
             Team="team",
             **{"Last signal (UTC)": pl.col("last_seen").dt.strftime("%Y-%m-%d %H:%M")},
         ),
-        column_config={"app": app_column()},
-        hide_index=True,
-        placeholder="",
-        height=table_height(without.height),
-        alt="Apps without an indicator",
+        "without",
+        "Apps without an indicator",
     )
     shown_of(without.height, without["matching"][0], "app", "the last seen first")

@@ -126,3 +126,46 @@ def test_a_name_that_is_not_this_machine_is_refused(address: str) -> None:
         connection.sendall(handshake.encode())
         answer = connection.recv(200).decode("latin-1")
     assert " 403 " in answer.splitlines()[0]
+
+
+ROW = 35
+"""Pixels of a table's head and of each of its lines."""
+
+
+def in_table(view: Page, label: str, line: int, across: int = 30) -> tuple[float, float]:
+    """A place in a line of a table, 1 for the first, so many pixels from its left edge; the table is in sight then."""
+    table = view.get_by_test_id("stDataFrame").filter(has=view.get_by_label(label))
+    canvas = table.get_by_test_id("data-grid-canvas").first
+    canvas.scroll_into_view_if_needed()
+    expect(table.get_by_test_id("glide-cell-0-0")).to_be_attached()
+    box = canvas.bounding_box()
+    assert box
+    return box["x"] + across, box["y"] + (line + 0.5) * ROW
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    """A fresh tab as wide as a phone, with touch."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    yield page
+    context.close()
+
+
+def test_an_app_opens_in_the_same_tab_and_one_step_back_returns(view: Page, address: str) -> None:
+    view.goto(f"{address}/oncall")
+    view.mouse.click(*in_table(view, "Objectives that page", 2))
+    expect(view.get_by_role("heading", name="Card vault")).to_be_visible()
+    assert view.url == f"{address}/app?app=card-vault"
+    assert len(view.context.pages) == 1
+    view.go_back()
+    expect(view.get_by_role("heading", name="On-call", exact=True)).to_be_visible()
+
+
+def test_a_tap_opens_an_app_on_a_phone(phone: Page, address: str) -> None:
+    phone.goto(f"{address}/oncall")
+    phone.touchscreen.tap(*in_table(phone, "Apps whose requests stopped", 1))
+    expect(phone.get_by_role("heading", name="Customs forms")).to_be_visible()
+    assert phone.url == f"{address}/app?app=customs-forms"
+    assert len(phone.context.pages) == 1
