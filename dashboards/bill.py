@@ -17,6 +17,7 @@ from dashboards.frame import by_currency
 from dashboards.queries import TeamReads
 from models.comparison import Comparison
 from models.money import exact_total
+from models.statement_csv import plain
 
 USAGE = "Usage"
 
@@ -122,8 +123,8 @@ def lines_table(windows: list[list[CurrencyBill]]) -> None:
             }
             for bill in own:
                 part = bill.lines.filter(pl.col("bill_line") == line) if line else bill.lines
-                row[bill.days.words.capitalize()] = formats.exact(exact_total(part["billed"]))
-                row[bill.days.before_words.capitalize()] = formats.exact(exact_total(part["billed_before"]))
+                row[bill.days.words.capitalize()] = plain(exact_total(part["billed"]))
+                row[bill.days.before_words.capitalize()] = plain(exact_total(part["billed_before"]))
             rows.append(row)
     frame = pl.DataFrame(rows)
     st.dataframe(

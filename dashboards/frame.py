@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote
 
 import polars as pl
 import streamlit as st
@@ -20,6 +19,7 @@ from dashboards.queries import TeamReads, reads_of
 from models import age
 from models.people import Viewer
 from models.policy import watermark_policy
+from models.statement_csv import csv_bytes
 from sql.workspace import named_workspace
 
 if TYPE_CHECKING:
@@ -176,6 +176,25 @@ def app_table(
         height=table_height(frame.height),
         alt=label,
     )
+    _download(frame, key, columns or {})
+
+
+def _download(frame: pl.DataFrame, key: str, columns: Mapping[str, ColumnConfig]) -> None:
+    """A button for all rows of a table as CSV, every digit as text: a browser's own copy of a table has doubles.
+
+    The file is made when it is asked for.
+    """
+    named = {name: str((columns.get(name) or {}).get("label") or name) for name in frame.columns}
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    st.download_button(
+        f"Download {formats.plural(frame.height, 'row')}, every digit (CSV)",
+        lambda: csv_bytes(frame.with_columns(pl.col(lists).list.join("; ")).rename(named))[0],
+        file_name=f"{key}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        type="tertiary",
+        key=f"download {key}",
+    )
 
 
 def _open_app(app_id: str) -> None:
@@ -184,26 +203,6 @@ def _open_app(app_id: str) -> None:
     The page is changed in two steps of the browser's history, of which the first still shows this page.
     """
     st.switch_page("views/one_app.py", query_params={**st.query_params.to_dict(), "app": app_id})
-
-
-def app_link(app_id: str) -> str:
-    """Address of an app's page."""
-    return f"/app?app={quote(app_id, safe='')}"
-
-
-def app_column(label: str = "App") -> ColumnConfig:
-    """Configuration of a column of ``app_link`` addresses that shows the app's id."""
-    return st.column_config.LinkColumn(label, display_text=r"app=(.*)$", pinned=True, width=150)
-
-
-def linked(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with a column ``app`` that links to each app's page, first; empty where a line is of no app."""
-    return frame.select(
-        pl.when(pl.col("app_id") != "")
-        .then(pl.col("app_id").map_elements(app_link, return_dtype=pl.String))
-        .alias("app"),
-        pl.exclude("app_id"),
-    )
 
 
 def shown_of(shown: int, matching: int, noun: str, order: str, *, has_search: bool = False) -> None:

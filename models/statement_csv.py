@@ -72,6 +72,8 @@ IDENTIFYING = (
 """Columns a statement's id is made of. Never changed: a column that is added to lines or file leaves past ids as they are."""
 
 
+_NOTHING = ""
+"""A cell without a value: not zero."""
 _BYTE_ORDER_MARK = "\ufeff"
 _MONTHS = frozenset(
     # English, German, French, Spanish, Italian, Dutch, Portuguese: names and what they are cut to
@@ -243,7 +245,7 @@ def statement_id(lines: pl.DataFrame, period: date, teams: Sequence[str] | None)
 def csv_bytes(frame: pl.DataFrame, reader: Reader = Reader.spreadsheet) -> tuple[bytes, int]:
     """A frame as RFC 4180 CSV in UTF-8, and the number of text cells that had to be made safe.
 
-    By column type: costs are exact plain decimals, an ``amount`` has the places of its currency's minor unit. Text that
+    By column type: what has no value is empty, costs are exact plain decimals, an ``amount`` has the places of its currency's minor unit. Text that
     would be run as a formula gets a leading ``'``; for a spreadsheet so does text it would take for a number, a day or a
     truth value, and the file begins with a byte order mark. ``period`` is a month and stays one.
     """
@@ -255,13 +257,14 @@ def csv_bytes(frame: pl.DataFrame, reader: Reader = Reader.spreadsheet) -> tuple
             pairs = zip(series, frame["billing_currency"], strict=True)
             columns.append([in_places(value, currency) for value, currency in pairs])
         elif series.dtype == MONEY:
-            columns.append([plain(value) for value in series])
+            columns.append([_NOTHING if value is None else plain(value) for value in series])
         elif series.dtype == pl.String and series.name != "period":
-            cells = [guard(text) for text in series]
-            made_safe += sum(cell != text for cell, text in zip(cells, series, strict=True))
+            texts = series.fill_null(_NOTHING).to_list()
+            cells = [guard(text) for text in texts]
+            made_safe += sum(cell != text for cell, text in zip(cells, texts, strict=True))
             columns.append(cells)
         else:
-            columns.append([str(value) for value in series])
+            columns.append([_NOTHING if value is None else str(value) for value in series])
     buffer = io.StringIO(newline="")
     if reader is Reader.spreadsheet:
         buffer.write(_BYTE_ORDER_MARK)

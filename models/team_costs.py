@@ -31,9 +31,7 @@ def weekly(costs: pl.DataFrame) -> pl.DataFrame:
     days = dated.group_by("week_start", "billing_currency").agg(
         days=pl.col("usage_date").n_unique().cast(pl.UInt8)
     )
-    summed = exact_sums(
-        dated, list(_KEYS), ("billed_cost", "effective_cost")
-    )
+    summed = exact_sums(dated, list(_KEYS), ("billed_cost", "effective_cost"))
     return (
         summed.join(days, on=["week_start", "billing_currency"])
         .with_columns(iso_week=pl.col("week_start").dt.strftime("%G-W%V"))

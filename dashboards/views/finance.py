@@ -10,9 +10,8 @@ import streamlit as st
 from dashboards import formats
 from dashboards.frame import (
     Page,
-    app_column,
+    app_table,
     by_currency,
-    linked,
     open_page,
     table_height,
 )
@@ -21,6 +20,8 @@ from dashboards.statement import statement_file
 from models.focus import currencies as minor_units
 from models.money import exact_total
 from models.people import SEE_WHOLE_BILLS
+from models.schemas import MONEY
+from models.statement_csv import plain
 
 ROUNDING = "rounding"
 
@@ -67,7 +68,7 @@ def statement_table(statement: pl.DataFrame) -> None:
     """One row per cost centre, team and currency, with a total per currency."""
     st.subheader("Statement by cost centre", anchor=False)
     for currency, part in by_currency(statement):
-        places = minor_units()[currency]
+        amounts = (f"Billed {currency}", f"Effective {currency}", f"Charged {currency}")
         rows = [
             {
                 "Cost centre": row["cost_center"] or formats.NOTHING,
@@ -75,9 +76,9 @@ def statement_table(statement: pl.DataFrame) -> None:
                 "Lead": row["owner"],
                 "Apps": row["apps"],
                 "Lines": row["lines"],
-                f"Billed {currency}": formats.exact(row["billed_cost"]),
-                f"Effective {currency}": formats.exact(row["effective_cost"]),
-                f"Charged {currency}": formats.amount(row["amount"], places),
+                f"Billed {currency}": row["billed_cost"],
+                f"Effective {currency}": row["effective_cost"],
+                f"Charged {currency}": row["amount"],
             }
             for row in part.iter_rows(named=True)
         ]
@@ -88,17 +89,14 @@ def statement_table(statement: pl.DataFrame) -> None:
                 "Lead": "",
                 "Apps": part["apps"].sum(),
                 "Lines": part["lines"].sum(),
-                f"Billed {currency}": formats.exact(exact_total(part["billed_cost"])),
-                f"Effective {currency}": formats.exact(exact_total(part["effective_cost"])),
-                f"Charged {currency}": formats.amount(exact_total(part["amount"]), places),
+                f"Billed {currency}": exact_total(part["billed_cost"]),
+                f"Effective {currency}": exact_total(part["effective_cost"]),
+                f"Charged {currency}": exact_total(part["amount"]),
             }
         )
         st.dataframe(
-            pl.DataFrame(rows),
-            column_config={
-                name: st.column_config.TextColumn(alignment="right")
-                for name in (f"Billed {currency}", f"Effective {currency}", f"Charged {currency}")
-            },
+            pl.DataFrame(rows, schema_overrides=dict.fromkeys(amounts, MONEY)),
+            column_config={name: st.column_config.NumberColumn(format="localized") for name in amounts},
             hide_index=True,
             placeholder="",
             height=table_height(len(rows)),
@@ -145,7 +143,7 @@ def reconciliation(page: Page, month: date) -> None:
                 "Currency": frame["billing_currency"],
                 "Metric": frame["metric"],
                 **{
-                    label: [formats.exact(value) for value in frame[name]]
+                    label: [plain(value) for value in frame[name]]
                     for label, name in (
                         ("Published", "published"),
                         ("Attributed", "attributed"),
@@ -174,9 +172,9 @@ def lines_table(page: Page, month: date) -> None:
     if frame.is_empty():
         st.caption("No line matches.")
         return
-    st.dataframe(
-        linked(frame).select(
-            "app",
+    app_table(
+        frame.select(
+            "app_id",
             Team="team",
             **{"Cost centre": "cost_center"},
             Service="service_name",
@@ -187,15 +185,14 @@ def lines_table(page: Page, month: date) -> None:
             Billed="billed_cost",
             Charged="amount",
         ),
-        column_config={
-            "app": app_column(),
-            "Billed": st.column_config.NumberColumn(help="Exact."),
-            "Charged": st.column_config.NumberColumn(help="In minor units of the currency."),
+        "statement-lines",
+        "Lines of the statement",
+        {
+            "Billed": st.column_config.NumberColumn(format="localized", help="All that is billed."),
+            "Charged": st.column_config.NumberColumn(
+                format="localized", help="In minor units of the currency."
+            ),
         },
-        hide_index=True,
-        placeholder="",
-        height=table_height(frame.height),
-        alt="Lines of the statement",
     )
     st.caption(f"{formats.plural(frame.height, 'line')}, in the order of the file.")
 
@@ -218,9 +215,9 @@ def held_deliveries(page: Page, month: date) -> None:
                 "Objects": frame["object_names"],
                 "Rows": frame["rows"],
                 "Currency": frame["billing_currency"],
-                "Would count": [format(amount, "f") for amount in frame["delivered_cost"]],
-                "Published": [format(amount, "f") for amount in frame["published_cost"]],
-                "At stake": [format(amount, "f") for amount in frame["difference"]],
+                "Would count": [plain(amount) for amount in frame["delivered_cost"]],
+                "Published": [plain(amount) for amount in frame["published_cost"]],
+                "At stake": [plain(amount) for amount in frame["difference"]],
                 "Held (UTC)": frame["held_at"].dt.strftime("%Y-%m-%d %H:%M"),
             }
         ),

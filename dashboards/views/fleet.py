@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import formats
 from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
-from dashboards.frame import Page, app_column, linked, open_page, table_height
+from dashboards.frame import Page, app_table, open_page
 from dashboards.links import asked_choice, asked_choices, asked_text
 from models.comparison import Comparison, four_weeks
 from models.policy import states
@@ -136,8 +136,8 @@ def table_of(frame: pl.DataFrame, currencies: list[str]) -> pl.DataFrame:
             [formats.change_percent(one, other) for one, other in zip(now, before, strict=True)],
             dtype=pl.Float64,
         )
-    return linked(frame).select(
-        "app",
+    return frame.select(
+        "app_id",
         pl.concat_list(pl.col("state").replace(formats.STATES)).alias("state"),
         pl.col("flags").list.eval(pl.element().replace_strict(formats.FLAGS, default=pl.element())),
         "team",
@@ -152,7 +152,6 @@ def table_of(frame: pl.DataFrame, currencies: list[str]) -> pl.DataFrame:
 def columns_of(currencies: list[str], days: Comparison) -> dict[str, ColumnConfig]:
     """How the columns of the table are named, aligned and explained."""
     config: dict[str, ColumnConfig] = {
-        "app": app_column(),
         "app_name": st.column_config.TextColumn("Title"),
         "team": st.column_config.TextColumn("Team", help=formats.UNASSIGNED),
         "lifecycle": st.column_config.TextColumn("Lifecycle"),
@@ -201,12 +200,10 @@ rows, order_words = chosen_rows(page, days)
 if rows.is_empty():
     st.info("No app matches. Clear the search or the filters to see all of yours.")
 else:
-    st.dataframe(
+    app_table(
         table_of(rows, currencies),
-        column_config=columns_of(currencies, days),
-        hide_index=True,
-        height=table_height(rows.height),
-        placeholder="",
-        alt="Apps with team, health, cost of four weeks per currency, requests and errors",
+        "apps",
+        "Apps with team, health, cost of four weeks per currency, requests and errors",
+        columns_of(currencies, days),
     )
     st.caption(f"{formats.plural(rows.height, 'app')}, {order_words}.")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import charts, formats
 from dashboards.bill import bills_of, charges_metric, lines_table, usage_metric
-from dashboards.frame import Page, app_column, by_currency, linked, open_page, table_height
+from dashboards.frame import Page, app_table, by_currency, open_page
 from dashboards.links import asked_choice
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
@@ -60,22 +60,17 @@ def movers(changed: pl.DataFrame, days: Comparison) -> None:
             days.before_words.capitalize(): "billed_before",
             "Of it this service": "service_change",
         }
-        st.dataframe(
-            linked(rows).select(
-                "app",
+        app_table(
+            rows.select(
+                "app_id",
                 pl.lit(currency).alias("Currency"),
                 pl.col("change").alias("Change"),
                 pl.col("service_name").alias("Service that moved most"),
                 *(pl.col(column).alias(label) for label, column in figures.items() if column != "change"),
             ),
-            column_config={
-                "app": app_column(),
-                **{label: st.column_config.NumberColumn(format="accounting") for label in figures},
-            },
-            hide_index=True,
-            placeholder="",
-            height=table_height(rows.height),
-            alt=f"Apps whose usage moved most in {currency}, with the service that moved most",
+            f"moved-{currency}",
+            f"Apps whose usage moved most in {currency}, with the service that moved most",
+            {label: st.column_config.NumberColumn(format="accounting") for label in figures},
         )
 
 
@@ -114,9 +109,9 @@ def idle_and_health(reads: TeamReads) -> None:
         if idle.is_empty():
             st.caption("None: every app that costs something served requests in the last 30 days.")
         else:
-            st.dataframe(
-                linked(idle).select(
-                    "app",
+            app_table(
+                idle.select(
+                    "app_id",
                     Team="team",
                     Currency="billing_currency",
                     **{
@@ -124,14 +119,9 @@ def idle_and_health(reads: TeamReads) -> None:
                         "Last signal (UTC)": pl.col("last_seen").dt.strftime("%Y-%m-%d %H:%M"),
                     },
                 ),
-                column_config={
-                    "app": app_column(),
-                    "Cost, 30 days": st.column_config.NumberColumn(format="accounting"),
-                },
-                hide_index=True,
-                placeholder="",
-                height=table_height(idle.height),
-                alt="Idle apps with their cost of the last 30 days",
+                "idle",
+                "Idle apps with their cost of the last 30 days",
+                {"Cost, 30 days": st.column_config.NumberColumn(format="accounting")},
             )
     with right:
         st.subheader("Health of objectives", anchor=False)

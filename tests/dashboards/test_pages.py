@@ -198,11 +198,9 @@ def test_the_lines_of_the_bill_add_up_to_it(run: Run, full_workspace: Path, flee
 def test_fleet_lists_every_app_once_with_exact_figures(run: Run, full_workspace: Path, fleet: Fleet) -> None:
     table = run(full_workspace, "fleet").dataframe[-1]
     frame = table.value.set_index("app")
-    assert sorted(frame.index) == sorted(
-        f"/app?app={row['app_id']}" for row in fleet.tables["mart_app_inventory"]
-    )
+    assert sorted(frame.index) == sorted(row["app_id"] for row in fleet.tables["mart_app_inventory"])
     for row in fleet.tables["mart_app_inventory"]:
-        line = frame.loc[f"/app?app={row['app_id']}"]
+        line = frame.loc[row["app_id"]]
         seen = within(fleet.rows("core_app_telemetry_daily", app_id=row["app_id"]), *FOUR_WEEKS)
         assert line["requests"] == sum(one["requests"] for one in seen)
         assert line["errors"] == sum(one["errors"] for one in seen)
@@ -215,9 +213,9 @@ def test_fleet_lists_every_app_once_with_exact_figures(run: Run, full_workspace:
             assert line[f"change {currency}"] == change or (
                 change is None and isnan(line[f"change {currency}"])
             )
-    assert list(frame.loc["/app?app=checkout", "flags"]) == ["Budget spent"]
-    assert list(frame.loc["/app?app=depot-map", "flags"]) == ["Cost anomaly"]
-    assert list(frame.loc["/app?app=legacy-sync", "flags"]) == ["Unregistered", "No owner"]
+    assert list(frame.loc["checkout", "flags"]) == ["Budget spent"]
+    assert list(frame.loc["depot-map", "flags"]) == ["Cost anomaly"]
+    assert list(frame.loc["legacy-sync", "flags"]) == ["Unregistered", "No owner"]
 
 
 def test_fleet_search_filter_and_order(run: Run, full_workspace: Path) -> None:
@@ -227,9 +225,9 @@ def test_fleet_search_filter_and_order(run: Run, full_workspace: Path) -> None:
     app.text_input[0].set_value("").run()
     app.get("button_group")[0].set_value(["idle", "page"]).run()
     assert set(app.dataframe[-1].value["app"]) == {
-        "/app?app=checkout",
-        "/app?app=payout-sheet",
-        "/app?app=survey-mart",
+        "checkout",
+        "payout-sheet",
+        "survey-mart",
     }
     app.text_input[0].set_value("nothing of this name").run()
     assert "No app matches" in app.info[0].value
@@ -300,7 +298,7 @@ def test_an_address_that_asks_for_what_is_not_there_is_told_so(
     [error] = [one.value for one in app.error]
     assert error.startswith(sentence)
     assert "Checkout" not in words(app) and not app.header
-    assert not [one for one in app.dataframe if "/app?app=" in one.value.to_csv()]
+    assert not [one for one in app.dataframe if "App id" in one.value]
 
 
 def test_an_address_is_followed(run: Run, full_workspace: Path) -> None:
@@ -310,7 +308,7 @@ def test_an_address_is_followed(run: Run, full_workspace: Path) -> None:
     app = run(full_workspace, "finance", month="2026-02")
     assert any("2026-02" in one.label for one in app.metric)
     app = run(full_workspace, "fleet", only="page", order="name")
-    assert list(app.dataframe[-1].value["app"]) == ["/app?app=checkout"]
+    assert list(app.dataframe[-1].value["app"]) == ["checkout"]
 
 
 def test_finance_ties_to_the_bill(run: Run, full_workspace: Path, fleet: Fleet) -> None:
@@ -330,7 +328,7 @@ def test_finance_ties_to_the_bill(run: Run, full_workspace: Path, fleet: Fleet) 
         total = added(fleet.costs(source_name=line["Source"], billing_period=MARCH), column)
         assert Decimal(line["Published"].replace(",", "")) == total
         assert Decimal(line["Attributed"].replace(",", "")) == total
-        assert line["Difference"] == "0.00"
+        assert line["Difference"] == "0"
     objects = next(one.value for one in app.dataframe if "Object" in one.value)
     assert list(objects["Object"]) == ["aws-main/2026-03.parquet", "azure-eu/2026-03.parquet"]
 
@@ -340,9 +338,9 @@ def test_finance_statement_adds_up_per_cost_centre(run: Run, full_workspace: Pat
     rows = fleet.costs(billing_currency="EUR", billing_period=MARCH)
     for team in {row["team"] for row in rows}:
         want = added([row for row in rows if row["team"] == team])
-        assert Decimal(table.loc[team, "Billed EUR"].replace(",", "")) == want
-    assert Decimal(table.loc["Total", "Billed EUR"].replace(",", "")) == added(rows)
-    assert Decimal(table.loc["Total", "Charged EUR"].replace(",", "")) == cents(added(rows))
+        assert table.loc[team, "Billed EUR"] == want
+    assert table.loc["Total", "Billed EUR"] == added(rows)
+    assert table.loc["Total", "Charged EUR"] == cents(added(rows))
     assert table.loc["payments", "Cost centre"] == "0101"
 
 
@@ -385,9 +383,9 @@ def test_team_says_what_moved_and_which_service(run: Run, full_workspace: Path, 
     for name in ("depot-map", "courier-desk"):
         own = usage_of(fleet.costs(team="logistics", billing_currency="EUR", app_id=name))
         now, before = within(own, monday, COST_DAY), within(own, monday - week, COST_DAY - week)
-        want[f"/app?app={name}"] = (added(now), added(before), added(now) - added(before))
+        want[f"{name}"] = (added(now), added(before), added(now) - added(before))
     order = sorted(want, key=lambda name: -abs(want[name][2]))
-    assert list(moved["app"]) == order and order[0] == "/app?app=depot-map"
+    assert list(moved["app"]) == order and order[0] == "depot-map"
     for _, line in moved.iterrows():
         assert (line["Mon to Wed"], line["Same days last week"], line["Change"]) == want[line["app"]]
     assert moved["Service that moved most"][0] == "Azure Functions"
