@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from playwright.sync_api import Browser, Page
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -15,10 +22,12 @@ from models.people import Viewer
 from sql.local_warehouse import open_warehouse
 from sql.workspace import WORKSPACE_VARIABLE
 from tests.conftest import Migrated
+from tests.dashboards.browsing import DESKTOP, PHONE, WAIT_MS
 from tests.dashboards.fleet import EVERYTHING, Fleet, build, publish_fleet, write_settings
 
 APP = Path(access.__file__).with_name("app.py")
 Run = Callable[..., AppTest]
+START_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +80,59 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         return app.run()
 
     return run_page
+
+
+@pytest.fixture(scope="module")
+def address(full_workspace: Path) -> Iterator[str]:
+    """Address of pages served by ``python -m dashboards.serve``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    write_settings(full_workspace, EVERYTHING)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "dashboards.serve", "--workspace", str(full_workspace), "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail("the pages did not start")
+
+
+@pytest.fixture
+def view(browser: Browser) -> Iterator[Page]:
+    """A fresh tab; an error on a page's console fails the test."""
+    context = browser.new_context(**DESKTOP)
+    # The table's own download asks where to save where the browser can; nobody is here to answer.
+    context.add_init_script("delete window.showSaveFilePicker")
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    """A fresh tab as wide as a phone, with touch."""
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    yield page
+    context.close()

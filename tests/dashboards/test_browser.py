@@ -3,70 +3,19 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboards.queries import reads_of
 from dashboards.statement import statement_file
-from tests.dashboards.fleet import EVERYTHING, write_settings
+from tests.dashboards.browsing import DESKTOP, WAIT_MS, in_table, serious_findings, settled
+from tests.dashboards.fleet import EVERYTHING
 
 pytestmark = pytest.mark.browser
-
-WAIT_MS = 30_000
-START_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def address(full_workspace: Path) -> Iterator[str]:
-    """Address of pages served by ``python -m dashboards.serve``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    write_settings(full_workspace, EVERYTHING)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "dashboards.serve", "--workspace", str(full_workspace), "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    pytest.fail("the pages did not start")
-
-
-@pytest.fixture
-def view(browser: Browser) -> Iterator[Page]:
-    """A fresh tab; an error on a page's console fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert not errors
 
 
 @pytest.mark.parametrize(
@@ -128,31 +77,6 @@ def test_a_name_that_is_not_this_machine_is_refused(address: str) -> None:
     assert " 403 " in answer.splitlines()[0]
 
 
-ROW = 35
-"""Pixels of a table's head and of each of its lines."""
-
-
-def in_table(view: Page, label: str, line: int, across: int = 30) -> tuple[float, float]:
-    """A place in a line of a table, 1 for the first, so many pixels from its left edge; the table is in sight then."""
-    table = view.get_by_test_id("stDataFrame").filter(has=view.get_by_label(label))
-    canvas = table.get_by_test_id("data-grid-canvas").first
-    canvas.scroll_into_view_if_needed()
-    expect(table.get_by_test_id("glide-cell-0-0")).to_be_attached()
-    box = canvas.bounding_box()
-    assert box
-    return box["x"] + across, box["y"] + (line + 0.5) * ROW
-
-
-@pytest.fixture
-def phone(browser: Browser) -> Iterator[Page]:
-    """A fresh tab as wide as a phone, with touch."""
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
-    yield page
-    context.close()
-
-
 def test_an_app_opens_in_the_same_tab_and_one_step_back_returns(view: Page, address: str) -> None:
     view.goto(f"{address}/oncall")
     view.mouse.click(*in_table(view, "Objectives that page", 2))
@@ -169,3 +93,17 @@ def test_a_tap_opens_an_app_on_a_phone(phone: Page, address: str) -> None:
     expect(phone.get_by_role("heading", name="Customs forms")).to_be_visible()
     assert phone.url == f"{address}/app?app=customs-forms"
     assert len(phone.context.pages) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["", "app?app=checkout", "team", "oncall"])
+def test_axe_finds_nothing_serious(
+    browser: Browser, address: str, path: str, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(**DESKTOP, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{address}/{path}")
+    settled(page)
+    found = serious_findings(page)
+    context.close()
+    assert not found
