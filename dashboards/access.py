@@ -17,7 +17,8 @@ ONLY_LOOPBACK = (
     "or set server.address to 127.0.0.1."
 )
 NOBODY = (
-    f"The viewer has no team, so there is nothing to show: list teams under `viewer.teams` in {FILE_NAME}."
+    f"The viewer has no team, so there is nothing to show: list teams under `viewer.teams` in {FILE_NAME}, "
+    "or `see_all_teams` under `viewer.rights`."
 )
 
 
@@ -28,7 +29,7 @@ def current_viewer(workspace: Path) -> Viewer | None:
         ConfigurationError: there are no settings, or they are wrong.
     """
     viewer = load_settings(workspace).viewer
-    return viewer if viewer.teams else None
+    return viewer if viewer.sees_rows else None
 
 
 def is_loopback(address: str | None) -> bool:

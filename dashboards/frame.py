@@ -90,7 +90,7 @@ def open_page(title: str, question: str) -> Page:
         st.info(EMPTY)
         st.stop()
     row = found.row(0, named=True)
-    page = Page(viewer, reads, row["cost_day"], row["telemetry_end"], datetime.now(UTC))
+    page = Page(reads.viewer, reads, row["cost_day"], row["telemetry_end"], datetime.now(UTC))
     st.caption(f"{question}  \n{_as_of(page, row['published_at'])}")
     _say_what_is_doubtful(page, row["note"])
     return page

@@ -13,8 +13,10 @@ from pydantic.dataclasses import dataclass
 from models.yaml_reader import Name, Text, one_of
 
 SEE_WHOLE_BILLS = "see_whole_bills"
+SEE_ALL_TEAMS = "see_all_teams"
 
 RIGHTS: dict[str, str] = {
+    SEE_ALL_TEAMS: "rows of every team, those that appear tomorrow too, and of no team",
     SEE_WHOLE_BILLS: "figures of a bill as a whole, whichever teams it is of: whether the statement ties to it, the "
     "objects it was published from, and the rounding line of each currency",
 }
@@ -38,3 +40,8 @@ class Viewer:
     def has(self, right: str) -> bool:
         """Whether this person has a right of ``RIGHTS``."""
         return right in self.rights
+
+    @property
+    def sees_rows(self) -> bool:
+        """Whether there is a team whose rows this person may see."""
+        return bool(self.teams) or self.has(SEE_ALL_TEAMS)

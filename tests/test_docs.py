@@ -1,4 +1,4 @@
-"""The documents say what the code does: every command, key and table is in the README, every link leads somewhere."""
+"""The documents say what the code does: every command, key and table is in them, every link leads somewhere."""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def _documented(section: str, document: str = README) -> str:
-    """Text of a section up to the next one of its level."""
-    found = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", document, re.MULTILINE | re.DOTALL)
-    assert found, f"there is no section {section}"
-    return found[1]
+def _document(name: str) -> str:
+    """Text of a document of ``docs/``."""
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def _code(document: str) -> str:
@@ -53,7 +51,7 @@ def _anchors(document: str) -> set[str]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_in_the_table(name: str) -> None:
-    rows = [line for line in _documented("Commands").splitlines() if line.startswith(f"| `appfleet {name}")]
+    rows = [line for line in _document("commands").splitlines() if line.startswith(f"| `appfleet {name}")]
     assert len(rows) == 1, name
     for option in COMMANDS[name] - {"--workspace", "-w", "--help"}:
         if option.startswith("--"):
@@ -62,11 +60,11 @@ def test_every_command_and_option_is_in_the_table(name: str) -> None:
 
 def test_every_step_is_in_the_table() -> None:
     for step in STEPS:
-        assert f"`{step}`" in _documented("Commands")
+        assert f"`{step}`" in _document("commands")
 
 
 def test_every_key_of_the_settings_is_in_the_table() -> None:
-    section = _documented("Your own bill and telemetry")
+    section = _document("workspace")
     keys = {"warehouse", "catalog", "teams", "redact", "sources.billing", "sources.telemetry"}
     nested = {
         "identity": IdentityKeys,
@@ -91,18 +89,18 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
 
 
 def test_every_right_is_explained() -> None:
-    section = _documented("Your own bill and telemetry")
+    section = _document("workspace")
     assert not sorted(right for right in RIGHTS if f"`{right}`" not in section)
 
 
 def test_every_default_port_is_documented() -> None:
-    section = _documented("Your own bill and telemetry")
+    section = _document("workspace")
     for field in dataclasses.fields(Ports):
         assert f"| `ports.{field.name}` | `{field.default}` |" in section
 
 
 def test_every_current_view_is_in_the_list_of_tables() -> None:
-    section = _documented("Tables you can build on")
+    section = _document("tables")
     text = filled("\n".join(statement(name) for name in statements("migrations")), SINGLE_NODE)
     views = set(re.findall(r"VIEW (\S+_current) AS", text))
     assert len(views) > 15
@@ -111,7 +109,7 @@ def test_every_current_view_is_in_the_list_of_tables() -> None:
 
 @pytest.mark.parametrize("table", SCHEMAS)
 def test_every_column_of_a_computed_table_is_listed(table: str) -> None:
-    row = next(line for line in README.splitlines() if line.startswith(f"| `{table}_current`"))
+    row = next(line for line in _document("tables").splitlines() if line.startswith(f"| `{table}_current`"))
     pivoted = [f"burn_rate_{window}" for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")]
     columns = [
         *SCHEMAS[table],
@@ -121,11 +119,11 @@ def test_every_column_of_a_computed_table_is_listed(table: str) -> None:
 
 
 def test_every_column_of_the_statement_is_listed() -> None:
-    assert ", ".join(f"`{column}`" for column in COLUMNS) in README.replace(",\n", ", ")
+    assert ", ".join(f"`{column}`" for column in COLUMNS) in _document("tables").replace(",\n", ", ")
 
 
 def test_every_check_of_the_doctor_is_described() -> None:
-    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    operations = _document("operations")
     checks = set(re.findall(r'Finding\(\s*"([^"]+)"', Path(doctor.__file__).read_text(encoding="utf-8")))
     assert checks
     assert not sorted(check for check in checks if f"| {check} |" not in operations)
@@ -154,6 +152,14 @@ def test_every_command_named_exists(path: Path) -> None:
         assert name in COMMANDS, f"appfleet {name}"
         for option in re.findall(r"(?<!\S)(--[a-z-]+)", re.sub(r'"[^"]*"', "", rest)):
             assert option in COMMANDS[name], f"appfleet {name} {option}"
+
+
+def test_an_own_bill_stands_within_the_first_screen_after_the_two_commands() -> None:
+    lines = README.splitlines()
+    assert 0 < lines.index("## Your own bill") - lines.index("## Two commands") < 20
+    for document in DOCUMENTS:
+        name = document.relative_to(ROOT).as_posix()
+        assert name == "README.md" or f"({name})" in README, f"{name} is not named in the README"
 
 
 def test_each_page_has_a_picture_of_modest_size() -> None:

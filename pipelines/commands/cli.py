@@ -57,15 +57,22 @@ class OutputFormat(StrEnum):
 
 
 @app.command()
-def init(directory: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
+def init(
+    directory: Annotated[Path, typer.Argument(help="Folder to make.")],
+    bill: Annotated[
+        str | None, typer.Option(help="A FOCUS bill to read: file, folder, glob or s3://bucket/prefix.")
+    ] = None,
+) -> None:
     """Write a commented appfleet.yaml, catalog/ and teams.yaml, ready to edit."""
-    from pipelines.commands.templates import write_workspace
+    from pipelines.commands.templates import source_of, write_workspace
 
+    source = source_of(bill) if bill else None
     _make(directory)
-    for path in write_workspace(directory):
+    for path in write_workspace(directory, source):
         typer.echo(f"wrote {path}")
+    named = f"name your bill under sources.billing in {directory / 'appfleet.yaml'}, then "
     typer.echo(
-        f"Next: name your bill under sources.billing in {directory / 'appfleet.yaml'}, then `appfleet run -w {directory}`."
+        f"Next: {'' if bill else named}`appfleet run -w {directory}`, then `appfleet up -w {directory}`."
     )
 
 

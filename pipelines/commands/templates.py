@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from models.errors import ConfigurationError
@@ -18,9 +19,9 @@ identity:                      # tag keys, tried in this order; case and blanks 
   environment_keys: [environment, env]
 
 sources:
-  billing: []
+  billing:{bills}
   # - name: aws                              # appears in every figure
-  #   format: focus                          # FOCUS 1.0, 1.2, 1.3 or 1.4; CSV, CSV.gz or Parquet
+  #   format: focus                          # FOCUS 1.0 to 1.4, Google's view, Oracle's report; CSV, JSON lines, Parquet
   #   location: bills/aws                    # file, folder, glob, or s3://bucket/prefix
   #   profile: billing-reader                # s3 only, with region and endpoint_url
   telemetry: []
@@ -33,8 +34,8 @@ teams: teams.yaml
 
 viewer:                        # the person at this machine, until sign-in exists
   name: you
-  teams: [unassigned]          # rows of these teams are shown on the pages; unassigned: what nobody owns
-  rights: [see_whole_bills]    # figures of whole bills, whichever teams they are of
+  teams: []                    # rows of these teams are shown on the pages; unassigned: what no team is known for
+  rights: [see_all_teams, see_whole_bills] # rows of every team; figures of whole bills, whichever teams they are of
 
 # ports: {dashboards: 8501, dagster: 3000, warehouse: 8123, otlp_grpc: 4317, otlp_http: 4318}
 """
@@ -65,13 +66,14 @@ teams:
 """
 
 
-def write_workspace(directory: Path) -> list[Path]:
-    """Writes the files of a new workspace and returns them.
+def write_workspace(directory: Path, source: str | None = None) -> list[Path]:
+    """Writes the files of a new workspace, with a source of a bill as ``source_of`` has it, and returns them.
 
     Raises:
         ConfigurationError: the folder already is a workspace.
     """
-    files = {"appfleet.yaml": SETTINGS, "catalog/example-app.yaml": CATALOG, "teams.yaml": TEAMS}
+    settings = SETTINGS.replace("{bills}", " []" if source is None else source)
+    files = {"appfleet.yaml": settings, "catalog/example-app.yaml": CATALOG, "teams.yaml": TEAMS}
     taken = [name for name in files if (directory / name).exists()]
     if taken:
         raise ConfigurationError(
@@ -84,3 +86,20 @@ def write_workspace(directory: Path) -> list[Path]:
         path.write_text(text, encoding="utf-8")
         written.append(path)
     return written
+
+
+def source_of(bill: str) -> str:
+    """The entry of ``sources.billing`` for a bill at a place; a place on this machine as an absolute path.
+
+    Raises:
+        ConfigurationError: there is nothing at a place on this machine.
+    """
+    location = bill
+    if "://" not in bill:
+        path = Path(bill).expanduser().absolute()
+        if not any(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+            raise ConfigurationError(
+                f"there is nothing at {bill}: name a FOCUS file, a folder, a glob or s3://bucket/prefix"
+            )
+        location = str(path)
+    return f"\n    - {{name: bill, format: focus, location: {json.dumps(location)}}}"

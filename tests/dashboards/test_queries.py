@@ -14,7 +14,7 @@ from dashboards.access import current_viewer
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
-from models.people import RIGHTS, SEE_WHOLE_BILLS, Viewer
+from models.people import RIGHTS, SEE_ALL_TEAMS, SEE_WHOLE_BILLS, Viewer
 from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
 from sql.local_warehouse import WarehouseProcess, open_warehouse
@@ -149,6 +149,22 @@ def test_whole_bills_hang_on_the_right_alone(full_workspace: Path, name: str) ->
         return
     assert "" not in teams_only["team"] and "" in with_right["team"]
     assert set(people.frame(name, **needed(name))["team"]) == {"people", ""}
+
+
+def test_all_teams_are_seen_by_right_and_by_nothing_else(full_workspace: Path, fleet: Fleet) -> None:
+    """The right opens every team's rows and no whole bill; a team of its name opens nothing."""
+    reads = reads_of(full_workspace, Viewer(teams=("hidden",), rights=(SEE_ALL_TEAMS,)))
+    assert set(reads.teams) == {*ALL_TEAMS, "hidden"}
+    assert reads.frame("fleet/counts")["apps"][0] == len(fleet.tables["mart_app_inventory"])
+    assert reads.frame("finance/reconciliation", **needed("finance/reconciliation")).is_empty()
+    assert reads.narrowed(("people",)).frame("fleet/counts")["apps"][0] == 4
+    named = reads_of(full_workspace, Viewer(teams=(SEE_ALL_TEAMS,)))
+    assert named.teams == (SEE_ALL_TEAMS,) and named.frame("fleet/counts")["apps"][0] == 0
+
+
+def test_all_teams_of_nothing_are_nobodys(empty_workspace: Path) -> None:
+    reads = reads_of(empty_workspace, Viewer(rights=(SEE_ALL_TEAMS,)))
+    assert reads.teams == (NOBODY,)
 
 
 def test_narrowing_never_widens(full_workspace: Path) -> None:

@@ -70,6 +70,16 @@ def is_usage(row: Row) -> bool:
     return line_of(row) == "Usage"
 
 
+@query("dashboards/teams")
+def teams_seen(s: Sample, teams: Any, see_all_teams: bool) -> Answer:
+    seen = set(teams)
+    if see_all_teams:
+        for table in ("core_teams", "mart_app_inventory", "core_app_costs_daily"):
+            seen |= {row["team"] for row in s[table]}
+        seen.add("unassigned")
+    return [(team,) for team in sorted(seen)]
+
+
 @query("dashboards/bill_lines")
 def bill_lines(
     s: Sample,

@@ -70,6 +70,7 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
     values: dict[str, tuple[Any, ...]] = {
         "teams:Array(String)": tuple({"teams": teams} for teams in VIEWERS),
         "see_whole_bills:Bool": ({"see_whole_bills": True}, {"see_whole_bills": False}),
+        "see_all_teams:Bool": ({"see_all_teams": True}, {"see_all_teams": False}),
         "cost_day:Date": (
             {"cost_day": COST_DAY},
             {"cost_day": date(2026, 3, 1)},
