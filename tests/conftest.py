@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -138,3 +139,12 @@ def _seconds_of_a_pass(workspace: Path) -> float:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return time.monotonic() - started
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on, each another."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -85,12 +86,19 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture(scope="module")
 def address(full_workspace: Path) -> Iterator[str]:
     """Address of pages served by ``python -m dashboards.serve``."""
+    with served(full_workspace) as place:
+        yield place
+
+
+@contextmanager
+def served(workspace: Path, viewer: Viewer = EVERYTHING) -> Iterator[str]:
+    """The pages of a workspace, served as the command does, while the context is open; their address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    write_settings(full_workspace, EVERYTHING)
+    write_settings(workspace, viewer)
     server = subprocess.Popen(
-        [sys.executable, "-m", "dashboards.serve", "--workspace", str(full_workspace), "--port", str(port)],
+        [sys.executable, "-m", "dashboards.serve", "--workspace", str(workspace), "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

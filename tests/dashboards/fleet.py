@@ -591,36 +591,57 @@ def _by_currency(rows: list[Row], metric: str) -> dict[str, Decimal]:
     return dict(sorted(sums.items()))
 
 
-def publish_fleet(warehouse: Warehouse, fleet: Fleet) -> None:
-    """Inserts every table and publishes each scope, as the pipeline does."""
+def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:
+    """Inserts every table and publishes each scope, as the pipeline does.
+
+    With ``copies`` every app is there that many times, as itself and with a number behind its id; what is no app's once.
+    """
+
+    def insert(table: str, rows: list[Row], batch: uuid.UUID) -> None:
+        _insert(warehouse, table, rows, batch)
+        if copies > 1 and rows and "app_id" in rows[0]:
+            warehouse.execute_text(
+                f"INSERT INTO {table} SELECT * REPLACE (concat(one.app_id, '-', toString(copy)) AS app_id) "
+                f"FROM {table} AS one ARRAY JOIN range(1, {copies}) AS copy "
+                f"WHERE batch_id = '{batch}' AND one.app_id NOT IN ('', '{UNALLOCATED}')"
+            )
+
     for scope, tables in _SCOPES.items():
         batches = {table: new_batch_id() for table in tables}
         for table, batch in batches.items():
-            _insert(warehouse, table, fleet.tables[table], batch)
+            insert(table, fleet.tables[table], batch)
         _publish(warehouse, scope, WHOLE_TABLE, batches)
     for scope, (tables, column) in _MONTHLY_SCOPES.items():
         for month in sorted({month_of(row[column]) for row in fleet.tables[tables[0]]}):
             batches = {table: new_batch_id() for table in tables}
             for table, batch in batches.items():
                 rows = [row for row in fleet.tables[table] if month_of(row[column]) == month]
-                _insert(warehouse, table, rows, batch)
+                insert(table, rows, batch)
             _publish(warehouse, scope, month, batches)
     signals = new_batch_id()
-    _insert(warehouse, "core_app_telemetry_daily", fleet.tables["core_app_telemetry_daily"], signals)
+    insert("core_app_telemetry_daily", fleet.tables["core_app_telemetry_daily"], signals)
     publish_periods(
         warehouse, "slices", {"core_app_telemetry_daily": signals}, dict.fromkeys(_days(), "fleet"), {}
     )
     for source in SOURCES:
         for month in sorted({row["billing_period"] for row in fleet.costs(source_name=source)}):
-            _deliver(warehouse, source, month, fleet.costs(source_name=source, billing_period=month))
+            _deliver(warehouse, source, month, fleet.costs(source_name=source, billing_period=month), copies)
 
 
-def _deliver(warehouse: Warehouse, source: str, month: date, rows: list[Row]) -> None:
+def billed(rows: list[Row], column: str, copies: int = 1) -> Decimal:
+    """Exact sum of cost rows, each app's as often as it is there."""
+    return sum(
+        (row[column] * (1 if row["app_id"] == UNALLOCATED else copies) for row in rows),
+        Decimal(0),
+    )
+
+
+def _deliver(warehouse: Warehouse, source: str, month: date, rows: list[Row], copies: int) -> None:
     """The ledger's side of one bill: one object, its exact sums and the release they fed."""
     currency = SOURCES[source][1]
     sums = {
-        f"{currency}/BilledCost": sum((row["billed_cost"] for row in rows), Decimal(0)),
-        f"{currency}/EffectiveCost": sum((row["effective_cost"] for row in rows), Decimal(0)),
+        f"{currency}/BilledCost": billed(rows, "billed_cost", copies),
+        f"{currency}/EffectiveCost": billed(rows, "effective_cost", copies),
     }
     batch = new_batch_id()
     delivery = {

@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import grpc
 import pytest
 
 from sql.local_warehouse import open_warehouse
+from tests.conftest import free_ports
 from tests.intake.conftest import eventually, patience
 from tests.intake.otlp import METHODS, export, span_ids, spans
 
@@ -28,19 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def workspace(tmp_path: Path) -> Path:
     (tmp_path / "catalog").mkdir()
     (tmp_path / "teams.yaml").write_text("teams: []\n")
-    grpc_port, http_port, warehouse_port = _free_ports(3)
+    grpc_port, http_port, warehouse_port = free_ports(3)
     (tmp_path / "appfleet.yaml").write_text(
         f"ports: {{otlp_grpc: {grpc_port}, otlp_http: {http_port}, warehouse: {warehouse_port}}}\n"
     )
     return tmp_path
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 class Process:

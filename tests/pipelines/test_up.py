@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from sql.local_warehouse import open_warehouse
-from tests.conftest import SmallFleet
+from tests.conftest import SmallFleet, free_ports
 from tests.intake.otlp import post, span_ids, spans
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,16 +37,6 @@ mutation Launch($params: ExecutionParams!) {
 }
 """
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def environment(workspace: Path) -> dict[str, str]:
