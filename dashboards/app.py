@@ -8,6 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.access import ONLY_LOOPBACK, is_loopback
+from dashboards.formats import as_text
 from models.errors import AppfleetError
 
 if not is_loopback(st.get_option("server.address")):
@@ -29,4 +30,4 @@ st.set_page_config(page_title=f"{chosen.title} · appfleet", layout="wide")
 try:
     chosen.run()
 except AppfleetError as error:
-    st.error(f"{error}")
+    st.error(as_text(str(error)))

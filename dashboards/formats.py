@@ -5,11 +5,14 @@ Rounding here is for the eye; the exact value stays in the frame. No Streamlit a
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from models.policy import states
 
+_NO_ROOM = "\u2060"
+_LOOKED_FOR = re.compile(r"(?<=[:@])(?=\S)|(?<=[-<>=])(?=[-<>=])|(?<=www)(?=\.)", re.IGNORECASE)
 NOTHING = "–"
 """What stands where there is no value: not zero, not unknown text."""
 
@@ -49,6 +52,16 @@ FLAGS = {
     "anomaly": "Cost anomaly",
 }
 WINDOWS = {"5m": "5 min", "1h": "1 hour", "6h": "6 hours", "1d": "1 day", "3d": "3 days"}
+
+
+def as_text(text: str) -> str:
+    """Text from outside as Markdown that reads as that very text: no picture, link, colour, formula, icon or arrow.
+
+    Marks are escaped. What Streamlit looks for in text that is no Markdown any more (icons, arrows, addresses of pages and
+    of people) is parted by a character that takes no room. Lines become blanks.
+    """
+    parted = _LOOKED_FOR.sub(_NO_ROOM, " ".join(text.split()))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", parted)
 
 
 def amount(value: Decimal, places: int = 2) -> str:

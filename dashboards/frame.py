@@ -118,7 +118,7 @@ def _as_of(page: Page, published_at: datetime) -> str:
         passed = age.telemetry_age(page.telemetry_end, page.clock)
         telemetry = f"telemetry to {formats.moment(page.telemetry_end)} ({_ago(passed)})"
     return (
-        f"{cost} · {telemetry} · published {formats.moment(published_at)} · seen as {page.viewer.name}, "
+        f"{cost} · {telemetry} · published {formats.moment(published_at)} · seen as {formats.as_text(page.viewer.name)}, "
         f"{formats.plural(len(page.viewer.teams), 'team')}"
     )
 

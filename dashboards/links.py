@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboards.formats import as_text
+
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
@@ -114,5 +116,4 @@ def _forget(key: str) -> None:
 
 def _unknown(noun: str, given: str) -> str:
     """One sentence for an address that asks for what is not there or not the viewer's; text from outside stays text."""
-    shown = "".join(letter if letter.isalnum() or letter in " -_.:/@" else "?" for letter in given[:80])
-    return f"There is no {noun} `{shown}`, or it is not yours. Choose one above."
+    return f"There is no {noun} “{as_text(given[:80])}”, or it is not yours. Choose one above."

@@ -37,7 +37,7 @@ def chosen_app(page: Page) -> tuple[str, int]:
 
 def registry_facts(facts: dict[str, Any]) -> None:
     """Who owns the app, and what is known about it."""
-    st.header(facts["app_name"], anchor=False)
+    st.header(formats.as_text(facts["app_name"]), anchor=False)
     badges = st.container(horizontal=True)
     state = facts["worst_state"]
     badges.badge(f"Health: {formats.STATES[state]}", color=formats.STATE_COLOURS[state])
@@ -63,7 +63,12 @@ def registry_facts(facts: dict[str, Any]) -> None:
         "Registered in": facts["source"],
     }
     for column, chunk in zip(st.columns(3), _thirds(list(lines.items())), strict=True):
-        column.markdown("  \n".join(f":gray[{label}] {value or formats.NOTHING}" for label, value in chunk))
+        column.markdown(
+            "  \n".join(
+                f":gray[{label}] {formats.as_text(str(value)) if value else formats.NOTHING}"
+                for label, value in chunk
+            )
+        )
 
 
 def _thirds(items: list[tuple[str, object]]) -> list[list[tuple[str, object]]]:
@@ -296,7 +301,8 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
         )
         evidence = page.reads.frame("app/evidence", app_id=app_id)
         if evidence.height:
-            st.caption("Evidence: " + "; ".join(f"`{text}`" for text in evidence["evidence"].head(5) if text))
+            told = [formats.as_text(text) for text in evidence["evidence"].head(5) if text]
+            st.caption("Evidence: " + "; ".join(told))
 
 
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")

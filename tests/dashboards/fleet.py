@@ -145,6 +145,17 @@ class Fleet:
         return [row for row in self.tables[table] if all(row[k] == v for k, v in equal.items())]
 
 
+HOSTILE = (
+    "![p](https://evil.example/p.png) [l](https://evil.example) https://evil.example www.evil.example a@evil.example "
+    ":material/bolt: :red[x] :smile: $x^2$ **b** _i_ `c` <img src=x> # -> -- ~s~ | &amp;"
+)
+"""A title that would be a picture, links, an icon, colour, a formula, marks and tags, were it not shown as text."""
+
+
+def _title(app: str) -> str:
+    return HOSTILE if app == "pallet-count" else app.replace("-", " ").capitalize()
+
+
 def month_of(day: date) -> date:
     """First day of the month of a day."""
     return day.replace(day=1)
@@ -248,7 +259,7 @@ def _apps() -> list[Row]:
             "app_id": app,
             "valid_from": date(2025, 1, 1),
             "valid_to": date(2149, 6, 6),
-            "app_name": app.replace("-", " ").capitalize(),
+            "app_name": _title(app),
             "team": team,
             "system": f"{team}-suite",
             "lifecycle": "experimental" if number % 7 == 3 else "production",
@@ -560,7 +571,7 @@ def _inventory(costs: list[Row], telemetry: list[Row]) -> list[Row]:
         rows.append(
             {
                 "app_id": app,
-                "app_name": app.replace("-", " ").capitalize() if registered else app,
+                "app_name": _title(app) if registered else app,
                 "team": team,
                 "lifecycle": ("experimental" if number % 7 == 3 else "production") if registered else "",
                 "is_registered": registered,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,7 +15,8 @@ from playwright.sync_api import Browser, Page, expect
 from dashboards.queries import reads_of
 from dashboards.statement import statement_file
 from tests.dashboards.browsing import DESKTOP, WAIT_MS, in_table, serious_findings, settled
-from tests.dashboards.fleet import EVERYTHING
+from tests.dashboards.conftest import served
+from tests.dashboards.fleet import EVERYTHING, HOSTILE, write_settings
 
 pytestmark = pytest.mark.browser
 
@@ -107,3 +110,27 @@ def test_axe_finds_nothing_serious(
     found = serious_findings(page)
     context.close()
     assert not found
+
+
+def test_text_from_outside_is_shown_as_text(view: Page, full_workspace: Path) -> None:
+    """Whoever may write a catalogue, tag a resource or be named plants no picture, link, icon, colour or formula."""
+    asked: list[str] = []
+    view.on("request", lambda request: asked.append(request.url))
+    with served(full_workspace, replace(EVERYTHING, name=HOSTILE)) as place:
+        for path in ("app?app=pallet-count", f"app?{urlencode({'app': HOSTILE[:80]})}"):
+            view.goto(f"{place}/{path}")
+            settled(view)
+            main = view.get_by_test_id("stMain")
+            told = " ".join(main.inner_text().replace("\u2060", "").split())
+            assert (HOSTILE if "pallet" in path else HOSTILE[:80]) in told
+            assert f"seen as {HOSTILE}," in told
+            for planted in (
+                "a[href*=evil]",
+                "img",
+                "[data-testid=stIconMaterial]:not(button *)",
+                ".katex",
+                "code",
+            ):
+                expect(main.locator(f":is(h1, h2, h3, p) {planted}")).to_have_count(0)
+    write_settings(full_workspace, EVERYTHING)
+    assert not [url for url in asked if "evil" in url.split("?")[0]]

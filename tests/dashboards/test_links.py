@@ -55,11 +55,11 @@ def test_an_address_is_followed_and_stays() -> None:
 @pytest.mark.parametrize(
     ("query", "noun"),
     [
-        ({"colour": "green"}, "colour `green`"),
-        ({"colour": "Red!"}, "colour `Red!`".replace("!", "?")),
-        ({"size": "3"}, "size `3`"),
-        ({"tags": "a,c"}, "tag `c`"),
-        ({"colour": "![x](http://h/i.png)`"}, "colour `??x??http://h/i.png??`"),
+        ({"colour": "green"}, "colour “green”"),
+        ({"colour": "Red!"}, r"colour “Red\!”"),
+        ({"size": "3"}, "size “3”"),
+        ({"tags": "a,c"}, "tag “c”"),
+        ({"colour": "![x](http://h/i.png)`"}, r"colour “\!\[x\]\(http\:⁠\/\/h\/i\.png\)\`”"),
     ],
 )
 def test_what_is_not_there_is_said_and_nothing_else_is_shown_in_its_place(

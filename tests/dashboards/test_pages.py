@@ -282,12 +282,12 @@ def test_app_of_an_open_anomaly(run: Run, full_workspace: Path, fleet: Fleet) ->
 @pytest.mark.parametrize(
     ("page", "query", "sentence"),
     [
-        ("one_app", {"app": "checkout"}, "There is no app `checkout`, or it is not yours."),
-        ("one_app", {"app": "desk-booking", "days": "31"}, "There is no window of days `31`"),
-        ("team", {"team": "payments"}, "There is no team `payments`, or it is not yours."),
-        ("finance", {"month": "2027-01"}, "There is no billing month `2027-01`"),
-        ("fleet", {"only": "page,loud"}, "There is no filter `loud`"),
-        ("fleet", {"order": "colour"}, "There is no order `colour`"),
+        ("one_app", {"app": "checkout"}, "There is no app “checkout”, or it is not yours."),
+        ("one_app", {"app": "desk-booking", "days": "31"}, "There is no window of days “31”"),
+        ("team", {"team": "payments"}, "There is no team “payments”, or it is not yours."),
+        ("finance", {"month": "2027-01"}, "There is no billing month “2027\\-01”"),
+        ("fleet", {"only": "page,loud"}, "There is no filter “loud”"),
+        ("fleet", {"order": "colour"}, "There is no order “colour”"),
     ],
 )
 def test_an_address_that_asks_for_what_is_not_there_is_told_so(
