@@ -113,7 +113,6 @@ def download(page: Page, month: date) -> None:
         file_name=f"chargeback-{month:%Y-%m}.csv",
         mime="text/csv",
         on_click="ignore",
-        type="primary",
         help="Your teams' lines; the same bytes as `appfleet chargeback` writes.",
     )
 

@@ -99,7 +99,7 @@ def test_a_tap_opens_an_app_on_a_phone(phone: Page, address: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["", "app?app=checkout", "team", "oncall"])
+@pytest.mark.parametrize("path", ["", "app?app=checkout", "team", "oncall", "finance"])
 def test_axe_finds_nothing_serious(
     browser: Browser, address: str, path: str, scheme: Literal["light", "dark"]
 ) -> None:

@@ -106,6 +106,7 @@ def opened(page: Page, address: str, title: str) -> None:
     page.goto(address)
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=WAIT_MS)
     settled(page)
+    expect(page).to_have_title(f"{title} · appfleet")
 
 
 def touch(page: Page, place: tuple[float, float]) -> None:
