@@ -10,8 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Periods = Literal["month", "day", ""]
-"""What a step's tables are partitioned by: billing months, days of telemetry, or nothing."""
+Periods = Literal["billing_month", "usage_month", "day", ""]
+"""What a step's tables are partitioned by: months of a bill, months anything was used in, days of telemetry, or nothing."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A table as Dagster shows it; ``period`` is its column that says which partition a row is of."""
+
+    description: str
+    period: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class Step:
 
     name: str
     group: str
-    tables: Mapping[str, str]
+    tables: Mapping[str, Asset]
     reads: tuple[str, ...]
     cron: str
     periods: Periods = ""
@@ -36,24 +44,26 @@ STEPS: Mapping[str, Step] = {
             "billing",
             "billing",
             {
-                "raw_focus_costs": "The bill in FOCUS columns: each source's months loaded, verified and published as "
-                "batches."
+                "raw_focus_costs": Asset(
+                    "The bill in FOCUS columns: each source's months loaded, verified, published as batches.",
+                    "x_BillingPeriod",
+                )
             },
             (),
             "0 5 * * *",
-            "month",
+            "billing_month",
         ),
         Step(  # an object knows its days only once it is read, so loading has no partitions; what is computed has
             "telemetry",
             "telemetry",
             {
-                "otel_traces": "Spans of OTLP files and live requests, each object once.",
-                "otel_logs": "Log records of OTLP files and live requests, each object once.",
-                "otel_metrics_gauge": "Points of gauges.",
-                "otel_metrics_sum": "Points of sums.",
-                "otel_metrics_histogram": "Points of histograms.",
-                "otel_metrics_exponential_histogram": "Points of exponential histograms.",
-                "otel_metrics_summary": "Points of summaries.",
+                "otel_traces": Asset("Spans of OTLP files and live requests, each object once."),
+                "otel_logs": Asset("Log records of OTLP files and live requests, each object once."),
+                "otel_metrics_gauge": Asset("Points of gauges."),
+                "otel_metrics_sum": Asset("Points of sums."),
+                "otel_metrics_histogram": Asset("Points of histograms."),
+                "otel_metrics_exponential_histogram": Asset("Points of exponential histograms."),
+                "otel_metrics_summary": Asset("Points of summaries."),
             },
             (),
             "*/5 * * * *",
@@ -62,10 +72,14 @@ STEPS: Mapping[str, Step] = {
             "slices",
             "telemetry",
             {
-                "core_request_slices": "Requests per app, environment, version and route in five minutes: errors by "
-                "class, latency.",
-                "core_app_telemetry_daily": "Activity per app and day.",
-                "core_app_resources": "Cloud resources named in telemetry: evidence for attribution.",
+                "core_request_slices": Asset(
+                    "Requests per app, environment, version and route in five minutes: errors and latency.",
+                    "slice_start",
+                ),
+                "core_app_telemetry_daily": Asset("Activity per app and day.", "usage_date"),
+                "core_app_resources": Asset(
+                    "Cloud resources named in telemetry: evidence for attribution.", "usage_date"
+                ),
             },
             ("otel_traces", "otel_logs", "otel_metrics_gauge", "otel_metrics_sum", "otel_metrics_histogram"),
             "1-59/5 * * * *",
@@ -75,8 +89,8 @@ STEPS: Mapping[str, Step] = {
             "registry",
             "registry",
             {
-                "core_apps": "Apps, owners and systems of the catalogue.",
-                "core_teams": "Teams and cost centres.",
+                "core_apps": Asset("Apps, owners and systems of the catalogue."),
+                "core_teams": Asset("Teams and cost centres."),
             },
             (),
             "10 * * * *",
@@ -84,7 +98,11 @@ STEPS: Mapping[str, Step] = {
         Step(
             "identities",
             "attribution",
-            {"core_identities": "Which app each distinct identity of the bill belongs to, by which rule."},
+            {
+                "core_identities": Asset(
+                    "Which app each distinct identity of the bill belongs to, by which rule."
+                )
+            },
             ("raw_focus_costs", "core_apps", "core_teams", "core_app_resources"),
             "20 * * * *",
         ),
@@ -92,31 +110,41 @@ STEPS: Mapping[str, Step] = {
             "costs",
             "attribution",
             {
-                "core_app_costs_daily": "Cost per app and day; attributed equals billed before it is published.",
-                "mart_chargeback_lines": "Statement lines per cost centre, with the amount in minor units.",
+                "core_app_costs_daily": Asset(
+                    "Cost per app and day; attributed equals billed before it is published.", "billing_period"
+                ),
+                "mart_chargeback_lines": Asset(
+                    "Statement lines per cost centre, with the amount in minor units.", "billing_period"
+                ),
             },
             ("raw_focus_costs", "core_identities"),
             "25 * * * *",
-            "month",
+            "billing_month",
         ),
         Step(
             "unit_costs",
             "marts",
             {
-                "mart_app_unit_costs_daily": "Cost and requests of an app on one day, and cost per 1,000 requests."
+                "mart_app_unit_costs_daily": Asset(
+                    "Cost and requests of an app on one day, and cost per 1,000 requests.", "usage_date"
+                )
             },
             ("core_app_costs_daily", "core_app_telemetry_daily"),
             "30 * * * *",
-            "month",
+            "usage_month",
         ),
         Step(
             "slo",
             "reliability",
             {
-                "mart_slo_status": "Objectives, error budgets and states of every app and environment.",
-                "mart_slo_burn": "Burn of every objective in every window.",
-                "mart_app_silences": "Apps whose requests stopped, or nearly, against their own rhythm.",
-                "mart_as_of": "The moment figures are given for, and what it rests on.",
+                "mart_slo_status": Asset(
+                    "Objectives, error budgets and states of every app and environment."
+                ),
+                "mart_slo_burn": Asset("Burn of every objective in every window."),
+                "mart_app_silences": Asset(
+                    "Apps whose requests stopped, or nearly, against their own rhythm."
+                ),
+                "mart_as_of": Asset("The moment figures are given for, and what it rests on."),
             },
             ("core_request_slices", "core_apps"),
             "2-59/5 * * * *",
@@ -124,7 +152,7 @@ STEPS: Mapping[str, Step] = {
         Step(
             "anomalies",
             "marts",
-            {"mart_cost_anomalies": "Days that cost far more, or nothing, against an app's own past."},
+            {"mart_cost_anomalies": Asset("Days that cost far more, or nothing, against an app's own past.")},
             ("core_app_costs_daily",),
             "35 * * * *",
         ),
@@ -132,8 +160,8 @@ STEPS: Mapping[str, Step] = {
             "marts",
             "marts",
             {
-                "mart_team_costs_weekly": "Cost per team, app and ISO week.",
-                "mart_app_inventory": "Every app known from the registry, a bill or telemetry.",
+                "mart_team_costs_weekly": Asset("Cost per team, app and ISO week."),
+                "mart_app_inventory": Asset("Every app known from the registry, a bill or telemetry."),
             },
             ("core_app_costs_daily", "core_app_telemetry_daily", "mart_slo_status", "core_apps"),
             "40 * * * *",

@@ -6,20 +6,21 @@ already published; nothing here decides a number.
 
 from pipelines.compute.anomalies import compute_anomalies
 from pipelines.compute.as_of import STALE_DAYS, AsOf, as_of_moment, cost_days, newest_complete, yesterday
-from pipelines.compute.costs import compute_costs, damaged_totals
+from pipelines.compute.costs import billed_months, compute_costs, damaged_totals
 from pipelines.compute.identities import compute_identities
 from pipelines.compute.marts import compute_marts
 from pipelines.compute.publishing import Outcome, fingerprint
 from pipelines.compute.registry import compute_registry
 from pipelines.compute.slices import compute_slices, telemetry_days
 from pipelines.compute.slo import compute_slo
-from pipelines.compute.unit_costs import compute_unit_costs
+from pipelines.compute.unit_costs import compute_unit_costs, used_months
 
 __all__ = [
     "STALE_DAYS",
     "AsOf",
     "Outcome",
     "as_of_moment",
+    "billed_months",
     "compute_anomalies",
     "compute_costs",
     "compute_identities",
@@ -33,5 +34,6 @@ __all__ = [
     "fingerprint",
     "newest_complete",
     "telemetry_days",
+    "used_months",
     "yesterday",
 ]

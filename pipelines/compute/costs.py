@@ -28,6 +28,26 @@ from sql.publish import (
 from sql.warehouse import Warehouse
 
 
+def billed_months(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
+    """Month -> fingerprint of what feeds it: of all months with a published bill, and of those whose costs are not
+    published as they are now; none before identities are published.
+    """
+    identities = head(warehouse, "identities", WHOLE_TABLE)
+    if identities is None:
+        return {}, {}
+    registry = head(warehouse, "registry", WHOLE_TABLE)
+    prints = {
+        month: fingerprint(
+            identities.sha256,
+            registry.sha256 if registry else "",
+            sorted((one.scope, str(one.batches)) for one in releases),
+        )
+        for month, releases in sorted(_billed(warehouse).items())
+    }
+    published = {release.period: release.sha256 for release in heads(warehouse, "costs")}
+    return prints, {month: print_ for month, print_ in prints.items() if published.get(month) != print_}
+
+
 def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[date] | None = None) -> Outcome:
     """Publishes ``core_app_costs_daily`` and ``mart_chargeback_lines`` of each month whose inputs changed.
 
@@ -35,31 +55,28 @@ def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[dat
         ControlTotalError: attributed differs from billed in any source, currency or metric.
     """
     identities = head(warehouse, "identities", WHOLE_TABLE)
-    registry = head(warehouse, "registry", WHOLE_TABLE)
     if identities is None:
         return Outcome(notes=("no identities are published yet",))
+    with lease(settings.root, "costs", LEASE_WAIT_SECONDS):
+        known, new = billed_months(warehouse)
+        asked = [month for month in known if months is None or month in months]
+        billed = _billed(warehouse) if new else {}
+        current = {release.period: release for release in heads(warehouse, "costs")} if new else {}
+        published = [
+            _publish_costs(warehouse, month, billed[month], identities, new[month], current.get(month))
+            for month in asked
+            if month in new
+        ]
+        collect(warehouse, published)
+    return Outcome(tuple(published), len(asked) - len(published))
+
+
+def _billed(warehouse: Warehouse) -> dict[date, list[Release]]:
+    """Releases of every source's bill by month."""
     billed: dict[date, list[Release]] = {}
     for release in heads(warehouse, "billing/"):
         billed.setdefault(release.period, []).append(release)
-    current = {release.period: release for release in heads(warehouse, "costs")}
-    published, unchanged = [], 0
-    with lease(settings.root, "costs", LEASE_WAIT_SECONDS):
-        for month in sorted(billed):
-            if months is not None and month not in months:
-                continue
-            print_ = fingerprint(
-                identities.sha256,
-                registry.sha256 if registry else "",
-                sorted((one.scope, str(one.batches)) for one in billed[month]),
-            )
-            if month in current and current[month].sha256 == print_:
-                unchanged += 1
-                continue
-            published.append(
-                _publish_costs(warehouse, month, billed[month], identities, print_, current.get(month))
-            )
-        collect(warehouse, published)
-    return Outcome(tuple(published), unchanged)
+    return billed
 
 
 def _publish_costs(

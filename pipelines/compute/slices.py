@@ -34,9 +34,10 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     All changed days are written by one statement per table and published by one insert.
     """
     known, new = telemetry_days(warehouse)
-    changed = {day: print_ for day, print_ in sorted(new.items()) if days is None or day in days}
+    asked = [day for day in known if days is None or day in days]
+    changed = {day: new[day] for day in sorted(asked) if day in new}
     if not changed:
-        return Outcome(unchanged=len(known))
+        return Outcome(unchanged=len(asked))
     policy = requests.classification(request_errors(), health_checks())
     parameters: dict[str, dict[str, Any]] = {
         "core_request_slices": {**policy, **requests.slicing(request_slices(), slo_defaults())},
@@ -53,4 +54,4 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
         releases = publish_periods(warehouse, "slices", batches, changed, rows)
         collect(warehouse, releases)
-    return Outcome(tuple(releases), len(known) - len(changed))
+    return Outcome(tuple(releases), len(asked) - len(changed))

@@ -4,7 +4,7 @@ One delivery is all objects of a source at one scan. Python moves bytes and keep
 bytes into rows and counts them twice, from the bytes and from the table, before anything is published.
 """
 
-from pipelines.ingest.billing.ingest import ingest_source
+from pipelines.ingest.billing.ingest import ingest_source, look_at_source
 from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, Refusal
 
-__all__ = ["BillingOutcome", "PeriodOutcome", "Refusal", "ingest_source"]
+__all__ = ["BillingOutcome", "PeriodOutcome", "Refusal", "ingest_source", "look_at_source"]

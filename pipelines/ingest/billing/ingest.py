@@ -10,7 +10,8 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -84,28 +85,51 @@ def ingest_source(
         DiskFull: there is no room to spool or to load; nothing is refused by that.
     """
     started = time.monotonic()
-    folder = state_folder(settings.root, "spool", "billing", source.name)
+    with _run(warehouse, settings, source, months, wait_seconds) as run:
+        run.read(run.deliver)
+    return _outcome(run, time.monotonic() - started)
+
+
+def look_at_source(
+    warehouse: Warehouse, settings: Settings, source: BillingSource, wait_seconds: float = 60.0
+) -> tuple[tuple[date, ...], BillingOutcome]:
+    """Months of which something else is delivered than what is published, and what was said while objects were counted.
+
+    Nothing is loaded; an object that was counted before is not counted again.
+
+    Raises:
+        LeaseHeld, WarehouseError, DiskFull: as `ingest_source` does.
+    """
+    started = time.monotonic()
+    with _run(warehouse, settings, source, None, wait_seconds) as run:
+        run.read(run.look)
+    return tuple(run.found), _outcome(run, time.monotonic() - started)
+
+
+@contextmanager
+def _run(
+    warehouse: Warehouse,
+    settings: Settings,
+    source: BillingSource,
+    months: Collection[date] | None,
+    wait_seconds: float,
+) -> Iterator[_Run]:
+    """A run that holds the lease of its source."""
     ledger = Ledger(warehouse, source.name)
+    bill = BILL_FORMATS[source.format]
     with lease(settings.root, ledger.scope, wait_seconds):
-        shutil.rmtree(folder / "objects", ignore_errors=True)
-        bill = BILL_FORMATS[source.format]
-        run = _Run(warehouse, settings, source, ledger, bill, months, rows_rules(bill))
-        try:
-            store = open_store(source, settings.root)
-            with Spool(store, folder, bill, partial(member_names, warehouse)) as spool:
-                run.deliver(store, spool)
-        except AppfleetError as error:
-            if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
-                raise
-            run.refusals.append(Refusal(source.location, 0, str(error)))
+        yield _Run(warehouse, settings, source, ledger, bill, months, rows_rules(bill))
+
+
+def _outcome(run: _Run, seconds: float) -> BillingOutcome:
     return BillingOutcome(
-        source=source.name,
+        source=run.source.name,
         periods=tuple(run.periods),
         refusals=tuple(run.refusals),
         notes=tuple(run.notes),
         repairs=tuple(run.repairs),
         ignored_columns=tuple(sorted(run.ignored)),
-        seconds=time.monotonic() - started,
+        seconds=seconds,
     )
 
 
@@ -141,6 +165,27 @@ class _Run:
     notes: list[str] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
+    found: list[date] = field(default_factory=list)
+
+    def read(self, work: Callable[[ObjectStore, Spool], None]) -> None:
+        """Works on the source's objects; what is wrong with the source as a whole is a refusal."""
+        folder = state_folder(self.settings.root, "spool", "billing", self.source.name)
+        shutil.rmtree(folder / "objects", ignore_errors=True)
+        try:
+            store = open_store(self.source, self.settings.root)
+            with Spool(store, folder, self.bill, partial(member_names, self.warehouse)) as spool:
+                work(store, spool)
+        except AppfleetError as error:
+            if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
+                raise
+            self.refusals.append(Refusal(self.source.location, 0, str(error)))
+
+    def look(self, store: ObjectStore, spool: Spool) -> None:
+        """Which months would be loaded."""
+        counted = self._counted(store, spool)
+        self.found += sorted(
+            one.period for one in self._plans(*counted, self._state()) if one.action == "load"
+        )
 
     def deliver(self, store: ObjectStore, spool: Spool) -> None:
         """Everything of one delivery, from listing to collection.
@@ -148,20 +193,11 @@ class _Run:
         A month is planned again when its load showed that objects hold the same charges.
         """
         delivery, candidates, refused = self._counted(store, spool)
-        incomplete = str(delivery.refused[0]) if delivery.refused else ""
         self._report_rejects(candidates)
-        self.may_replace = self.source.deliveries == "replace" or any(
-            one.item.run_place for one in candidates
-        )
         loaded: set[date] = set()
         for _ in range(MOST_ATTEMPTS):
             state = self._state()
-            plans = [
-                one
-                for one in plan(candidates, state.published, refused, incomplete, state.known)
-                if (self.months is None or one.period in self.months)
-                and one.period not in {done.period for done in self.periods}
-            ]
+            plans = self._plans(delivery, candidates, refused, state)
             quiet = [one for one in plans if one.action != "load"]
             self._report_quiet(quiet, state)
             loads = [one for one in plans if one.action == "load"]
@@ -174,6 +210,18 @@ class _Run:
         if loaded:
             self._collect(sorted(loaded))
         self.periods.sort(key=lambda one: one.period)
+
+    def _plans(
+        self, delivery: Delivery, candidates: list[Candidate], refused: dict[str, str], state: _State
+    ) -> list[MonthPlan]:
+        """What is to be done with each month that was asked for and is not done yet."""
+        incomplete = str(delivery.refused[0]) if delivery.refused else ""
+        done = {one.period for one in self.periods}
+        return [
+            one
+            for one in plan(candidates, state.published, refused, incomplete, state.known)
+            if (self.months is None or one.period in self.months) and one.period not in done
+        ]
 
     def _state(self) -> _State:
         """What is published and known now."""
@@ -246,6 +294,9 @@ class _Run:
         ]
         for one in candidates:
             self.ignored.update(one.profile.ignored_columns)
+        self.may_replace = self.source.deliveries == "replace" or any(
+            one.item.run_place for one in candidates
+        )
         return delivery, candidates, refused
 
     def _report_rejects(self, candidates: Iterable[Candidate]) -> None:
