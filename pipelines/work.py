@@ -1,4 +1,4 @@
-"""What each step of a pass does, and what it says it did: one function per step over an open warehouse.
+"""What each step of a pass does, what it would do, and what it says it did: functions over an open warehouse.
 
 The same for the command line, which calls them in their order, and for Dagster's assets, which call one each. Sources
 are looped inside, so one that is broken does not stop the others. Nothing is computed, printed or recorded here.
@@ -13,13 +13,15 @@ from decimal import Decimal
 
 import polars as pl
 
+from models import age
+from models.policy import watermark_policy
 from models.settings import Settings
 from pipelines import compute
 from pipelines.compute import AsOf, Outcome
 from pipelines.ingest import billing, telemetry
 from pipelines.ingest.sources import refuse_shared_objects
-from pipelines.steps import STEPS
-from sql.publish import Release, heads
+from pipelines.steps import STEPS, Asset, Step
+from sql.publish import WHOLE_TABLE, heads
 from sql.warehouse import Warehouse
 
 
@@ -43,7 +45,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class Done:
-    """What a step did: rows by table, releases and what was current already, exact sums, and sentences."""
+    """What a step did: rows by table, releases and what was current already, exact sums, and sentences.
+
+    ``refused`` and ``held`` are said by every pass until they are mended; ``set_aside`` once, by the pass that loaded the
+    rest.
+    """
 
     rows: Mapping[str, int]
     published: int
@@ -51,6 +57,7 @@ class Done:
     periods: tuple[date, ...] = ()
     sums: Mapping[str, Decimal] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     facts: Mapping[str, int] = field(default_factory=dict)
@@ -94,7 +101,12 @@ def _telemetry(ask: Ask) -> Done:
         refused=tuple(
             f"{source.name}: {refusal}"
             for source, one in zip(sources, outcomes, strict=True)
-            for refusal in (*one.refusals, *one.set_aside)
+            for refusal in one.refusals
+        ),
+        set_aside=tuple(
+            f"{source.name}: {records}"
+            for source, one in zip(sources, outcomes, strict=True)
+            for records in one.set_aside
         ),
         facts={"rejected": sum(one.rejected for one in outcomes)},
     )
@@ -135,55 +147,164 @@ WORK: Mapping[str, Callable[[Ask], Done]] = {
 
 
 @dataclass(frozen=True)
+class Due:
+    """Periods a step has something to do in, and what was said while that was found out."""
+
+    periods: tuple[date, ...] = ()
+    refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _billing_due(ask: Ask) -> Due:
+    """Months that are delivered anew, and the newest published one: its run repeats what is refused or held."""
+    settings = ask.settings
+    refuse_shared_objects(settings.billing, settings.root)
+    looks = [billing.look_at_source(ask.warehouse, settings, source) for source in settings.billing]
+    newest = sorted(release.period for release in heads(ask.warehouse, "billing/"))[-1:]
+    return Due(
+        periods=tuple(sorted({*newest, *(month for months, _ in looks for month in months)})),
+        refused=tuple(f"{one.source}: {refusal}" for _, one in looks for refusal in one.refusals),
+        notes=tuple(f"{one.source}: {note}" for _, one in looks for note in (*one.notes, *one.repairs)),
+    )
+
+
+def _changed(
+    inputs: Callable[[Warehouse], tuple[Mapping[date, str], Mapping[date, str]]],
+) -> Callable[[Ask], Due]:
+    return lambda ask: Due(tuple(sorted(inputs(ask.warehouse)[1])))
+
+
+DUE: Mapping[str, Callable[[Ask], Due]] = {
+    "billing": _billing_due,
+    "slices": _changed(compute.telemetry_days),
+    "costs": _changed(compute.billed_months),
+    "unit_costs": _changed(compute.used_months),
+}
+"""Step -> what it would do now; every step with periods has one."""
+
+
+@dataclass(frozen=True)
 class Figures:
-    """What is published of a period: rows and exact sums."""
+    """What is published of one table in one period: rows and exact sums."""
 
     rows: int
-    sums: Mapping[str, Decimal]
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
 
 
-def period_figures(warehouse: Warehouse, step: str) -> dict[date, Figures]:
-    """What is published of a step now, by period; sources of a bill are added up."""
-    releases: dict[date, list[Release]] = {}
-    for release in heads(warehouse, f"{step}/" if step == "billing" else step):
-        releases.setdefault(release.period, []).append(release)
-    return {
-        period: Figures(sum(one.rows for one in found), total(one.sums for one in found))
-        for period, found in releases.items()
-    }
+def published_figures(warehouse: Warehouse, step: Step) -> dict[str, dict[date, Figures]]:
+    """Table -> period -> what is published of it now; sources of a bill are added up.
+
+    Telemetry is counted, not published: its tables have the rows they keep, copies of a span among them.
+    """
+    if step.name == "telemetry":
+        return {table: {WHOLE_TABLE: Figures(_kept(warehouse, table))} for table in step.tables}
+    sums: dict[date, list[Mapping[str, Decimal]]] = {}
+    for release in heads(warehouse, f"{step.name}/" if step.name == "billing" else step.name):
+        sums.setdefault(release.period, []).append(release.sums)
+    found = {}
+    for table, asset in step.tables.items():
+        rows = _rows(warehouse, table, asset, step) if sums else {}
+        found[table] = {
+            period: Figures(rows.get(period, 0), total(parts)) for period, parts in sorted(sums.items())
+        }
+    return found
+
+
+PUBLISHED_VIEWS = {"raw_focus_costs": "raw_focus_costs_published"}
+"""What shows a table's published rows where `<table>_current` adds to them."""
+
+
+def _rows(warehouse: Warehouse, table: str, asset: Asset, step: Step) -> dict[date, int]:
+    view = PUBLISHED_VIEWS.get(table, f"{table}_current")
+    if not step.periods:
+        return {WHOLE_TABLE: warehouse.frame("queries/ledger/table_rows", view=view)["rows"][0]}
+    unit = "day" if step.periods == "day" else "month"
+    frame = warehouse.frame(
+        "queries/ledger/table_rows_by_period", view=view, period_column=asset.period, unit=unit
+    )
+    return dict(frame.select("period", "rows").rows())
+
+
+def _kept(warehouse: Warehouse, table: str) -> int:
+    return int(warehouse.frame("queries/ledger/telemetry_rows", table_name=table)["rows"][0])
 
 
 @dataclass(frozen=True)
 class Check:
-    """What must hold after a step, or nothing that follows is computed."""
+    """What must hold of a table: ``wrong`` gives a sentence for each thing that does not.
+
+    Where one that ``blocks`` is red, nothing that follows is computed.
+    """
 
     name: str
     table: str
     description: str
-    differences: Callable[[Warehouse], list[str]]
+    wrong: Callable[[Warehouse, datetime], Sequence[str]]
+    blocks: bool = False
 
 
-def _differing_totals(warehouse: Warehouse) -> list[str]:
+def _differing_totals(warehouse: Warehouse, clock: datetime) -> list[str]:
     totals = warehouse.frame("queries/billing/control_totals")
     wrong = totals.filter(totals["difference"] != 0).cast(pl.String)
     return [", ".join(f"{key} {value}" for key, value in row.items()) for row in wrong.to_dicts()]
 
 
-CHECKS: Mapping[str, Check] = {
-    "billing": Check(
-        "published_rows_equal_their_control_totals",
-        "raw_focus_costs",
-        "Rows and sums in the table are those of the releases: a part lost on disk is found here.",
-        compute.damaged_totals,
+def _old_bills(warehouse: Warehouse, clock: datetime) -> list[str]:
+    days = compute.cost_days(warehouse, compute.yesterday(clock)).values()
+    return [
+        *age.warnings(
+            cost_day=max(days, default=None), telemetry_end=None, clock=clock, policy=watermark_policy()
+        )
+    ]
+
+
+def _old_telemetry(warehouse: Warehouse, clock: datetime) -> list[str]:
+    as_of = compute.newest_complete(warehouse, clock)
+    end = as_of.slice_end if as_of.basis != "none" else None
+    return [*age.warnings(cost_day=None, telemetry_end=end, clock=clock, policy=watermark_policy())]
+
+
+CHECKS: Mapping[str, Sequence[Check]] = {
+    "billing": (
+        Check(
+            "published_rows_equal_their_control_totals",
+            "raw_focus_costs",
+            "Rows and sums in the table are those of the releases: a part lost on disk is found here.",
+            lambda warehouse, _: compute.damaged_totals(warehouse),
+            blocks=True,
+        ),
+        Check(
+            "bills_are_recent",
+            "raw_focus_costs",
+            "The newest complete day of cost is no older than the policy allows, by the clock: a run that loads nothing "
+            "makes no bill newer.",
+            _old_bills,
+        ),
     ),
-    "costs": Check(
-        "attributed_equals_billed",
-        "core_app_costs_daily",
-        "Per source, period, currency and metric the attributed sum is the billed one, to the last digit.",
-        _differing_totals,
+    "telemetry": (
+        Check(
+            "telemetry_is_recent",
+            "otel_traces",
+            "The newest whole slice of telemetry is no older than the policy allows, by the clock: a run that loads "
+            "nothing makes nothing newer.",
+            _old_telemetry,
+        ),
+    ),
+    "costs": (
+        Check(
+            "attributed_equals_billed",
+            "core_app_costs_daily",
+            "Per source, period, currency and metric the attributed sum is the billed one, to the last digit.",
+            _differing_totals,
+            blocks=True,
+        ),
     ),
 }
-"""Step -> its check."""
+"""Step -> its checks."""
+
+ALL_TAKEN = "everything_delivered_is_taken"
+DELIVERED_TO: Mapping[str, str] = {"billing": "raw_focus_costs", "telemetry": "otel_traces"}
+"""Steps that say by the check ``ALL_TAKEN`` what they refused and what waits for a person, and the table it stands at."""
 
 
 def total(sums: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:

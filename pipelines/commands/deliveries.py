@@ -6,6 +6,8 @@ What a decision does is ``pipelines.ingest.billing.held``'s business; here live 
 from __future__ import annotations
 
 import getpass
+import time
+from collections.abc import Sequence
 from decimal import Decimal
 
 from rich.console import Console
@@ -13,8 +15,12 @@ from rich.table import Table
 
 from models.settings import Settings
 from pipelines.commands.summary import money
-from pipelines.ingest.billing.held import accept, decided, reject, waiting
+from pipelines.commands.telling import telling
+from pipelines.ingest.billing.held import accept, decided, held_sentence, reject, waiting
 from pipelines.ingest.billing.ledger import Hold
+from pipelines.steps import STEPS
+from pipelines.told import Told, take
+from pipelines.work import Done
 from sql.local_warehouse import open_warehouse
 from sql.publish import lease
 
@@ -89,18 +95,36 @@ def decide(
             wait_seconds,
             lambda holder: console.print(f"{holder}: waiting for its end, at most {wait_seconds:.0f} s"),
         ),
+        telling(settings) as teller,
         open_warehouse(settings.root, role="writer") as warehouse,
     ):
+        started, before = time.monotonic(), take(settings.root, "billing")
         if action == "accept":
             line = accept(warehouse, settings, delivery, who, why, newest_only)
         else:
             line = reject(warehouse, settings, delivery, who, why)
+        done = _done(line, waiting(warehouse), before or Told())
+        teller.tell(warehouse, STEPS["billing"], done, time.monotonic() - started, before, {})
     what = {
         "accepted": "counts now; `appfleet run` computes what follows from it",
         "rejected": "does not count until its content changes; what was published stays",
     }[line.state]
     console.print(
         f"{line.id}: {line.state} by {line.decided_by} at {line.recorded_at:%Y-%m-%d %H:%M} UTC; it {what}."
+    )
+
+
+def _done(line: Hold, still_waiting: Sequence[Hold], before: Told) -> Done:
+    """What a decision on a delivery did; what was refused or waits beside it is as it was."""
+    is_accepted = line.state == "accepted"
+    return Done(
+        rows={"raw_focus_costs": line.rows if is_accepted else 0},
+        published=int(is_accepted),
+        unchanged=0,
+        periods=(line.period,) if is_accepted else (),
+        refused=before.refused,
+        held=tuple(held_sentence(one) for one in still_waiting),
+        notes=(f"{line.id}: {line.state} by {line.decided_by}",),
     )
 
 

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
 from models.settings import Settings
-from pipelines.commands.run import dagster_home
+from pipelines.commands.telling import dagster_home
 from pipelines.commands.watch import Watch
 from sql.local_warehouse import WarehouseProcess
 from sql.state import state_folder
@@ -34,6 +34,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.5
+TICK_SECONDS = 3600
+"""How long a schedule of Dagster may look for what there is to do: a new bill is counted before its months are known."""
 DEFINITIONS = "pipelines.orchestration.definitions"
 
 
@@ -99,6 +101,7 @@ def services(settings: Settings, code: Path) -> list[Service]:
         WORKSPACE_VARIABLE: root,
         "DAGSTER_HOME": str(dagster_home(settings)),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": str(TICK_SECONDS),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
     python = [sys.executable, "-m"]

@@ -2,48 +2,24 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipelines.orchestration.partitions import AS_OF_TAG, PARTITIONS, wanted_periods
+from pipelines.orchestration.partitions import AS_OF_TAG, PARTITIONS, asked_periods
+from pipelines.orchestration.record import metadata, severity
 from pipelines.orchestration.resources import Workspace
 from pipelines.steps import STEPS, Step
-from pipelines.work import CHECKS, WORK, Ask, Check, Done, Figures, period_figures
+from pipelines.told import Told, keep, take
+from pipelines.work import ALL_TAKEN, CHECKS, DELIVERED_TO, WORK, Ask, Check
 
 OWNERS = ["team:platform"]
-DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
 ENGINES = {"billing": {"clickhouse"}, "telemetry": {"clickhouse"}}
 """What does the work of a step, where it is not both."""
 
 
-def metadata(table: str, done: Done, seconds: float) -> dict[str, Any]:
-    """Metadata of a table after a step; sums are exact text, so no float comes near money."""
-    said: dict[str, Any] = {
-        "dagster/table_name": table,
-        **figures_metadata(Figures(done.rows.get(table, 0), done.sums)),
-        "seconds": round(seconds, 3),
-        "published": done.published,
-        "unchanged": done.unchanged,
-        **done.facts,
-    }
-    for key, sentences in (("refused", done.refused), ("held", done.held), ("notes", done.notes)):
-        if sentences:
-            said[key] = dg.MetadataValue.json(list(sentences))
-    return said
-
-
-def figures_metadata(figures: Figures) -> dict[str, Any]:
-    """Rows and sums, of a table or of one of its partitions."""
-    return {
-        "dagster/partition_row_count": figures.rows,
-        **{f"sum {key}": format(amount, "f") for key, amount in sorted(figures.sums.items())},
-    }
-
-
 def asset_of(step: Step) -> dg.AssetsDefinition:
-    """The tables of a step as assets that are materialised together."""
+    """The tables of a step as assets that are materialised together, of the periods they are asked for."""
     partitions = PARTITIONS.get(step.periods)
 
     @dg.multi_asset(
@@ -52,55 +28,84 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 table,
                 deps=list(step.reads),
-                description=description,
+                description=asset.description,
                 group_name=step.group,
                 kinds=ENGINES.get(step.name, {"polars", "clickhouse"}),
                 owners=OWNERS,
-                freshness_policy=DAILY,
             )
-            for table, description in step.tables.items()
+            for table, asset in step.tables.items()
         ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                ALL_TAKEN,
+                asset=DELIVERED_TO[step.name],
+                description="No object that is delivered is refused, and none waits for a person.",
+            )
+        ]
+        if step.name in DELIVERED_TO
+        else [],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
     )
     def publish(
         context: dg.AssetExecutionContext, workspace: Workspace
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         started = time.monotonic()
         settings = workspace.settings()
+        periods = asked_periods(context.partition_keys) if partitions else None
         tag = context.run.tags.get(AS_OF_TAG)
+        as_of = datetime.fromisoformat(tag) if tag else None
+        before = take(settings.root, step.name)
         with workspace.warehouse(settings) as warehouse:
-            as_of = datetime.fromisoformat(tag) if tag else None
-            periods = wanted_periods(context) if partitions else None
             done = WORK[step.name](Ask(warehouse, settings, datetime.now(UTC), as_of, periods))
-            figures = period_figures(warehouse, step.name) if partitions else {}
-        for table in step.tables:
-            for period, found in figures.items():
-                if partitions and period.isoformat() in context.partition_keys:
-                    context.add_asset_metadata(
-                        figures_metadata(found), asset_key=table, partition_key=period.isoformat()
-                    )
-            yield dg.MaterializeResult(
-                asset_key=table, metadata=metadata(table, done, time.monotonic() - started)
+            said = metadata(warehouse, step, done, time.monotonic() - started, periods)
+        if step.name in DELIVERED_TO:
+            wrong = [*done.refused, *done.held]
+            yield dg.AssetCheckResult(
+                passed=not wrong,
+                asset_key=DELIVERED_TO[step.name],
+                check_name=ALL_TAKEN,
+                severity=severity(is_failure=False),
+                metadata={"wrong": dg.MetadataValue.json(wrong)},
             )
+        absent = [one for one in periods or () if any(one not in found for found in said.values())]
+        for table, found in said.items():
+            for period, one in found.items():
+                key = period.isoformat() if partitions else None
+                if absent:  # the run fails, and what it published is told all the same
+                    context.log_event(dg.AssetMaterialization(table, metadata=one, partition=key))
+                else:
+                    context.add_asset_metadata(one, asset_key=table, partition_key=key)
+        if absent:
+            raise dg.Failure(
+                f"nothing is published of {', '.join(str(one) for one in absent)}: "
+                + ("; ".join([*done.refused, *done.held]) or "there is nothing of it"),
+                allow_retries=False,
+            )
+        for table in step.tables:
+            yield dg.MaterializeResult(asset_key=table)
+        if before:
+            keep(settings.root, step.name, Told(done.refused, done.held, before.wrong))
 
     return publish
 
 
 def check_of(check: Check) -> dg.AssetChecksDefinition:
-    """A check that holds up what reads its table."""
+    """A check that, where it blocks, holds up what reads its table."""
 
-    @dg.asset_check(asset=check.table, name=check.name, description=check.description, blocking=True)
+    @dg.asset_check(asset=check.table, name=check.name, description=check.description, blocking=check.blocks)
     def holds(workspace: Workspace) -> dg.AssetCheckResult:
         settings = workspace.settings()
         with workspace.warehouse(settings) as warehouse:
-            differences = check.differences(warehouse)
+            wrong = check.wrong(warehouse, datetime.now(UTC))
         return dg.AssetCheckResult(
-            passed=not differences, metadata={"differences": dg.MetadataValue.json(differences)}
+            passed=not wrong,
+            severity=severity(check.blocks),
+            metadata={"wrong": dg.MetadataValue.json(list(wrong))},
         )
 
     return holds
 
 
 ASSETS = [asset_of(step) for step in STEPS.values()]
-ASSET_CHECKS = [check_of(check) for check in CHECKS.values()]
+ASSET_CHECKS = [check_of(check) for checks in CHECKS.values() for check in checks]

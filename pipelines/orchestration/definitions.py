@@ -15,7 +15,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from pipelines.orchestration.assets import ASSET_CHECKS, ASSETS  # noqa: E402
 from pipelines.orchestration.resources import Workspace  # noqa: E402
-from pipelines.orchestration.schedules import schedules_of  # noqa: E402
+from pipelines.orchestration.schedules import schedule_of  # noqa: E402
 from pipelines.steps import STEPS  # noqa: E402
 
 
@@ -33,7 +33,7 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         assets=ASSETS,
         asset_checks=ASSET_CHECKS,
         jobs=jobs,
-        schedules=schedules_of(jobs),
+        schedules=[schedule_of(step) for step in STEPS.values()],
         resources={"workspace": Workspace(), **(resources or {})},
         executor=dg.in_process_executor,
     )

@@ -1,50 +1,66 @@
 """When the steps run by themselves, in UTC: a schedule per step, on while `appfleet up` is.
 
-Bills land over night and the month before may still change; telemetry is looked at every five minutes.
+A step with partitions is asked for those in which there is something to do, one run each; where there is none, no run is
+made. Whether there is, the step itself says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from pipelines.orchestration.partitions import EVERYTHING_TAG
-from pipelines.steps import STEPS
+from pipelines.orchestration.partitions import learn
+from pipelines.orchestration.record import evaluation
+from pipelines.orchestration.resources import Workspace
+from pipelines.steps import Step
+from pipelines.work import ALL_TAKEN, DELIVERED_TO, DUE, Ask, Due
+
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 
 
-def schedules_of(jobs: Sequence[dg.JobDefinition | object]) -> list[dg.ScheduleDefinition]:
-    """One schedule per step; a partitioned one covers the newest two periods and whatever else changed."""
-    return [_schedule(job) for job in jobs]
-
-
-def _schedule(job: object) -> dg.ScheduleDefinition:
-    step: str = job.name  # type: ignore[attr-defined]
+def schedule_of(step: Step) -> dg.ScheduleDefinition:
+    """The schedule of a step, for the job of its name."""
 
     @dg.schedule(
-        name=f"{step}_schedule",
-        job=job,  # type: ignore[arg-type]
-        cron_schedule=STEPS[step].cron,
+        name=f"{step.name}_schedule",
+        job_name=step.name,
+        cron_schedule=step.cron,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        today = context.scheduled_execution_time.date()
-        tags = {EVERYTHING_TAG: "true"}
-        if STEPS[step].periods == "month":
-            this_month = today.replace(day=1)
-            last_month = (this_month - timedelta(days=1)).replace(day=1)
-            tags |= {
-                ASSET_PARTITION_RANGE_START_TAG: last_month.isoformat(),
-                ASSET_PARTITION_RANGE_END_TAG: this_month.isoformat(),
-            }
-        elif STEPS[step].periods == "day":
-            tags |= {
-                ASSET_PARTITION_RANGE_START_TAG: (today - timedelta(days=1)).isoformat(),
-                ASSET_PARTITION_RANGE_END_TAG: today.isoformat(),
-            }
-        return dg.RunRequest(tags=tags)
+    def tick(
+        context: dg.ScheduleEvaluationContext, workspace: Workspace
+    ) -> list[dg.RunRequest] | dg.RunRequest | dg.SkipReason:
+        if not step.periods:
+            return dg.RunRequest()
+        asked = dg.RunsFilter(job_name=step.name, statuses=UNDER_WAY)
+        if context.instance.get_runs(asked, limit=1):
+            return dg.SkipReason("runs of the tick before are still under way")
+        settings = workspace.settings()
+        with workspace.warehouse(settings) as warehouse:
+            due = DUE[step.name](Ask(warehouse, settings, datetime.now(UTC)))
+        _tell(context.instance, step, due)
+        if not due.periods:
+            return dg.SkipReason("nothing changed" if not due.refused else "; ".join(due.refused))
+        return [dg.RunRequest(partition_key=period.isoformat()) for period in due.periods]
 
     return tick
+
+
+def _tell(instance: dg.DagsterInstance, step: Step, due: Due) -> None:
+    """Makes partitions of what is new, and tells what was said while it was looked for: no run says it again."""
+    learn(instance, step.periods, due.periods)
+    if step.name in DELIVERED_TO and due.refused:
+        instance.report_runless_asset_event(evaluation(DELIVERED_TO[step.name], ALL_TAKEN, due.refused))
+    if step.name in DELIVERED_TO and due.notes:
+        instance.report_runless_asset_event(
+            dg.AssetObservation(
+                DELIVERED_TO[step.name], metadata={"notes": dg.MetadataValue.json(list(due.notes))}
+            )
+        )

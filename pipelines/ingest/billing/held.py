@@ -50,6 +50,11 @@ def at_stake(line: Hold) -> str:
     )
 
 
+def held_sentence(line: Hold) -> str:
+    """What is said of a delivery that waits, by every pass until somebody decides."""
+    return f"{line.id}: {line.reason}; {at_stake(line)}; `appfleet deliveries` decides"
+
+
 def accept(
     warehouse: Warehouse, settings: Settings, name: str, by: str, why: str, newest_only: bool = False
 ) -> Hold:

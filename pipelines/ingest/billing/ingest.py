@@ -23,7 +23,7 @@ from models.settings import BillingSource, Settings
 from pipelines.ingest.billing.counting import Counter
 from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
 from pipelines.ingest.billing.formats import BILL_FORMATS, BillFormat
-from pipelines.ingest.billing.held import PUBLISHING, TABLE, added, at_stake, collect, difference
+from pipelines.ingest.billing.held import PUBLISHING, TABLE, added, collect, difference, held_sentence
 from pipelines.ingest.billing.ledger import (
     NO_MONTH,
     REPAIR_METRICS,
@@ -433,7 +433,7 @@ class _Run:
         if before is None or replace(before, recorded_at=line.recorded_at) != line:
             self.ledger.record(_lines(one, "held", reason.sentence, batch_id), even_if_known=True)
             self.ledger.hold(line)
-        sentence = f"{line.id}: {reason.sentence}; {at_stake(line)}; `appfleet deliveries` decides"
+        sentence = held_sentence(line)
         kept = PeriodOutcome(one.period, "held", sentence)
         self.periods.append(_of_release(one.period, "held", sentence, release) if release else kept)
 

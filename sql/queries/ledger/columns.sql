@@ -1,0 +1,7 @@
+-- purpose: the columns of tables as the warehouse has them, in their order
+-- parameters: tables Array(String)
+-- columns: table_name, name, type, comment
+SELECT table AS table_name, name, type, comment
+FROM system.columns
+WHERE database IN (currentDatabase(), 'otel') AND table IN {tables:Array(String)}
+ORDER BY table, position
