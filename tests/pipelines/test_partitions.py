@@ -1,0 +1,238 @@
+"""Partitions from the first data on, as Dagster learns them: by its schedules, its runs, passes and people's decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from rich.console import Console
+
+from pipelines.commands.deliveries import decide
+from pipelines.commands.run import run_pass
+from pipelines.commands.telling import dagster_home
+from pipelines.orchestration.partitions import learn
+from pipelines.orchestration.resources import Workspace
+from sql.local_warehouse import open_warehouse
+from sql.warehouse import Warehouse
+from sql.workspace import load_settings
+from tests.cli.conftest import csv_text, make_workspace
+from tests.conftest import Migrated
+from tests.pipelines.test_record import DEFS, checks, run_job, told
+
+RAW = "raw_focus_costs"
+NOTHING: dict[str, Any] = {}
+ROW = {
+    "BilledCost": "1",
+    "EffectiveCost": "1",
+    "ListCost": "1",
+    "ContractedCost": "1",
+    "BillingAccountId": "b",
+    "BillingCurrency": "USD",
+    "ChargeCategory": "Usage",
+    "ServiceName": "Compute",
+    "ProviderName": "AWS",
+    "Tags": '{"app_id": "a"}',
+}
+
+
+class Bills:
+    """A workspace whose bills lie in ``bills/``, one file a month, and Dagster's history of it."""
+
+    def __init__(self, workspace: Path, warehouse: Warehouse, history: dg.DagsterInstance) -> None:
+        self.workspace, self.warehouse, self.history = workspace, warehouse, history
+
+    def deliver(self, month: int, *costs: int) -> None:
+        """The bill of a month of 2024: one row per cost."""
+        first, end = date(2024, month, 1), date(2024, month + 1, 1)
+        time = {
+            "BillingPeriodStart": f"{first}T00:00:00Z",
+            "BillingPeriodEnd": f"{end}T00:00:00Z",
+            "ChargePeriodStart": f"{first}T00:00:00Z",
+            "ChargePeriodEnd": f"{first.replace(day=2)}T00:00:00Z",
+        }
+        rows = [
+            ROW
+            | time
+            | {"BilledCost": str(cost), "EffectiveCost": str(cost), "ResourceId": f"r{month}-{cost}"}
+            for cost in costs
+        ]
+        self.put(f"{first:%Y-%m}.csv", csv_text([*rows[0]], rows))
+
+    def put(self, name: str, content: str) -> None:
+        (self.workspace / "bills" / name).write_text(content)
+
+    def tick(self, step: str = "billing") -> list[str | None] | str:
+        """The keys a schedule asks for now, or why it asks for none."""
+        context = dg.build_schedule_context(
+            instance=self.history, resources={"workspace": Workspace(directory=str(self.workspace))}
+        )
+        asked = DEFS.resolve_schedule_def(f"{step}_schedule")(context)
+        if isinstance(asked, dg.SkipReason):
+            return str(asked.skip_message)
+        return [one.partition_key for one in asked]
+
+    def run(self, key: str) -> bool:
+        """Whether a run of Dagster for one month succeeds."""
+        return run_job(self.history, self.workspace, "billing", key, raise_on_error=False).success
+
+    def step(self, name: str = "billing") -> None:
+        """A pass of the command line."""
+        run_pass(load_settings(self.workspace), steps=[name])
+
+    @property
+    def partitions(self) -> list[str]:
+        return list(self.history.get_dynamic_partitions("billing_months"))
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Month -> rows readers see."""
+        return dict(
+            self.warehouse.frame_of(
+                "SELECT toString(x_BillingPeriod), count() FROM raw_focus_costs_current GROUP BY 1"
+            ).rows()
+        )
+
+    @property
+    def told_rows(self) -> dict[str | None, int]:
+        """Month -> rows as Dagster was told last."""
+        return {key: said["dagster/partition_row_count"] for key, said in told(self.history, RAW).items()}
+
+    @property
+    def taken(self) -> tuple[bool, list[str]]:
+        """Whether everything delivered is taken, as Dagster was told last, and what is not."""
+        return checks(self.history)["everything_delivered_is_taken of raw_focus_costs"]
+
+
+@pytest.fixture
+def bills(tmp_path: Path, migrated: Migrated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bills]:
+    workspace = make_workspace(
+        migrated(tmp_path / "w"),
+        sources={"billing": [{"name": "bill", "format": "focus", "location": "bills"}]},
+    )
+    (workspace / "bills").mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home(load_settings(workspace))))
+    with (
+        open_warehouse(workspace, role="reader") as warehouse,
+        dg.DagsterInstance.get() as history,
+    ):
+        yield Bills(workspace, warehouse, history)
+
+
+def test_a_schedule_asks_for_months_that_are_delivered_and_a_run_loads_the_one_it_is_asked_for(
+    bills: Bills,
+) -> None:
+    assert bills.tick() == "nothing changed"
+    bills.deliver(5, 1, 2)
+    bills.deliver(6, 3, 4, 5)
+    assert bills.tick() == bills.partitions == ["2024-05-01", "2024-06-01"]
+    assert bills.rows == {}
+    assert bills.run("2024-06-01")
+    assert bills.rows == bills.told_rows == {"2024-06-01": 3}
+    assert bills.history.get_materialized_partitions(dg.AssetKey(RAW)) == {"2024-06-01"}
+    assert bills.run("2024-05-01")
+    assert bills.rows == bills.told_rows == {"2024-05-01": 2, "2024-06-01": 3}
+
+    # A month from before the first becomes a partition in its place, and what is known of the others stays.
+    bills.deliver(2, 6)
+    assert bills.tick() == ["2024-02-01", "2024-06-01"]
+    assert bills.partitions == ["2024-02-01", "2024-05-01", "2024-06-01"]
+    assert bills.told_rows == {"2024-05-01": 2, "2024-06-01": 3}
+    assert bills.run("2024-02-01")
+    assert bills.rows == bills.told_rows == {"2024-02-01": 1, "2024-05-01": 2, "2024-06-01": 3}
+    assert bills.tick() == ["2024-06-01"], "nothing changed: the newest month says so"
+
+    # What follows is asked for by what changed in its turn.
+    assert bills.tick("costs") == "nothing changed", "nobody knows whose the charges are yet"
+    for name in ("registry", "identities"):
+        bills.step(name)
+    assert bills.tick("costs") == bills.partitions
+    bills.step("costs")
+    assert bills.tick("costs") == "nothing changed"
+    assert bills.tick("unit_costs") == bills.partitions
+
+
+def test_what_a_pass_refuses_or_holds_is_a_red_check_until_it_is_mended(
+    bills: Bills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def untold(*_: object) -> None:
+        raise AssertionError("there is nothing new to tell")
+
+    bills.deliver(5, *range(1, 11))
+    bills.step()
+    assert bills.taken == (True, [])
+    told_once = told(bills.history, RAW)
+
+    bills.put("bad.csv", "no,bill\n")
+    bills.step()
+    passed, (sentence,) = bills.taken
+    assert not passed and "bad.csv" in sentence
+    assert told(bills.history, RAW) == told_once, "nothing was published"
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.orchestration.record.record", untold)
+        bills.step()
+
+    (bills.workspace / "bills" / "bad.csv").unlink()
+    bills.deliver(5, 1, 2)  # a month that shrinks waits for a person
+    bills.step()
+    passed, (sentence,) = bills.taken
+    assert not passed and sentence.startswith("bill/2024-05/")
+    assert bills.rows == bills.told_rows == {"2024-05-01": 10}
+    assert bills.run("2024-05-01"), "what is published stays materialised"
+    assert bills.told_rows == {"2024-05-01": 10} and bills.taken == (False, [sentence])
+
+    decide(
+        Console(quiet=True),
+        load_settings(bills.workspace),
+        "accept",
+        "bill/2024-05",
+        by="ann",
+        why="",
+        newest_only=False,
+        wait_seconds=60,
+    )
+    assert bills.rows == bills.told_rows == {"2024-05-01": 2}
+    assert bills.taken == (True, [])
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.orchestration.record.record", untold)
+        bills.step()
+
+
+def test_a_run_for_a_month_that_is_refused_fails_by_its_reason(bills: Bills) -> None:
+    bills.deliver(5, 1)
+    bills.step()
+    bills.put("2024-06.csv", "no,bill\n")
+    assert bills.tick() == ["2024-05-01"], "the newest month's run repeats what is refused"
+    passed, (sentence,) = bills.taken
+    assert not passed and "2024-06.csv" in sentence
+    learn(bills.history, "billing_month", [date(2024, 6, 1)])
+    assert not bills.run("2024-06-01")
+    assert bills.told_rows == {"2024-05-01": 1}
+
+
+def test_every_month_published_before_a_kill_is_told_beside_what_the_next_pass_publishes(
+    bills: Bills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    bills.deliver(5, 1)
+    bills.deliver(6, 2, 3)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("pipelines.orchestration.record.record", killed)
+        bills.step()
+    assert bills.partitions == [] and bills.told_rows == NOTHING
+    bills.deliver(7, 4, 5, 6)
+    bills.step()
+    assert bills.rows == bills.told_rows == {"2024-05-01": 1, "2024-06-01": 2, "2024-07-01": 3}
+    assert bills.partitions == sorted(bills.rows)
+
+
+def test_a_schedule_waits_for_the_runs_it_asked_for(bills: Bills) -> None:
+    bills.deliver(5, 1)
+    job = DEFS.resolve_job_def("billing")
+    bills.history.create_run_for_job(job_def=job, status=dg.DagsterRunStatus.STARTED)
+    assert bills.tick() == "runs of the tick before are still under way"
