@@ -155,11 +155,18 @@ class Due:
     notes: tuple[str, ...] = ()
 
 
+LOOK_WAIT_SECONDS = 600.0
+"""How long a look waits for an ingest of the same source: the next one is a day away."""
+
+
 def _billing_due(ask: Ask) -> Due:
     """Months that are delivered anew, and the newest published one: its run repeats what is refused or held."""
     settings = ask.settings
     refuse_shared_objects(settings.billing, settings.root)
-    looks = [billing.look_at_source(ask.warehouse, settings, source) for source in settings.billing]
+    looks = [
+        billing.look_at_source(ask.warehouse, settings, source, LOOK_WAIT_SECONDS)
+        for source in settings.billing
+    ]
     newest = sorted(release.period for release in heads(ask.warehouse, "billing/"))[-1:]
     return Due(
         periods=tuple(sorted({*newest, *(month for months, _ in looks for month in months)})),

@@ -135,7 +135,7 @@ def _column_schemas(warehouse: Warehouse, step: Step) -> dict[str, dg.TableSchem
     """Table -> its columns, as the warehouse has them: names, types and what each says."""
     columns: dict[str, list[dg.TableColumn]] = {table: [] for table in step.tables}
     for row in warehouse.frame("queries/ledger/columns", tables=list(step.tables)).iter_rows(named=True):
-        may_be_null = dg.TableColumnConstraints(nullable="Nullable(" in row["type"])
+        may_be_null = dg.TableColumnConstraints(nullable=bool(row["is_nullable"]))
         columns[row["table_name"]].append(
             dg.TableColumn(row["name"], row["type"], row["comment"], may_be_null)
         )

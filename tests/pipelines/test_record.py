@@ -223,6 +223,20 @@ def test_every_table_has_its_rows_and_its_columns(
         assert said["dagster/row_count"].value == warehouse.frame_of(f"SELECT count() AS n FROM {of}")["n"][0]
 
 
+def test_a_column_says_whether_a_value_may_be_missing(history: dg.DagsterInstance) -> None:
+    event = history.get_latest_materialization_event(dg.AssetKey("raw_focus_costs"))
+    assert event and event.asset_materialization
+    schema = event.asset_materialization.metadata["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    may_be_null = {column.name: column.constraints.nullable for column in schema.columns}
+    assert {name: may_be_null[name] for name in ("BilledCost", "ListCost", "ChargeClass", "Tags")} == {
+        "BilledCost": False,
+        "ListCost": True,
+        "ChargeClass": True,
+        "Tags": False,
+    }
+
+
 def test_every_asset_says_something_of_its_own() -> None:
     graph = DEFS.resolve_asset_graph()
     descriptions = [node.description for node in graph.asset_nodes]

@@ -38,6 +38,28 @@ mutation Launch($params: ExecutionParams!) {
 """
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 
+PARTITIONS = """
+query Partitions {
+  assetNodes {
+    assetKey { path }
+    description
+    partitionKeys
+    partitionStats { numMaterialized numPartitions numFailed }
+    latestMaterializationByPartition { partition metadataEntries { label ... on IntMetadataEntry { intValue } } }
+  }
+}
+"""
+TICK = """
+mutation Tick($selector: ScheduleSelector!, $timestamp: Float) {
+  scheduleDryRun(selectorData: $selector, timestamp: $timestamp) {
+    __typename
+    ... on DryRunInstigationTick {
+      evaluationResult { skipReason error { message } runRequests { tags { key value } } }
+    }
+  }
+}
+"""
+
 
 def environment(workspace: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "APPFLEET_WORKSPACE": str(workspace)}
@@ -118,6 +140,47 @@ def test_a_taken_port_is_one_sentence(up: subprocess.Popen[bytes], workspace: Pa
     assert second.returncode == 2
     assert len(second.stderr.strip().splitlines()) == 1
     assert "is taken" in second.stderr
+
+
+def test_dagster_s_pages_show_every_partition_with_its_own_rows_and_none_missing(
+    up: subprocess.Popen[bytes], workspace: Path
+) -> None:
+    nodes = {node["assetKey"]["path"][-1]: node for node in ask(workspace, PARTITIONS, {})["assetNodes"]}
+    assert all(node["description"] for node in nodes.values())
+    partitioned = {table: node for table, node in nodes.items() if node["partitionKeys"]}
+    assert len(partitioned) == 7
+    for table, node in partitioned.items():
+        keys = node["partitionKeys"]
+        stats = {"numMaterialized": len(keys), "numPartitions": len(keys), "numFailed": 0}
+        assert node["partitionStats"] == stats, table
+    with open_warehouse(workspace, role="reader") as warehouse:
+        counted = warehouse.frame_of(
+            "SELECT toString(billing_period), count() FROM core_app_costs_daily_current GROUP BY 1"
+        )
+    shown = {
+        one["partition"]: entry["intValue"]
+        for one in nodes["core_app_costs_daily"]["latestMaterializationByPartition"]
+        for entry in one["metadataEntries"]
+        if entry["label"] == "dagster/partition_row_count"
+    }
+    assert shown == dict(counted.rows())
+
+
+def test_a_schedule_asks_for_partitions_there_are(up: subprocess.Popen[bytes], workspace: Path) -> None:
+    def asked(step: str) -> Any:
+        selector = {
+            "repositoryLocationName": "appfleet",
+            "repositoryName": "__repository__",
+            "scheduleName": f"{step}_schedule",
+        }
+        at = {"selector": selector, "timestamp": 1_795_000_000.0}
+        return ask(workspace, TICK, at)["scheduleDryRun"]["evaluationResult"]
+
+    billing = asked("billing")
+    assert billing["error"] is None
+    (request,) = billing["runRequests"]
+    assert {"key": "dagster/partition", "value": "2026-10-01"} in request["tags"]
+    assert asked("costs")["skipReason"] == "nothing changed"
 
 
 def test_one_partition_is_materialised_through_dagster_while_the_pages_run(
