@@ -17,6 +17,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
@@ -24,6 +25,7 @@ from pipelines.simulate import simulate
 from sql.local_warehouse import open_warehouse
 from sql.publish import heads
 from tests.conftest import SmallFleet
+from tests.pipelines.test_record import COUNTED, told
 
 Truth = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -283,8 +285,16 @@ def after_kills(fleet: SmallFleet, tmp_path: Path, times: int, seed: int) -> Pat
     return killed
 
 
-def test_five_kills_change_nothing(small_fleet: SmallFleet, tmp_path: Path) -> None:
+def test_five_kills_change_nothing(
+    small_fleet: SmallFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     killed = after_kills(small_fleet, tmp_path, times=5, seed=1)
+    monkeypatch.setenv("DAGSTER_HOME", str(killed / ".appfleet" / "dagster"))
+    with open_warehouse(killed, role="reader") as warehouse, dg.DagsterInstance.get() as history:
+        for table, (by_rows, _) in COUNTED.items():  # whatever was killed before Dagster was told
+            shown = {key: said["dagster/partition_row_count"] for key, said in told(history, table).items()}
+            rows = dict(warehouse.frame_of(by_rows).rows())
+            assert {key: shown.get(key) for key in rows} == rows, table
     assert figures(killed) == figures(SmallFleet.copy(small_fleet.passed, tmp_path / "whole"))
     assert published_bills(killed) == planted_bills(json.loads((killed / "truth.json").read_text()))
 
