@@ -1,4 +1,4 @@
-"""Queries of the five pages: each page is run once and what it reads is written down, then the same reads are timed.
+"""Queries of the pages: each page is run once and what it reads is written down, then the same reads are timed.
 
 Server time only: the statement, its way over HTTP and its frame. How a page draws is not measured.
 """
@@ -23,7 +23,7 @@ from sql.warehouse import Warehouse
 from sql.workspace import WORKSPACE_VARIABLE
 
 APP = Path(access.__file__).with_name("app.py")
-PAGES = ("fleet", "one_app", "team", "oncall", "finance")
+PAGES = ("fleet", "one_app", "team", "oncall", "anomalies", "finance")
 PAGE_SECONDS = 120.0
 
 Read = tuple[str, dict[str, Any]]

@@ -22,6 +22,7 @@ chosen = st.navigation(
         st.Page("views/one_app.py", title="App", url_path="app"),
         st.Page("views/team.py", title="Team", url_path="team"),
         st.Page("views/oncall.py", title="On-call", url_path="oncall"),
+        st.Page("views/anomalies.py", title="Anomalies", url_path="anomalies"),
         st.Page("views/finance.py", title="Finance", url_path="finance"),
     ],
     position="top",

@@ -16,9 +16,6 @@ _LOOKED_FOR = re.compile(r"(?<=[:@])(?=\S)|(?<=[-<>=])(?=[-<>=])|(?<=www)(?=\.)"
 NOTHING = "–"
 """What stands where there is no value: not zero, not unknown text."""
 
-ROWS_SHOWN = 200
-"""Rows of a long table that leave the warehouse; search narrows, the count says how many there are."""
-
 UNALLOCATED = "Unallocated is cost that no rule could give to an app; a team tag may still say which team it is charged to."
 UNASSIGNED = "Unassigned stands where no team is known, neither by the registry nor by a tag."
 """What the two words mean, on every page: of no app, and of no team."""

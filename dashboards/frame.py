@@ -5,7 +5,7 @@ The answer of a page is drawn by the page; statements and charts have their own 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboards import formats
 from dashboards.access import NOBODY, current_viewer
+from dashboards.links import asked_choice
 from dashboards.queries import TeamReads, reads_of
 from models import age
 from models.people import Viewer
@@ -23,6 +24,7 @@ from models.statement_csv import csv_bytes
 from sql.workspace import named_workspace
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from streamlit.elements.lib.column_types import ColumnConfig
 
 EMPTY = (
@@ -31,7 +33,7 @@ EMPTY = (
 )
 _SHORT = 16
 """Rows of a table that is shown whole."""
-_APP_WIDTH = 120
+_APP_WIDTH = 112
 """Pixels of the column that opens an app: on a phone three more columns stand beside it."""
 APP_ID = "App id"
 """Name of the last column of a table of apps: the id as text."""
@@ -145,15 +147,9 @@ def app_table(
 
     The id stands again as text in the last column: a table's own download leaves out what is a button.
     """
-    clicked = st.session_state.get(key)
-    if clicked:
-        _open_app(clicked["label"].removeprefix(_PLAIN))
+    open_clicked(key)
     shown = frame.select(
-        app=pl.when(pl.col("app_id") != "").then(
-            pl.when(pl.col("app_id").str.contains(_MEANT_AS_MARKUP))
-            .then(_PLAIN + pl.col("app_id"))
-            .otherwise("app_id")
-        ),
+        app=app_labels(frame["app_id"]),
         **{name: pl.col(name) for name in frame.columns if name != "app_id"},
         **{APP_ID: pl.col("app_id")},
     )
@@ -197,21 +193,41 @@ def _download(frame: pl.DataFrame, key: str, columns: Mapping[str, ColumnConfig]
     )
 
 
-def _open_app(app_id: str) -> None:
-    """Goes to an app's page in the same tab; what the address asks for goes with it, so that one step back has it again.
+def app_labels(app_ids: pl.Series) -> pl.Series:
+    """Ids as the labels of buttons: text, whatever it looks like; null where a line is of no app."""
+    label = pl.when(app_ids.str.contains(_MEANT_AS_MARKUP)).then(_PLAIN + app_ids).otherwise(app_ids)
+    return pl.select(pl.when(app_ids != "").then(label).alias("app")).to_series()
 
-    The page is changed in two steps of the browser's history, of which the first still shows this page.
+
+def open_clicked(key: str) -> None:
+    """Goes to the page of the app that was clicked in a table, if one was, by its id: the rows may have changed since.
+
+    It opens in the same tab, and what the address asks for goes with it, so that one step back has it again. The
+    browser's history gets two steps, of which the first still shows this page.
     """
-    st.switch_page("views/one_app.py", query_params={**st.query_params.to_dict(), "app": app_id})
+    clicked = st.session_state.get(key)
+    if clicked:
+        app_id = clicked["label"].removeprefix(_PLAIN)
+        st.switch_page("views/one_app.py", query_params={**st.query_params.to_dict(), "app": app_id})
 
 
-def shown_of(shown: int, matching: int, noun: str, order: str, *, has_search: bool = False) -> None:
-    """Says how many rows there are where not all are shown, and what helps where the page has a search."""
-    if shown < matching:
-        remedy = "; search to narrow" if has_search else ""
-        st.caption(f"{formats.count(shown)} of {formats.plural(matching, noun)} shown, {order}{remedy}.")
-    else:
-        st.caption(formats.plural(matching, noun))
+def chosen_team(page: Page, place: DeltaGenerator) -> TeamReads:
+    """Reads of the team the address or the control asks for, of all of the viewer's without one."""
+    teams = page.viewer.teams
+    options = {"": "All my teams"} if len(teams) > 1 else {}
+    team = asked_choice(place, "Team", "team", options | {team: team for team in teams}, "team")
+    return page.reads.narrowed((team,)) if team else page.reads
+
+
+def holding(frame: pl.DataFrame, text: str, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows of which one of these columns holds a text, in any case; all of them for no text."""
+    if not text:
+        return frame
+    return frame.filter(
+        pl.any_horizontal(
+            pl.col(name).str.to_lowercase().str.contains(text.lower(), literal=True) for name in columns
+        )
+    )
 
 
 def days_back(end: date, days: int) -> date:

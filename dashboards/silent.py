@@ -6,13 +6,13 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import app_table, shown_of
+from dashboards.frame import app_table
 from dashboards.queries import TeamReads
 
 
 def silent_of(reads: TeamReads) -> pl.DataFrame:
     """The silent apps of these teams, those that fell silent together first, then the longest silent."""
-    return reads.frame("dashboards/silent", row_limit=formats.ROWS_SHOWN)
+    return reads.frame("dashboards/silent")
 
 
 def silent_table(frame: pl.DataFrame) -> None:
@@ -26,7 +26,7 @@ def silent_table(frame: pl.DataFrame) -> None:
     app_table(
         frame.select(
             "app_id",
-            pl.col("silent_since").dt.strftime("%Y-%m-%d %H:%M").alias("Silent since (UTC)"),
+            pl.col("silent_since").alias("Silent since"),
             pl.col("received").alias("Requests since"),
             pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
             pl.col("requests_per_day").round(1).alias("Requests a day before"),
@@ -36,5 +36,10 @@ def silent_table(frame: pl.DataFrame) -> None:
         ),
         "silent",
         "Apps whose requests stopped against their own rhythm",
+        {
+            "Silent since": st.column_config.DatetimeColumn(
+                "Silent since (UTC)", format="MM-DD HH:mm", timezone="UTC", width=120
+            )
+        },
     )
-    shown_of(frame.height, frame["matching"][0], "silent app", "the longest silent first")
+    st.caption(formats.plural(frame.height, "silent app") + ", the longest silent first")

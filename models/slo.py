@@ -27,6 +27,7 @@ from models.policy import (
     Objective,
     Objectives,
     StatePolicy,
+    burn_windows,
     duration,
     states,
 )
@@ -53,6 +54,7 @@ SILENCES = pl.Schema(
 
 _KEYS = ("app_id", "environment", "objective")
 _COUNTS = ("bad", "total", "bad_slices")
+_ORDERING_BURNS = ("burn_rate_1h", "burn_rate_6h", "burn_rate_3d")
 
 _WIDE = pl.Int128
 
@@ -65,6 +67,29 @@ class Judged(NamedTuple):
 
     status: pl.DataFrame
     burn: pl.DataFrame
+
+
+def worst_first(objectives: pl.DataFrame) -> pl.DataFrame:
+    """Objectives in the one order of worst, for every page and command.
+
+    By state (``states.yaml``); within a state production first; what fires by its fastest burn over an hour or longer;
+    then by the least budget left, where none is known last; then by app, environment and objective.
+
+    Args:
+        objectives: ``state, is_production, burn_rate_1h, burn_rate_6h, burn_rate_3d, budget_remaining, app_id,
+            environment, objective`` and whatever else stands beside them.
+    """
+    ranks = {one.name: one.rank for one in states()}
+    fires = pl.col("state").is_in(burn_windows().severities)
+    fastest = pl.max_horizontal(*_ORDERING_BURNS)
+    return objectives.sort(
+        pl.col("state").replace_strict(ranks, return_dtype=pl.UInt8),
+        ~pl.col("is_production"),
+        -pl.when(fires).then(fastest).fill_null(0),
+        "budget_remaining",
+        *_KEYS,
+        nulls_last=True,
+    )
 
 
 def bucket_parameters(

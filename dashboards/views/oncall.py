@@ -1,43 +1,118 @@
-"""On-call: which apps burn their error budget now, worst first, since when, and what is left."""
+"""On-call: which apps burn their error budget now, worst first, since when, at which route and version, and what is left.
+
+The order of worst is ``models.slo.worst_first``; the page asks again every minute and keeps what was chosen.
+"""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.frame import app_table, open_page, shown_of
+from dashboards.frame import Page, app_table, chosen_team, holding, open_page
+from dashboards.links import asked_text
+from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
-from models.policy import request_slices, slo_defaults
-from models.requests import ladder_ms
+from models.errors import AppfleetError
+from models.policy import burn_windows, health_checks, request_errors, request_slices, slo_defaults
+from models.requests import classification, ladder_ms
+from models.slo import worst_first
 
 WINDOWS = ("5m", "1h", "6h", "1d", "3d")
 SHOWN = {state: word for state, word in formats.STATES.items() if state != "no_data"}
-ACT_NOW = ("page", "ticket")
+ACT_NOW = burn_windows().severities
+EVERY_SECONDS = 60
 SUSPECTS = 3
 """Versions and routes named for an objective that fires."""
+OBJECTIVE = ("app_id", "environment", "objective")
+CULPRIT = ("app_id", "environment", "version", "route")
+FAULTS = pl.Schema(
+    {
+        **dict.fromkeys((*OBJECTIVE, "version", "route"), pl.String()),
+        "bad": pl.UInt64(),
+        "total": pl.UInt64(),
+        "trace": pl.String(),
+    }
+)
 
 
-def headline(health: dict[str, int]) -> None:
-    """How many objectives are in which state."""
-    for column, (state, word) in zip(st.columns(len(SHOWN)), SHOWN.items(), strict=True):
-        column.metric(
-            word, formats.count(health.get(state, 0)), border=True, help=formats.STATE_MEANINGS[state]
+def headline(objectives: pl.DataFrame) -> None:
+    """How many of the objectives below are in which state."""
+    counts = dict(objectives["state"].value_counts().rows())
+    place = st.container(horizontal=True)
+    for state, word in SHOWN.items():
+        place.metric(
+            word,
+            formats.count(counts.get(state, 0)),
+            border=True,
+            width="content",
+            help=formats.STATE_MEANINGS[state],
         )
 
 
-def burning_table(frame: pl.DataFrame, key: str, label: str) -> None:
-    """Objectives with their burn, budget and since when."""
+def faults(reads: TeamReads, firing: pl.DataFrame) -> pl.DataFrame:
+    """Versions and routes at fault in what fires, the most bad events first within an objective, each with a trace.
+
+    The trace is of the newest five minutes in which it went wrong: the newest that failed, or the slowest where the
+    objective is one of latency; empty where the rare routes are pooled, or no span of that route is kept.
+    """
+    found = reads.frame(
+        "oncall/suspects", bounds_ms=ladder_ms(request_slices(), slo_defaults()), row_limit=SUSPECTS
+    )
+    named = found.filter(pl.col("route") != "")
+    if named.is_empty():
+        return found.with_columns(trace=pl.lit("")).select(FAULTS.names())
+    slices = named.select("app_id", "last_bad").unique().sort("app_id", "last_bad")
+    traces = reads.frame(
+        "oncall/traces",
+        apps=tuple(slices["app_id"]),
+        slices=tuple(slices["last_bad"].dt.strftime("%Y-%m-%d %H:%M:%S")),
+        **_what_went_wrong(),
+    )
+    objectives = firing.select(*OBJECTIVE, is_latency=pl.col("threshold_ms").is_not_null())
+    return (
+        found.join(objectives, on=OBJECTIVE, how="left", maintain_order="left")
+        .join(
+            traces,
+            left_on=(*CULPRIT, "last_bad"),
+            right_on=(*CULPRIT, "slice_start"),
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(
+            trace=pl.when("is_latency").then("slowest_trace").otherwise("failed_trace").fill_null("")
+        )
+        .select(FAULTS.names())
+    )
+
+
+def _what_went_wrong() -> dict[str, Any]:
+    """The policy of what is a request and when it went wrong, as the statement takes it and a cache can hold it."""
+    policy = classification(request_errors(), health_checks())
+    codes = policy.pop("grpc_errors")
+    return {**policy, "grpc_errors_keys": tuple(codes), "grpc_errors_values": tuple(codes.values())}
+
+
+def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame | None = None) -> None:
+    """Objectives with state, since when and budget in sight first; ``worst`` has the culprit of each that fires."""
     burns = {f"burn_rate_{window}": f"Burn {formats.WINDOWS[window]}" for window in WINDOWS}
+    culprit: dict[str, pl.Expr] = {}
+    if worst is not None:
+        frame = frame.join(worst, on=OBJECTIVE, how="left", maintain_order="left", suffix="_of_worst")
+        culprit = {"Route": _route(), "Version": pl.col("version"), "Trace": pl.col("trace")}
     app_table(
         frame.select(
             "app_id",
+            State=pl.col("state").replace(formats.STATES),
+            Since="since",
+            **{"Budget left": pl.col("budget_remaining") * 100},
+            Objective=pl.col("objective").str.to_titlecase(),
+            **culprit,
             Environment="environment",
             Team="team",
-            Objective=pl.col("objective").str.to_titlecase(),
-            State=pl.col("state").replace(formats.STATES),
-            Since=pl.col("since").dt.strftime("%Y-%m-%d %H:%M"),
-            **{"Budget left": pl.col("budget_remaining") * 100},
             **{new: pl.col(old) for old, new in burns.items()},
             **{
                 "Target": pl.col("target") * 100,
@@ -49,8 +124,24 @@ def burning_table(frame: pl.DataFrame, key: str, label: str) -> None:
         key,
         label,
         {
-            "Since": st.column_config.TextColumn(
-                "Since (UTC)", help="First bad slice of the windows that fired, or begin of the silence."
+            "State": st.column_config.TextColumn(width=92),
+            "Since": st.column_config.DatetimeColumn(
+                "Since (UTC)",
+                format="MM-DD HH:mm",
+                timezone="UTC",
+                width=88,
+                help="First bad slice of the windows that fired, or begin of the silence.",
+            ),
+            "Budget left": st.column_config.NumberColumn(
+                "Budget",
+                format="%.1f %%",
+                width=66,
+                help="What is left of it: 1 - (bad / total) / (1 - target), by occurrences; below zero is overspent.",
+            ),
+            "Route": st.column_config.TextColumn(help="The route with the most bad events since then."),
+            "Version": st.column_config.TextColumn(help="The version that answered them."),
+            "Trace": st.column_config.TextColumn(
+                help="The newest failed request there, or the slowest where the objective is one of latency."
             ),
             **{
                 name: st.column_config.NumberColumn(
@@ -58,10 +149,6 @@ def burning_table(frame: pl.DataFrame, key: str, label: str) -> None:
                 )
                 for name in burns.values()
             },
-            "Budget left": st.column_config.NumberColumn(
-                format="%.1f %%",
-                help="1 - (bad / total) / (1 - target), by occurrences; below zero is overspent.",
-            ),
             "Target": st.column_config.NumberColumn(format="%g %%"),
             "Measured": st.column_config.NumberColumn(format="%.2f %%"),
             "Bad": st.column_config.NumberColumn(format="localized"),
@@ -70,80 +157,125 @@ def burning_table(frame: pl.DataFrame, key: str, label: str) -> None:
     )
 
 
-def suspects_table(frame: pl.DataFrame) -> None:
+def _route() -> pl.Expr:
+    return pl.when(pl.col("route") == "").then(pl.lit("other routes")).otherwise("route")
+
+
+def faults_table(frame: pl.DataFrame) -> None:
     """Versions and routes at fault, by their bad events since the burn began."""
     app_table(
         frame.select(
             "app_id",
-            Environment="environment",
-            Objective=pl.col("objective").str.to_titlecase(),
+            Route=_route(),
             Version="version",
-            Route=pl.when(pl.col("route") == "").then(pl.lit("other routes")).otherwise("route"),
+            Share=pl.col("bad") / pl.col("total") * 100,
             Bad="bad",
             Events="total",
-            Share=pl.col("bad") / pl.col("total") * 100,
+            Objective=pl.col("objective").str.to_titlecase(),
+            Environment="environment",
+            Trace="trace",
         ),
-        "suspects",
+        "faults",
         "Versions and routes with the most bad events since each burn began",
         {
+            "Share": st.column_config.NumberColumn("Bad share", format="%.1f %%"),
             "Bad": st.column_config.NumberColumn(format="localized"),
             "Events": st.column_config.NumberColumn(format="localized"),
-            "Share": st.column_config.NumberColumn("Bad share", format="%.1f %%"),
         },
     )
 
 
-page = open_page("On-call", "Which apps burn their error budget now, worst first.")
-health = dict(page.reads.frame("team/health").rows())
-burning = page.reads.frame("oncall/burning", row_limit=formats.ROWS_SHOWN)
-without = page.reads.frame("oncall/without_indicator", row_limit=formats.ROWS_SHOWN)
-headline(health)
-firing = burning.filter(pl.col("state").is_in(ACT_NOW))
-quiet = burning.filter(~pl.col("state").is_in((*ACT_NOW, "silent")))
-st.subheader(
-    f"As of {formats.moment(page.telemetry_end)}" if page.is_history and page.telemetry_end else "Act now",
-    anchor=False,
-)
-if burning.is_empty():
-    st.info(
-        "No objective has data yet. Apps get one as soon as their SERVER or CONSUMER spans arrive: "
-        "point a collector at `appfleet up`, or name files under `sources.telemetry` and run `appfleet run`."
+def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame) -> None:
+    """What pages or needs a ticket, and what is at fault there."""
+    st.subheader(
+        f"As of {formats.moment(page.telemetry_end)}"
+        if page.is_history and page.telemetry_end
+        else "Act now",
+        anchor=False,
     )
-elif firing.is_empty():
-    st.success("Nothing burns fast enough for a page or a ticket.")
-else:
-    burning_table(firing, "firing", "Objectives that page or need a ticket, the worst first")
-    suspects = page.reads.frame(
-        "oncall/suspects", bounds_ms=ladder_ms(request_slices(), slo_defaults()), row_limit=SUSPECTS
-    )
-    if suspects.height:
+    if firing.is_empty():
+        st.success("Nothing burns fast enough for a page or a ticket.")
+        return
+    first = worst.unique(OBJECTIVE, keep="first", maintain_order=True)
+    burning_table(firing, "firing", "Objectives that page or need a ticket, the worst first", first)
+    own = firing.select(OBJECTIVE).join(worst, on=OBJECTIVE, maintain_order="left_right")
+    if own.height > firing.height:
         st.caption("Versions and routes with the most bad events since each of them began to burn.")
-        suspects_table(suspects)
-silent = silent_of(page.reads)
-if silent.height:
-    st.subheader("Silent", anchor=False)
-    st.caption(
-        "Requests were due by the app's own rhythm, none or far too few came, and chance does not explain it."
-    )
-    silent_table(silent)
-if quiet.height:
-    st.subheader("No alert, the worst state first", anchor=False)
-    burning_table(quiet, "quiet", "Objectives without an alert, the worst state first, then the least budget")
-    shown_of(burning.height, burning["matching"][0], "objective", "the worst first")
-if without.height:
+        faults_table(own)
+
+
+def without_indicator(frame: pl.DataFrame) -> None:
+    """Apps of which nobody can say whether they work."""
     st.subheader("No indicator", anchor=False)
     st.caption(
         "These apps have no SERVER or CONSUMER span in the window, so nobody can say whether they work: "
         "jobs, idle apps and apps without telemetry."
     )
     app_table(
-        without.select(
-            "app_id",
-            Title="app_name",
-            Team="team",
-            **{"Last signal (UTC)": pl.col("last_seen").dt.strftime("%Y-%m-%d %H:%M")},
-        ),
+        frame.select("app_id", Title="app_name", Team="team", Seen="last_seen"),
         "without",
         "Apps without an indicator",
+        {
+            "Seen": st.column_config.DatetimeColumn(
+                "Last signal (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC"
+            )
+        },
     )
-    shown_of(without.height, without["matching"][0], "app", "the last seen first")
+    st.caption(formats.plural(frame.height, "app") + ", the last seen first")
+
+
+def draw() -> None:
+    """The page as it is at this moment."""
+    page = open_page("On-call", "Which apps burn their error budget now, worst first.")
+    team, search = st.columns([1, 2], vertical_alignment="bottom")
+    reads = chosen_team(page, team)
+    text = asked_text(search, "Search", "search", "app, objective, route or team").strip()
+    st.caption(f"Refreshed {datetime.now(UTC):%H:%M:%S} UTC, and again every minute.")
+    objectives = worst_first(reads.frame("oncall/burning"))
+    if objectives.is_empty():
+        st.info(
+            "No objective has data yet. Apps get one as soon as their SERVER or CONSUMER spans arrive: "
+            "point a collector at `appfleet up`, or name files under `sources.telemetry` and run `appfleet run`."
+        )
+    firing = objectives.filter(pl.col("state").is_in(ACT_NOW))
+    worst = faults(reads, firing) if firing.height else FAULTS.to_frame()
+    routes = worst.group_by(OBJECTIVE).agg(routes=pl.col("route").str.join("\n"))
+    found = holding(
+        objectives.join(routes, on=OBJECTIVE, how="left", maintain_order="left"),
+        text,
+        ("app_id", "objective", "team", "routes"),
+    )
+    silent = holding(silent_of(reads), text, ("app_id", "team"))
+    without = holding(reads.frame("oncall/without_indicator"), text, ("app_id", "app_name", "team"))
+    if text and found.is_empty() and silent.is_empty() and without.is_empty():
+        st.info("Nothing holds this text. Clear the search to see all of yours.")
+        return
+    act_now(page, found.filter(pl.col("state").is_in(ACT_NOW)), worst)
+    headline(found)
+    if silent.height:
+        st.subheader("Silent", anchor=False)
+        st.caption(
+            "Requests were due by the app's own rhythm, none or far too few came, and chance does not explain it."
+        )
+        silent_table(silent)
+    quiet = found.filter(~pl.col("state").is_in(ACT_NOW))
+    if quiet.height:
+        st.subheader("No alert, the worst state first", anchor=False)
+        burning_table(
+            quiet, "quiet", "Objectives without an alert, the worst state first, then the least budget"
+        )
+        st.caption(formats.plural(quiet.height, "objective"))
+    if without.height:
+        without_indicator(without)
+
+
+@st.fragment(run_every=EVERY_SECONDS)
+def draw_again() -> None:
+    """The page, drawn again by itself; what fails then is said where it is, as the frame around pages no longer runs."""
+    try:
+        draw()
+    except AppfleetError as error:
+        st.error(f"{error}")
+
+
+draw_again()

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from models.comparison import four_weeks
 from models.settings import Settings
+from models.slo import worst_first
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
 from sql.local_warehouse import open_warehouse
@@ -105,7 +106,7 @@ def print_slo(console: Console, settings: Settings, app_id: str | None, clock: d
     """Objectives with budget and burn, worst first, and what is old or silent."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         print_doubts(console, warehouse, headline(warehouse), clock)
-        frame = warehouse.frame("queries/slo/status", app_id=(app_id or "").strip().lower())
+        frame = worst_first(warehouse.frame("queries/slo/status", app_id=(app_id or "").strip().lower()))
     if frame.is_empty():
         console.print(
             "No objective is published"

@@ -17,6 +17,8 @@ from typing import Any
 import polars as pl
 
 from models.people import SEE_WHOLE_BILLS, Viewer
+from models.policy import request_slices, slo_defaults
+from models.requests import ladder_ms
 from sql.publish import WHOLE_TABLE, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 
@@ -99,6 +101,7 @@ _MONTHLY_SCOPES = {
 }
 _MONEY = pl.Decimal(38, 18)
 _MONEY_BY_CURRENCY = pl.Map(pl.String, _MONEY)
+_TEXTS = pl.Map(pl.String, pl.String)
 _TYPES: dict[str, Any] = {
     **dict.fromkeys(
         (
@@ -121,6 +124,7 @@ _TYPES: dict[str, Any] = {
     "since": pl.Datetime("us", "UTC"),
     "threshold_ms": pl.UInt32,
     "burn_rate": pl.Float64,
+    "within": pl.List(pl.UInt32),
     "first_cost_date": pl.Date,
     "last_cost_date": pl.Date,
 }
@@ -178,6 +182,8 @@ def build() -> Fleet:
         _silence("desk-booking", "people", hours=7, received=3, expected=41.4),
         _silence("customs-forms", "logistics", hours=30, received=0, expected=212.4),
     ]
+    fleet.tables["core_request_slices"] = _slices()
+    fleet.tables["otel.otel_traces"] = _spans()
     fleet.tables["mart_cost_anomalies"] = _anomalies(costs)
     fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(costs, fleet.tables["core_app_telemetry_daily"])
     fleet.tables["mart_team_costs_weekly"] = _weekly(costs)
@@ -394,6 +400,64 @@ def _burns(objective: Row, burn: float | None) -> list[Row]:
             "first_bad": objective["since"],
         }
         for window, seconds in BURN_WINDOWS.items()
+    ]
+
+
+def _slices() -> list[Row]:
+    """Requests of the two apps that fire, in the five hours they have done so and just before."""
+    # app, minutes before as-of, version, route, kind, requests, errors
+    planned = [
+        ("checkout", 300, "2.1", "POST /pay", "server", 100, 30),
+        ("checkout", 5, "2.1", "POST /pay", "server", 100, 40),
+        ("checkout", 5, "2.0", "GET /cart", "server", 400, 4),
+        ("checkout", 305, "2.0", "GET /old", "server", 100, 100),
+        ("checkout", 10, "2.0", "GET /healthz", "health", 50, 50),
+        ("card-vault", 60, "7", "", "server", 80, 8),
+        ("card-vault", 120, "7", "GET /card", "server", 60, 2),
+    ]
+    bounds = len(ladder_ms(request_slices(), slo_defaults()))
+    return [
+        {
+            "slice_start": AS_OF - timedelta(minutes=minutes),
+            "app_id": app,
+            "environment": "prod",
+            "version": version,
+            "route": route,
+            "kind": kind,
+            "requests": requests,
+            "errors": errors,
+            "timed": requests,
+            "within": [requests] * bounds,
+        }
+        for app, minutes, version, route, kind, requests, errors in planned
+    ]
+
+
+FAILED_TRACE = "c0ffee" + "0" * 26
+"""The newest request of checkout that failed at its worst route and version."""
+
+
+def _spans() -> list[Row]:
+    """Requests of checkout's last five minutes: two failed ones, and a newer one that went well."""
+    return [
+        {
+            "Timestamp": AS_OF - timedelta(seconds=seconds),
+            "TraceId": trace,
+            "SpanName": "POST /pay",
+            "SpanKind": "Server",
+            "ServiceName": "checkout",
+            "ResourceAttributes": {
+                "service.name": "checkout",
+                "service.version": "2.1",
+                "deployment.environment.name": "prod",
+            },
+            "StatusCode": status,
+        }
+        for seconds, trace, status in (
+            (200, "0ld" + "0" * 29, "Error"),
+            (100, FAILED_TRACE, "Error"),
+            (50, "f" * 32, "Unset"),
+        )
     ]
 
 
@@ -631,9 +695,17 @@ def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:
             _publish(warehouse, scope, month, batches)
     signals = new_batch_id()
     insert("core_app_telemetry_daily", fleet.tables["core_app_telemetry_daily"], signals)
+    slices = new_batch_id()
+    insert("core_request_slices", fleet.tables["core_request_slices"], slices)
     publish_periods(
-        warehouse, "slices", {"core_app_telemetry_daily": signals}, dict.fromkeys(_days(), "fleet"), {}
+        warehouse,
+        "slices",
+        {"core_app_telemetry_daily": signals, "core_request_slices": slices},
+        dict.fromkeys(_days(), "fleet"),
+        {},
     )
+    spans = pl.DataFrame(fleet.tables["otel.otel_traces"], schema_overrides={"ResourceAttributes": _TEXTS})
+    warehouse.insert("otel.otel_traces", spans)
     for source in SOURCES:
         for month in sorted({row["billing_period"] for row in fleet.costs(source_name=source)}):
             _deliver(warehouse, source, month, fleet.costs(source_name=source, billing_period=month), copies)

@@ -15,11 +15,15 @@ from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
 from models.people import RIGHTS, SEE_ALL_TEAMS, SEE_WHOLE_BILLS, Viewer
+from models.policy import health_checks, request_errors, request_slices, slo_defaults
+from models.requests import classification, ladder_ms
 from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
 from sql.local_warehouse import WarehouseProcess, open_warehouse
+from sql.warehouse import bindings
 from tests.dashboards.fleet import (
     ALL_TEAMS,
+    AS_OF,
     COST_DAY,
     EVERYTHING,
     FIRST_DAY,
@@ -44,7 +48,10 @@ PARAMETERS: dict[str, Any] = {
     "before_first_day": FIRST_DAY - timedelta(days=60),
     "before_last_day": FIRST_DAY - timedelta(days=1),
     "row_limit": 1000,
-    "bounds_ms": (100, 500),
+    "bounds_ms": ladder_ms(request_slices(), slo_defaults()),
+    "apps": ("checkout",),
+    "slices": (f"{AS_OF - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}",),
+    **bindings(classification(request_errors(), health_checks())),
     "app_id": "checkout",
     "first_day": FIRST_DAY,
     "last_day": COST_DAY,

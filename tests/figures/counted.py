@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Any
 
 from tests.figures.rows import Row, Sample, month_of
@@ -564,7 +564,7 @@ def anomalies_series(s: Sample, as_of: date, newest: dict[str, date]) -> Answer:
 
 
 @query("dashboards/silent")
-def dashboards_silent(s: Sample, teams: Any, row_limit: int) -> Answer:
+def dashboards_silent(s: Sample, teams: Any) -> Answer:
     silent = sorted(
         of(s["mart_app_silences"], teams),
         key=lambda row: (-row["apps_together"], row["silent_since"], row["app_id"], row["environment"]),
@@ -573,7 +573,7 @@ def dashboards_silent(s: Sample, teams: Any, row_limit: int) -> Answer:
         *("app_id", "team", "environment", "silent_since", "received", "expected", "requests_per_day"),
         "apps_together",
     )
-    return [(*(row[name] for name in names), len(silent)) for row in silent[:row_limit]]
+    return [tuple(row[name] for name in names) for row in silent]
 
 
 @query("dashboards/as_of")
@@ -727,31 +727,15 @@ def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
 
 
 @query("oncall/burning")
-def oncall_burning(s: Sample, teams: Any, row_limit: int) -> Answer:
+def oncall_burning(s: Sample, teams: Any) -> Answer:
     own = [row for row in of(s["mart_slo_status"], teams) if row["state"] != "no_data"]
-
-    def order(row: Any) -> tuple[Any, ...]:
-        fastest = max(rate or 0 for rate in burns_of(s, row, ("1h", "6h", "3d")))
-        burn = fastest if row["state"] in ("page", "ticket") else 0
-        return (
-            row["state_rank"],
-            -burn,
-            row["budget_remaining"],
-            row["app_id"],
-            row["environment"],
-            row["objective"],
-        )
-
-    own.sort(key=order)
-    first = ("app_id", "environment", "team", "objective", "state", "since", "target", "threshold_ms", "window_days", "good", "total", "sli", "budget_remaining")  # fmt: skip
-    return [
-        (*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d")), len(own))
-        for row in own[:row_limit]
-    ]
+    own.sort(key=lambda row: (row["app_id"], row["environment"], row["objective"]))
+    first = ("app_id", "environment", "is_production", "team", "objective", "state", "since", "target", "threshold_ms", "window_days", "good", "total", "sli", "budget_remaining")  # fmt: skip
+    return [(*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d"))) for row in own]
 
 
 @query("oncall/without_indicator")
-def oncall_without_indicator(s: Sample, teams: Any, row_limit: int) -> Answer:
+def oncall_without_indicator(s: Sample, teams: Any) -> Answer:
     own = [
         r
         for r in of(s["mart_app_inventory"], teams)
@@ -764,7 +748,47 @@ def oncall_without_indicator(s: Sample, teams: Any, row_limit: int) -> Answer:
             r["app_id"],
         )
     )
-    return [(r["app_id"], r["app_name"], r["team"], r["last_seen"], len(own)) for r in own[:row_limit]]
+    return [(r["app_id"], r["app_name"], r["team"], r["last_seen"]) for r in own]
+
+
+@query("dashboards/anomalies")
+def dashboards_anomalies(s: Sample, teams: Any) -> Answer:
+    usage = [
+        row
+        for row in of(s["core_app_costs_daily"], teams, charge_category="Usage", charge_class="")
+        if row["app_id"] != "unallocated"
+    ]
+    rows = []
+    for one in of(s["mart_cost_anomalies"], teams):
+        days = (one["end_date"] - one["start_date"]).days + 1
+        own = [row for row in usage if all(row[k] == one[k] for k in ("app_id", "billing_currency"))]
+        moves = []
+        for (service,), some in groups(
+            between(own, back(one["start_date"], 28), one["end_date"]), "service_name"
+        ).items():
+            now = total(between(some, one["start_date"], one["end_date"]), "effective_cost")
+            before = total(between(some, date.min, back(one["start_date"], 1)), "effective_cost")
+            moves.append(((28 * now - days * before) * (-1 if one["impact"] < 0 else 1), service))
+        service, change = "", Decimal(0)
+        if moves:
+            most = max(move for move, _ in moves)
+            service = min(name for move, name in moves if move == most)
+            with localcontext(prec=120):
+                change = ((-most if one["impact"] < 0 else most) / 28).quantize(
+                    Decimal(1).scaleb(-18), ROUND_DOWN
+                )
+        names = ("app_id", "team", "billing_currency", "start_date", "end_date", "kind", "state", "expected_cost", "actual_cost", "impact")  # fmt: skip
+        relative = abs(one["impact"] / one["expected_cost"]) if one["expected_cost"] else Decimal("Infinity")
+        order = (
+            one["state"] != "open",
+            -one["start_date"].toordinal(),
+            -relative,
+            *(one[k] for k in ("app_id", "billing_currency")),
+            -one["end_date"].toordinal(),
+            *(one[k] for k in ("kind", "impact", "actual_cost")),
+        )
+        rows.append((order, (*(one[name] for name in names), service, change)))
+    return [row for _, row in sorted(rows)]
 
 
 @query("identities/apps")

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "finance/reconciliation": "test_bill_figures.py",
     "identities/distinct": "test_bill_figures.py",
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
+    "oncall/traces": "test_a_trace_is_named_for_what_went_wrong",
 }
 """Queries of these folders that another test counts."""
 

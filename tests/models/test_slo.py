@@ -527,3 +527,33 @@ def _assert_burn(rows: Mapping[str, Mapping[str, Any]], slices: Sequence[Slice],
                 if each.total and Fraction(each.bad, each.total) > 1 - Fraction(target)
             ]
             assert (row["bad_slices"], row["first_bad"]) == (len(over), min(over, default=None))
+
+
+def test_worst_first_is_by_state_production_burn_and_budget() -> None:
+    """Lines in their right order, each later than the one before for one reason; given in other orders, sorted back."""
+    keys = ("state", "is_production", "burn_rate_1h", "burn_rate_6h", "burn_rate_3d", "budget_remaining", "app_id", "environment", "objective")  # fmt: skip
+    lines = [
+        ("page", True, 1.0, 30.0, None, 0.5, "z", "p", "a"),
+        ("page", True, 20.0, 1.0, 1.0, -3.0, "a", "p", "a"),
+        ("page", True, 2.0, 2.0, 20.0, -2.0, "a", "p", "a"),
+        ("page", True, None, None, None, -9.0, "a", "p", "a"),
+        ("page", False, 99.0, 99.0, 99.0, -99.0, "a", "p", "a"),
+        ("ticket", True, 3.0, 1.0, 1.0, 0.9, "a", "p", "a"),
+        ("ticket", False, 9.0, 1.0, 1.0, 0.9, "a", "p", "a"),
+        ("spent", True, 1.0, 1.0, 1.0, -2.0, "b", "p", "a"),
+        ("spent", True, 50.0, 50.0, 50.0, -1.0, "a", "p", "a"),
+        ("silent", True, 0.0, 0.0, 0.0, 0.1, "a", "p", "a"),
+        ("silent", True, 0.0, 0.0, 0.0, None, "a", "p", "a"),
+        ("too_few", True, None, None, None, 0.1, "a", "p", "a"),
+        ("stale", False, None, None, None, -5.0, "a", "p", "a"),
+        ("ok", True, 0.5, 0.5, 0.5, 0.2, "a", "p", "a"),
+        ("ok", True, 0.5, 0.5, 0.5, 0.2, "b", "o", "b"),
+        ("ok", True, 0.9, 0.9, 0.9, 0.2, "b", "p", "a"),
+        ("ok", True, 0.1, 0.1, 0.1, 0.2, "b", "p", "b"),
+        ("no_data", True, None, None, None, None, "a", "p", "a"),
+    ]
+    source = random.Random(3)
+    for _ in range(20):
+        given = source.sample(lines, len(lines))
+        frame = pl.DataFrame(given, keys, orient="row", infer_schema_length=None)
+        assert slo.worst_first(frame).rows() == lines

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +26,9 @@ from models.policy import (
 )
 from models.settings import Settings
 from pipelines.compute import compute_slices
+from sql.catalog import statement
 from sql.local_warehouse import open_warehouse
+from sql.publish import WHOLE_TABLE, new_batch_id, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 
@@ -367,3 +371,87 @@ def test_the_ladder_holds_every_threshold_an_objective_names() -> None:
     assert [requests.rung(ladder, ms) for ms in (5, 300, 500, 20_000)] == [1, 8, 9, 16]
     with pytest.raises(ModelError, match="301 ms is on no slice"):
         requests.rung(ladder, 301)
+
+
+POLICY = requests.classification(request_errors(), health_checks())
+
+
+def own(warehouse: Warehouse, teams: dict[str, str]) -> None:
+    """Publishes one objective of each app, so that it has a team."""
+    batch = new_batch_id()
+    row = {"as_of": DAY, "environment": "", "objective": "availability", "state": "page", "state_rank": 1}
+    frame = pl.DataFrame(
+        [{**row, "app_id": app, "team": team, "batch_id": str(batch)} for app, team in teams.items()]
+    )
+    warehouse.insert("mart_slo_status", frame)
+    publish(
+        warehouse, "slo", WHOLE_TABLE, batches={"mart_slo_status": batch}, rows=2, sha256="x", version=DAY
+    )
+
+
+def test_a_trace_is_named_for_what_went_wrong(computed: Warehouse, spans: list[Drawn]) -> None:
+    """The newest failed request and the slowest timed one of each version and route of the slices asked for alone."""
+    own(computed, {"shop": "alpha", "mill": "beta"})
+    starts = sorted({one.at // (300 * 10**9) * 300 for one in spans})
+    asked = {(app, start) for app in ("shop", "mill") for start in starts[:40:2]}
+    want: dict[tuple[Any, ...], list[tuple[int, ...]]] = defaultdict(lambda: [(), ()])
+    for number, one in enumerate(spans, 1):
+        start = one.at // (300 * 10**9) * 300
+        if one.case.kind in ("", "health") or one.app_id != "shop" or ("shop", start) not in asked:
+            continue
+        key = (one.app_id, one.environment, one.version, route_of(one), datetime.fromtimestamp(start, UTC))
+        pair = want[key]
+        if one.case.error:
+            pair[0] = max(pair[0], (one.at, number))
+        if one.case.kind == "server" and has_end(one.duration):
+            pair[1] = max(pair[1], (one.duration, one.at, number))
+    pairs = sorted(asked)
+    parameters = {
+        "apps": [app for app, _ in pairs],
+        "slices": [f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}" for _, start in pairs],
+        **POLICY,
+    }
+    frame = computed.frame("queries/oncall/traces", teams=["alpha", "other"], **parameters)
+    assert frame.rows() == [
+        (*key, *(f"{one[-1]:032x}" if one else "" for one in pair)) for key, pair in sorted(want.items())
+    ]
+    assert any(not pair[0] for pair in want.values()) and any(not pair[1] for pair in want.values())
+    assert computed.frame("queries/oncall/traces", teams=["other"], **parameters).is_empty()
+
+
+def test_a_trace_of_a_failed_load_is_not_named(computed: Warehouse) -> None:
+    own(computed, {"shop": "alpha", "mill": "beta"})
+    later = DAY + timedelta(days=40)
+    frame = pl.DataFrame(
+        {
+            "Timestamp": [later],
+            "TraceId": ["a" * 32],
+            "SpanKind": ["Server"],
+            "StatusCode": ["Error"],
+            "ServiceName": ["shop"],
+            "x_BatchId": [str(uuid.uuid4())],
+        }
+    )
+    computed.insert("otel.otel_traces", frame)
+    asked = {"teams": ["alpha"], "apps": ["shop"], "slices": [f"{later:%Y-%m-%d %H:%M:%S}"], **POLICY}
+    assert computed.frame("queries/oncall/traces", **asked).is_empty()
+    computed.insert("otel.otel_traces", frame.drop("x_BatchId"))
+    assert computed.frame("queries/oncall/traces", **asked)["failed_trace"].to_list() == ["a" * 32]
+
+
+def test_traces_are_read_by_the_primary_key(computed: Warehouse) -> None:
+    own(computed, {"shop": "alpha", "mill": "beta"})
+    plan = "\n".join(
+        computed.frame_of(
+            f"EXPLAIN indexes = 1 {statement('queries/oncall/traces')}",
+            teams=["alpha"],
+            apps=["shop"],
+            slices=["2026-03-03 00:00:00"],
+            **POLICY,
+        ).to_series()
+    )
+    assert re.search(
+        r"PrimaryKey\s+Keys:\s+app_id\s+toStartOfFiveMinutes\(Timestamp\)\s.*Condition:[^\n]*\(app_id, toStartOfFiveMinutes\(Timestamp\)\) in 1-element set",
+        plan,
+        re.DOTALL,
+    ), plan

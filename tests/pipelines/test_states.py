@@ -247,6 +247,7 @@ def test_published_states_equal_the_oracle(warehouse: Warehouse, rows: Sequence[
 def test_suspects_are_counted_by_version_and_route(warehouse: Warehouse, rows: Sequence[Row]) -> None:
     states = published(warehouse)
     want: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
+    newest: dict[tuple[str, ...], datetime] = {}
     for key, found in states.items():
         if found["state"] not in ("page", "ticket"):
             continue
@@ -256,13 +257,18 @@ def test_suspects_are_counted_by_version_and_route(warehouse: Warehouse, rows: S
             if found["since"] <= one.slice_start < AS_OF.slice_end:
                 is_latency = key[2] == "latency"
                 pair = want[*key, one.version, one.route]
-                pair[0] += one.timed - one.within[HALF_A_SECOND] if is_latency else one.errors
+                bad = one.timed - one.within[HALF_A_SECOND] if is_latency else one.errors
+                pair[0] += bad
+                if bad:
+                    newest[*key, one.version, one.route] = max(
+                        one.slice_start, newest.get((*key, one.version, one.route), one.slice_start)
+                    )
                 pair[1] += one.timed if is_latency else one.requests
     frame = warehouse.frame(
         "queries/oncall/suspects", teams=["unassigned"], bounds_ms=list(LADDER), row_limit=9
     )
-    assert {tuple(one[:5]): list(one[5:]) for one in frame.rows()} == {
-        key: pair for key, pair in want.items() if pair[0]
+    assert {tuple(one[:5]): [*one[5:]] for one in frame.rows()} == {
+        key: [*pair, newest[key]] for key, pair in want.items() if pair[0]
     }
     first = warehouse.frame(
         "queries/oncall/suspects", teams=["unassigned"], bounds_ms=list(LADDER), row_limit=1

@@ -1,7 +1,8 @@
 -- purpose: what is at fault in the objectives that page or need a ticket: versions and routes by their bad events since the
 --   burn began
 -- parameters: teams Array(String), bounds_ms Array(UInt32) (the latency ladder), row_limit UInt32 (lines per objective)
--- columns: app_id, environment, objective, version, route (empty: rare ones pooled), bad, total
+-- columns: app_id, environment, objective, version, route (empty: rare ones pooled), bad, total,
+--   last_bad DateTime64(0) (start of the newest slice with a bad event)
 WITH
     firing AS
     (
@@ -17,19 +18,27 @@ WITH
         WHERE app_id IN (SELECT app_id FROM firing)
           AND slice_start >= (SELECT min(since) FROM firing)
           AND kind != 'health'
+    ),
+    judged AS
+    (
+        SELECT
+            f.app_id AS app_id,
+            toString(f.environment) AS environment,
+            toString(f.objective) AS objective,
+            toString(c.version) AS version,
+            toString(c.route) AS route,
+            c.slice_start AS slice_start,
+            if(isNull(f.threshold_ms), c.errors, c.timed - c.within[indexOf({bounds_ms:Array(UInt32)}, assumeNotNull(f.threshold_ms))]) AS wrong,
+            if(isNull(f.threshold_ms), c.requests, c.timed) AS events
+        FROM firing AS f
+        INNER JOIN counted AS c ON c.app_id = f.app_id AND c.environment = f.environment
+        WHERE c.slice_start >= f.since AND c.slice_start < f.as_of AND (isNull(f.threshold_ms) OR c.kind = 'server')
     )
 SELECT
-    f.app_id AS app_id,
-    toString(f.environment) AS environment,
-    toString(f.objective) AS objective,
-    toString(c.version) AS version,
-    toString(c.route) AS route,
-    sum(if(isNull(f.threshold_ms), c.errors, c.timed - c.within[indexOf({bounds_ms:Array(UInt32)}, assumeNotNull(f.threshold_ms))])) AS bad,
-    sum(if(isNull(f.threshold_ms), c.requests, c.timed)) AS total
-FROM firing AS f
-INNER JOIN counted AS c ON c.app_id = f.app_id AND c.environment = f.environment
-WHERE c.slice_start >= f.since AND c.slice_start < f.as_of AND (isNull(f.threshold_ms) OR c.kind = 'server')
-GROUP BY f.app_id, f.environment, f.objective, c.version, c.route
+    app_id, environment, objective, version, route,
+    sum(wrong) AS bad, sum(events) AS total, toDateTime64(maxIf(slice_start, wrong > 0), 0, 'UTC') AS last_bad
+FROM judged
+GROUP BY app_id, environment, objective, version, route
 HAVING bad > 0
 ORDER BY app_id, environment, objective, bad DESC, total, version, route
 LIMIT {row_limit:UInt32} BY app_id, environment, objective

@@ -1,11 +1,11 @@
--- purpose: objectives, budgets and burn of every app or of one, the worst state first, then by budget left
+-- purpose: objectives, budgets and burn of every app or of one; the order of worst is models.slo.worst_first
 -- parameters: app_id String (lower case; empty: every app)
--- columns: app_id, environment, objective, state, since DateTime64(0), target, sli, budget_remaining, burn_rate_5m,
---   burn_rate_1h, burn_rate_6h, burn_rate_3d
+-- columns: app_id, environment, is_production, objective, state, since DateTime64(0), target, sli, budget_remaining,
+--   burn_rate_5m, burn_rate_1h, burn_rate_6h, burn_rate_3d
 SELECT
-    app_id, toString(s.environment) AS environment, toString(s.objective) AS objective, toString(s.state) AS state,
-    toDateTime64(s.since, 0, 'UTC') AS since,
+    app_id, toString(s.environment) AS environment, is_production, toString(s.objective) AS objective,
+    toString(s.state) AS state, toDateTime64(s.since, 0, 'UTC') AS since,
     target, sli, budget_remaining, burn_rate_5m, burn_rate_1h, burn_rate_6h, burn_rate_3d
 FROM mart_slo_status_current AS s
 WHERE {app_id:String} IN ('', app_id)
-ORDER BY state_rank, budget_remaining NULLS LAST, app_id, environment, objective
+ORDER BY app_id, environment, objective

@@ -1,0 +1,85 @@
+"""On-call and Anomalies in a real browser: what a phone shows, a minute that passes, the way to an app and back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboards.browsing import in_table, settled, table_of
+
+pytestmark = pytest.mark.browser
+
+FIRING = "Objectives that page"
+EPISODES = "Cost anomalies"
+
+
+def refreshed(page: Page) -> str:
+    """What the page says about when it was last refreshed."""
+    return page.get_by_text(re.compile("^Refreshed ")).inner_text()
+
+
+def heads_in_sight(page: Page, label: str) -> list[str]:
+    """Heads of the columns of a table that are in sight: whole, as another one begins after them."""
+    table = table_of(page, label)
+    box = table.get_by_test_id("data-grid-canvas").first.bounding_box()
+    assert box and page.viewport_size and box["x"] + box["width"] <= page.viewport_size["width"]
+    return table.locator("th").all_text_contents()[:-1]
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "heads"),
+    [
+        ("oncall", FIRING, ["App", "State", "Since (UTC)", "Budget"]),
+        ("oncall", "Objectives without an alert", ["App", "State", "Since (UTC)", "Budget"]),
+        ("oncall", "Apps whose requests stopped", ["App", "Silent since (UTC)", "Requests since"]),
+        ("anomalies", EPISODES, ["App", "State", "Impact", "Currency"]),
+    ],
+)
+def test_on_a_phone_what_matters_is_in_sight(
+    phone: Page, address: str, path: str, label: str, heads: list[str]
+) -> None:
+    phone.goto(f"{address}/{path}")
+    settled(phone)
+    assert heads_in_sight(phone, label)[: len(heads)] == heads
+
+
+def test_a_minute_later_the_page_has_refreshed_and_keeps_what_was_chosen(view: Page, address: str) -> None:
+    view.clock.install()
+    view.goto(f"{address}/oncall?team=payments&search=card")
+    expect(table_of(view, FIRING).get_by_test_id("glide-cell-0-0")).to_have_text("card-vault")
+    settled(view)
+    before = refreshed(view)
+    view.clock.run_for(1_100)  # the server's own clock counts whole seconds
+    view.clock.fast_forward(60_000)
+    expect(view.get_by_text(before)).to_have_count(0)
+    settled(view)
+    assert refreshed(view) > before
+    assert "team=payments" in view.url and "search=card" in view.url
+    expect(view.get_by_label("Search", exact=True)).to_have_value("card")
+    expect(table_of(view, FIRING).get_by_test_id("glide-cell-0-0")).to_have_text("card-vault")
+
+
+def test_back_from_an_app_the_filters_are_still_chosen(view: Page, address: str) -> None:
+    view.goto(f"{address}/oncall?team=payments&search=card")
+    view.mouse.click(*in_table(view, FIRING, 1))
+    expect(view.get_by_role("heading", name="Card vault")).to_be_visible()
+    view.go_back()
+    expect(table_of(view, FIRING).get_by_test_id("glide-cell-0-0")).to_have_text("card-vault")
+    assert "team=payments" in view.url and len(view.context.pages) == 1
+
+
+def test_an_anomaly_opens_its_app(view: Page, address: str) -> None:
+    view.goto(f"{address}/anomalies?state=open")
+    expect(view.get_by_text("Open, above expected in EUR")).to_be_visible()
+    view.mouse.click(*in_table(view, EPISODES, 1))
+    expect(view.get_by_role("heading", name="Depot map")).to_be_visible()
+    assert len(view.context.pages) == 1
+
+
+def test_a_wrong_team_in_the_address_is_told(view: Page, address: str) -> None:
+    for page in ("oncall", "anomalies"):
+        view.goto(f"{address}/{page}?team=nobody-of-ours")
+        expect(view.get_by_text("There is no team nobody-of-ours, or it is not yours.")).to_be_visible()
+        expect(view.get_by_test_id("stDataFrame")).to_have_count(0)

@@ -1,0 +1,43 @@
+"""A table of apps: ids are text whatever they look like, and what is clicked is the id, not the place of a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import frame
+
+SCRIPT = """
+import polars as pl
+from dashboards.frame import app_table
+
+ids = [":material/delete: x", " :red[x]", '["a", "b"]', "\N{ROCKET} x", "*a* `b` <i>c</i>", "plain", "", None]
+app_table(pl.DataFrame({"n": range(8), "app_id": ids}), "table", "Apps")
+"""
+IDS = [":material/delete: x", " :red[x]", '["a", "b"]', "\N{ROCKET} x", "*a* `b` <i>c</i>", "plain", "", None]
+PLAIN = "\u2060"
+
+
+def test_an_id_that_looks_like_an_icon_or_a_list_is_shown_as_text() -> None:
+    app = AppTest.from_string(SCRIPT, default_timeout=30).run()
+    assert not app.exception
+    table = pl.from_pandas(app.dataframe[0].value)
+    assert table.columns == ["app", "n", "App id"]
+    assert table["App id"].to_list() == IDS
+    assert table["app"].to_list() == [*(PLAIN + one for one in IDS[:4] if one), *IDS[4:6], None, None]
+
+
+@pytest.mark.parametrize("app_id", IDS[:6])
+def test_a_click_opens_the_app_that_was_read_though_the_rows_have_changed(
+    monkeypatch: pytest.MonkeyPatch, app_id: str
+) -> None:
+    opened: list[Any] = []
+    [label] = frame.labels(pl.DataFrame({"app_id": [app_id]}))
+    monkeypatch.setattr(frame.st, "session_state", {"table": {"row": 3, "label": label}})
+    monkeypatch.setattr(frame.st, "query_params", AppTest.from_string("").query_params)
+    monkeypatch.setattr(frame.st, "switch_page", lambda page, query_params: opened.append((page, query_params)))
+    frame.open_clicked("table")
+    assert opened == [("views/one_app.py", {"app": app_id})]
