@@ -27,6 +27,8 @@ ACT_NOW = burn_windows().severities
 EVERY_SECONDS = 60
 SUSPECTS = 3
 """Versions and routes named for an objective that fires."""
+TRACED = 120
+"""Of the worst so many versions and routes a trace is looked up: a page must open when the whole fleet burns."""
 OBJECTIVE = ("app_id", "environment", "objective")
 CULPRIT = ("app_id", "environment", "version", "route")
 FAULTS = pl.Schema(
@@ -54,15 +56,18 @@ def headline(objectives: pl.DataFrame) -> None:
 
 
 def faults(reads: TeamReads, firing: pl.DataFrame) -> pl.DataFrame:
-    """Versions and routes at fault in what fires, the most bad events first within an objective, each with a trace.
+    """Versions and routes at fault in what fires, in its order, the most bad events first within an objective.
 
-    The trace is of the newest five minutes in which it went wrong: the newest that failed, or the slowest where the
-    objective is one of latency; empty where the rare routes are pooled, or no span of that route is kept.
+    The trace of each is of the newest five minutes in which it went wrong: the newest that failed, or the slowest where
+    the objective is one of latency; empty where the rare routes are pooled, where no span of that route is kept, and
+    beyond the first ``TRACED``.
     """
-    found = reads.frame(
+    suspects = reads.frame(
         "oncall/suspects", bounds_ms=ladder_ms(request_slices(), slo_defaults()), row_limit=SUSPECTS
     )
-    named = found.filter(pl.col("route") != "")
+    objectives = firing.select(*OBJECTIVE, is_latency=pl.col("threshold_ms").is_not_null())
+    found = objectives.join(suspects, on=OBJECTIVE, maintain_order="left_right")
+    named = found.filter(pl.col("route") != "").head(TRACED)
     if named.is_empty():
         return found.with_columns(trace=pl.lit("")).select(FAULTS.names())
     slices = named.select("app_id", "last_bad").unique().sort("app_id", "last_bad")
@@ -72,10 +77,8 @@ def faults(reads: TeamReads, firing: pl.DataFrame) -> pl.DataFrame:
         slices=tuple(slices["last_bad"].dt.strftime("%Y-%m-%d %H:%M:%S")),
         **_what_went_wrong(),
     )
-    objectives = firing.select(*OBJECTIVE, is_latency=pl.col("threshold_ms").is_not_null())
     return (
-        found.join(objectives, on=OBJECTIVE, how="left", maintain_order="left")
-        .join(
+        found.join(
             traces,
             left_on=(*CULPRIT, "last_bad"),
             right_on=(*CULPRIT, "slice_start"),
@@ -198,9 +201,12 @@ def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame) -> None:
         return
     first = worst.unique(OBJECTIVE, keep="first", maintain_order=True)
     burning_table(firing, "firing", "Objectives that page or need a ticket, the worst first", first)
-    own = firing.select(OBJECTIVE).join(worst, on=OBJECTIVE, maintain_order="left_right")
+    own = worst.join(firing, on=OBJECTIVE, how="semi", maintain_order="left")
     if own.height > firing.height:
-        st.caption("Versions and routes with the most bad events since each of them began to burn.")
+        st.caption(
+            "Versions and routes with the most bad events since each of them began to burn; "
+            f"a trace stands beside the worst {TRACED} of them, where one is kept."
+        )
         faults_table(own)
 
 

@@ -9,23 +9,12 @@ import streamlit as st
 
 from dashboards import charts, formats
 from dashboards.bill import bills_of, charges_metric, lines_table, usage_metric
-from dashboards.frame import Page, app_table, by_currency, open_page
-from dashboards.links import asked_choice
+from dashboards.frame import app_table, by_currency, chosen_team, open_page
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
 from models.comparison import Comparison, month_so_far, week_so_far
 
-ALL = "All my teams"
 MOVERS = 8
-
-
-def chosen_reads(page: Page) -> TeamReads:
-    """Reads of the chosen team, or of all of the viewer's."""
-    teams = page.viewer.teams
-    options = {"": ALL} if len(teams) > 1 else {}
-    options |= {team: team for team in teams}
-    team = asked_choice(st.container(width=320), "Team", "team", options, "team")
-    return page.reads.narrowed((team,)) if team else page.reads
 
 
 def so_far(reads: TeamReads, day: date) -> bool:
@@ -149,7 +138,7 @@ def silent_apps(reads: TeamReads) -> None:
 
 
 page = open_page("Team", "This week against last, what moved, and what to clean up.")
-reads = chosen_reads(page)
+reads = chosen_team(page, st.container(width=320))
 if so_far(reads, page.day):
     week = week_so_far(page.day)
     movers(

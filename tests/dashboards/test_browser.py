@@ -28,6 +28,7 @@ pytestmark = pytest.mark.browser
         ("app?app=checkout", "App", ["Checkout", "Objectives", "Cost by service"]),
         ("team", "Team", ["What moved", "Idle apps"]),
         ("oncall", "On-call", ["As of 20", "No indicator"]),
+        ("anomalies", "Anomalies", ["Open, above expected in EUR", "2 anomalies, open first"]),
         ("finance", "Finance", ["to the last digit", "Statement by cost centre"]),
     ],
 )
@@ -99,7 +100,7 @@ def test_a_tap_opens_an_app_on_a_phone(phone: Page, address: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["", "app?app=checkout", "team", "oncall", "finance"])
+@pytest.mark.parametrize("path", ["", "app?app=checkout", "team", "oncall", "anomalies", "finance"])
 def test_axe_finds_nothing_serious(
     browser: Browser, address: str, path: str, scheme: Literal["light", "dark"]
 ) -> None:

@@ -35,9 +35,11 @@ def test_a_click_opens_the_app_that_was_read_though_the_rows_have_changed(
     monkeypatch: pytest.MonkeyPatch, app_id: str
 ) -> None:
     opened: list[Any] = []
-    [label] = frame.labels(pl.DataFrame({"app_id": [app_id]}))
+    [label] = frame.app_labels(pl.Series([app_id]))
     monkeypatch.setattr(frame.st, "session_state", {"table": {"row": 3, "label": label}})
-    monkeypatch.setattr(frame.st, "query_params", AppTest.from_string("").query_params)
-    monkeypatch.setattr(frame.st, "switch_page", lambda page, query_params: opened.append((page, query_params)))
+    monkeypatch.setattr(type(frame.st.query_params), "to_dict", lambda _: {"team": "people"})
+    monkeypatch.setattr(
+        frame.st, "switch_page", lambda page, query_params: opened.append((page, query_params))
+    )
     frame.open_clicked("table")
-    assert opened == [("views/one_app.py", {"app": app_id})]
+    assert opened == [("views/one_app.py", {"team": "people", "app": app_id})]
