@@ -29,7 +29,7 @@ def headline(episodes: pl.DataFrame) -> None:
             if part.height:
                 total = exact_total(part["impact"])
                 place.metric(
-                    f"Open, {word} expected in {currency}",
+                    f"Open, {word} expected in {formats.as_text(currency)}",
                     formats.money(total, currency),
                     formats.plural(part.height, "anomaly", "anomalies"),
                     delta_color="off",

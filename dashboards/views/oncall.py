@@ -281,7 +281,7 @@ def draw_again() -> None:
     try:
         draw()
     except AppfleetError as error:
-        st.error(f"{error}")
+        st.error(formats.as_text(str(error)))
 
 
 draw_again()

@@ -104,7 +104,7 @@ def test_an_address_that_asks_for_what_is_not_mine_is_told(
     run: Run, full_workspace: Path, key: str, value: str, noun: str
 ) -> None:
     app = run(full_workspace, "anomalies", viewer=Viewer(teams=("insights", "people")), **{key: value})
-    assert f"There is no {noun} `{value}`, or it is not yours" in app.error[0].value
+    assert f"There is no {noun} “{value}”, or it is not yours" in app.error[0].value
     assert not app.dataframe
 
 

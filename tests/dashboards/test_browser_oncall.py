@@ -80,5 +80,5 @@ def test_an_anomaly_opens_its_app(view: Page, address: str) -> None:
 def test_a_wrong_team_in_the_address_is_told(view: Page, address: str) -> None:
     for page in ("oncall", "anomalies"):
         view.goto(f"{address}/{page}?team=nobody-of-ours")
-        expect(view.get_by_text("There is no team nobody-of-ours, or it is not yours.")).to_be_visible()
+        expect(view.get_by_text("There is no team “nobody-of-ours”, or it is not yours.")).to_be_visible()
         expect(view.get_by_test_id("stDataFrame")).to_have_count(0)

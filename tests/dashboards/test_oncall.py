@@ -143,7 +143,7 @@ def test_team_and_search_narrow_every_table(
 
 def test_a_team_that_is_not_mine_is_told_and_shows_nothing(run: Run, full_workspace: Path) -> None:
     app = run(full_workspace, "oncall", viewer=Viewer(teams=("people", "insights")), team="payments")
-    assert "There is no team `payments`, or it is not yours" in app.error[0].value
+    assert "There is no team “payments”, or it is not yours" in app.error[0].value
     assert not app.dataframe and not app.metric
 
 
