@@ -450,6 +450,7 @@ def test_traces_are_read_by_the_primary_key(computed: Warehouse) -> None:
             **POLICY,
         ).to_series()
     )
+    assert re.search(r"Partition\s+Keys:[^C]*toDate\(Timestamp\)", plan), plan
     assert re.search(
         r"PrimaryKey\s+Keys:\s+app_id\s+toStartOfFiveMinutes\(Timestamp\)\s.*Condition:[^\n]*\(app_id, toStartOfFiveMinutes\(Timestamp\)\) in 1-element set",
         plan,
