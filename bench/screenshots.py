@@ -1,4 +1,4 @@
-"""Pictures of the five pages of a running dashboard, for the README.
+"""Pictures of the pages of a running dashboard, for the README.
 
 Needs a Chromium, and `make run` in another terminal: ``python -m bench.screenshots --app claim-checker``.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-PAGES = {"fleet": "", "app": "app", "team": "team", "on-call": "oncall", "finance": "finance"}
+PAGES = {"fleet": "", "app": "app", "team": "team", "on-call": "oncall", "anomalies": "anomalies", "finance": "finance"}
 """Name of the picture and address of the page; the first page is the root."""
 WIDTH, HEIGHT = 1280, 900
 LONGEST = 2200

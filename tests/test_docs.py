@@ -164,7 +164,7 @@ def test_an_own_bill_stands_within_the_first_screen_after_the_two_commands() -> 
 
 def test_each_page_has_a_picture_of_modest_size() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\((docs/screenshots/[^)]+\.png)\)", README)
-    assert [Path(one).stem for one in pictures] == ["fleet", "app", "team", "on-call", "finance"]
+    assert [Path(one).stem for one in pictures] == ["fleet", "app", "team", "on-call", "anomalies", "finance"]
     for one in [*pictures, "docs/data-way.svg"]:
         assert (ROOT / one).stat().st_size < PICTURE_BYTES
 
