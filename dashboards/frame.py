@@ -21,6 +21,7 @@ from models import age
 from models.people import Viewer
 from models.policy import watermark_policy
 from models.statement_csv import csv_bytes
+from sql.damage import losses, marks
 from sql.workspace import named_workspace
 
 if TYPE_CHECKING:
@@ -99,7 +100,13 @@ def open_page(title: str, question: str) -> Page:
 
 
 def _say_what_is_doubtful(page: Page, note: str) -> None:
-    """A banner for figures beyond the set age, and what cannot be known about their moment."""
+    """A banner for figures some of whose rows are lost or that are beyond the set age, and what cannot be known."""
+    for sentence in marks(losses(page.reads.shortly("damage/lost_rows", with_slices=False))):
+        st.error(sentence)
+    for step in page.reads.shortly("damage/failed_steps")["step"]:
+        st.error(
+            f"The last pass failed at {step}: what is made from it is from before. `appfleet doctor` says why."
+        )
     for sentence in age.warnings(
         cost_day=page.cost_day,
         telemetry_end=page.telemetry_end,

@@ -8,7 +8,7 @@ here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,13 +53,23 @@ class TeamReads:
                 stand in for the viewer's teams or rights.
             WarehouseError: the warehouse cannot be reached or refuses the statement.
         """
+        scope = self._scope(name, parameters)
+        return _remembered(str(self.workspace), self.mark, name, scope, tuple(sorted(parameters.items())))
+
+    def shortly(self, name: str, /, **parameters: Hashable) -> pl.DataFrame:
+        """As ``frame``, for what may change without a release: remembered for a minute and no longer."""
+        return _remembered_shortly(
+            str(self.workspace), name, self._scope(name, parameters), tuple(sorted(parameters.items()))
+        )
+
+    def _scope(self, name: str, parameters: Collection[str]) -> tuple[tuple[str, Any], ...]:
         scope = _scope(name, self.viewer)
         taken = sorted(({TEAMS} | set(RIGHTS)) & set(parameters))
         if taken:
             raise ConfigurationError(
                 f"{', '.join(taken)} of sql/queries/{name}.sql comes from the viewer: no page may set it"
             )
-        return _remembered(str(self.workspace), self.mark, name, scope, tuple(sorted(parameters.items())))
+        return scope
 
     def narrowed(self, teams: tuple[str, ...]) -> TeamReads:
         """The same reads for some of the viewer's teams; a team the viewer does not have is left out."""
@@ -103,6 +113,16 @@ def _scope(name: str, viewer: Viewer) -> tuple[tuple[str, Any], ...]:
 def _remembered(
     workspace: str,
     mark: str,  # in the key: a new release is a new key
+    name: str,
+    scope: tuple[tuple[str, Any], ...],
+    parameters: tuple[tuple[str, Any], ...],
+) -> pl.DataFrame:
+    return _connection(workspace).frame(name, dict((*parameters, *scope)))
+
+
+@st.cache_data(max_entries=_KEPT_RESULTS, ttl=60, show_spinner=False)
+def _remembered_shortly(
+    workspace: str,
     name: str,
     scope: tuple[tuple[str, Any], ...],
     parameters: tuple[tuple[str, Any], ...],

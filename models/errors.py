@@ -9,6 +9,7 @@ traceback belongs in it. The exit code of the command is the error's own::
     |   +-- ObjectRefused         3  one object of a source, with its position
     +-- WarehouseError            1  the warehouse refused or failed a statement
     |   +-- StatementRefused      2  a reader's statement that is not a plain read
+    |   +-- DamagedData           1  bytes of a published table cannot be read any more
     |   +-- MigrationError        1  the schema is not the one the code expects
     +-- LeaseHeld                 1  somebody else writes this scope now
     +-- ControlTotalError         1  two independent counts disagree: nothing is published
@@ -17,6 +18,8 @@ traceback belongs in it. The exit code of the command is the error's own::
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class AppfleetError(Exception):
@@ -62,6 +65,14 @@ class StatementRefused(WarehouseError):
     exit_code = 2
 
 
+class DamagedData(WarehouseError):
+    """What a table has on disk cannot be read any more; ``part`` is the folder of it, as the engine names it."""
+
+    def __init__(self, message: str, code: int | None = None, part: str = "") -> None:
+        self.part = part
+        super().__init__(message, code)
+
+
 class MigrationError(WarehouseError):
     """The schema in the warehouse is not the one this code expects."""
 
@@ -81,6 +92,13 @@ class DiskFull(AppfleetError):
         super().__init__(
             f"the disk of {place} is full: make room and run again; what was published stays, and no input is refused"
         )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error is that of a disk, or of somebody's share of it, without room."""
+    return isinstance(error, DiskFull) or (
+        isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    )
 
 
 class ModelError(AppfleetError):

@@ -60,6 +60,8 @@ class Done:
     set_aside: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    standing: tuple[str, ...] = ()
+    """Every note that holds; ``notes`` are those of them that are news."""
     facts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -70,15 +72,13 @@ def _billing(ask: Ask) -> Done:
         billing.ingest_source(ask.warehouse, settings, source, months=ask.periods)
         for source in settings.billing
     ]
-    notes = [
-        *(
-            f"{one.source} {period.period:%Y-%m}: {period.reason}"
-            for one in outcomes
-            for period in one.periods
-            if period.state in ("superseded", "vanished")
-        ),
-        *(f"{one.source}: {note}" for one in outcomes for note in (*one.notes, *one.repairs)),
+    kept = [
+        f"{one.source} {period.period:%Y-%m}: {period.reason}"
+        for one in outcomes
+        for period in one.periods
+        if period.state in ("superseded", "vanished")
     ]
+    notes = [f"{one.source}: {note}" for one in outcomes for note in (*one.notes, *one.repairs)]
     return Done(
         rows={"raw_focus_costs": sum(one.rows for one in outcomes)},
         published=sum(len(one.published) for one in outcomes),
@@ -87,7 +87,8 @@ def _billing(ask: Ask) -> Done:
         sums=total(one.sums for one in outcomes),
         refused=tuple(f"{one.source}: {refusal}" for one in outcomes for refusal in one.refusals),
         held=tuple(period.reason for one in outcomes for period in one.held),
-        notes=tuple(notes),
+        notes=(*kept, *notes),
+        standing=(*kept, *(f"{one.source}: {note}" for one in outcomes for note in one.standing)),
     )
 
 
@@ -121,7 +122,9 @@ def _computed(step: str, work: Callable[[Ask], Outcome]) -> Callable[[Ask], Done
             unchanged=outcome.unchanged,
             periods=tuple(sorted({release.period for release in outcome.releases})),
             sums=total(release.sums for release in outcome.releases),
+            refused=outcome.refused,
             notes=outcome.notes,
+            standing=outcome.notes,
         )
 
     return done

@@ -203,6 +203,24 @@ def collect(warehouse: Warehouse, releases: Sequence[Release]) -> None:
         )
 
 
+def withdraw(warehouse: Warehouse, release: Release) -> None:
+    """Publishes a release of computed tables once more as made from nothing known, so that it is computed again.
+
+    Readers see what they saw until then. The caller holds the lease of the scope, or of the pass.
+    """
+    publish(
+        warehouse,
+        release.scope,
+        release.period,
+        batches=release.batches,
+        rows=release.rows,
+        sha256="",
+        version=release.version,
+        sums=release.sums,
+        residues=release.residues,
+    )
+
+
 @contextmanager
 def lease(
     workspace: Path, scope: str, wait_seconds: float = 0.0, waiting: Callable[[str], None] = lambda _: None

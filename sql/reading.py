@@ -6,14 +6,17 @@ digits and no exponent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
-from models.errors import StatementRefused
+from models.errors import StatementRefused, WarehouseError
+from sql.damage import failures, lost_rows, marks
 from sql.guard import admit
 from sql.local_warehouse import open_warehouse
 from sql.tokens import tokens
-from sql.warehouse import Settings
+from sql.warehouse import Settings, Warehouse
 
 OutputFormat = Literal["table", "csv", "json"]
 
@@ -38,10 +41,16 @@ _FORMATS: dict[str, tuple[str, Settings]] = {
 }
 
 
-def read_only(workspace: Path, text: str, output_format: OutputFormat = "table") -> str:
+def read_only(
+    workspace: Path,
+    text: str,
+    output_format: OutputFormat = "table",
+    note: Callable[[str], None] = lambda _: None,
+) -> str:
     """Answer to one read statement: a table for people, CSV with names, or a JSON array of objects.
 
-    Decimals are written with all their digits (in JSON as strings, since a JSON reader would round them).
+    Decimals are written with all their digits (in JSON as strings, since a JSON reader would round them). ``note`` is told what is published and
+    not whole any more, whatever was asked for.
 
     Raises:
         StatementRefused: it is not one plain read.
@@ -50,8 +59,20 @@ def read_only(workspace: Path, text: str, output_format: OutputFormat = "table")
     admit(text)
     _refuse_format(text)
     name, settings = _FORMATS[output_format]
-    with open_warehouse(workspace, "reader") as warehouse:
-        return warehouse.text(_bare(text), name, settings).decode("utf-8", "replace")
+    with open_warehouse(workspace, "reader") as warehouse, ThreadPoolExecutor(1, "look-for-losses") as beside:
+        looking = beside.submit(_marks, warehouse)
+        answer = warehouse.text(_bare(text), name, settings).decode("utf-8", "replace")
+        for sentence in looking.result():
+            note(sentence)
+        return answer
+
+
+def _marks(warehouse: Warehouse) -> list[str]:
+    try:
+        lost = lost_rows(warehouse.frame)
+        return [*marks(lost), *failures(warehouse.frame, lost)]
+    except WarehouseError as error:
+        return [f"Not known to be whole: {error}."]
 
 
 def _refuse_format(text: str) -> None:

@@ -24,8 +24,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error, Operati
 from clickhouse_connect.driver.httputil import default_pool_manager
 from urllib3.exceptions import HTTPError
 
-from models.errors import DiskFull, StatementRefused, WarehouseError
+from models.errors import DamagedData, DiskFull, StatementRefused, WarehouseError
 from sql.catalog import statement
+from sql.damage import placed
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
 
@@ -38,6 +39,9 @@ _THIS_MACHINE = ("127.0.0.1", "localhost")
 _READONLY = 164
 _NOT_ENOUGH_SPACE = 243
 _NO_SPACE_LEFT = "No space left on device"
+_PART = re.compile(r"/[^\s\"']*?/store/[0-9a-f]{3}/[0-9a-f-]{36}/[^/\s\"']+/")
+_DAMAGED = frozenset({32, 33, 40, 74, 76, 89, 107, 117, 131, 226, 228, 246, 271, 432, 1001})
+"""Codes by which the engine says that a file it wrote is shorter than it was, has another checksum, or is gone."""
 _ENGINE_PREFIX = re.compile(r"^.*?DB::(?:\w*)Exception: ", re.DOTALL)
 
 Settings = Mapping[str, str | int | float]
@@ -81,7 +85,7 @@ class Warehouse:
 
     def frame_of(self, text: str, settings: Settings | None = None, **parameters: Any) -> pl.DataFrame:
         """Result of a statement given as text; values are bound, never formatted in."""
-        with _named_errors():
+        with self._named_errors():
             table = self._client.query_arrow(
                 text, parameters=bindings(parameters), settings=dict(settings or {})
             )
@@ -95,14 +99,14 @@ class Warehouse:
 
     def execute_text(self, text: str, settings: Settings | None = None, **parameters: Any) -> None:
         """Runs a statement given as text for its effect."""
-        with _named_errors():
+        with self._named_errors():
             self._client.raw_query(text, parameters=bindings(parameters), settings=dict(settings or {}))
 
     def insert(self, table: str, frame: pl.DataFrame) -> None:
         """Inserts a frame whose columns are named as the table's; missing ones take their defaults."""
         if frame.is_empty():
             return
-        with _named_errors():
+        with self._named_errors():
             self._client.raw_insert(
                 table, frame.columns, insert_block=_arrow_stream(frame), fmt="ArrowStream"
             )
@@ -111,7 +115,7 @@ class Warehouse:
         self, name: str, output_format: str, settings: Settings | None = None, **parameters: Any
     ) -> Generator[bytes, None, None]:
         """Result of ``sql/<name>.sql`` as blocks of a ClickHouse output format, as they come."""
-        with _named_errors():
+        with self._named_errors():
             answer = cast(
                 BinaryIO,
                 self._client.raw_stream(
@@ -135,7 +139,7 @@ class Warehouse:
         settings: Settings | None = None,
     ) -> None:
         """Inserts blocks of a ClickHouse format, columns matched by their names."""
-        with _named_errors():
+        with self._named_errors():
             self._client.raw_insert(
                 table, insert_block=blocks, settings=dict(settings or {}), fmt=input_format
             )
@@ -144,7 +148,7 @@ class Warehouse:
         self, text: str, output_format: str, settings: Settings | None = None, **parameters: Any
     ) -> bytes:
         """Result of a statement as the bytes of a ClickHouse output format."""
-        with _named_errors():
+        with self._named_errors():
             return bytes(
                 self._client.raw_query(
                     text, parameters=bindings(parameters), settings=dict(settings or {}), fmt=output_format
@@ -154,6 +158,23 @@ class Warehouse:
     def close(self) -> None:
         """Ends the connection."""
         self._client.close()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """As the function of this name; what cannot be read any more is told by source and month."""
+        try:
+            with _named_errors():
+                yield
+        except DamagedData as error:
+            raise placed(self._unplaced, error) from error
+
+    def _unplaced(self, name: str, /, **parameters: Any) -> pl.DataFrame:
+        """As ``frame``, for finding out what is damaged: damage met on the way is not looked into further."""
+        with _named_errors():
+            table = self._client.query_arrow(statement(name), parameters=bindings(parameters))
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
 
 def _text_made_sound(table: pa.Table) -> pa.Table:
@@ -228,6 +249,7 @@ def _named_errors() -> Iterator[None]:
                 "the warehouse went away while a statement ran: run the command again; what was published stays"
             ) from error
         _refuse_full_disk(error, error.code)
+        _refuse_damage(error, error.code)
         raise WarehouseError(one_line(str(error)), error.code) from error
     except (ClickHouseError, Error) as error:
         sentence = one_line(str(error))
@@ -235,6 +257,7 @@ def _named_errors() -> Iterator[None]:
         _refuse_full_disk(error, code)
         if code == _READONLY:
             raise StatementRefused(sentence, code) from error
+        _refuse_damage(error, code)
         raise WarehouseError(sentence, code) from error
     except HTTPError as error:
         raise WarehouseError(f"the answer of the warehouse broke off: {one_line(str(error), 200)}") from error
@@ -244,6 +267,13 @@ def _refuse_full_disk(error: Exception, code: int | None) -> None:
     """A disk without room is nobody's input: said as such, wherever in the engine it was met."""
     if code == _NOT_ENOUGH_SPACE or _NO_SPACE_LEFT in str(error):
         raise DiskFull("the warehouse") from error
+
+
+def _refuse_damage(error: Exception, code: int | None) -> None:
+    """Bytes of a part that are not what was written: told apart from bytes of the input."""
+    part = _PART.search(str(error)) if code in _DAMAGED else None
+    if part:
+        raise DamagedData(one_line(str(error)), code, part[0]) from error
 
 
 def one_line(message: str, limit: int = 600) -> str:

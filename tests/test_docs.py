@@ -124,9 +124,7 @@ def test_every_column_of_the_statement_is_listed() -> None:
 
 def test_every_check_of_the_doctor_is_described() -> None:
     operations = _document("operations")
-    checks = set(re.findall(r'Finding\(\s*"([^"]+)"', Path(doctor.__file__).read_text(encoding="utf-8")))
-    assert checks
-    assert not sorted(check for check in checks if f"| {check} |" not in operations)
+    assert not sorted(check for check in doctor.CHECKS if f"| {check} |" not in operations)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

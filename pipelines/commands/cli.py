@@ -9,14 +9,16 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from models.errors import AppfleetError, ConfigurationError
+from models.errors import AppfleetError, ConfigurationError, DiskFull, is_disk_full
 from models.readers import Reader
+from models.text import visible
 
 app = typer.Typer(
     name="appfleet",
@@ -38,6 +40,14 @@ WorkspaceOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+class PlainConsole(Console):
+    """Prints text that came from outside as text: what would move the cursor, colour or hide something is written out."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """As the console's own, of visible characters."""
+        return super().render_str(visible(text), **options)
 
 
 class DeliveryAction(StrEnum):
@@ -156,7 +166,13 @@ def sql(
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
-    sys.stdout.write(read_only(settings.root, text, output_format.value))
+    notes: list[str] = []
+    answer = read_only(settings.root, text, output_format.value, notes.append)
+    if output_format is OutputFormat.table:  # for people; the others are exact
+        answer = "\n".join(visible(line) for line in answer.split("\n"))
+    sys.stdout.write(answer)
+    for sentence in notes:
+        sys.stderr.write(f"appfleet: {visible(sentence)}\n")
 
 
 @app.command()
@@ -241,18 +257,43 @@ def deliveries(
 
 @app.command()
 def doctor(workspace: WorkspaceOption = None) -> None:
-    """Check control totals, rejects, spans without a resource and stale sources; say what to do."""
+    """Look at everything that may be wrong, lost or old, and say what to do; 1 where something failed."""
     from pipelines.commands.doctor import findings
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
-    found = findings(settings, datetime.now(UTC))
+    found = list(findings(settings, datetime.now(UTC)))
     table = Table("check", "finding", "what to do")
-    for one in found:
-        table.add_row(one.check, one.sentence, one.advice)
+    for check, one in found:
+        table.add_row(check, one.sentence, one.advice)
     _console().print(table)
-    if any(one.is_failure for one in found):
+    if any(one.is_failure for _, one in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(
+    source: Annotated[
+        str | None, typer.Option(help="Only this source; default: whatever is lost.", show_default=False)
+    ] = None,
+    month: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this month of it, YYYY-MM; a bill's is loaded even if nothing is lost.",
+            show_default=False,
+        ),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a run in this workspace.")] = 600.0,
+) -> None:
+    """Load again what is lost from the warehouse, from its source, and compute what follows."""
+    from pipelines.commands.rebuild import rebuild as load_again
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    code = load_again(_console(), settings, source, _month(month) if month else None, wait)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -276,7 +317,7 @@ def _console() -> Console:
     Names of files and apps are printed as they are, never as markup, and a sentence is never broken into lines.
     """
     width = None if sys.stdout.isatty() else UNCUT_WIDTH
-    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
+    return PlainConsole(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def _make(folder: Path) -> None:
@@ -320,12 +361,16 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except AppfleetError as error:
-        sys.stderr.write(f"appfleet: {error}\n")
+        sys.stderr.write(f"appfleet: {visible(str(error))}\n")
         sys.exit(error.exit_code)
     except OSError as error:
+        if is_disk_full(error):
+            where = visible(str(error.filename)) if error.filename else "what appfleet writes to"
+            sys.stderr.write(f"appfleet: {DiskFull(where)}\n")
+            sys.exit(DiskFull.exit_code)
         if error.filename is None:
             raise
-        sys.stderr.write(f"appfleet: {error.filename}: {error.strerror}\n")
+        sys.stderr.write(f"appfleet: {visible(str(error.filename))}: {error.strerror}\n")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("appfleet: stopped\n")

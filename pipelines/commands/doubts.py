@@ -13,6 +13,7 @@ import polars as pl
 
 from models import age
 from models.policy import watermark_policy
+from sql.damage import failures, lost_rows, marks
 from sql.warehouse import Warehouse
 
 SILENT_SHOWN = 20
@@ -25,6 +26,7 @@ def headline(warehouse: Warehouse) -> dict[str, Any]:
 
 def doubts(warehouse: Warehouse, counts: Mapping[str, Any], clock: datetime) -> Iterator[str]:
     """What stands beside the published figures at a moment, of which ``counts`` are; nothing where all is well."""
+    yield from broken_sentences(warehouse)
     yield from age.warnings(
         cost_day=counts["cost_day"],
         telemetry_end=counts["telemetry_until"],
@@ -32,6 +34,13 @@ def doubts(warehouse: Warehouse, counts: Mapping[str, Any], clock: datetime) -> 
         policy=watermark_policy(),
     )
     yield from silent_sentences(warehouse)
+
+
+def broken_sentences(warehouse: Warehouse) -> Iterator[str]:
+    """What is published and not whole any more, and what the last pass failed at."""
+    lost = lost_rows(warehouse.frame)
+    yield from marks(lost)
+    yield from failures(warehouse.frame, lost)
 
 
 def silent_sentences(warehouse: Warehouse) -> Iterator[str]:

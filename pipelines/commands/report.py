@@ -20,6 +20,8 @@ class StepReport:
     refused: tuple[str, ...]
     held: tuple[str, ...]
     notes: tuple[str, ...]
+    standing: tuple[str, ...] = ()
+    """Every note that holds; ``notes`` are those of them that are news."""
     failed: str | None = None
     exit_code: int = 0
 

@@ -6,18 +6,22 @@ Knows the order of the steps and when a pass ends; what a step does is ``pipelin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from models.errors import AppfleetError
+from models.errors import AppfleetError, DamagedData, DiskFull, is_disk_full
 from models.settings import Settings
 from pipelines.commands.report import PassReport, StepReport
+from pipelines.commands.said import keep, said
 from pipelines.commands.telling import Teller, telling
 from pipelines.steps import STEPS, Step
 from pipelines.told import take
 from pipelines.work import CHECKS, WORK, Ask, Done
+from sql.damage import Damage, lost_rows
 from sql.local_warehouse import open_warehouse
-from sql.publish import lease
+from sql.publish import heads, lease, withdraw
+from sql.warehouse import Warehouse
 
 
 def run_pass(
@@ -29,7 +33,7 @@ def run_pass(
     wait_seconds: float = 600.0,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> PassReport:
-    """Runs ``steps`` in their order; a failed step ends the pass, refused input does not.
+    """Runs ``steps`` in their order; what reads from a step that failed is left as it was, and so is what follows from it.
 
     Raises:
         LeaseHeld: another pass runs in this workspace for longer than ``wait_seconds``.
@@ -41,14 +45,53 @@ def run_pass(
         telling(settings) as teller,
         open_warehouse(settings.root, role="writer") as warehouse,
     ):
+        before = said(warehouse)
+        lost = _lost(warehouse)
+        again = _withdrawn(warehouse, lost)
+        bills = [str(one) for one in lost if one.scope.startswith("billing/")]
+        unknown: set[str] = set()
+        if bills and "billing" not in steps:  # whose check would say it
+            unknown |= set(STEPS["billing"].tables)
         for step in STEPS.values():
             if step.name not in steps:
                 continue
+            if unknown & set(step.reads):
+                unknown |= set(step.tables)
+                if "billing" not in steps and bills:
+                    done.append(_not_run(step, f"{bills[0]}; nothing is computed from less"))
+                    report(done[-1])
+                continue
             done.append(_run_step(Ask(warehouse, settings, datetime.now(UTC), as_of), step, teller))
+            done[-1] = replace(done[-1], notes=(*again.get(step.name, ()), *done[-1].notes))
             report(done[-1])
+            keep(warehouse, done[-1], before)
             if done[-1].failed:
-                break
+                unknown |= set(step.tables)
     return PassReport(tuple(done), time.monotonic() - started)
+
+
+def _lost(warehouse: Warehouse) -> list[Damage]:
+    """Releases some of whose rows are lost; none where not even that can be read, which the steps say that read it."""
+    try:
+        return lost_rows(warehouse.frame, with_slices=True)
+    except DamagedData:
+        return []
+
+
+def _withdrawn(warehouse: Warehouse, lost: Sequence[Damage]) -> dict[str, list[str]]:
+    """Has every release of computed tables whose rows are lost computed again, and says so by step."""
+    computed = {(one.scope, one.period): one for one in lost if "/" not in one.scope}
+    said_of: dict[str, list[str]] = {}
+    for release in heads(warehouse) if computed else []:
+        one = computed.get((release.scope, release.period))
+        if one:
+            withdraw(warehouse, release)
+            said_of.setdefault(release.scope, []).append(f"{one.place}: {one.what}; it is computed again")
+    return said_of
+
+
+def _not_run(step: Step, why: str) -> StepReport:
+    return StepReport(step.name, 0.0, 0, 0, 0, (), (), (), failed=why, exit_code=1)
 
 
 def _run_step(ask: Ask, step: Step, teller: Teller) -> StepReport:
@@ -59,12 +102,19 @@ def _run_step(ask: Ask, step: Step, teller: Teller) -> StepReport:
         done = WORK[step.name](ask)
         blocking = [check for check in CHECKS.get(step.name, ()) if check.blocks]
         wrong = {check.name: check.wrong(ask.warehouse, ask.clock) for check in blocking}
-        for name in (name for name, sentences in wrong.items() if sentences):
+        red = [sentence for sentences in wrong.values() for sentence in sentences]
+        if red:
             exit_code = 1
-            failed = f"the check {name} is red; what follows was not computed (`appfleet doctor` says more)"
+            more = f" (and {len(red) - 1} more: `appfleet doctor`)" if len(red) > 1 else ""
+            failed = f"{red[0]}{more}; what follows from it was not computed"
         teller.tell(ask.warehouse, step, done, time.monotonic() - started, before, wrong)
     except AppfleetError as error:
         failed, exit_code = str(error), error.exit_code
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        full = DiskFull(str(ask.settings.state))
+        failed, exit_code = str(full), full.exit_code
     return StepReport(
         step=step.name,
         seconds=time.monotonic() - started,
@@ -74,6 +124,7 @@ def _run_step(ask: Ask, step: Step, teller: Teller) -> StepReport:
         refused=tuple(dict.fromkeys((*done.refused, *done.set_aside))),
         held=tuple(dict.fromkeys(done.held)),
         notes=tuple(dict.fromkeys(done.notes)),
+        standing=tuple(dict.fromkeys(done.standing)),
         failed=failed,
         exit_code=exit_code,
     )

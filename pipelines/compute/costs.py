@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -15,6 +15,7 @@ from models.focus import currencies
 from models.money import exact_total
 from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert
+from sql.damage import Damage, lost_rows
 from sql.publish import (
     WHOLE_TABLE,
     Release,
@@ -157,10 +158,21 @@ def _attributed_equals_billed(
 
 
 def damaged_totals(warehouse: Warehouse) -> list[str]:
-    """Sentences on months whose rows in the table are no longer those of their release."""
-    totals = warehouse.frame("queries/billing/control_totals")
+    """Sentences on months of a bill whose rows in the table are no longer those of their release, by count or by sum."""
+    lost = [one for one in lost_rows(warehouse.frame) if one.scope.startswith("billing/")]
+    return [str(one) for one in (*lost, *changed_totals(warehouse, lost))]
+
+
+def changed_totals(warehouse: Warehouse, lost: Collection[Damage] = ()) -> list[Damage]:
+    """Months of a bill whose sums in the table are no longer those of their release, but for those known to be ``lost``."""
+    totals = warehouse.frame("queries/billing/control_totals").filter(pl.col("damage") != 0)
+    places = {(one.scope, one.period) for one in lost}
     return [
-        f"{row['source_name']} {row['billing_period']:%Y-%m}: {row['metric']} was published as "
-        f"{row['billing_currency']} {row['published']:f}, the table holds {row['held']:f}"
-        for row in totals.filter(pl.col("damage") != 0).iter_rows(named=True)
+        Damage(scope, row["billing_period"], what)
+        for row in totals.iter_rows(named=True)
+        if (scope := f"billing/{row['source_name']}", row["billing_period"]) not in places
+        and (
+            what := f"{row['metric']} was published as {row['billing_currency']} {row['published']:f}, "
+            f"the table holds {row['held']:f}"
+        )
     ]

@@ -39,6 +39,8 @@ class Outcome:
     releases: tuple[Release, ...] = ()
     unchanged: int = 0
     notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    """What stays as it was because of what it would be made from."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

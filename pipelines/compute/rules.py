@@ -21,7 +21,7 @@ DECIDING_CODE = ("models", "pipelines.compute")
 """Packages whose code decides answers."""
 
 SERVING = frozenset(
-    {"app", "dashboards", "doctor", "finance", "fleet", "ledger", "oncall", "summary", "team"}
+    {"app", "damage", "dashboards", "doctor", "finance", "fleet", "ledger", "oncall", "summary", "team"}
 )
 """Folders of queries that only show what was computed."""
 

@@ -10,6 +10,7 @@ from models import requests
 from models.policy import health_checks, request_errors, request_slices, slo_defaults
 from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
+from sql.damage import lost_records
 from sql.publish import (
     collect,
     heads,
@@ -31,13 +32,17 @@ def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, st
 def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:
     """Publishes the slices, daily activity and resources of each day whose telemetry changed.
 
-    All changed days are written by one statement per table and published by one insert.
+    All changed days are written by one statement per table and published by one insert. A day some of whose records are
+    lost stays as it was: less would be taken for quiet.
     """
     known, new = telemetry_days(warehouse)
     asked = [day for day in known if days is None or day in days]
     changed = {day: new[day] for day in sorted(asked) if day in new}
+    lost = lost_records(warehouse.frame, list(changed)) if changed else []
+    refused = tuple(f"{one}; slices of the day stay as they were" for one in lost)
+    changed = {day: print_ for day, print_ in changed.items() if day not in {one.period for one in lost}}
     if not changed:
-        return Outcome(unchanged=len(asked))
+        return Outcome(unchanged=len(asked), refused=refused)
     policy = requests.classification(request_errors(), health_checks())
     parameters: dict[str, dict[str, Any]] = {
         "core_request_slices": {**policy, **requests.slicing(request_slices(), slo_defaults())},
@@ -54,4 +59,4 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
         releases = publish_periods(warehouse, "slices", batches, changed, rows)
         collect(warehouse, releases)
-    return Outcome(tuple(releases), len(asked) - len(changed))
+    return Outcome(tuple(releases), len(asked) - len(changed), refused=refused)

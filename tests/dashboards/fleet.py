@@ -744,7 +744,8 @@ def _deliver(warehouse: Warehouse, source: str, month: date, rows: list[Row], co
         "recorded_at": AS_OF,
     }
     _insert(warehouse, "raw_deliveries", [delivery], batch)
-    _publish(warehouse, f"billing/{source}", month, {"raw_focus_costs": batch}, sums, len(rows))
+    # pages read no row of the bill itself, so there is none
+    _publish(warehouse, f"billing/{source}", month, {"raw_focus_costs": batch}, sums, rows=0)
     for state, share in (("lapsed", 1), ("held", 2)):
         held = {
             "source_name": source,
@@ -777,14 +778,19 @@ def _publish(
     period: date,
     batches: dict[str, uuid.UUID],
     sums: dict[str, Decimal] | None = None,
-    rows: int = 1,
+    rows: int | None = None,
 ) -> None:
+    """Publishes what the tables hold of these batches, or another number of ``rows``."""
+    counts = [
+        warehouse.frame_of(f"SELECT count() AS n FROM {table} WHERE batch_id = '{batch}'")["n"][0]
+        for table, batch in (batches.items() if rows is None else ())
+    ]
     publish(
         warehouse,
         scope,
         period,
         batches=batches,
-        rows=rows,
+        rows=sum(counts) if rows is None else rows,
         sha256=scope,
         version=AS_OF,
         sums=sums,

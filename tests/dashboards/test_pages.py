@@ -8,10 +8,12 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from math import isnan
 from pathlib import Path
 
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.access import NOBODY, ONLY_LOOPBACK
+from dashboards.queries import TeamReads
 from models.people import Viewer
 from tests.dashboards.conftest import Run
 from tests.dashboards.fleet import ALL_TEAMS, COST_DAY, UNALLOCATED, Fleet, Row
@@ -400,3 +402,21 @@ def test_a_team_sees_its_own_silent_apps(run: Run, full_workspace: Path, team: s
     tables = [one.value for one in app.dataframe if "Silent since" in one.value]
     assert [name for table in tables for name in table["app"]] == apps
     assert ("None: no app stopped sending requests" in words(app)) == (not apps)
+
+
+def test_rows_that_are_lost_stand_beside_the_figures_of_every_page(
+    run: Run, full_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = pl.DataFrame(
+        {"scope": ["billing/aws", "costs"], "period": [MARCH, MARCH], "published": [10, 5], "held": [7, 0]}
+    )
+    failed = pl.DataFrame({"step": ["billing"], "sentence": ["<b>not shown</b>"]})
+    found = {"damage/lost_rows": lost, "damage/failed_steps": failed}
+    monkeypatch.setattr(TeamReads, "shortly", lambda _, name, **__: found[name])
+    for page in PAGES:
+        said = [one.value for one in run(full_workspace, page).error]
+        assert said[0].startswith("Not whole: aws 2026-03: 3 of 10 row(s) published are lost;"), page
+        assert said[1].startswith("Not whole: costs 2026-03: 5 of 5 row(s) published are lost;"), page
+        assert said[2].startswith("The last pass failed at billing: what is made from it is from before."), (
+            page
+        )

@@ -74,10 +74,12 @@ def ingest_source(
     source: BillingSource,
     months: Collection[date] | None = None,
     wait_seconds: float = 60.0,
+    again: bool = False,
 ) -> BillingOutcome:
     """Publishes what is new in a billing source, of all months or of those named, and reports each.
 
-    Bad input is part of the outcome. A location that does not exist is too: its source fails alone.
+    Bad input is part of the outcome. A location that does not exist is too: its source fails alone. With ``again`` a
+    month that is delivered as it is published is loaded and published once more, from its source.
 
     Raises:
         LeaseHeld: another process still ingests this source after ``wait_seconds``.
@@ -85,7 +87,7 @@ def ingest_source(
         DiskFull: there is no room to spool or to load; nothing is refused by that.
     """
     started = time.monotonic()
-    with _run(warehouse, settings, source, months, wait_seconds) as run:
+    with _run(warehouse, settings, source, months, wait_seconds, again) as run:
         run.read(run.deliver)
     return _outcome(run, time.monotonic() - started)
 
@@ -113,12 +115,13 @@ def _run(
     source: BillingSource,
     months: Collection[date] | None,
     wait_seconds: float,
+    again: bool = False,
 ) -> Iterator[_Run]:
     """A run that holds the lease of its source."""
     ledger = Ledger(warehouse, source.name)
     bill = BILL_FORMATS[source.format]
     with lease(settings.root, ledger.scope, wait_seconds):
-        yield _Run(warehouse, settings, source, ledger, bill, months, rows_rules(bill))
+        yield _Run(warehouse, settings, source, ledger, bill, months, rows_rules(bill), again)
 
 
 def _outcome(run: _Run, seconds: float) -> BillingOutcome:
@@ -127,6 +130,7 @@ def _outcome(run: _Run, seconds: float) -> BillingOutcome:
         periods=tuple(run.periods),
         refusals=tuple(run.refusals),
         notes=tuple(run.notes),
+        standing=tuple(run.standing),
         repairs=tuple(run.repairs),
         ignored_columns=tuple(sorted(run.ignored)),
         seconds=seconds,
@@ -159,10 +163,12 @@ class _Run:
     bill: BillFormat
     months: Collection[date] | None
     rules: str
+    again: bool = False
     may_replace: bool = False
     periods: list[PeriodOutcome] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    standing: list[str] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
     found: list[date] = field(default_factory=list)
@@ -218,7 +224,9 @@ class _Run:
         incomplete = str(delivery.refused[0]) if delivery.refused else ""
         done = {one.period for one in self.periods}
         return [
-            one
+            replace(one, action="load")
+            if self.again and one.action == "unchanged" and one.candidates
+            else one
             for one in plan(candidates, state.published, refused, incomplete, state.known)
             if (self.months is None or one.period in self.months) and one.period not in done
         ]
@@ -244,13 +252,16 @@ class _Run:
 
     def _report_quiet(self, plans: list[MonthPlan], state: _State) -> None:
         """Outcomes of months that are not loaded, and what did not count beside the others."""
-        news = self.ledger.record(_quiet_lines(plans))
-        self.notes += [
-            f"{line.item.name} {line.period:%Y-%m}: {line.reason}" for line in news if _is_note(line)
-        ]
+        self._record(_quiet_lines(plans))
         for one in plans:
             self.periods.append(_kept(one, state.releases.get(one.period)))
             self._lapse(one.period, "", state)
+
+    def _record(self, lines: list[Line]) -> None:
+        """Writes ledger lines and notes of them what changes what counts."""
+        news = self.ledger.record(lines)
+        self.notes += [_note(line) for line in news if _is_note(line)]
+        self.standing += [_note(line) for line in lines if _is_note(line)]
 
     def _lapse(self, period: date, fingerprint: str, state: _State) -> None:
         """Ends the wait of a delivery that is not what is delivered any more."""
@@ -288,10 +299,12 @@ class _Run:
             Line(item, "", NO_MONTH, "superseded", "a newer run folder beside it counts alone")
             for item, _ in delivery.older_runs
         )
-        newest = {item.name: folder for item, folder in delivery.older_runs}
-        self.notes += [
-            f"{line.item.name}: {newest[line.item.name]} is newer and counts alone" for line in news
-        ]
+        older = {
+            item.name: f"{item.name}: {folder} is newer and counts alone"
+            for item, folder in delivery.older_runs
+        }
+        self.notes += [older[line.item.name] for line in news]
+        self.standing += older.values()
         for one in candidates:
             self.ignored.update(one.profile.ignored_columns)
         self.may_replace = self.source.deliveries == "replace" or any(
@@ -567,10 +580,7 @@ class _Run:
     def _publish(self, one: MonthPlan, batch_id: UUID) -> None:
         assert one.version is not None
         totals = _expected(one)
-        news = self.ledger.record(_loaded_lines(one, batch_id))
-        self.notes += [
-            f"{line.item.name} {line.period:%Y-%m}: {line.reason}" for line in news if _is_note(line)
-        ]
+        self._record(_loaded_lines(one, batch_id))
         release = publish(
             self.warehouse,
             self.ledger.scope,
@@ -670,6 +680,10 @@ def _aside_lines(one: MonthPlan) -> list[Line]:
         Line(each.candidate.item, each.candidate.sha256, one.period, each.state, each.reason)
         for each in one.asides
     ]
+
+
+def _note(line: Line) -> str:
+    return f"{line.item.name} {line.period:%Y-%m}: {line.reason}"
 
 
 def _is_note(line: Line) -> bool:

@@ -77,6 +77,8 @@ class BillingOutcome:
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     """What was decided by itself and changes what counts: copies counted once, older runs and deliveries left out."""
+    standing: tuple[str, ...] = ()
+    """The same, whether it was said before or not."""
     repairs: tuple[Repair, ...] = ()
     ignored_columns: tuple[str, ...] = ()
     seconds: float = 0.0

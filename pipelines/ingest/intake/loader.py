@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from models.errors import WarehouseError
+from models.errors import WarehouseError, is_disk_full
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.intake.journal import Journal, Segment
 from pipelines.ingest.telemetry import ObjectLoad
@@ -148,7 +148,7 @@ class Loader:
     def _failed(self, segment: Segment, error: Exception) -> None:
         self.last_problem = f"{segment.name} is not loaded: {error}"
         _log.warning("%s; trying again in %.1f s", self.last_problem, self._pause)
-        if self._answers():
+        if not is_disk_full(error) and self._answers():
             segment.failures += 1
         if segment.failures >= _ATTEMPTS and not self._journal.split(segment):
             _log.error(

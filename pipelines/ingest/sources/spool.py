@@ -5,7 +5,6 @@ Nothing here knows where the stream comes from or what it means.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
@@ -16,7 +15,7 @@ from typing import IO
 
 from backports import zstd
 
-from models.errors import DiskFull, ObjectRefused
+from models.errors import DiskFull, ObjectRefused, is_disk_full
 
 CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -88,7 +87,7 @@ def _disk_has_room(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise DiskFull(str(target.parent)) from None
         raise
 

@@ -1,15 +1,14 @@
--- purpose: records set aside, counted per source and reason, with the first of them
--- parameters: shown UInt64
--- columns: kind, source_name, reason, records, object_name, position, matching UInt64 (how many there are in all)
+-- purpose: records set aside, counted per object and reason, with the first of them
+-- parameters: none
+-- columns: kind, source_name, reason, object_name, records, position, rejected_at (of the last)
 SELECT
     toString(kind) AS kind,
     toString(source_name) AS source_name,
     toString(reason) AS reason,
+    object_name,
     count() AS records,
-    argMin(rejects.object_name, (rejects.object_name, rejects.position)) AS object_name,
-    argMin(rejects.position, (rejects.object_name, rejects.position)) AS position,
-    count() OVER () AS matching
+    min(rejects.position) AS position,
+    max(rejects.rejected_at) AS rejected_at
 FROM raw_rejects AS rejects FINAL
-GROUP BY kind, source_name, reason
-ORDER BY records DESC, source_name, reason, kind
-LIMIT {shown:UInt64}
+GROUP BY kind, source_name, reason, object_name
+ORDER BY kind, source_name, reason, object_name

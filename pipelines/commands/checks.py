@@ -1,0 +1,518 @@
+"""What `appfleet doctor` looks at: one function per check, each of which reads what it needs and changes nothing.
+
+Which of them are made, and what a finding means for the command, is ``pipelines.commands.doctor``'s business.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+
+from models import age
+from models.errors import AppfleetError
+from models.policy import watermark_policy
+from models.redaction import redaction
+from models.settings import FILE_NAME, Settings
+from pipelines.commands.doubts import silent_sentences
+from pipelines.commands.rebuild import damages
+from pipelines.commands.said import Sentence, said
+from pipelines.compute import STALE_DAYS, changed_totals, cost_days, newest_complete, yesterday
+from pipelines.ingest import LIVE_SOURCE
+from pipelines.ingest.billing.held import at_stake, waiting
+from pipelines.ingest.intake import journal
+from pipelines.ingest.sources import open_store, refuse_shared_objects
+from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
+from sql.damage import Damage, lost_rows
+from sql.publish import heads
+from sql.warehouse import Warehouse
+
+SHOWN = 10
+LIVE_DAYS = 7
+"""How long what a live sender did wrong is told: it leaves nothing that could be mended later."""
+
+CLOCK_SLACK = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; a failure makes the command end with 1."""
+
+    sentence: str
+    advice: str = ""
+    is_failure: bool = False
+
+
+@dataclass
+class Look:
+    """What checks look at: an open warehouse, the settings, a moment, and what is listed once for all of them."""
+
+    warehouse: Warehouse
+    settings: Settings
+    clock: datetime
+    listed: dict[str, set[str] | str] = field(default_factory=dict)
+    """Source -> names of its objects now, or why it cannot be listed."""
+
+    def objects(self, source: str) -> set[str] | str:
+        """Names of a source's objects now, or why it cannot be listed; of the intake and of a source that is gone, none."""
+        if source not in self.listed:
+            own = [one for one in (*self.settings.billing, *self.settings.telemetry) if one.name == source]
+            try:
+                self.listed[source] = {
+                    item.name for one in own for item in open_store(one, self.settings.root).objects()
+                }
+            except AppfleetError as error:
+                self.listed[source] = str(error)
+        return self.listed[source]
+
+    @property
+    def sources(self) -> set[str]:
+        """Names of the sources of the settings."""
+        return {one.name for one in (*self.settings.billing, *self.settings.telemetry)}
+
+    def is_there(self, source: str, object_name: str) -> bool:
+        """Whether an object is still delivered; where its source cannot be listed it may be."""
+        found = self.objects(source)
+        return source in self.sources and (isinstance(found, str) or object_name in found)
+
+    def said(self, *kinds: str) -> list[Sentence]:
+        """What the last passes said of these kinds, but for sources that are gone from the settings."""
+        return [
+            one
+            for one in said(self.warehouse)
+            if one.kind in kinds
+            and (
+                one.step not in ("billing", "telemetry")
+                or one.kind == "failed"
+                or _first_word(one.text) in self.sources
+            )
+        ]
+
+
+Checking = Callable[[Look], Iterator[Finding]]
+
+
+def _first_word(sentence: str) -> str:
+    """The source a sentence of a pass begins with."""
+    found = re.match(r"[\w-]+", sentence)
+    return found[0] if found else ""
+
+
+def _shown(found: Sequence[Finding], more: str) -> Iterator[Finding]:
+    """The first of many findings, and how many there are in all."""
+    yield from found[:SHOWN]
+    if len(found) > SHOWN:
+        fails = any(one.is_failure for one in found[SHOWN:])
+        yield Finding(f"and {len(found) - SHOWN:,} more, {len(found):,} in all", more, fails)
+
+
+def sources(look: Look) -> Iterator[Finding]:
+    """Whether there is anything to read, whether it can be listed now, and whether each object is in one source."""
+    settings = look.settings
+    if not settings.billing and not settings.telemetry:
+        yield Finding(
+            "no source is configured: there is no bill and no telemetry but what is sent live",
+            f"name your bill under sources.billing in {FILE_NAME}, then `appfleet run`",
+        )
+    for source in (*settings.billing, *settings.telemetry):
+        found = look.objects(source.name)
+        if isinstance(found, str):
+            yield Finding(f"{source.name}: {found}", "its figures stay as they were", is_failure=True)
+        elif not found:
+            yield Finding(
+                f"{source.name}: there is nothing in {source.location}", "look whether its export runs"
+            )
+    try:
+        refuse_shared_objects(settings.billing, settings.root)
+    except AppfleetError as error:
+        yield Finding(str(error), "`appfleet run` reads no bill until then", is_failure=True)
+
+
+def lost_parts(look: Look) -> Iterator[Finding]:
+    """What is published and not there any more, or cannot be read: everything is counted and read."""
+    yield from _shown(
+        _damages(damages(look.warehouse)), "`appfleet rebuild` loads or computes all of them again"
+    )
+
+
+def _damages(found: Iterable[Damage]) -> list[Finding]:
+    return [
+        Finding(
+            f"{one.place}: {one.what}",
+            f"`{one.command}` {one.verb} it again and loses nothing; keep .appfleet as it is until then",
+            is_failure=True,
+        )
+        for one in dict.fromkeys(replace(one, batch="") for one in found)
+    ]
+
+
+def control_totals(look: Look) -> Iterator[Finding]:
+    """Exact sums: of the bill as it was published, as the table holds it, and as it was attributed."""
+    yield from _damages(changed_totals(look.warehouse, lost_rows(look.warehouse.frame)))
+    totals = look.warehouse.frame("queries/billing/control_totals")
+    for row in totals.filter(totals["difference"] != 0).iter_rows(named=True):
+        yield Finding(
+            f"{row['source_name']} {row['billing_period']:%Y-%m}: attributed {row['metric']} differs from billed by "
+            f"{row['billing_currency']} {row['difference']:f}",
+            "run `appfleet run --only identities,costs`",
+            is_failure=True,
+        )
+
+
+def held_deliveries(look: Look) -> Iterator[Finding]:
+    """Bills that wait for a person."""
+    found = [
+        Finding(
+            f"{line.id}: {line.reason}; {at_stake(line)}",
+            "look at its objects, then `appfleet deliveries accept` or `reject` it",
+            is_failure=True,
+        )
+        for line in waiting(look.warehouse)
+    ]
+    yield from _shown(found, "`appfleet deliveries` lists them all")
+
+
+def last_pass(look: Look) -> Iterator[Finding]:
+    """Steps that failed when they were last run."""
+    for one in look.said("failed"):
+        yield Finding(f"{one.step}: {one.text}", "mend it, then `appfleet run`", is_failure=True)
+
+
+def refusals(look: Look) -> Iterator[Finding]:
+    """Everything the last pass refused."""
+    found = [
+        Finding(
+            one.text, "mend it and deliver it again; the figures before it stay until then", is_failure=True
+        )
+        for one in look.said("refused")
+    ]
+    more = "`appfleet sql \"SELECT sentence FROM pass_sentences FINAL WHERE kind = 'refused'\"`"
+    yield from _shown(found, more)
+
+
+def notes(look: Look) -> Iterator[Finding]:
+    """Everything the last pass noted and that still holds: what is counted once, left out or set aside."""
+    found = [Finding(f"{one.step}: {one.text}", "look whether that is meant") for one in look.said("note")]
+    more = "`appfleet sql \"SELECT sentence FROM pass_sentences FINAL WHERE kind = 'note'\"`"
+    yield from _shown(found, more)
+
+
+def rejects(look: Look) -> Iterator[Finding]:
+    """Rows and records set aside, as long as their object is delivered and refused, or was sent lately."""
+    refused = [one.text for one in look.said("refused") if one.step == "billing"]
+    since = look.clock - timedelta(days=LIVE_DAYS)
+    frame = look.warehouse.frame("queries/doctor/rejects")
+    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], str] = {}
+    for row in frame.iter_rows(named=True):
+        name = row["object_name"]
+        if row["source_name"] == LIVE_SOURCE:
+            holds = row["rejected_at"] >= since
+        elif row["kind"] == "billing":
+            holds = any(text.startswith(f"{row['source_name']}: {name}") for text in refused)
+        else:
+            holds = look.is_there(row["source_name"], name)
+        if holds:
+            key = (row["source_name"], row["reason"])
+            counts[key] += row["records"]
+            first.setdefault(key, f"{name}, position {row['position']}")
+    advice = 'read them with `appfleet sql "SELECT * FROM raw_rejects"`; mend the sender'
+    found = [
+        Finding(f"{key[0]}: {records:,} record(s) set aside, {key[1]} (first: {first[key]})", advice)
+        for key, records in counts.most_common()
+    ]
+    yield from _shown(found, advice)
+
+
+def repairs(look: Look) -> Iterator[Finding]:
+    """What was emptied or guessed in records that count."""
+    yield from _repairs(look, lambda reason: not reason.startswith(_HIDDEN), "mend the export or the sender")
+
+
+def redactions(look: Look) -> Iterator[Finding]:
+    """What was hidden before it was stored: whoever sends it should not."""
+    yield from _repairs(look, lambda reason: reason.startswith(_HIDDEN), "have the sender leave it out")
+
+
+_HIDDEN = "hidden by rule "
+
+
+def _repairs(look: Look, is_meant: Callable[[str], bool], remedy: str) -> Iterator[Finding]:
+    advice = f'read them with `appfleet sql "SELECT * FROM raw_repairs"`; {remedy}'
+    found = []
+    for row in look.warehouse.frame("queries/doctor/repairs").iter_rows(named=True):
+        if is_meant(row["reason"]) and row["source_name"] in {*look.sources, LIVE_SOURCE}:
+            money = f", beside {', '.join(row['amounts'])} billed" if row["amounts"] else ""
+            sentence = (
+                f"{row['source_name']}: {row['subject']} {row['reason']}, in {row['records']:,} record(s) of "
+                f"{row['objects']:,} object(s){money} (one: {row['object_name']})"
+            )
+            found.append(Finding(sentence, advice))
+    yield from _shown(found, advice)
+
+
+def overlaps(look: Look) -> Iterator[Finding]:
+    """Objects that share charges, of which the newer counts alone, as long as both are delivered."""
+    found = [
+        Finding(
+            f"{row['source_name']} {row['period']:%Y-%m}: {row['object_name']} and {row['other_object_name']} share "
+            f"{row['found']:,} of {row['looked_up']:,} charges that were looked up; the newer counts alone",
+            "name `deliveries: add` in the settings of the source if both are to count",
+        )
+        for row in look.warehouse.frame("queries/doctor/overlaps").iter_rows(named=True)
+        if all(look.is_there(row["source_name"], row[name]) for name in ("object_name", "other_object_name"))
+    ]
+    yield from _shown(found, '`appfleet sql "SELECT * FROM raw_object_overlaps FINAL"`')
+
+
+def orphans(look: Look) -> Iterator[Finding]:
+    """What is published of a source that is gone from the settings, and rows that nothing names any more."""
+    months: dict[str, list[date]] = {}
+    for release in heads(look.warehouse, "billing/"):
+        if release.rows:
+            months.setdefault(release.scope.removeprefix("billing/"), []).append(release.period)
+    for name in sorted(set(months) - {one.name for one in look.settings.billing}):
+        yield Finding(
+            f"{name}: {len(months[name])} month(s), {months[name][0]:%Y-%m} to {months[name][-1]:%Y-%m}, are published and "
+            "count, and no source of this name is configured: nothing renews them",
+            f"name it under sources.billing in {FILE_NAME} again, if it was not meant to end",
+        )
+    for row in look.warehouse.frame("queries/doctor/orphans").iter_rows(named=True):
+        yield Finding(
+            f"{row['rows']:,} row(s) of {row['batches']:,} batch(es) in {row['table_name']} are of attempts that did not end",
+            "nobody reads them, and no figure holds them: they only take room",
+        )
+
+
+def unassigned_shares(look: Look) -> Iterator[Finding]:
+    """Cost of the last 30 days that belongs to no app, or to no team."""
+    for row in look.warehouse.frame("queries/summary/unallocated").iter_rows(named=True):
+        if row["unallocated_cost"]:
+            yield Finding(
+                f"{row['billing_currency']} {row['unallocated_cost']:,.2f} of the last 30 days of cost belong to no app"
+                + _share(row["unallocated_share"]),
+                "tag what costs most, or name its account in the catalogue: the Finance page lists it",
+            )
+    teams = look.warehouse.frame("queries/summary/teams")
+    for row in teams.filter(teams["team"] == "unassigned").iter_rows(named=True):
+        whole = sum(teams.filter(teams["billing_currency"] == row["billing_currency"])["billed_cost"])
+        yield Finding(
+            f"{row['billing_currency']} {row['billed_cost']:,.2f} of the last 30 days of cost, of {row['apps']:,} app(s), "
+            "belong to no team" + _share(row["billed_cost"] / whole if whole else None),
+            "give these apps an owner in the catalogue: the Fleet page lists them",
+        )
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f", {share:.1%} of what is billed"
+
+
+def partitions_missing(look: Look) -> Iterator[Finding]:
+    """Months of a bill and days of telemetry between others that are not there, or that nothing was computed of."""
+    releases = heads(look.warehouse)
+    months: dict[str, set[date]] = {}
+    for release in releases:
+        months.setdefault(release.scope, set()).add(release.period)
+    billed = {
+        scope.removeprefix("billing/"): found
+        for scope, found in months.items()
+        if scope.startswith("billing/")
+    }
+    for source in sorted(set(billed) & look.sources):
+        for gap in _gaps(billed[source], _next_month):
+            yield Finding(
+                f"{source}: no bill of {_range(gap, '%Y-%m')}", "look whether its export left it out"
+            )
+    of_bills: set[date] = set().union(*billed.values())
+    for step in ("costs", "unit_costs"):
+        missing = sorted(of_bills - months.get(step, set()))
+        if missing:
+            yield Finding(
+                f"{step}: nothing is computed of {', '.join(f'{one:%Y-%m}' for one in missing[:SHOWN])}, {len(missing)} month(s)",
+                "`appfleet run` computes it",
+            )
+    days = set(look.warehouse.frame("queries/telemetry/days")["day"].to_list())
+    for gap in _gaps(days, lambda day: day + timedelta(days=1)):
+        yield Finding(
+            f"no telemetry of {_range(gap, '%Y-%m-%d')}, {len(gap):,} day(s), and there is of days before and after",
+            "look whether collectors ran; what they kept can still be delivered",
+        )
+    uncounted = sorted(days - months.get("slices", set()))
+    if uncounted:
+        yield Finding(
+            f"slices: nothing is computed of {len(uncounted):,} day(s) of telemetry, {uncounted[0]} to {uncounted[-1]}",
+            "`appfleet run` computes it",
+        )
+
+
+def _gaps(found: Iterable[date], following: Callable[[date], date]) -> Iterator[list[date]]:
+    """What is missing between the first and the last, each gap by itself."""
+    ordered = sorted(found)
+    for before, after in zip(ordered, ordered[1:], strict=False):
+        gap, one = [], following(before)
+        while one < after:
+            gap.append(one)
+            one = following(one)
+        if gap:
+            yield gap
+
+
+def _next_month(month: date) -> date:
+    return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
+
+
+def _range(gap: Sequence[date], form: str) -> str:
+    return f"{gap[0]:{form}}" if len(gap) == 1 else f"{gap[0]:{form}} to {gap[-1]:{form}}"
+
+
+def clock(look: Look) -> Iterator[Finding]:
+    """Whether this machine's clock was set back: what is older than what was written before it may be taken for new."""
+    (row,) = look.warehouse.frame("queries/doctor/newest_lines").iter_rows(named=True)
+    newest = max((moment for moment in row.values() if moment), default=None)
+    if newest and newest > look.clock + CLOCK_SLACK:
+        yield Finding(
+            f"something was written down at {newest:%Y-%m-%d %H:%M} UTC, and this machine's clock says {look.clock:%Y-%m-%d %H:%M} UTC",
+            "set the clock right (NTP): ages, receipts and what is newest are judged by it",
+            is_failure=True,
+        )
+
+
+def spans_without_resource(look: Look) -> Iterator[Finding]:
+    """Spans nobody can be told of."""
+    advice = "set both as resource attributes: `otel.instrument(app_id=..., owner=...)` does"
+    spans = look.warehouse.frame("queries/telemetry/unassigned_resources")
+    found = [
+        Finding(f"{row['spans']:,} span(s) of {row['day']} name neither app_id nor service.name", advice)
+        for row in spans.iter_rows(named=True)
+    ]
+    yield from _shown(found, advice)
+
+
+def nameless_senders(look: Look) -> Iterator[Finding]:
+    """Apps known by a default of their SDK alone, ``unknown_service``."""
+    advice = "set service.name or app_id where it starts: OTEL_SERVICE_NAME is enough"
+    found = []
+    for row in look.warehouse.frame("queries/doctor/nameless_senders").iter_rows(named=True):
+        told = "one app" if row["is_told_apart"] else "every sender that says nothing else of itself"
+        sentence = (
+            f"{row['app_id']} is {told}: {row['spans']:,} span(s), {row['logs']:,} log record(s), "
+            f"{row['metric_points']:,} metric point(s), last seen {row['last_seen']:%Y-%m-%d %H:%M}"
+        )
+        found.append(Finding(sentence, advice))
+    yield from _shown(found, advice)
+
+
+def unhidden(look: Look) -> Iterator[Finding]:
+    """What the redaction policy would hide and a collector inserted past it."""
+    keys = redaction(look.settings.redact).bound()["hidden_keys"]
+    found = [
+        Finding(
+            f"{row['records']:,} value(s) of {row['key']} in {row['signal']} that a collector inserted directly are stored as "
+            "they came, and the redaction policy would hide them",
+            "put a `redaction` processor with this key in its `blocked_key_patterns` before the collector's ClickHouse exporter",
+        )
+        for row in look.warehouse.frame("queries/doctor/unhidden", hidden_keys=keys).iter_rows(named=True)
+    ]
+    yield from _shown(found, "the same processor hides them")
+
+
+def differing_copies(look: Look) -> Iterator[Finding]:
+    """Copies of one span that count each."""
+    copies = look.warehouse.frame("queries/doctor/differing_copies")
+    found = [
+        Finding(
+            f"{row['spans']:,} span(s) of {row['day']} came in {row['copies']:,} copies that differ in {row['differs_in']} "
+            f"and count each, such as span {row['example_span']} of trace {row['example_trace']} ({', '.join(row['example_apps'])})",
+            "two collectors name one sender differently, or one rewrites times: give both the same resource attributes",
+        )
+        for row in copies.iter_rows(named=True)
+    ]
+    spans = sum(copies["spans"][SHOWN:])
+    yield from _shown(
+        found, f"they are of {spans:,} span(s): sql/queries/doctor/differing_copies.sql reads them"
+    )
+
+
+def stale_sources(look: Look) -> Iterator[Finding]:
+    """Sources of bills that never came, or are behind the others."""
+    known = {release.scope for release in heads(look.warehouse, "billing/")}
+    for source in look.settings.billing:
+        if f"billing/{source.name}" not in known:
+            yield Finding(
+                f"{source.name}: nothing of it is published",
+                f"check its location {source.location}, then `appfleet run --only billing`",
+            )
+    days = cost_days(look.warehouse, yesterday(look.clock))
+    for source_name, newest_day in days.items():
+        if max(days.values()) - newest_day > timedelta(days=STALE_DAYS):
+            yield Finding(
+                f"{source_name}: newest complete day of cost is {newest_day}, others reach {max(days.values())}",
+                "look whether its export still runs",
+            )
+
+
+def charges_ahead(look: Look) -> Iterator[Finding]:
+    """Usage nobody can have had yet: it stays in its month, and makes no day complete."""
+    today = look.clock.astimezone(UTC).date()
+    for row in look.warehouse.frame("queries/doctor/charges_ahead", today=today).iter_rows(named=True):
+        yield Finding(
+            f"{row['source_name']}: {row['charges']:,} charges of usage, {row['billing_currency']}"
+            f" {row['billed_cost']:,.2f} billed, are of {row['first_day']} to {row['last_day']}, which has not come yet",
+            "ask who writes this bill for its dates; the charges count in their month",
+        )
+
+
+def ages(look: Look) -> Iterator[Finding]:
+    """Figures against the clock: sources that all stopped agree with each other."""
+    as_of = newest_complete(look.warehouse, look.clock)
+    days = cost_days(look.warehouse, yesterday(look.clock))
+    for sentence in age.warnings(
+        cost_day=max(days.values(), default=None),
+        telemetry_end=as_of.slice_end if as_of.basis != "none" else None,
+        clock=look.clock,
+        policy=watermark_policy(),
+    ):
+        yield Finding(sentence, "look whether exports and collectors still run, then `appfleet run`")
+    if as_of.note:
+        yield Finding(
+            f"as of {as_of.slice_end:%Y-%m-%d %H:%M} UTC: {as_of.note}",
+            "`appfleet run --as-of` names another moment; mend the sender's clock",
+        )
+
+
+def silent_apps(look: Look) -> Iterator[Finding]:
+    """Apps whose requests stopped against their own rhythm."""
+    for sentence in silent_sentences(look.warehouse):
+        yield Finding(sentence, "look whether they still run, and their collector")
+
+
+def silent_projects(look: Look) -> Iterator[Finding]:
+    """Projects a Google billing account pays for and its bill says nothing of."""
+    for source in look.settings.billing:
+        if not source.google_billing_account:
+            continue
+        client = cloud_billing_client(os.environ.get("CLOUD_BILLING_EMULATOR_HOST"))
+        billed = set(
+            look.warehouse.frame("queries/doctor/sub_accounts", source_name=source.name)["sub_account_id"]
+        )
+        for project in linked_projects(client, source.google_billing_account):
+            if project not in billed:
+                yield Finding(
+                    f"{source.name}: project {project} is paid by {source.google_billing_account} but has no cost row",
+                    "check that the export covers it; a project without any use has none",
+                )
+
+
+def refused_segments(look: Look) -> Iterator[Finding]:
+    """Live requests that were acknowledged and could not be loaded."""
+    kept = journal.refused_segments(look.settings.state)
+    if kept:
+        yield Finding(
+            f"{len(kept):,} file(s) of live requests could not be loaded and are kept in "
+            f"{kept[0].parent.relative_to(look.settings.root)}, {sum(one.stat().st_size for one in kept):,} bytes; "
+            f"first: {kept[0].name}",
+            "rejects name who sent them; nothing reads the files again, they are yours to keep",
+        )

@@ -1,0 +1,51 @@
+-- purpose: releases whose tables hold more or fewer rows than were published: a part was lost, or a table was edited
+-- parameters: teams Array(String), the viewer's, or of a command any: whoever has none is told nothing; with_slices Bool
+--   (what is computed from telemetry by day too, which is most of what there is to count)
+-- columns: scope, period, published, held UInt64
+-- Counts batches by what the tables are ordered by, and reads no figure. Every table with a batch_id must be named here.
+SELECT scope, period, any(released.rows) AS published, sum(counted.rows) AS held
+FROM
+(
+    SELECT
+        head.scope AS scope, head.period AS period, head.rows AS rows, entry.1 AS table_name, entry.2 AS batch_id,
+        if(entry.1 IN ('raw_focus_costs', 'core_request_slices', 'core_app_telemetry_daily', 'core_app_resources'),
+            head.period, toDate('1970-01-01')) AS part_period
+    FROM
+    (
+        SELECT toString(scope) AS scope, period, argMax(rows, seq) AS rows, argMax(batches, seq) AS latest
+        FROM (SELECT scope, period, seq, rows, batches FROM period_head)
+        GROUP BY scope, period
+    ) AS head
+    ARRAY JOIN arrayZip(mapKeys(head.latest), mapValues(head.latest)) AS entry
+    WHERE {with_slices:Bool} OR head.scope != 'slices'
+) AS released
+LEFT JOIN
+(
+    SELECT 'raw_focus_costs' AS table_name, x_BatchId AS batch_id, x_BillingPeriod AS part_period, count() AS rows
+    FROM raw_focus_costs
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT toString(_table) AS table_name, batch_id, toDate('1970-01-01') AS part_period, count() AS rows
+    FROM merge(currentDatabase(), '^(core_(apps|teams|identities|app_costs_daily)|mart_(slo_status|slo_burn|as_of|app_silences|cost_anomalies|app_unit_costs_daily|team_costs_weekly|chargeback_lines|app_inventory))$')
+    GROUP BY table_name, batch_id
+    UNION ALL
+    SELECT 'core_request_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
+    FROM core_request_slices
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_app_telemetry_daily' AS table_name, batch_id, usage_date AS part_period, count() AS rows
+    FROM core_app_telemetry_daily
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_app_resources' AS table_name, batch_id, usage_date AS part_period, count() AS rows
+    FROM core_app_resources
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+) AS counted ON counted.table_name = released.table_name AND counted.batch_id = released.batch_id
+    AND counted.part_period = released.part_period
+WHERE notEmpty({teams:Array(String)})
+GROUP BY scope, period
+HAVING published != held
+ORDER BY scope, period
