@@ -11,13 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from models import age
+from models.comparison import four_weeks
 from models.errors import AppfleetError
 from models.policy import watermark_policy
 from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
-from pipelines.commands.doubts import silent_sentences
+from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.rebuild import damages
 from pipelines.commands.said import Sentence, said
 from pipelines.compute import STALE_DAYS, changed_totals, cost_days, newest_complete, yesterday
@@ -288,19 +290,21 @@ def orphans(look: Look) -> Iterator[Finding]:
 
 
 def unassigned_shares(look: Look) -> Iterator[Finding]:
-    """Cost of the last 30 days that belongs to no app, or to no team."""
-    for row in look.warehouse.frame("queries/summary/unallocated").iter_rows(named=True):
+    """Cost of the last four weeks that belongs to no app, or to no team."""
+    days = four_weeks(headline(look.warehouse)["cost_day"] or look.clock.date())
+    shown: dict[str, Any] = {"first_day": days.first, "last_day": days.last}
+    for row in look.warehouse.frame("queries/summary/unallocated", **shown).iter_rows(named=True):
         if row["unallocated_cost"]:
             yield Finding(
-                f"{row['billing_currency']} {row['unallocated_cost']:,.2f} of the last 30 days of cost belong to no app"
+                f"{row['billing_currency']} {row['unallocated_cost']:,.2f} of the last four weeks of cost belong to no app"
                 + _share(row["unallocated_share"]),
                 "tag what costs most, or name its account in the catalogue: the Finance page lists it",
             )
-    teams = look.warehouse.frame("queries/summary/teams")
+    teams = look.warehouse.frame("queries/summary/teams", **shown)
     for row in teams.filter(teams["team"] == "unassigned").iter_rows(named=True):
         whole = sum(teams.filter(teams["billing_currency"] == row["billing_currency"])["billed_cost"])
         yield Finding(
-            f"{row['billing_currency']} {row['billed_cost']:,.2f} of the last 30 days of cost, of {row['apps']:,} app(s), "
+            f"{row['billing_currency']} {row['billed_cost']:,.2f} of the last four weeks of cost, of {row['apps']:,} app(s), "
             "belong to no team" + _share(row["billed_cost"] / whole if whole else None),
             "give these apps an owner in the catalogue: the Fleet page lists them",
         )
