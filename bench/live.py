@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 import grpc
 
 from bench.data import SPANS_PER_REQUEST, span_request
+from bench.processes import free_ports
 from sql.local_warehouse import open_warehouse
 
 CONNECTIONS = 4
@@ -64,9 +64,7 @@ def live_seconds(workspace: Path, spans: int) -> LiveSeconds:
 def _write_settings(workspace: Path) -> None:
     (workspace / "catalog").mkdir(parents=True)
     (workspace / "teams.yaml").write_text("teams: []\n", encoding="utf-8")
-    with contextlib.ExitStack() as stack:
-        free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        grpc_port, http_port, warehouse_port = (one.getsockname()[1] for one in free)
+    grpc_port, http_port, warehouse_port = free_ports(3)
     (workspace / "appfleet.yaml").write_text(
         f"ports: {{otlp_grpc: {grpc_port}, otlp_http: {http_port}, warehouse: {warehouse_port}}}\n",
         encoding="utf-8",

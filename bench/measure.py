@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import resource
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -16,9 +17,11 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.targets import TARGETS, Figure, Target, Unit, Verdict, size_text, verdict, worst
+
 MIB = 1 << 20
 _SAMPLE_SECONDS = 0.1
-_WIDTH = 170
+_WIDTH = 200
 
 
 @dataclass(frozen=True)
@@ -34,20 +37,35 @@ class Cost:
 
 @dataclass
 class Line:
-    """One measured thing; ``ratio`` by the clock and ``cpu_ratio`` by CPU seconds stand against ``against``.
+    """One measured thing, and the target it is held against.
 
-    Ratios are medians over rounds; ``spread`` holds the least and the greatest by the clock: where it straddles the
-    target, nothing is shown about it.
+    Without a ``figure`` the seconds are what is judged. A ratio is the median over rounds by the clock, ``cpu_ratio`` by
+    CPU seconds, both against ``against``. ``doubt`` says why the figure, whatever it is, does not show the target.
     """
 
     what: str
     cost: Cost | None = None
     note: str = ""
-    ratio: float | None = None
-    spread: tuple[float, float] | None = None
+    figure: Figure | None = None
     cpu_ratio: float | None = None
     against: str = ""
-    target: str = ""
+    target: Target | None = None
+    size: Mapping[str, int] = field(default_factory=dict)
+    doubt: str = ""
+
+    @property
+    def judged(self) -> Figure | None:
+        """What is held against the target."""
+        return self.figure or (Figure(self.cost.seconds) if self.cost else None)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Met, missed or not shown; None without a target."""
+        if self.target is None:
+            return None
+        return (
+            Verdict("not shown", self.doubt) if self.doubt else verdict(self.target, self.judged, self.size)
+        )
 
 
 @dataclass
@@ -86,39 +104,37 @@ def measured(work: Callable[[], Any]) -> tuple[Cost, Any]:
     return costs.rounds[0], result
 
 
-def compared(what: str, work: Costs, base: Costs, against: str, target: str, note: str = "") -> Line:
+def compared(what: str, work: Costs, base: Costs, against: str, **more: Any) -> Line:
     """A line whose ratios are speeds, round by round: 1 is as fast as the base, 0.5 takes twice as long."""
-    return _against(what, work, base, against, target, note, over=base.rounds, under=work.rounds)
+    return _against(base.rounds, work.rounds, what=what, cost=work.median, against=against, **more)
 
 
-def lengthened(what: str, work: Costs, base: Costs, against: str, target: str, note: str = "") -> Line:
+def lengthened(what: str, work: Costs, base: Costs, against: str, **more: Any) -> Line:
     """A line whose ratios are times, round by round: 1 takes as long as the base, 2 twice as long."""
-    return _against(what, work, base, against, target, note, over=work.rounds, under=base.rounds)
+    return _against(work.rounds, base.rounds, what=what, cost=work.median, against=against, **more)
 
 
-def _against(
-    what: str,
-    work: Costs,
-    base: Costs,
-    against: str,
-    target: str,
-    note: str,
-    over: list[Cost],
-    under: list[Cost],
-) -> Line:
+def _against(over: list[Cost], under: list[Cost], **more: Any) -> Line:
     pairs = list(zip(over, under, strict=True))
     ratios = [one.seconds / other.seconds for one, other in pairs]
     by_cpu = [one.cpu / other.cpu for one, other in pairs if one.cpu and other.cpu]
     return Line(
-        what,
-        work.median,
-        note,
-        median(ratios),
-        (min(ratios), max(ratios)),
-        median(by_cpu) if by_cpu else None,
-        against,
-        target,
+        figure=Figure(median(ratios), Unit.RATIO, (min(ratios), max(ratios))),
+        cpu_ratio=median(by_cpu) if by_cpu else None,
+        **more,
     )
+
+
+def repeated(what: str, work: Costs, **more: Any) -> Line:
+    """A line of the median seconds of several rounds, with the least and the greatest."""
+    seconds = [one.seconds for one in work.rounds]
+    figure = Figure(median(seconds), spread=(min(seconds), max(seconds)))
+    return Line(what, work.median, figure=figure, **more)
+
+
+def p95(seconds: Sequence[float]) -> Figure:
+    """The 95th percentile by the nearest rank."""
+    return Figure(sorted(seconds)[math.ceil(len(seconds) * 0.95) - 1])
 
 
 def _cpu_seconds() -> float:
@@ -140,11 +156,15 @@ def _family() -> list[psutil.Process]:
 
 
 class PeakMemory:
-    """Greatest resident memory of this process and of its largest child, sampled while the context is open."""
+    """Greatest resident memory, in bytes, sampled while the context is open.
+
+    ``engine`` is the largest child, ``beside`` all but it, ``together`` both at one moment.
+    """
 
     def __init__(self) -> None:
-        self.own = 0
-        self.child = 0
+        self.engine = 0
+        self.beside = 0
+        self.together = 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -158,31 +178,79 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while not self._end.wait(_SAMPLE_SECONDS):
-            me, *children = _family()
-            self.own = max(self.own, me.memory_info().rss)
-            for child in children:
-                try:
-                    self.child = max(self.child, child.memory_info().rss)
-                except psutil.NoSuchProcess:
-                    continue
+            _, *children = sizes = [_resident(process) for process in _family()]
+            engine, together = max(children, default=0), sum(sizes)
+            self.engine = max(self.engine, engine)
+            self.beside = max(self.beside, together - engine)
+            self.together = max(self.together, together)
 
 
-def print_lines(lines: Sequence[Line], title: str) -> None:
-    """A table for people and one line of JSON."""
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def memory_line(what: str, used: int, **more: Any) -> Line:
+    """A line of so many bytes."""
+    return Line(what, figure=Figure(used / MIB, Unit.MEMORY), **more)
+
+
+def print_lines(lines: Sequence[Line], parts: Sequence[str], title: str) -> None:
+    """A table of what was measured, one of the targets of these parts, and one line of JSON."""
     table = Table(
-        "what", "note", "seconds", "CPU s", "ratio", "min-max", "CPU ratio", "against", "target", title=title
+        *(
+            "what",
+            "note",
+            "seconds",
+            "CPU s",
+            "figure",
+            "min-max",
+            "CPU ratio",
+            "against",
+            "target",
+            "verdict",
+        ),
+        title=title,
     )
     for line in lines:
+        figure = line.figure
         table.add_row(
             line.what,
             line.note,
             f"{line.cost.seconds:.2f}" if line.cost else "",
             f"{line.cost.cpu:.2f}" if line.cost and line.cost.cpu is not None else "",
-            "" if line.ratio is None else f"{line.ratio:.2f}",
-            "" if line.spread is None else f"{line.spread[0]:.2f}-{line.spread[1]:.2f}",
+            figure.unit.text(figure.value) if figure else "",
+            f"{figure.spread[0]:.2f}-{figure.spread[1]:.2f}" if figure and figure.spread else "",
             "" if line.cpu_ratio is None else f"{line.cpu_ratio:.2f}",
             line.against,
-            line.target,
+            line.target.text if line.target else "",
+            line.verdict.text if line.verdict else "",
         )
-    Console(width=_WIDTH).print(table)
-    print(json.dumps([asdict(line) for line in lines]))
+    console = Console(width=_WIDTH)
+    console.print(table)
+    console.print(_targets(lines, parts))
+    print(json.dumps([asdict(line) | {"verdict": line.verdict and asdict(line.verdict)} for line in lines]))
+
+
+def _targets(lines: Sequence[Line], parts: Sequence[str]) -> Table:
+    """Every target of these parts with what shows it, in the order of the design's table."""
+    table = Table("work", "target", "bound", "size", "measured", "verdict", title="targets")
+    for one in TARGETS.values():
+        if one.part not in parts:
+            continue
+        own = [line for line in lines if line.target == one]
+        figures = [line.judged for line in own]
+        answer = worst(
+            [line.verdict for line in own if line.verdict] or [Verdict("not shown", "not measured")]
+        )
+        table.add_row(
+            one.row,
+            one.name,
+            one.text,
+            size_text(one.size) if one.size else "any",
+            ", ".join(figure.unit.text(figure.value) for figure in figures if figure),
+            answer.text,
+        )
+    return table

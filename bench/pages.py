@@ -1,14 +1,16 @@
-"""Queries of the pages: each page is run once and what it reads is written down, then the same reads are timed.
+"""The pages of the dashboard, as it lists them itself, and their queries: each page is run once and what it reads is written down, then the same reads are timed.
 
 Server time only: the statement, its way over HTTP and its frame. How a page draws is not measured.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,30 @@ from sql.warehouse import Warehouse
 from sql.workspace import WORKSPACE_VARIABLE
 
 APP = Path(access.__file__).with_name("app.py")
-PAGES = ("fleet", "one_app", "team", "oncall", "anomalies", "finance")
 PAGE_SECONDS = 120.0
 
 Read = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ServedPage:
+    """A page of the menu: the file of its view, its title, and its path below the address ("" for the first)."""
+
+    view: str
+    title: str
+    path: str
+
+
+def pages() -> tuple[ServedPage, ...]:
+    """The pages of the menu in their order, read from where the dashboard lists them."""
+    found = []
+    for call in ast.walk(ast.parse(APP.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "st.Page":
+            named = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
+            path = "" if named.get("default") else named["url_path"]
+            if named.get("visibility") != "hidden":
+                found.append(ServedPage(Path(ast.literal_eval(call.args[0])).stem, named["title"], path))
+    return tuple(found)
 
 
 def reads_of_pages(workspace: Path) -> dict[str, list[Read]]:
@@ -38,11 +60,12 @@ def reads_of_pages(workspace: Path) -> dict[str, list[Read]]:
     config.set_option("server.address", "127.0.0.1")
     os.environ[WORKSPACE_VARIABLE] = str(workspace)
     found = {}
-    for page in PAGES:
+    first, *_ = (one.view for one in pages())
+    for page in (one.view for one in pages()):
         st.cache_data.clear()
         with _recorded() as reads:
             app = AppTest.from_file(str(APP), default_timeout=PAGE_SECONDS).run()
-            if page != PAGES[0]:
+            if page != first:
                 reads.clear()
                 st.cache_data.clear()
                 app.switch_page(f"views/{page}.py").run()

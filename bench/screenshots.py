@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-PAGES = {"fleet": "", "app": "app", "team": "team", "on-call": "oncall", "anomalies": "anomalies", "finance": "finance"}
-"""Name of the picture and address of the page; the first page is the root."""
+from bench.pages import pages
+
 WIDTH, HEIGHT = 1280, 900
 LONGEST = 2200
 """Pixels of height at most, so that a picture stays below 200 kB."""
@@ -56,8 +56,9 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, path in PAGES.items():
-            page = f"{path}?app={given.app}" if name == "app" and given.app else path
+        for shown in pages():
+            name = shown.title.lower()
+            page = f"{shown.path}?app={given.app}" if name == "app" and given.app else shown.path
             take(browser, given.address, page, given.folder / f"{name}.png", given.dark, given.height)
         browser.close()
 
