@@ -163,7 +163,17 @@ def _bench_grown_bills(bench: Bench) -> None:
         ("billing", loads, target("growth-billing")),
         ("attribution", attributions, target("growth-attribution")),
     ):
-        bench.add(lengthened(f"growth: {what}", costs[2], costs[1], "time of half", note=note, target=wanted))
+        bench.add(
+            lengthened(
+                f"growth: {what}",
+                costs[2],
+                costs[1],
+                "time of half",
+                note=note,
+                target=wanted,
+                size={"apps": apps},
+            )
+        )
 
 
 def _bench_grown_slo(bench: Bench) -> None:
@@ -185,4 +195,14 @@ def _bench_grown_slo(bench: Bench) -> None:
                 costs[times].measure(partial(_slo, warehouse, settings, end - number * SLICE))
     note = f"{apps // 2:,} to {apps:,} apps, {days} days"
     wanted = target("growth-slo")
-    bench.add(lengthened("growth: SLO pass", costs[2], costs[1], "time of half", note=note, target=wanted))
+    bench.add(
+        lengthened(
+            "growth: SLO pass",
+            costs[2],
+            costs[1],
+            "time of half",
+            note=note,
+            target=wanted,
+            size={"apps": apps},
+        )
+    )

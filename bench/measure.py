@@ -77,10 +77,8 @@ class Costs:
     @property
     def median(self) -> Cost:
         """The median of each kind of seconds."""
-        return Cost(
-            median(one.seconds for one in self.rounds),
-            median(one.cpu for one in self.rounds if one.cpu is not None),
-        )
+        cpu = [one.cpu for one in self.rounds if one.cpu is not None]
+        return Cost(median(one.seconds for one in self.rounds), median(cpu) if cpu else None)
 
     def times(self, factor: float) -> Costs:
         """What ``factor`` times as much of the same work costs."""

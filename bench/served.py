@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -15,7 +16,7 @@ from bench.pages import page_seconds, reads_of_pages
 from bench.processes import COMMAND, answers, appfleet, free_ports, health_of, running
 from bench.targets import size_text, target
 from sql.local_warehouse import open_warehouse
-from sql.publish import heads
+from sql.publish import heads, publish
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
 
@@ -64,12 +65,15 @@ def bench_commands(bench: Bench) -> None:
                 for arguments, _, costs in asked.values():
                     for _ in range(bench.sizes.command_rounds):
                         costs.measure(partial(appfleet, *arguments, "-w", str(root)))
-    fleet = size_text({"apps": apps, "days": days})
+    size = {"apps": apps, "days": days}
+    fleet = size_text(size)
     note = f"everything up after {median(one.seconds for one in whole.rounds):.1f} s"
-    bench.add(repeated(f"up, until pages answer: {fleet}", pages, note=note, target=target("up-pages")))
+    bench.add(
+        repeated(f"up, until pages answer: {fleet}", pages, note=note, target=target("up-pages"), size=size)
+    )
     for name, (_, wanted, costs) in asked.items():
         note = f"worst of {len(costs.rounds)}: {max(one.seconds for one in costs.rounds):.2f} s"
-        bench.add(repeated(f"{name} while up runs: {fleet}", costs, note=note, target=wanted))
+        bench.add(repeated(f"{name} while up runs: {fleet}", costs, note=note, target=wanted, size=size))
 
 
 @contextmanager
@@ -132,7 +136,41 @@ def _multiplied(warehouse: Warehouse, copies: int) -> int:
         warehouse.execute_text(
             statement("copies"), ANY_PARTITIONS, table=table, batch_id=batch, copies=copies
         )
+    _tie(warehouse)
     return counted() - before
+
+
+def _tie(warehouse: Warehouse) -> None:
+    """Publishes every month's bills anew with the sums its copied costs have: as if all of it had been billed."""
+    bills = {(one.scope, one.period): one for one in heads(warehouse, "billing/")}
+    for costs in heads(warehouse, "costs"):
+        sums: dict[str, dict[str, Decimal]] = {}
+        frame = warehouse.frame(
+            "queries/costs/batch_sums",
+            billing_period=costs.period,
+            batch_id=costs.batches["core_app_costs_daily"],
+        )
+        for row in frame.iter_rows(named=True):
+            for scope in (costs.scope, f"billing/{row['source_name']}"):
+                of = sums.setdefault(scope, {})
+                for metric, cost in (
+                    ("BilledCost", row["billed_cost"]),
+                    ("EffectiveCost", row["effective_cost"]),
+                ):
+                    key = f"{row['billing_currency']}/{metric}"
+                    of[key] = of.get(key, Decimal(0)) + cost
+        for scope, own in sums.items():
+            again = costs if scope == costs.scope else bills[scope, costs.period]
+            publish(
+                warehouse,
+                scope,
+                again.period,
+                batches=again.batches,
+                rows=again.rows,
+                sha256=again.sha256,
+                version=again.version,
+                sums=own,
+            )
 
 
 def _rows(warehouse: Warehouse, tables: list[str]) -> int:
