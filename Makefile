@@ -38,13 +38,13 @@ lint: $(VENV)/.test-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test-installed ## speed as ratios, in some five minutes
-	$(BIN)/python -m bench.bench
+bench: $(VENV)/.test-installed ## speed, and which targets are met, in some eight minutes: [FULL=1] [ONLY=pages,commands] [MARKDOWN=1]
+	$(BIN)/python -m bench.bench $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(MARKDOWN),--markdown)
 
 bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
 	$(BIN)/python -m bench.anomaly $(if $(SEEDS),--seeds $(SEEDS)) $(if $(NOISE),--noise $(NOISE)) $(if $(TAILP),--tailp $(TAILP))
 
-screenshots: $(VENV)/.test-installed ## pictures of the five pages of the running demo
+screenshots: $(VENV)/.test-installed ## pictures of the pages of the running demo
 	$(BIN)/python -m bench.screenshots --app claim-checker
 
 lock: $(VENV)/.uv ## compile both locks again

@@ -52,7 +52,8 @@ def main() -> int:
         shutil.rmtree(root, ignore_errors=True)
     bench.lines.append(memory_line("peak memory: all but the engine", memory.beside))
     bench.lines.append(memory_line("peak memory: the largest child, the engine", memory.engine))
-    print_lines(bench.lines, options.only, f"{time.monotonic() - started:.0f} s in all")
+    took = f"{time.monotonic() - started:.0f} s in all"
+    print_lines(bench.lines, options.only, took, options.markdown)
     if failed:
         print(f"failed, and not measured to the end: {', '.join(failed)}", file=sys.stderr)
     return len(failed)
@@ -63,6 +64,9 @@ def _options() -> argparse.Namespace:
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--full", action="store_true", help="the sizes of the targets")
     sizes.add_argument("--tiny", action="store_true", help="whether every part runs; shows little")
+    parser.add_argument(
+        "--markdown", action="store_true", help="tables as docs/benchmarks.md has them, no JSON"
+    )
     parser.add_argument("--only", type=_parts, default=list(PARTS), help=f"some of {', '.join(PARTS)}")
     return parser.parse_args()
 

@@ -195,46 +195,60 @@ def memory_line(what: str, used: int, **more: Any) -> Line:
     return Line(what, figure=Figure(used / MIB, Unit.MEMORY), **more)
 
 
-def print_lines(lines: Sequence[Line], parts: Sequence[str], title: str) -> None:
+Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""The heads of a table, and its cells for people."""
+
+
+def print_lines(lines: Sequence[Line], parts: Sequence[str], title: str, markdown: bool = False) -> None:
     """A table of what was measured, one of the targets of these parts, and one line of JSON."""
-    table = Table(
-        *(
-            "what",
-            "note",
-            "seconds",
-            "CPU s",
-            "figure",
-            "min-max",
-            "CPU ratio",
-            "against",
-            "target",
-            "verdict",
-        ),
-        title=title,
-    )
-    for line in lines:
-        figure = line.figure
-        table.add_row(
-            line.what,
-            line.note,
-            f"{line.cost.seconds:.2f}" if line.cost else "",
-            f"{line.cost.cpu:.2f}" if line.cost and line.cost.cpu is not None else "",
-            figure.unit.text(figure.value) if figure else "",
-            f"{figure.spread[0]:.2f}-{figure.spread[1]:.2f}" if figure and figure.spread else "",
-            "" if line.cpu_ratio is None else f"{line.cpu_ratio:.2f}",
-            line.against,
-            line.target.text if line.target else "",
-            line.verdict.text if line.verdict else "",
-        )
+    shown = {title: _measured_rows(lines), "targets": _target_rows(lines, parts)}
+    if markdown:
+        print("\n\n".join(f"## {name}\n\n{_markdown(*rows)}" for name, rows in shown.items()))
+        return
     console = Console(width=_WIDTH)
-    console.print(table)
-    console.print(_targets(lines, parts))
+    for name, (heads, cells) in shown.items():
+        table = Table(*heads, title=name)
+        for row in cells:
+            table.add_row(*row)
+        console.print(table)
     print(json.dumps([asdict(line) | {"verdict": line.verdict and asdict(line.verdict)} for line in lines]))
 
 
-def _targets(lines: Sequence[Line], parts: Sequence[str]) -> Table:
+def _measured_rows(lines: Sequence[Line]) -> Rows:
+    heads = (
+        "what",
+        "seconds",
+        "CPU s",
+        "figure",
+        "min-max",
+        "CPU ratio",
+        "against",
+        "target",
+        "verdict",
+        "note",
+    )
+    return heads, [_cells(line) for line in lines]
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    figure = line.figure
+    return (
+        line.what,
+        f"{line.cost.seconds:.2f}" if line.cost else "",
+        f"{line.cost.cpu:.2f}" if line.cost and line.cost.cpu is not None else "",
+        figure.unit.text(figure.value) if figure else "",
+        f"{figure.spread[0]:.2f}-{figure.spread[1]:.2f}" if figure and figure.spread else "",
+        "" if line.cpu_ratio is None else f"{line.cpu_ratio:.2f}",
+        line.against,
+        line.target.text if line.target else "",
+        line.verdict.text if line.verdict else "",
+        line.note,
+    )
+
+
+def _target_rows(lines: Sequence[Line], parts: Sequence[str]) -> Rows:
     """Every target of these parts with what shows it, in the order of the design's table."""
-    table = Table("work", "target", "bound", "size", "measured", "verdict", title="targets")
+    cells: list[tuple[str, ...]] = []
     for one in TARGETS.values():
         if one.part not in parts:
             continue
@@ -243,12 +257,12 @@ def _targets(lines: Sequence[Line], parts: Sequence[str]) -> Table:
         answer = worst(
             [line.verdict for line in own if line.verdict] or [Verdict("not shown", "not measured")]
         )
-        table.add_row(
-            one.row,
-            one.name,
-            one.text,
-            size_text(one.size) if one.size else "any",
-            ", ".join(figure.unit.text(figure.value) for figure in figures if figure),
-            answer.text,
-        )
-    return table
+        said = ", ".join(figure.unit.text(figure.value) for figure in figures if figure)
+        size = size_text(one.size) if one.size else "any"
+        cells.append((one.row, one.name, one.text, size, said, answer.text))
+    return ("work", "name", "target", "size", "measured", "verdict"), cells
+
+
+def _markdown(heads: tuple[str, ...], cells: list[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.bench import PARTS
-from bench.measure import Cost, Costs, Line, compared, lengthened, p95, repeated
+from bench.measure import Cost, Costs, Line, compared, lengthened, p95, print_lines, repeated
 from bench.pages import pages
 from bench.targets import TARGETS, Figure, Target, Unit, Verdict, verdict, worst
 from dashboards import access
@@ -151,3 +152,28 @@ def test_the_pages_measured_are_those_of_the_menu() -> None:
         path.stem for path in views.glob("*.py") if path.stem != "__init__"
     )
     assert [page.path for page in pages()].count("") == 1
+
+
+def test_every_target_of_the_parts_is_printed_with_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    size = {"apps": 120, "days": 90}
+    lines = [
+        Line("a", Cost(0.9), target=TARGETS["command-sql"], size=size),
+        Line("b", Cost(1.1), target=TARGETS["command-slo"], size=size),
+        Line("c", Cost(0.5)),
+    ]
+    print_lines(lines, ["commands"], "all", markdown=True)
+    said = {
+        row[2].strip(): row[6].strip()
+        for line in capsys.readouterr().out.split("## targets")[1].splitlines()[4:]
+        if len(row := line.split("|")) > 6
+    }
+    assert said == {
+        "command-sql": "met",
+        "command-slo": "missed",
+        "command-status": "not shown: not measured",
+        "up-pages": "not shown: not measured",
+    }
+    print_lines(lines, ["commands"], "all")
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [one["verdict"] and one["verdict"]["word"] for one in told] == ["met", "missed", None]
+    assert told[1]["target"]["bound"] == 1
