@@ -79,7 +79,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _ran(part: str, bench: Bench) -> bool:
-    """Runs a part; one that fails does not cost what the others measure, and its workspaces go at its end."""
+    """Runs a part; one that fails does not cost what the others measure, and what it made goes at its end."""
     started = time.monotonic()
     print(f"{part} ...", file=sys.stderr, flush=True)
     try:
@@ -88,8 +88,7 @@ def _ran(part: str, bench: Bench) -> bool:
         traceback.print_exc()
         return False
     finally:
-        shutil.rmtree(bench.root, ignore_errors=True)
-        bench.root.mkdir()
+        bench.tidy()
         print(f"{part}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return True
 

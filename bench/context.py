@@ -5,6 +5,7 @@ Nothing is measured here.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,13 +69,22 @@ TINY = Sizes(
     anomaly_days=60,
     quality_seeds=(20250801,),
     fleets=((6, 35),),
-    pages=(6, 35, 2),
+    pages=(7, 35, 2),
     page_rounds=2,
     clicks=2,
     command_rounds=2,
     growth_rows=5_000,
 )
 """Whether everything runs; shows little."""
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A workspace with a simulated fleet, what its first pass cost, and what that said of its steps."""
+
+    root: Path
+    first: Cost
+    steps: str
 
 
 @dataclass
@@ -84,6 +94,7 @@ class Bench:
     sizes: Sizes
     root: Path
     lines: list[Line] = field(default_factory=list)
+    fleets: dict[Path, Simulated] = field(default_factory=dict)
 
     def add(self, line: Line) -> None:
         """Keeps a line and tells it at once."""
@@ -103,12 +114,20 @@ class Bench:
         (root / "teams.yaml").write_text("teams: []\n", encoding="utf-8")
         return Settings(root=root, catalog=root / "catalog", teams=root / "teams.yaml")
 
-    def simulated(self, apps: int, days: int) -> tuple[Path, Cost, str]:
-        """A workspace with a fleet after its first pass, what that pass cost, and what it said of its steps."""
+    def simulated(self, apps: int, days: int) -> Simulated:
+        """A fleet of a size after its first pass; made once, whatever part asks first."""
         root = self.root / f"fleet-{apps}-{days}"
-        appfleet("simulate", str(root), "--apps", str(apps), "--days", str(days))
-        cost, text = measured(lambda: appfleet("run", "-w", str(root)))
-        return root, cost, steps_of(text)
+        if root not in self.fleets:
+            appfleet("simulate", str(root), "--apps", str(apps), "--days", str(days))
+            cost, text = measured(lambda: appfleet("run", "-w", str(root)))
+            self.fleets[root] = Simulated(root, cost, steps_of(text))
+        return self.fleets[root]
+
+    def tidy(self) -> None:
+        """Removes every workspace but those of simulated fleets, which other parts use."""
+        for path in self.root.iterdir():
+            if path not in self.fleets:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def statement(name: str) -> str:

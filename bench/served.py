@@ -31,11 +31,17 @@ def bench_pass(bench: Bench) -> None:
     unchanged = {120: target("pass-unchanged-120"), 4_200: target("pass-unchanged-4200")}
     for apps, days in bench.sizes.fleets:
         size, costs = {"apps": apps, "days": days}, Costs()
-        root, first, steps = bench.simulated(apps, days)
+        fleet = bench.simulated(apps, days)
         bench.add(
-            Line(f"run, first: {size_text(size)}", first, steps, target=target("pass-first"), size=size)
+            Line(
+                f"run, first: {size_text(size)}",
+                fleet.first,
+                fleet.steps,
+                target=target("pass-first"),
+                size=size,
+            )
         )
-        said = [costs.measure(partial(appfleet, "run", "-w", str(root))) for _ in range(ROUNDS)]
+        said = [costs.measure(partial(appfleet, "run", "-w", str(fleet.root))) for _ in range(ROUNDS)]
         bench.add(
             repeated(
                 f"run, unchanged: {size_text(size)}",
@@ -50,7 +56,7 @@ def bench_pass(bench: Bench) -> None:
 def bench_commands(bench: Bench) -> None:
     """How long `appfleet up` takes until pages answer, and commands while it runs."""
     apps, days = bench.sizes.fleets[0]
-    root, _, _ = bench.simulated(apps, days)
+    root = bench.simulated(apps, days).root
     pages, whole = Costs(), Costs()
     asked = {
         "sql": (["sql", SELECT], target("command-sql"), Costs()),
@@ -99,14 +105,14 @@ def bench_pages(bench: Bench) -> None:
     A few apps are simulated and pass once; then every computed table holds them many times. Raw tables do not.
     """
     apps, days, copies = bench.sizes.pages
-    root, first, _ = bench.simulated(apps, days)
+    fleet = bench.simulated(apps, days)
     size = {"apps": apps * copies, "days": days}
-    with open_warehouse(root) as warehouse:
+    with open_warehouse(fleet.root) as warehouse:
         rows = _multiplied(warehouse, copies)
         bench.add(
-            Line(f"pages: pass over the {apps} apps that are copied", first, f"{rows:,} rows of copies")
+            Line(f"pages: pass over the {apps} apps that are copied", fleet.first, f"{rows:,} rows of copies")
         )
-        for page, reads in reads_of_pages(root).items():
+        for page, reads in reads_of_pages(fleet.root).items():
             seconds = page_seconds(warehouse, reads, bench.sizes.page_rounds)
             bench.add(
                 Line(
@@ -117,7 +123,7 @@ def bench_pages(bench: Bench) -> None:
                     size=size,
                 )
             )
-        for line in browsed(root, warehouse, bench.sizes.clicks, size):
+        for line in browsed(fleet.root, warehouse, bench.sizes.clicks, size):
             bench.add(line)
 
 
