@@ -60,22 +60,27 @@ def reads_of_pages(workspace: Path) -> dict[str, list[Read]]:
     config.set_option("server.address", "127.0.0.1")
     os.environ[WORKSPACE_VARIABLE] = str(workspace)
     found = {}
-    first, *_ = (one.view for one in pages())
-    for page in (one.view for one in pages()):
-        st.cache_data.clear()
-        with _recorded() as reads:
-            app = AppTest.from_file(str(APP), default_timeout=PAGE_SECONDS).run()
-            if page != first:
-                reads.clear()
-                st.cache_data.clear()
-                app.switch_page(f"views/{page}.py").run()
-        if app.exception or app.error:
-            raise RuntimeError(f"page {page} failed: {[one.value for one in (*app.exception, *app.error)]}")
-        if not app.dataframe or any(one.value == EMPTY for one in app.info):
-            raise RuntimeError(f"page {page} shows no data: there is nothing to measure")
-        found[page] = reads
-    st.cache_resource.clear()
+    try:
+        for page in (one.view for one in pages()):
+            found[page] = _reads_of(page)
+    finally:
+        st.cache_resource.clear()  # their connection: it would outlive this process's own
     return found
+
+
+def _reads_of(page: str) -> list[Read]:
+    st.cache_data.clear()
+    with _recorded() as reads:
+        app = AppTest.from_file(str(APP), default_timeout=PAGE_SECONDS).run()
+        if page != pages()[0].view:
+            reads.clear()
+            st.cache_data.clear()
+            app.switch_page(f"views/{page}.py").run()
+    if app.exception or app.error:
+        raise RuntimeError(f"page {page} failed: {[one.value for one in (*app.exception, *app.error)]}")
+    if not app.dataframe or any(one.value == EMPTY for one in app.info):
+        raise RuntimeError(f"page {page} shows no data: there is nothing to measure")
+    return reads
 
 
 def page_seconds(warehouse: Warehouse, reads: list[Read], rounds: int) -> list[float]:
