@@ -62,3 +62,21 @@ def test_times_say_utc() -> None:
 
 def test_targets_have_no_needless_zeros() -> None:
     assert [formats.target(value) for value in (0.99, 0.9995, 1.0)] == ["99 %", "99.95 %", "100 %"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("checkout", "checkout"),
+        ("a-b_c", r"a\-b\_c"),
+        ("[l](x)", r"\[l\]\(x\)"),
+        (":red[x]", "\\:\u2060red\\[x\\]"),
+        ("a: b", r"a\: b"),
+        ("a -> b", "a \\-\u2060\\> b"),
+        ("WWW.x me@x", "WWW\u2060\\.x me\\@\u2060x"),
+        ("two\nlines\t", "two lines"),
+        ("100 € ü", "100 € ü"),
+    ],
+)
+def test_text_from_outside_is_escaped_and_parted(text: str, shown: str) -> None:
+    assert formats.as_text(text) == shown
