@@ -734,6 +734,28 @@ def oncall_burning(s: Sample, teams: Any) -> Answer:
     return [(*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d"))) for row in own]
 
 
+@query("slo/status")
+def slo_status(s: Sample, app_id: str) -> Answer:
+    own = [row for row in s["mart_slo_status"] if app_id in ("", row["app_id"])]
+    own.sort(
+        key=lambda row: (
+            row["state_rank"],
+            row["budget_remaining"] is None,
+            row["budget_remaining"] or 0,
+            *(row[name] for name in ("app_id", "environment", "objective")),
+        )
+    )
+    first = ("app_id", "environment", "objective", "state", "since", "target", "sli", "budget_remaining")
+    return [(*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d"))) for row in own]
+
+
+@query("silence/silent")
+def silence_silent(s: Sample) -> Answer:
+    names = ("app_id", "environment", "silent_since", "received", "expected", "apps_together")
+    own = [tuple(row[name] for name in names) for row in s["mart_app_silences"]]
+    return sorted(own, key=lambda one: (-one[5], one[2], one[0], one[1]))
+
+
 @query("oncall/without_indicator")
 def oncall_without_indicator(s: Sample, teams: Any) -> Answer:
     own = [

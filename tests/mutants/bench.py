@@ -87,9 +87,9 @@ class Bench:
         return "caught", output, test
 
     def read_again(self, path: str, texts: Sequence[str], module: str, timeout: float) -> list[str]:
-        """What one module of tests says of each text of a query, its fixtures set up once for all of them.
+        """What one module of tests says of each text of a query or statement, its fixtures set up once for all of them.
 
-        Only for queries that no fixture asks. An answer is as of ``judged``; all are unsound where it fails as it is.
+        Only for queries and statements that no fixture uses. An answer is as of ``judged``; all are unsound where it fails as it is.
         """
         with tempfile.NamedTemporaryFile("w+", suffix=".json") as told:
             json.dump({"path": path, "texts": list(texts)}, told)
@@ -191,7 +191,7 @@ def _test(tests: list[str], said: int) -> NoReturn:
 
 
 class _Planting:
-    """Runs the tests of a module for one text of a query after the other; the answers replace the texts in the file."""
+    """Runs the tests of a module for one text of a query or statement after the other; the answers replace the texts in the file."""
 
     def __init__(self, told: Path) -> None:
         self._told = told
@@ -200,7 +200,7 @@ class _Planting:
         """In place of the loop over all tests once."""
         asked: dict[str, Any] = json.loads(self._told.read_text())
         path = Path(asked["path"])
-        name = path.relative_to("sql/queries").with_suffix("").as_posix()
+        name = path.relative_to("sql").with_suffix("").as_posix().partition("/")[2]
         own = [one for one in session.items if one.nodeid.endswith(f"[{name}]")]
         items = own or [one for one in session.items if "[" not in one.nodeid]
         is_sound = bool(items) and self._said(items) == "survived"
