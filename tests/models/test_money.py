@@ -87,10 +87,22 @@ def test_sums_equal_those_of_decimal(rows: list[tuple[str, Decimal]]) -> None:
 
 
 def test_a_sum_that_would_wrap_is_refused() -> None:
-    large = Decimal("99999999999999999999")
-    frame = pl.DataFrame(
-        {"key": ["a", "a"], "cost": [large, large]}, schema={"key": pl.String, "cost": MONEY}
-    )
+    """Amounts of both signs too, as they may be of different groups; from a thousandth below what 20 digits hold on."""
+
+    def of(*costs: str) -> pl.DataFrame:
+        rows = {"key": ["a"] * len(costs), "cost": [Decimal(cost) for cost in costs]}
+        return pl.DataFrame(rows, schema={"key": pl.String, "cost": MONEY})
+
+    near = of("49900000000000000000", "49950000000000000000")
+    assert money.exact_sums(near, ["key"], ["cost"])["cost"].to_list() == [Decimal("99850000000000000000")]
+    for costs in (
+        ("49950000000000000000", "49990000000000000000"),
+        ("99000000000000000000", "-99000000000000000000"),
+    ):
+        with pytest.raises(ModelError, match="20 digits"):
+            money.exact_sums(of(*costs), ["key"], ["cost"])
+    large = "99999999999999999999"
+    frame = of(large, large)
     with pytest.raises(ModelError, match="20 digits"):
         money.exact_sums(frame, ["key"], ["cost"])
 

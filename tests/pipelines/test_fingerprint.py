@@ -176,12 +176,26 @@ def test_what_is_published_and_what_was_current_is_counted_apart(
     )
     assert (len(first.releases), first.rows, first.unchanged) == (1, 2, 0)
     assert (len(second.releases), second.rows, second.unchanged) == (0, 0, 1)
+    timeless = publishing.publish_frames(
+        fresh_warehouse,
+        settings,
+        "registry",
+        {"core_teams": frame, "core_apps": frame.clear()},
+        "other",
+        None,
+    )
+    assert [one.version for one in (*first.releases, *timeless.releases)] == [
+        AS_OF.slice_end,
+        datetime(1970, 1, 1, tzinfo=UTC),
+    ]
+    assert (timeless.rows, Outcome((*first.releases, *timeless.releases)).rows) == (2, 4)
 
 
 def test_other_inputs_or_rules_are_not_current(monkeypatch: pytest.MonkeyPatch) -> None:
     current = publishing.fingerprint("a", 1)
     assert publishing.fingerprint("a", 1) == current
     assert publishing.fingerprint("a", 2) != current
+    assert publishing.fingerprint({"a": 1, "b": 2}) == publishing.fingerprint({"b": 2, "a": 1})
     monkeypatch.setattr(publishing, "rules_sha256", lambda: "other rules")
     assert publishing.fingerprint("a", 1) != current
 

@@ -7,9 +7,11 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from backports import zstd
 
@@ -17,6 +19,9 @@ from models.errors import WarehouseError
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.telemetry import TelemetryOutcome, ingest_source
 from pipelines.ingest.telemetry import load as load_module
+from pipelines.ingest.telemetry import source as source_module
+from pipelines.ingest.telemetry.policy import load_policy
+from pipelines.ingest.telemetry.spool import HEAD_BYTES
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 
@@ -208,3 +213,49 @@ def test_an_object_the_engine_fails_on_is_named_and_holds_up_no_other(
     monkeypatch.undo()
     assert source.run().refusals == ()
     assert source.logs() == 9
+
+
+def test_what_waits_is_looked_at_again_when_it_is_old_and_not_before(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same listing: only the clock went on."""
+    source.put("log", as_lines(*requests(2))[:-40], age_seconds=300)
+    assert (source.run().waiting, source.run().waiting) == (1, 1)
+    sooner = replace(load_policy(), growing_seconds=300)
+    for module in (source_module, load_module):
+        monkeypatch.setattr(module, "load_policy", lambda: sooner)
+    outcome = source.run()
+    assert (outcome.waiting, outcome.rejected, source.logs()) == (0, 1, 3)
+
+
+def test_objects_are_found_by_their_beginning_unless_they_are_shorter_than_it(warehouse: Warehouse) -> None:
+    lengths = {
+        "short": HEAD_BYTES - 1,
+        "exact": HEAD_BYTES,
+        "long": HEAD_BYTES + 1,
+        "long too": HEAD_BYTES + 1,
+    }
+    lines = [
+        {
+            "kind": "telemetry",
+            "source_name": "files",
+            "state": "loaded",
+            "content_head": "other" if name == "long too" else "head",
+            "content_bytes": length,
+            "content_sha256": name,
+        }
+        for name, length in lengths.items()
+    ]
+    warehouse.insert("raw_deliveries", pl.DataFrame(lines))
+    covered = source_module._Covered(warehouse, "files")
+    short, exact, long = (lengths[name] for name in ("short", "exact", "long"))
+    for head, size, found in (
+        ("head", short - 1, {}),
+        ("other", short, {short: {"short"}}),
+        ("head", exact - 1, {short: {"short"}}),
+        ("head", exact, {short: {"short"}, exact: {"exact"}}),
+        ("head", long, {short: {"short"}, exact: {"exact"}, long: {"long"}}),
+        ("other", 10**9, {short: {"short"}, long: {"long too"}}),
+        ("nobody's", 10**9, {short: {"short"}}),
+    ):
+        assert covered.lengths(head, size) == found, (head, size)
