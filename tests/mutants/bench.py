@@ -203,8 +203,12 @@ class _Planting:
         name = path.relative_to("sql").with_suffix("").as_posix().partition("/")[2]
         own = [one for one in session.items if one.nodeid.endswith(f"[{name}]")]
         items = own or [one for one in session.items if "[" not in one.nodeid]
+        original = path.read_text(encoding="utf-8")
         is_sound = bool(items) and self._said(items) == "survived"
         answers = list(self._answers(path, asked["texts"], items)) if is_sound else []
+        path.write_text(original, encoding="utf-8")
+        if answers and self._said(items) != "survived":
+            answers = []  # what one of them left behind fails the next: it says nothing
         session._setupstate.teardown_exact(None)
         self._told.write_text(json.dumps(answers))
         return True

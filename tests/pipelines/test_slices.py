@@ -204,15 +204,23 @@ def spans() -> list[Drawn]:
 
 
 @pytest.fixture(scope="module")
-def computed(
+def delivered(
     tmp_path_factory: pytest.TempPathFactory, migrated: Migrated, spans: list[Drawn]
 ) -> Iterator[Warehouse]:
-    """A warehouse whose slices were computed from the spans, each delivered twice."""
-    root = migrated(tmp_path_factory.mktemp("slices"))
-    with open_warehouse(root) as warehouse:
+    """A warehouse of the spans, each delivered twice."""
+    with open_warehouse(migrated(tmp_path_factory.mktemp("slices"))) as warehouse:
         insert(warehouse, spans, copies=2)
-        compute_slices(warehouse, Settings(root=root, catalog=root, teams=root))
         yield warehouse
+
+
+POLICY = requests.classification(request_errors(), health_checks())
+
+
+def sliced(warehouse: Warehouse, statement: str, **given: Any) -> uuid.UUID:
+    """The batch under which a statement wrote its slices."""
+    batch = new_batch_id()
+    warehouse.execute(f"statements/{statement}", batch_id=batch, **POLICY, **given)
+    return batch
 
 
 def has_end(duration: int) -> bool:
@@ -224,8 +232,11 @@ def route_of(one: Drawn) -> str:
     return f"{method} {one.route}".strip() if one.route else one.case.name
 
 
-def test_every_span_counts_as_what_it_is(computed: Warehouse, spans: list[Drawn]) -> None:
+@pytest.mark.parametrize("statement", ["core_request_slices"])
+def test_every_span_counts_as_what_it_is(delivered: Warehouse, spans: list[Drawn], statement: str) -> None:
     """Each slice: requests, errors by class, those with an end, and those within each bound, the bound included."""
+    days = [(DAY + timedelta(days=number)).date().isoformat() for number in (0, 1)]
+    batch = sliced(delivered, statement, days=days, **requests.slicing(request_slices(), slo_defaults()))
     expected: dict[tuple[Any, ...], Counter[Any]] = defaultdict(Counter)
     for one in spans:
         if not one.case.kind:
@@ -238,10 +249,12 @@ def test_every_span_counts_as_what_it_is(computed: Warehouse, spans: list[Drawn]
         count["timed"] += has_end(one.duration)
         for place, bound in enumerate(LADDER):
             count["within", place] += has_end(one.duration) and one.duration <= bound * MILLISECOND
-    found = computed.frame_of(
+    found = delivered.frame_of(
         "SELECT toDateTime64(slice_start, 0, 'UTC') AS slice_start, app_id, toString(environment) AS environment,"
         " toString(version) AS version, toString(route) AS route, toString(kind) AS kind, requests, errors,"
-        " mapKeys(errors_by_class) AS classes, mapValues(errors_by_class) AS counts, timed, within FROM core_request_slices_current"
+        " mapKeys(errors_by_class) AS classes, mapValues(errors_by_class) AS counts, timed, within FROM core_request_slices"
+        " WHERE batch_id = {batch:UUID}",
+        batch=batch,
     )
     assert found.height == len(expected)
     for row in found.iter_rows(named=True):
@@ -260,34 +273,6 @@ def test_every_span_counts_as_what_it_is(computed: Warehouse, spans: list[Drawn]
             want["timed"],
         )
         assert row["within"] == [want["within", place] for place in range(len(LADDER))]
-
-
-def test_daily_activity_agrees_with_the_slices(computed: Warehouse, spans: list[Drawn]) -> None:
-    sliced = (
-        "SELECT toDate(slice_start) AS day, app_id, toString(environment),"
-        " sumIf(requests, kind != 'health'), sumIf(errors, kind != 'health'),"
-        " sumIf(requests, kind = 'health'), sumIf(errors, kind = 'health')"
-        " FROM core_request_slices_current GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    )
-    daily = (
-        "SELECT usage_date, app_id, toString(environment), requests, errors, health_checks, health_errors"
-        " FROM core_app_telemetry_daily_current ORDER BY 1, 2, 3"
-    )
-    assert computed.frame_of(daily).rows() == computed.frame_of(sliced).rows()
-    timed = sorted(
-        one.duration
-        for one in spans
-        if one.app_id == "shop"
-        and one.environment == "staging"
-        and one.at < int((DAY + timedelta(days=1)).timestamp()) * 10**9
-        and one.case.kind in ("server", "consumer")
-        and has_end(one.duration)
-    )
-    row = computed.frame_of(
-        "SELECT duration_p50_ms, duration_p95_ms FROM core_app_telemetry_daily_current"
-        " WHERE app_id = 'shop' AND environment = 'staging' AND usage_date = '2026-03-03'"
-    ).row(0)
-    assert row == tuple(timed[int(level * len(timed))] / MILLISECOND for level in (0.5, 0.95))
 
 
 def test_a_day_is_published_again_only_if_its_telemetry_changed(
@@ -309,7 +294,10 @@ def test_a_day_is_published_again_only_if_its_telemetry_changed(
     assert published() == ([second], 1)
 
 
-def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("statement", ["core_request_slices"])
+def test_rare_routes_are_pooled_by_errors_then_requests_then_name(
+    delivered: Warehouse, statement: str
+) -> None:
     """The busiest, the one with errors and the first by name stay; the rest is one route without a name. Every app and day
     ranks on its own, and only those that are asked for are written."""
     plan: dict[tuple[str, int], dict[str, tuple[int, int]]] = {
@@ -324,23 +312,15 @@ def test_rare_routes_are_pooled_by_errors_then_requests_then_name(tmp_path: Path
     for (app, day), routes in plan.items():
         for route, (count, errors) in routes.items():
             for number in range(count):
-                at = int(DAY.timestamp() + day * 86_400) * 10**9 + len(spans)
+                at = int(DAY.timestamp() + (31 + day) * 86_400) * 10**9 + len(spans)
                 spans.append(Drawn(bad if number < errors else good, app, "", "", route, at, MILLISECOND))
-    with open_warehouse(tmp_path) as warehouse:
-        insert(warehouse, spans)
-        policy = requests.classification(request_errors(), health_checks())
-        warehouse.execute(
-            "statements/core_request_slices",
-            days=["2026-03-03", "2026-03-04"],
-            batch_id="00000000-0000-0000-0000-000000000001",
-            **policy,
-            bounds_ns=[MILLISECOND],
-            routes_kept=3,
-        )
-        rows = warehouse.frame_of(
-            "SELECT app_id, toDayOfMonth(slice_start), toString(route), requests, errors, within FROM core_request_slices"
-            " ORDER BY 1, 2, 3"
-        ).rows()
+    given = {"days": ["2026-04-03", "2026-04-04"], "bounds_ns": [MILLISECOND], "routes_kept": 3}
+    insert(delivered, spans)
+    rows = delivered.frame_of(
+        "SELECT app_id, toDayOfMonth(slice_start), toString(route), requests, errors, within FROM core_request_slices"
+        " WHERE batch_id = {batch:UUID} ORDER BY 1, 2, 3",
+        batch=sliced(delivered, statement, **given),
+    ).rows()
     assert rows == [
         ("mill", 3, "", 4, 0, [4]),
         ("mill", 3, "/b", 2, 0, [2]),
@@ -373,9 +353,6 @@ def test_the_ladder_holds_every_threshold_an_objective_names() -> None:
         requests.rung(ladder, 301)
 
 
-POLICY = requests.classification(request_errors(), health_checks())
-
-
 def own(warehouse: Warehouse, teams: dict[str, str]) -> None:
     """Publishes one objective of each app, so that it has a team."""
     batch = new_batch_id()
@@ -389,9 +366,9 @@ def own(warehouse: Warehouse, teams: dict[str, str]) -> None:
     )
 
 
-def test_a_trace_is_named_for_what_went_wrong(computed: Warehouse, spans: list[Drawn]) -> None:
+def test_a_trace_is_named_for_what_went_wrong(delivered: Warehouse, spans: list[Drawn]) -> None:
     """The newest failed request and the slowest timed one of each version and route of the slices asked for alone."""
-    own(computed, {"shop": "alpha", "mill": "beta"})
+    own(delivered, {"shop": "alpha", "mill": "beta"})
     starts = sorted({one.at // (300 * 10**9) * 300 for one in spans})
     asked = {(app, start) for app in ("shop", "mill") for start in starts[:40:2]}
     want: dict[tuple[Any, ...], list[tuple[int, ...]]] = defaultdict(lambda: [(), ()])
@@ -411,16 +388,16 @@ def test_a_trace_is_named_for_what_went_wrong(computed: Warehouse, spans: list[D
         "slices": [f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}" for _, start in pairs],
         **POLICY,
     }
-    frame = computed.frame("queries/oncall/traces", teams=["alpha", "other"], **parameters)
+    frame = delivered.frame("queries/oncall/traces", teams=["alpha", "other"], **parameters)
     assert frame.rows() == [
         (*key, *(f"{one[-1]:032x}" if one else "" for one in pair)) for key, pair in sorted(want.items())
     ]
     assert any(not pair[0] for pair in want.values()) and any(not pair[1] for pair in want.values())
-    assert computed.frame("queries/oncall/traces", teams=["other"], **parameters).is_empty()
+    assert delivered.frame("queries/oncall/traces", teams=["other"], **parameters).is_empty()
 
 
-def test_a_trace_of_a_failed_load_is_not_named(computed: Warehouse) -> None:
-    own(computed, {"shop": "alpha", "mill": "beta"})
+def test_a_trace_of_a_failed_load_is_not_named(delivered: Warehouse) -> None:
+    own(delivered, {"shop": "alpha", "mill": "beta"})
     later = DAY + timedelta(days=40)
     frame = pl.DataFrame(
         {
@@ -432,17 +409,17 @@ def test_a_trace_of_a_failed_load_is_not_named(computed: Warehouse) -> None:
             "x_BatchId": [str(uuid.uuid4())],
         }
     )
-    computed.insert("otel.otel_traces", frame)
+    delivered.insert("otel.otel_traces", frame)
     asked = {"teams": ["alpha"], "apps": ["shop"], "slices": [f"{later:%Y-%m-%d %H:%M:%S}"], **POLICY}
-    assert computed.frame("queries/oncall/traces", **asked).is_empty()
-    computed.insert("otel.otel_traces", frame.drop("x_BatchId"))
-    assert computed.frame("queries/oncall/traces", **asked)["failed_trace"].to_list() == ["a" * 32]
+    assert delivered.frame("queries/oncall/traces", **asked).is_empty()
+    delivered.insert("otel.otel_traces", frame.drop("x_BatchId"))
+    assert delivered.frame("queries/oncall/traces", **asked)["failed_trace"].to_list() == ["a" * 32]
 
 
-def test_traces_are_read_by_the_primary_key(computed: Warehouse) -> None:
-    own(computed, {"shop": "alpha", "mill": "beta"})
+def test_traces_are_read_by_the_primary_key(delivered: Warehouse) -> None:
+    own(delivered, {"shop": "alpha", "mill": "beta"})
     plan = "\n".join(
-        computed.frame_of(
+        delivered.frame_of(
             f"EXPLAIN indexes = 1 {statement('queries/oncall/traces')}",
             teams=["alpha"],
             apps=["shop"],

@@ -78,6 +78,12 @@ def test_times_out_of_range_are_set_aside_and_never_moved(warehouse: Warehouse, 
         "SELECT DISTINCT toYear(Timestamp) FROM otel.otel_traces"
     ).to_series().to_list() == [2026]
     assert rejects(warehouse) == [(n, "time out of range", "GET /") for n in (1, 2, 3, 4)]
+    details = warehouse.frame_of("SELECT detail FROM raw_rejects ORDER BY position").to_series().to_list()
+    assert details == [
+        f"sent by Shop : span cd{one.span_id.hex()[2:]} of trace {one.trace_id.hex()},"
+        f" from {one.start_time_unix_nano} to {one.end_time_unix_nano} ns"
+        for one in bad[:4]
+    ]
 
 
 @pytest.mark.parametrize("encode", [otlp.as_json, otlp.prefixed])
@@ -105,16 +111,35 @@ def test_what_is_later_than_its_receipt_is_set_aside_with_its_sender(
 
 
 def test_logs_and_points_out_of_range(warehouse: Warehouse, load: Load) -> None:
+    """Each is told with its place among the records of its signal, its times and who sent it."""
     logs, metrics = otlp.rich_logs(), otlp.rich_metrics()
     records = logs.resource_logs[0].scope_logs[0].log_records
-    records[0].time_unix_nano = otlp.NOON + 125 * YEAR
+    late, soon, day = otlp.NOON + 125 * YEAR, otlp.NOON + otlp.SECOND, 86_400 * otlp.SECOND
+    records[0].time_unix_nano = late
     records[2].time_unix_nano = 0
-    points = metrics.resource_metrics[0].scope_metrics[0].metrics
-    points[0].gauge.data_points[1].time_unix_nano = 5
-    points[4].summary.data_points[0].start_time_unix_nano = 5
+    gauge, total, histogram, exponential, summary = metrics.resource_metrics[0].scope_metrics[0].metrics
+    gauge.gauge.data_points[1].time_unix_nano = 5
+    total.sum.data_points[0].start_time_unix_nano = 6
+    histogram.histogram.data_points[0].exemplars[0].time_unix_nano = 7
+    exponential.exponential_histogram.data_points[0].time_unix_nano = otlp.NOON + 2 * day
+    summary.summary.data_points[0].start_time_unix_nano = 9
     outcome = load(otlp.as_json(logs) + otlp.as_json(metrics))
-    assert (outcome.rows, outcome.rejected) == ({"metrics": 6, "logs": 1}, 4)
-    assert sorted(text for _, _, text in rejects(warehouse)) == ["", "old", "temperature", "text"]
+    assert (outcome.rows, outcome.rejected) == ({"metrics": 3, "logs": 1}, 7)
+    found = warehouse.frame_of(
+        "SELECT position, toString(reason), detail, first_bytes, toString(kind), toString(source_name), object_name FROM raw_rejects"
+        " ORDER BY detail, position"
+    ).rows()
+    far, later = "time out of range", "time later than its receipt"
+    told = [
+        (1, far, f"sent by Cart: log record at {late} ns, observed at {otlp.NOON + 1} ns", "text"),
+        (3, far, "sent by Cart: log record at 0 ns, observed at 0 ns", ""),
+        (2, far, "sent by shop: point of otel_metrics_gauge at 5 ns, series from 0 ns", "temperature"),
+        (4, far, f"sent by shop: point of otel_metrics_sum at {soon} ns, series from 6 ns", "requests"),
+        (5, far, f"sent by shop: point of otel_metrics_histogram at {soon} ns, series from {otlp.NOON} ns", "duration"),
+        (7, later, f"sent by shop: point of otel_metrics_exponential_histogram at {otlp.NOON + 2 * day} ns, series from {otlp.NOON} ns", "size"),
+        (8, far, f"sent by shop: point of otel_metrics_summary at {soon} ns, series from 9 ns", "old"),
+    ]  # fmt: skip
+    assert sorted(found) == sorted((*one, "telemetry", "test", "object") for one in told)
     assert (
         warehouse.frame_of("SELECT count() FROM otel.otel_logs WHERE toYear(Timestamp) != 2026").item() == 0
     )
