@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.mutants.__main__ import judges_by_pattern, judges_of
@@ -55,6 +60,54 @@ def test_faults_of_python() -> None:
     assert any('(pl.col("requests") >= 0)' in after for after in afters)
     assert any('how="left", coalesce=True' in after for after in afters)
     assert len({one.text for one in found}) > 0.9 * len(found)
+
+
+PLANTED = """
+import json, sys
+from pathlib import Path
+import pytest
+import sql.catalog
+from tests.mutants.bench import _Planting
+told = Path("told.json")
+told.write_text(json.dumps({"path": "sql/queries/a/b.sql", "texts": ["bad", "as good", "left", "bad", "as good"][: int(sys.argv[1])]}))
+assert pytest.main(["-q", "-x", "test_q.py"], [_Planting(told)]) == 0
+print(told.read_text())
+"""
+JUDGE = """
+from pathlib import Path
+import pytest
+@pytest.fixture(scope="module")
+def made():
+    return [1]
+@pytest.mark.parametrize("name", ["a/b"])
+def test_it(name, made):
+    text = Path("sql/queries/a/b.sql").read_text()
+    made += [1] * (text == "left")
+    assert len(made) == 1 and text in ("good", "as good")
+def test_beside(made):
+    raise AssertionError("of no query")
+"""
+
+
+@pytest.mark.parametrize(("texts", "said"), [(2, ["caught", "survived"]), (5, [])])
+def test_what_is_planted_again_and_again_is_judged_each_time_anew(
+    tmp_path: Path, texts: int, said: list[str]
+) -> None:
+    """A test that runs a second time is set up a second time; one that a fault leaves something to says nothing."""
+    (tmp_path / "sql" / "queries" / "a").mkdir(parents=True)
+    query = tmp_path / "sql" / "queries" / "a" / "b.sql"
+    query.write_text("good")
+    (tmp_path / "test_q.py").write_text(JUDGE)
+    done = subprocess.run(
+        [sys.executable, "-c", PLANTED, f"{texts}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == said
+    assert query.read_text() == "good"
 
 
 MAKERS = (
