@@ -19,6 +19,7 @@ import pytest
 from models import team_costs, unit_costs
 from models.comparison import four_weeks, month_so_far, week_so_far
 from models.policy import states
+from models.schemas import MONEY
 from sql.catalog import statement, statements
 from sql.warehouse import Warehouse
 from tests.figures import counted
@@ -166,7 +167,10 @@ def same(got: Any, want: Any) -> bool:
 
 
 def differing(got: pl.DataFrame, want: list[tuple[Any, ...]]) -> str:
-    """The first cell in which a frame differs from what was counted; empty where none does."""
+    """The first cell in which a frame differs from what was counted, or money that has another type; empty where none does."""
+    for column, kind in got.schema.items():
+        if isinstance(kind, pl.Decimal) and kind != MONEY:
+            return f"{column} is {kind}, money is {MONEY}"
     rows = [tuple(plain(cell) for cell in row) for row in got.iter_rows()]
     if len(rows) != len(want):
         return f"{len(rows)} rows, counted {len(want)}"

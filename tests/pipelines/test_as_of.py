@@ -19,7 +19,7 @@ from models.settings import Settings
 from pipelines.compute import AsOf, as_of, as_of_moment, compute_slices, newest_complete
 from pipelines.ingest.telemetry import load_object
 from sql.local_warehouse import open_warehouse
-from sql.publish import new_batch_id, publish_periods
+from sql.publish import new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 
@@ -262,6 +262,47 @@ def test_requests_per_hour_are_those_before_a_moment_without_health_checks(ledge
         ("a", "prod", at("02 11:00"), 16, at("02 12:00")),
         ("b", "", at("02 10:00"), 1, at("02 10:35")),
     ]
+
+
+FEW_CHARGES: dict[str, tuple[list[tuple[str, str, str]], int]] = {
+    "one usage of a month": ([("Usage", "01 00:00", "31 00:00")], 1),
+    "one usage of a day": ([("Usage", "05 00:00", "06 00:00")], 5),
+    "one usage of an hour": ([("Usage", "05 10:00", "05 11:00")], 4),
+    "one usage that ends a day": ([("Usage", "05 23:00", "06 00:00")], 5),
+    "one usage of a day and a minute": ([("Usage", "05 00:00", "06 00:01")], 5),
+    "a day and a month": ([("Usage", "03 00:00", "04 00:00"), ("Usage", "06 00:00", "20 00:00")], 3),
+    "a later tax": ([("Usage", "01 00:00", "31 00:00"), ("Tax", "09 00:00", "10 00:00")], 1),
+    "one tax of a day": ([("Tax", "07 00:00", "08 00:00")], 7),
+    "one tax of an hour": ([("Tax", "07 00:00", "07 01:00")], 6),
+    "one purchase of a month": ([("Purchase", "08 00:00", "30 00:00")], 8),
+    "a tax of a day and a purchase": (
+        [("Tax", "03 00:00", "04 00:00"), ("Purchase", "06 00:00", "30 00:00")],
+        3,
+    ),
+}
+"""Category, begin and end of every charge of a source in March, and the newest day that is whole by them."""
+
+
+def test_one_charge_is_enough_to_say_which_day_is_whole(ledger: Warehouse) -> None:
+    march = date(2026, 3, 1)
+    for number, (source, (charges, _)) in enumerate(FEW_CHARGES.items()):
+        batch = new_batch_id()
+        rows = [
+            {
+                "x_SourceName": source,
+                "x_BillingPeriod": march,
+                "x_BatchId": str(batch),
+                "ChargeCategory": category,
+                "ChargePeriodStart": at(start),
+                "ChargePeriodEnd": at(end),
+            }
+            for category, start, end in charges
+        ]
+        ledger.insert("raw_focus_costs", pl.DataFrame(rows))
+        given = {"rows": len(rows), "sha256": f"{number}", "version": END}
+        publish(ledger, f"billing/{source}", march, batches={"raw_focus_costs": batch}, **given)
+    found = ledger.frame("queries/freshness/cost_days", until=date(2026, 3, 31)).rows()
+    assert found == sorted((source, date(2026, 3, day)) for source, (_, day) in FEW_CHARGES.items())
 
 
 @pytest.mark.parametrize(
