@@ -623,6 +623,7 @@ def summary_counts(s: Sample) -> Answer:
             ),
             len(episodes),
             sum(row["state"] == "open" for row in episodes),
+            max(row["slice_end"] for row in s["mart_as_of"]),
             max(row["usage_date"] for row in s["core_app_costs_daily"]),
         )
     ]

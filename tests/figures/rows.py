@@ -298,6 +298,24 @@ def _objectives(draw: Draw) -> Iterator[Row]:
                 "health_checks": draw.number(900),
                 "health_errors": draw.number(90),
             }
+    if draw.current:  # whose budget is spent is told to the team of the objective, not of the app
+        usual = {
+            "as_of": datetime(2026, 3, 11, 23, 55, tzinfo=UTC),
+            "environment": "production",
+            "is_production": True,
+        }
+        counts = {
+            "target": 0.99,
+            "window_days": 28,
+            "good": 1,
+            "total": 2,
+            "sli": 0.5,
+            "budget_remaining": -1.0,
+        }
+        state = {"is_spent": True, "state": "spent", "state_rank": 3, "health_checks": 0, "health_errors": 0}
+        for app, team in (("app-4", "beta"), ("app-1", "alpha")):
+            none = dict.fromkeys(("threshold_ms", "since", "silent_since"))
+            yield {**usual, **counts, **state, **none, "app_id": app, "team": team, "objective": "planted"}
 
 
 def _burns(draw: Draw) -> Iterator[Row]:
@@ -362,6 +380,10 @@ def _anomalies(draw: Draw) -> Iterator[Row]:
             "impact": Decimal(number % 3),
             "state": "ended",
         }
+    if draw.current:  # the same of an anomaly
+        costs = dict.fromkeys(("expected_cost", "actual_cost", "impact"), Decimal(1))
+        named = {"app_id": "app-3", "team": "alpha", "billing_currency": "EUR", "kind": "up", "state": "open"}
+        yield {**named, **costs, "start_date": DAYS[3], "end_date": DAYS[4]}
 
 
 def _weekly(draw: Draw) -> Iterator[Row]:

@@ -12,7 +12,7 @@ import pytest
 
 from models import requests
 from models.policy import health_checks, request_errors
-from sql.publish import new_batch_id, publish_periods
+from sql.publish import WHOLE_TABLE, new_batch_id, publish_periods
 from sql.warehouse import Warehouse
 from tests.figures.counted import groups
 from tests.figures.rows import Row
@@ -392,6 +392,17 @@ def test_senders_without_a_name_are_told(fresh_warehouse: Warehouse, name: str) 
         ("unknown_service@host", True, 0, 40, 0, at[3]),
     ]
     check(fresh_warehouse, name, want)
+
+
+@pytest.mark.parametrize("name", ["summary/counts"])
+def test_telemetry_is_told_until_a_moment_that_was_seen(fresh_warehouse: Warehouse, name: str) -> None:
+    moment = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    for basis, until in (("past", moment), ("none", None), ("live", moment)):
+        batch = new_batch_id()
+        row = {"slice_end": moment, "cost_day": DAYS[0], "basis": basis, "note": "", "batch_id": str(batch)}
+        fresh_warehouse.insert("mart_as_of", pl.DataFrame([row]))
+        publish_periods(fresh_warehouse, "slo", {"mart_as_of": batch}, {WHOLE_TABLE: basis}, {})
+        assert fresh_warehouse.frame(f"queries/{name}")["telemetry_until"].to_list() == [until], basis
 
 
 @pytest.mark.parametrize("name", ["telemetry/days"])
