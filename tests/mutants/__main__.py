@@ -85,26 +85,32 @@ class _Run:
                 with self._lock:
                     if not self._by_path:
                         return
-                    path = next(iter(self._by_path))
-                    mutants = self._by_path.pop(path)
-                self._judge(bench, path, mutants)
+                    mutants = self._next()
+                self._judge(bench, mutants)
         finally:
             bench.close()
 
-    def _judge(self, bench: Bench, path: str, mutants: list[Mutant]) -> None:
-        judges = judges_of(path, self._judges)
+    def _next(self) -> list[Mutant]:
+        """Mutants of one file, or of all that one module reads with its fixtures set up once."""
+        path = next(iter(self._by_path))
+        reading = judges_of(path, self._judges).reading
+        same = [one for one in self._by_path if judges_of(one, self._judges).reading == reading]
+        return [one for each in (same if reading else [path]) for one in self._by_path.pop(each)]
+
+    def _judge(self, bench: Bench, mutants: list[Mutant]) -> None:
+        reading = judges_of(mutants[0].path, self._judges).reading
         open_ = []
         for one in mutants:
             if any(is_excused(one, line) for line in self._excused):
                 self._tell(one, "equivalent")
             else:
                 open_.append(one)
-        if judges.reading and open_ and time.monotonic() < self._deadline:
-            texts = [one.text for one in open_]
-            said = bench.read_again(path, texts, judges.reading, 2 * self._timeout)
+        if reading and open_ and time.monotonic() < self._deadline:
+            planted = [(one.path, one.text) for one in open_]
+            said = bench.read_again(planted, reading, 2 * self._timeout + len(open_))
             left = []
             for one, what in zip(open_, said, strict=True):
-                if what == "survived" and judges.tests:
+                if what == "survived" and judges_of(one.path, self._judges).tests:
                     left.append(one)
                 else:
                     self._tell(one, what)
@@ -113,7 +119,8 @@ class _Run:
             if time.monotonic() > self._deadline:
                 self._tell(one, "not reached")
             else:
-                what, _, test = bench.judged(path, one.text, judges.tests, self._timeout)
+                tests = judges_of(one.path, self._judges).tests
+                what, _, test = bench.judged(one.path, one.text, tests, self._timeout)
                 self._tell(one, what, test)
 
     def _tell(self, one: Mutant, what: str, test: str = "") -> None:

@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -86,19 +86,21 @@ class Bench:
             self._killers[path] = [test, *(one for one in killers if one != test)][:3]
         return "caught", output, test
 
-    def read_again(self, path: str, texts: Sequence[str], module: str, timeout: float) -> list[str]:
-        """What one module of tests says of each text of a query or statement, its fixtures set up once for all of them.
+    def read_again(self, planted: Sequence[tuple[str, str]], module: str, timeout: float) -> list[str]:
+        """What one module of tests says of each path and text of a query or statement, its fixtures set up once for all of them.
 
-        Only for queries and statements that no fixture uses. An answer is as of ``judged``; all are unsound where it fails as it is.
+        Only for queries and statements that no fixture uses. An answer is as of ``judged``; all of a path are unsound where it
+        fails as it is.
         """
+        originals = {path: (self.copy / path).read_text(encoding="utf-8") for path, _ in planted}
         with tempfile.NamedTemporaryFile("w+", suffix=".json") as told:
-            json.dump({"path": path, "texts": list(texts)}, told)
+            json.dump(planted, told)
             told.flush()
             self.run([module, f"--planted={told.name}"], timeout)
             answers = json.loads(Path(told.name).read_text())
-        (self.copy / path).write_text((self.root / path).read_text(encoding="utf-8"), encoding="utf-8")
-        found = answers if isinstance(answers, list) else []
-        return found + ["unsound"] * (len(texts) - len(found))
+        for path, text in originals.items():
+            (self.copy / path).write_text(text, encoding="utf-8")
+        return [one if isinstance(one, str) else "unsound" for one in answers]
 
     def run(self, tests: list[str], timeout: float) -> tuple[bool, str]:
         """Whether tests fail on the copy as it is, and what they said."""
@@ -198,25 +200,28 @@ class _Planting:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of the loop over all tests once."""
-        asked: dict[str, Any] = json.loads(self._told.read_text())
-        path = Path(asked["path"])
+        asked: list[tuple[str, str]] = json.loads(self._told.read_text())
+        texts: dict[str, list[str]] = {}
+        for path, text in asked:
+            texts.setdefault(path, []).append(text)
+        answers = {path: iter(self._answers(Path(path), own, session)) for path, own in texts.items()}
+        self._told.write_text(json.dumps([next(answers[path]) for path, _ in asked]))
+        session._setupstate.teardown_exact(None)
+        return True
+
+    def _answers(self, path: Path, texts: list[str], session: pytest.Session) -> list[str]:
         name = path.relative_to("sql").with_suffix("").as_posix().partition("/")[2]
         own = [one for one in session.items if one.nodeid.endswith(f"[{name}]")]
         items = own or [one for one in session.items if "[" not in one.nodeid]
         original = path.read_text(encoding="utf-8")
-        is_sound = bool(items) and self._said(items) == "survived"
-        answers = list(self._answers(path, asked["texts"], items)) if is_sound else []
-        path.write_text(original, encoding="utf-8")
-        if answers and self._said(items) != "survived":
-            answers = []  # what one of them left behind fails the next: it says nothing
-        session._setupstate.teardown_exact(None)
-        self._told.write_text(json.dumps(answers))
-        return True
-
-    def _answers(self, path: Path, texts: list[str], items: list[pytest.Item]) -> Iterator[str]:
-        for text in texts:
+        said = [self._said(items) if items else ""]
+        for text in texts if said == ["survived"] else ():
             path.write_text(text, encoding="utf-8")
-            yield self._said(items)
+            said.append(self._said(items))
+        path.write_text(original, encoding="utf-8")
+        # what a fault left behind may fail the next: then none of them says anything
+        is_sound = len(said) > 1 and self._said(items) == "survived"
+        return said[1:] if is_sound else ["unsound"] * len(texts)
 
     def _said(self, items: list[pytest.Item]) -> str:
         sys.modules["sql.catalog"].statement.cache_clear()

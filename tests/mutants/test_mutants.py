@@ -90,7 +90,9 @@ import pytest
 import sql.catalog
 from tests.mutants.bench import _Planting
 told = Path("told.json")
-told.write_text(json.dumps({"path": "sql/queries/a/b.sql", "texts": ["bad", "as good", "left", "bad", "as good"][: int(sys.argv[1])]}))
+texts = ["bad", "as good", "left", "bad", "as good"][: int(sys.argv[1])]
+planted = [[path, text] for text in texts for path in ("sql/queries/a/b.sql", "sql/queries/a/other.sql")]
+told.write_text(json.dumps(planted))
 assert pytest.main(["-q", "-x", "test_q.py"], [_Planting(told)]) == 0
 print(told.read_text())
 """
@@ -100,9 +102,9 @@ import pytest
 @pytest.fixture(scope="module")
 def made():
     return [1]
-@pytest.mark.parametrize("name", ["a/b"])
+@pytest.mark.parametrize("name", ["a/b", "a/other"])
 def test_it(name, made):
-    text = Path("sql/queries/a/b.sql").read_text()
+    text = Path(f"sql/queries/{name}.sql").read_text()
     made += [1] * (text == "left")
     assert len(made) == 1 and text in ("good", "as good")
 def test_beside(made):
@@ -110,14 +112,15 @@ def test_beside(made):
 """
 
 
-@pytest.mark.parametrize(("texts", "said"), [(2, ["caught", "survived"]), (5, [])])
+@pytest.mark.parametrize(("texts", "said"), [(2, ["caught"] * 2 + ["survived"] * 2), (5, ["unsound"] * 10)])
 def test_what_is_planted_again_and_again_is_judged_each_time_anew(
     tmp_path: Path, texts: int, said: list[str]
 ) -> None:
     """A test that runs a second time is set up a second time; one that a fault leaves something to says nothing."""
     (tmp_path / "sql" / "queries" / "a").mkdir(parents=True)
-    query = tmp_path / "sql" / "queries" / "a" / "b.sql"
-    query.write_text("good")
+    queries = [tmp_path / "sql" / "queries" / "a" / f"{name}.sql" for name in ("b", "other")]
+    for query in queries:
+        query.write_text("good")
     (tmp_path / "test_q.py").write_text(JUDGE)
     done = subprocess.run(
         [sys.executable, "-c", PLANTED, f"{texts}"],
@@ -128,7 +131,7 @@ def test_what_is_planted_again_and_again_is_judged_each_time_anew(
         check=True,
     )
     assert json.loads(done.stdout.splitlines()[-1]) == said
-    assert query.read_text() == "good"
+    assert [query.read_text() for query in queries] == ["good", "good"]
 
 
 MAKERS = (
