@@ -58,6 +58,7 @@ BAD_ROWS = [
     ({"ChargePeriodEnd": "09/30/2024"}, "ChargePeriodEnd 09/30/2024", "is no time between 2000 and 2100"),
     ({"ChargeCategory": "Refund"}, "ChargeCategory Refund", "is no charge category of FOCUS"),
     ({"ChargeCategory": ""}, "ChargeCategory NULL", "is no charge category of FOCUS"),
+    ({"ChargeCategory": "x" * 100}, f"ChargeCategory {'x' * 80} is", "is no charge category of FOCUS"),
 ]
 
 
@@ -69,6 +70,7 @@ def test_every_bad_row_is_named_with_its_column(bills: Bills, focus_csv) -> None
         assert refusal.sentence.startswith(column)
         assert refusal.sentence.endswith(reason)
     assert bills.published() == {}
+    assert bills.warehouse.frame_of("SELECT max(length(first_bytes)) FROM raw_rejects").item() == 80
 
 
 @pytest.mark.parametrize(("row", "column", "reason"), [BAD_ROWS[0], BAD_ROWS[13]])

@@ -149,15 +149,16 @@ class _Run:
 
 def is_excused(one: Mutant, line: Mapping[str, str]) -> bool:
     """Whether a line of ``equivalent.yaml`` means a mutant: by its whole lines, or by the one word that changed ``after`` a text."""
+    if not fnmatch.fnmatch(one.path, line["path"]):
+        return False
     if "before" in line:
-        return (one.path, one.before, one.after) == (line["path"], line["before"], line["after"])
+        return (one.before, one.after) == (line["before"], line["after"])
     same = len(os.path.commonprefix([one.before, one.after]))
     start = same - len(re.search(r"\w*$", one.before[:same])[0])  # type: ignore[index]
     before, after = re.match(r"\w*", one.before[start:]), re.match(r"\w*", one.after[start:])
     assert before and after
     return (
-        fnmatch.fnmatch(one.path, line["path"])
-        and (before[0], after[0]) == (str(line["word"]), str(line["becomes"]))
+        (before[0], after[0]) == (str(line["word"]), str(line["becomes"]))
         and one.before[start + before.end() :] == one.after[start + after.end() :]
         and re.search(f"(?:{line['behind']})$", one.before[:start]) is not None
     )
