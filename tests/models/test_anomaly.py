@@ -198,9 +198,10 @@ def test_an_unknown_cost_is_neither_zero_nor_an_anomaly_nor_part_of_the_level(un
     )
 
 
-def test_a_missing_day_is_not_a_failure_and_keeps_later_days_in_place() -> None:
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_missing_day_is_not_a_failure_and_keeps_later_days_in_place(missing: int) -> None:
     whole = series(weekly(200))
-    holes = whole.filter(~pl.col.usage_date.is_between(day(150), day(152)))
+    holes = whole.filter(~pl.col.usage_date.is_between(day(150), day(149 + missing)))
     judged = anomaly.detect(holes)
     assert flagged(judged) == {}
     assert judged["expected"].tail(7).to_list() == pytest.approx(weekly(200)[-7:])
