@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID
 
@@ -16,7 +16,7 @@ import pytest
 from models import silence
 from models.policy import silence_policy
 from models.settings import Settings
-from pipelines.compute import AsOf, as_of, as_of_moment, compute_slices, newest_complete
+from pipelines.compute import AsOf, as_of, as_of_moment, compute_slices, newest_complete, yesterday
 from pipelines.ingest.telemetry import load_object
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id, publish, publish_periods
@@ -320,6 +320,24 @@ def test_a_source_holds_cost_back_until_it_is_more_than_three_days_behind(
     days = {str(number): date(2026, 2, day) for number, day in enumerate(source_days)}
     monkeypatch.setattr(as_of, "cost_days", lambda warehouse, until: days)
     assert workspace.as_of().cost_day == date(2026, 2, whole)
+
+
+@pytest.mark.parametrize(
+    ("clock", "day"),
+    [
+        (datetime(2026, 3, 2, tzinfo=UTC), 1),
+        (datetime(2026, 3, 2, 23, 59, tzinfo=UTC), 1),
+        (datetime(2026, 3, 3, 1, tzinfo=timezone(timedelta(hours=2))), 1),
+        (datetime(2026, 3, 2, 23, tzinfo=timezone(-timedelta(hours=2))), 2),
+    ],
+)
+def test_a_day_of_cost_may_be_over_until_the_one_before_the_clock_s(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, clock: datetime, day: int
+) -> None:
+    asked: list[date] = []
+    monkeypatch.setattr(as_of, "cost_days", lambda warehouse, until: asked.append(until) or {})
+    assert workspace.as_of(clock).cost_day == date(1970, 1, 1)
+    assert asked == [yesterday(clock)] == [date(2026, 3, day)]
 
 
 @pytest.mark.parametrize(
