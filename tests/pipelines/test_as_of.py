@@ -301,8 +301,23 @@ def test_one_charge_is_enough_to_say_which_day_is_whole(ledger: Warehouse) -> No
         ledger.insert("raw_focus_costs", pl.DataFrame(rows))
         given = {"rows": len(rows), "sha256": f"{number}", "version": END}
         publish(ledger, f"billing/{source}", march, batches={"raw_focus_costs": batch}, **given)
+    # of the two newest months only, and of none that is to come, whatever days their charges have
+    batch = new_batch_id()
+    for month, charged in ((1, "25 00:00"), (2, "01 00:00"), (3, "03 00:00"), (4, "20 00:00")):
+        period = date(2026, month, 1)
+        row = {
+            "x_SourceName": "s",
+            "x_BillingPeriod": period,
+            "x_BatchId": str(batch),
+            "ChargeCategory": "Usage",
+        }
+        times = {"ChargePeriodStart": at(charged), "ChargePeriodEnd": at(charged) + timedelta(days=1)}
+        ledger.insert("raw_focus_costs", pl.DataFrame([{**row, **times}]))
+        given = {"rows": 1, "sha256": "s", "version": END}
+        publish(ledger, "billing/s", period, batches={"raw_focus_costs": batch}, **given)
     found = ledger.frame("queries/freshness/cost_days", until=date(2026, 3, 31)).rows()
-    assert found == sorted((source, date(2026, 3, day)) for source, (_, day) in FEW_CHARGES.items())
+    days = {source: day for source, (_, day) in FEW_CHARGES.items()} | {"s": 3}
+    assert found == sorted((source, date(2026, 3, day)) for source, day in days.items())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from models.errors import StatementRefused, WarehouseError
 from sql.reading import read_only
-from sql.warehouse import Warehouse
+from sql.warehouse import Warehouse, one_line
 
 EXACT = [
     "2.08320743876",
@@ -75,3 +75,18 @@ def test_a_mistake_is_the_engine_s_sentence(warehouse: Warehouse, workspace: Pat
         read_only(workspace, "SELECT nosuch FROM core_apps")
     assert "\n" not in str(error.value)
     assert "http://" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "sentence"),
+    [
+        ("Code: 62. DB::Exception: Syntax error: failed at 1", 600, "Syntax error: failed at 1"),
+        ("HTTPDriver\nCode: 1. DB::NetException: no   route\n\tto it", 600, "no route to it"),
+        ("it broke. Stack trace: 0. somewhere", 600, "it broke."),
+        ("x" * 10, 10, "x" * 10),
+        ("x" * 11, 10, "xxxxxxx..."),
+        ("y" * 601, 600, "y" * 597 + "..."),
+    ],
+)
+def test_what_the_engine_says_is_one_line_of_a_length(said: str, limit: int, sentence: str) -> None:
+    assert one_line(said, limit) == sentence

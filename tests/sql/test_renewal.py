@@ -191,3 +191,14 @@ def _only_to(rename: Any, target: Path) -> Any:
         return rename(path, to)
 
     return renamed
+
+
+def test_what_is_renewed_are_the_tables_that_hold_rows(warehouse: Warehouse) -> None:
+    """No view: its rows are those of its table, once more."""
+    names = {
+        database: warehouse.frame("statements/renewal/tables", database=database)["name"].to_list()
+        for database in ("otel", "default", "nowhere")
+    }
+    assert names["otel"] == list(TABLES)
+    assert "raw_deliveries" in names["default"] and "current_batches" not in names["default"]
+    assert names["nowhere"] == []
