@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal, localcontext
 from typing import Any
 
+import polars as pl
 import pytest
 
 from sql.catalog import statements
@@ -560,6 +561,59 @@ def test_a_number_given_twice_is_noticed_while_it_is_the_newest(
         want = [NO_MONTH, MONTHS[0]] if other == scope else []
         found = fresh_warehouse.frame("queries/ledger/claimed_twice", scope=other)["period"].to_list()
         assert sorted(found) == want
+
+
+Cell = tuple[str, date, str, str]
+"""Source, month, batch and object of a row."""
+
+
+def laid_out(warehouse: Warehouse) -> tuple[list[str], set[Cell]]:
+    """A row of each of two sources, months, batches and objects nobody else has."""
+    sources = [f"{uuid.uuid4()}" for _ in range(2)]
+    cells = {
+        (source, month, str(batch), name)
+        for source in sources
+        for month in MONTHS[:2]
+        for batch in BATCHES[:2]
+        for name in OBJECTS[:2]
+    }
+    names = ("x_SourceName", "x_BillingPeriod", "x_BatchId", "x_ObjectName")
+    warehouse.insert("raw_focus_costs", pl.DataFrame(sorted(cells), schema=names, orient="row"))
+    return sources, cells
+
+
+def cells_of(warehouse: Warehouse, sources: list[str]) -> list[Cell]:
+    return warehouse.frame_of(
+        "SELECT toString(x_SourceName), x_BillingPeriod, toString(x_BatchId), toString(x_ObjectName) FROM raw_focus_costs"
+        " WHERE x_SourceName IN {sources:Array(String)} ORDER BY ALL",
+        sources=sources,
+    ).rows()
+
+
+@pytest.mark.parametrize("statement", ["copy_billing_batch"])
+def test_objects_of_a_month_are_copied_and_no_others(fresh_warehouse: Warehouse, statement: str) -> None:
+    sources, cells = laid_out(fresh_warehouse)
+    batch = uuid.uuid4()
+    asked = {
+        "source_name": sources[0],
+        "period": MONTHS[0],
+        "from_batch": BATCHES[0],
+        "object_names": ["a.csv", "x"],
+    }
+    fresh_warehouse.execute(f"statements/{statement}", batch_id=batch, **asked)
+    copied = {(sources[0], MONTHS[0], str(batch), "a.csv")}
+    assert cells_of(fresh_warehouse, sources) == sorted(cells | copied)
+
+
+@pytest.mark.parametrize("statement", ["collect_billing"])
+def test_rows_of_a_batch_and_month_are_removed_and_no_others(
+    fresh_warehouse: Warehouse, statement: str
+) -> None:
+    sources, cells = laid_out(fresh_warehouse)
+    asked = {"source_name": sources[0], "period": MONTHS[0], "batch_id": BATCHES[0]}
+    fresh_warehouse.execute(f"statements/{statement}", settings={"lightweight_deletes_sync": 2}, **asked)
+    gone = {(sources[0], MONTHS[0], str(BATCHES[0]), name) for name in OBJECTS[:2]}
+    assert cells_of(fresh_warehouse, sources) == sorted(cells - gone)
 
 
 BESIDE = {
