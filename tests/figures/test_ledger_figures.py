@@ -619,7 +619,11 @@ def test_rows_of_a_batch_and_month_are_removed_and_no_others(
 BESIDE = {
     "alive": "tests/sql/test_local_warehouse.py",
     "claimed_twice": "test_a_number_given_twice_is_noticed_while_it_is_the_newest",
+    "columns": "tests/pipelines/test_record.py",
     "migrations": "tests/sql/test_migrations.py",
+    "table_rows": "tests/pipelines/test_record.py",
+    "table_rows_by_period": "tests/pipelines/test_record.py",
+    "telemetry_rows": "tests/pipelines/test_record.py",
 }
 """Queries of the ledger that another test counts."""
 
