@@ -738,15 +738,8 @@ def oncall_burning(s: Sample, teams: Any) -> Answer:
 @query("slo/status")
 def slo_status(s: Sample, app_id: str) -> Answer:
     own = [row for row in s["mart_slo_status"] if app_id in ("", row["app_id"])]
-    own.sort(
-        key=lambda row: (
-            row["state_rank"],
-            row["budget_remaining"] is None,
-            row["budget_remaining"] or 0,
-            *(row[name] for name in ("app_id", "environment", "objective")),
-        )
-    )
-    first = ("app_id", "environment", "objective", "state", "since", "target", "sli", "budget_remaining")
+    own.sort(key=lambda row: (row["app_id"], row["environment"], row["objective"]))
+    first = ("app_id", "environment", "is_production", "objective", "state", "since", "target", "sli", "budget_remaining")  # fmt: skip
     return [(*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d"))) for row in own]
 
 
