@@ -102,6 +102,19 @@ def test_cost_of_a_month_is_that_of_its_bill_identities_and_registry(
         assert periods(compute_costs(fresh_warehouse, settings)) == [MAY], scope
 
 
+def test_cost_of_a_month_is_as_new_as_its_newest_bill(
+    fresh_warehouse: Warehouse, published: Published, tmp_path: Path
+) -> None:
+    for number, source in enumerate(("aws", "azure", "gcp")):
+        version = AS_OF.slice_end + timedelta(days=(1, 3, 2)[number])
+        batches = {"raw_focus_costs": new_batch_id()}
+        publish(
+            fresh_warehouse, f"billing/{source}", MAY, batches=batches, rows=0, sha256=source, version=version
+        )
+    (release,) = compute_costs(fresh_warehouse, Settings(tmp_path, tmp_path, tmp_path)).releases
+    assert release.version == AS_OF.slice_end + timedelta(days=3)
+
+
 def test_unit_costs_of_a_month_are_those_of_its_usage_whichever_month_charged_it(
     fresh_warehouse: Warehouse, published: Published, tmp_path: Path
 ) -> None:
