@@ -621,6 +621,7 @@ BESIDE = {
     "claimed_twice": "test_a_number_given_twice_is_noticed_while_it_is_the_newest",
     "columns": "tests/pipelines/test_record.py",
     "migrations": "tests/sql/test_migrations.py",
+    "pass_sentences": "tests/cli/test_doctor.py",
     "table_rows": "tests/pipelines/test_record.py",
     "table_rows_by_period": "tests/pipelines/test_record.py",
     "telemetry_rows": "tests/pipelines/test_record.py",
