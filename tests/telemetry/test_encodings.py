@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pipelines.ingest.telemetry.frames import sniffed_signal
 from sql.warehouse import Warehouse
@@ -159,6 +161,37 @@ def test_cells_of_metrics(warehouse: Warehouse, load: Load) -> None:
     assert one(
         "SELECT `ValueAtQuantiles.Quantile`, `ValueAtQuantiles.Value` FROM otel.otel_metrics_summary_current"
     ) == [([0.5, 0.99], [1.0, 2.0])]
+
+
+EXEMPLARS = (
+    {"time_unix_nano": otlp.NOON + 5, "as_int": -3, "span_id": b"\x66" * 8, "trace_id": b"\x77" * 16},
+    {"as_double": 0.25},
+    {"time_unix_nano": otlp.NOON + 7},
+)
+
+
+@pytest.mark.parametrize("kind", ["gauge", "sum", "histogram", "exponential_histogram"])
+@pytest.mark.parametrize("packed", [otlp.prefixed, otlp.as_json], ids=["protobuf", "json"])
+def test_exemplars_are_those_of_the_point(
+    warehouse: Warehouse, load: Load, kind: str, packed: Callable[..., bytes]
+) -> None:
+    """One without a time has that of its point, one without a value or an id has none of them."""
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="m")
+    point = getattr(metric, kind).data_points.add(time_unix_nano=otlp.NOON + otlp.SECOND)
+    for given in EXEMPLARS:
+        point.exemplars.add(**given)
+    load(packed(request))
+    [cells] = warehouse.frame_of(
+        "SELECT arrayMap(t -> toUnixTimestamp64Nano(t), `Exemplars.TimeUnix`), `Exemplars.Value`,"
+        f" `Exemplars.SpanId`, `Exemplars.TraceId` FROM otel.otel_metrics_{kind}_current"
+    ).rows()
+    assert cells == (
+        [otlp.NOON + 5, otlp.NOON + otlp.SECOND, otlp.NOON + 7],
+        [-3.0, 0.25, 0.0],
+        ["66" * 8, "", ""],
+        ["77" * 16, "", ""],
+    )
 
 
 def test_one_json_lines_object_may_mix_signals(warehouse: Warehouse, load: Load) -> None:

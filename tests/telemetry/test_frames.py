@@ -105,6 +105,11 @@ def test_a_signal_is_known_by_its_first_record() -> None:
     second.resource_spans.add().scope_spans.add()
     second.resource_spans[1].scope_spans.add().spans.add(start_time_unix_nano=1)
     assert sniffed_signal(second.SerializeToString()) == "traces"
+    timeless = type(TRACES)()
+    spans = timeless.resource_spans.add().scope_spans.add().spans
+    spans.add(name="no time")
+    spans.add(start_time_unix_nano=1)
+    assert sniffed_signal(timeless.SerializeToString()) is None, "the first span of a scope speaks for it"
 
 
 def test_fields_are_read_until_they_make_no_sense() -> None:

@@ -1,0 +1,45 @@
+"""What a page says of apps that fell silent together: the largest such fall, and nothing where none fell together."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+def page(together: list[int]) -> AppTest:
+    """The table of silent apps, of which so many fell silent together with each."""
+
+    def script(together: list[int]) -> None:
+        from datetime import UTC, datetime
+
+        import polars as pl
+
+        from dashboards.silent import silent_table
+
+        silent_table(
+            pl.DataFrame(
+                {
+                    "app_id": [f"app-{number}" for number in range(len(together))],
+                    "team": "web",
+                    "environment": "production",
+                    "silent_since": datetime(2026, 3, 11, tzinfo=UTC),
+                    "received": 0,
+                    "expected": 40.4,
+                    "requests_per_day": 12.0,
+                    "apps_together": together,
+                }
+            )
+        )
+
+    app = AppTest.from_function(script, default_timeout=30, args=(together,)).run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize(
+    ("together", "said"), [([9, 9, 4, 0], "9 apps fell silent"), ([3], "3 apps fell silent"), ([0, 0], "")]
+)
+def test_apps_that_fell_silent_together_are_one_finding(together: list[int], said: str) -> None:
+    told = [one.value for one in page(together).warning]
+    assert len(told) == bool(said)
+    assert all(one.startswith(said) for one in told)
