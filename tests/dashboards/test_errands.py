@@ -192,6 +192,8 @@ def test_a_platform_engineer_lists_apps_without_owner_by_cost(
     assert "only=no_owner" in page.url
     costly = [app for app in nobodys if added(fleet.costs(app_id=app))]
     want = sorted(copy for app in costly for copy in numbered(app, pages.copies))
+    table = table_of(page, "Apps with team")
+    expect(table.get_by_test_id("glide-cell-0-0")).to_have_text(want[0])  # the table of before is gone
     got = cells(page, "Apps with team", min(len(want), 5), 1)
     assert [row[0] for row in got] == want[:5]
 

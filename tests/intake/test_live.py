@@ -117,11 +117,8 @@ def test_text_that_is_no_utf8_is_kept_repaired_and_counted(intake: Intake, wareh
         eventually(lambda: warehouse.frame_of(counted).item() == broken, patience(60))
     assert warehouse.frame_of(counted).item() == broken
     kept = "SELECT count() FROM otel.otel_{} WHERE {} LIKE '%caf\ufffd%'"
-    for table, column in (
-        ("traces_current", "SpanName"),
-        ("logs", "Body"),
-        ("metrics_gauge_current", "MetricName"),
-    ):
+    # The tables themselves: other modules sent the same spans and points with other texts, and a reader sees one copy.
+    for table, column in (("traces", "SpanName"), ("logs", "Body"), ("metrics_gauge", "MetricName")):
         shown = kept.format(table, column)
         eventually(lambda shown=shown: warehouse.frame_of(shown).item() > 0, patience(60))
 
