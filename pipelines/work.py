@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -36,8 +37,13 @@ class Ask:
     periods: Sequence[date] | None = None
 
     @property
+    def has_moment(self) -> bool:
+        """Whether the moment was asked for."""
+        return "moment" in vars(self)
+
+    @cached_property
     def moment(self) -> AsOf:
-        """The moment figures are given for."""
+        """The moment figures are given for; found when first asked for, and the same from then on."""
         if self.as_of is None:
             return compute.newest_complete(self.warehouse, self.clock)
         return compute.as_of_moment(self.warehouse, self.as_of, self.clock)

@@ -40,6 +40,7 @@ def run_pass(
     """
     started = time.monotonic()
     done: list[StepReport] = []
+    ask: Ask | None = None
     with (
         lease(settings.root, "pass", wait_seconds, waiting),
         telling(settings) as teller,
@@ -61,7 +62,11 @@ def run_pass(
                     done.append(_not_run(step, f"{bills[0]}; nothing is computed from less"))
                     report(done[-1])
                 continue
-            done.append(_run_step(Ask(warehouse, settings, datetime.now(UTC), as_of), step, teller))
+            if (
+                not ask or not ask.has_moment
+            ):  # what is answered for a moment is answered for one and the same
+                ask = Ask(warehouse, settings, datetime.now(UTC), as_of)
+            done.append(_run_step(ask, step, teller))
             done[-1] = replace(done[-1], notes=(*again.get(step.name, ()), *done[-1].notes))
             report(done[-1])
             keep(warehouse, done[-1], before)

@@ -16,8 +16,11 @@ import pytest
 from models import silence
 from models.policy import silence_policy
 from models.settings import Settings
+from pipelines import compute
+from pipelines.commands.run import run_pass
 from pipelines.compute import AsOf, as_of, as_of_moment, compute_slices, newest_complete, yesterday
 from pipelines.ingest.telemetry import load_object
+from pipelines.steps import STEPS
 from sql.local_warehouse import open_warehouse
 from sql.publish import new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
@@ -408,3 +411,26 @@ def test_no_sender_moves_as_of_or_what_others_are_judged_by(workspace: Workspace
     found = dict(hour.select("hour", "requests").iter_rows())
     assert {at: found[at] for at in want} == want
     assert hour["last_slice_end"].max() == moment
+
+
+def test_a_pass_answers_for_one_moment(
+    tmp_path: Path, migrated: Migrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Objectives, anomalies and inventory of one pass are of the same moment, found once."""
+    root = migrated(tmp_path / "workspace")
+    (root / "catalog").mkdir()
+    (root / "teams.yaml").write_text("teams: []\n")
+    settings = Settings(root=root, catalog=root / "catalog", teams=root / "teams.yaml")
+    found: list[datetime] = []
+    newest = compute.newest_complete
+
+    def counted(warehouse: Warehouse, clock: datetime) -> AsOf:
+        found.append(clock)
+        return newest(warehouse, clock)
+
+    monkeypatch.setattr(compute, "newest_complete", counted)
+    for _ in range(2):  # the first is told to Dagster, which asks how old the data is
+        found.clear()
+        done = run_pass(settings, steps=[*STEPS])
+        assert [step.failed for step in done.steps] == [None] * len(STEPS)
+    assert len(found) == 1
