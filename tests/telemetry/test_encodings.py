@@ -223,3 +223,27 @@ def test_metric_points_and_spans_count_once_across_objects(warehouse: Warehouse,
     assert warehouse.frame_of("SELECT count() FROM otel.otel_traces_current").item() == 3
     counts = [warehouse.frame_of(f"SELECT count() FROM otel.{table}_current").item() for table in TABLES[2:]]
     assert counts == [3, 1, 1, 2, 1]
+
+
+DAYS_APART = (0, 1, 31, 99, 100, 101, 199, 200, 250)
+"""Days on both sides of where an object that spans many is split: an insert takes at most a hundred partitions."""
+
+
+def test_points_of_many_days_count_once_each(warehouse: Warehouse, load: Load) -> None:
+    """Every kind of metric: no point is lost or doubled where a load is split by day."""
+    kinds = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+    moments = [otlp.NOON - day * 86_400 * otlp.SECOND for day in DAYS_APART]
+    request = ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    for kind in kinds:
+        points = getattr(metrics.add(name=f"days of {kind}"), kind).data_points
+        for moment in moments:
+            points.add(time_unix_nano=moment)
+        points.add(time_unix_nano=7)  # before 2000: set aside, in no window
+    load(request.SerializeToString())
+    for kind in kinds:
+        told = warehouse.frame_of(
+            "SELECT toUnixTimestamp64Nano(TimeUnix) AS moment FROM"
+            f" otel.otel_metrics_{kind} WHERE MetricName = 'days of {kind}' ORDER BY moment"
+        )
+        assert told["moment"].to_list() == sorted(moments), kind
