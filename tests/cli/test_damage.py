@@ -152,51 +152,53 @@ def test_lost_parts_stand_beside_every_figure_until_they_are_loaded_again(
     for one in lost:
         one.lose()
     with owned(workspace):
-        _is_said_and_healed(workspace, right, monkeypatch)
+        source = "aws"
+        mark = f"Not whole: {source} 2024-10: 39 of 39 row(s) published are lost; `appfleet rebuild --source {source} --month 2024-10`"
+        assert mark in appfleet(workspace, "status").out
+        assert mark in appfleet(workspace, "slo").out
+        asked = appfleet(workspace, "sql", "SELECT 1 AS one", "--format", "json")
+        assert '"one":1' in asked.out
+        assert mark in asked.err and "Not whole: costs 2024-09" in asked.err
+        assert [one for one in page(workspace, monkeypatch) if one.startswith(mark)]
+        doctor = appfleet(workspace, "doctor", code=1)
+        lost = found(doctor, "lost parts")
+        for place in (
+            f"{source} 2024-10: 39 of 39",
+            "files 2026-01-01: 40 of 40 record(s) of traces",
+            "costs 2024-09",
+            "slo:",
+        ):
+            assert place in lost, lost
+        assert (
+            f"`appfleet rebuild --source {source} --month 2024-10` loads it again and loses nothing" in lost
+        )
+        assert LIVE_SOURCE not in lost
 
+        run = appfleet(workspace, "run", code=1).out
+        assert "billing     failed" in run and f"{source} 2024-10: 39 of 39" in run
+        assert "costs 2024-09" in found(
+            appfleet(workspace, "doctor", code=1), "lost parts"
+        )  # nothing is computed from less
+        assert "slo:" in run and "it is computed again" in run  # what does not rest on the bill goes on
+        assert figures(workspace)["objectives"] == right["objectives"]
+        assert figures(workspace)["slices"] == right["slices"]
 
-def _is_said_and_healed(workspace: Path, right: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    source = "aws"
-    mark = f"Not whole: {source} 2024-10: 39 of 39 row(s) published are lost; `appfleet rebuild --source {source} --month 2024-10`"
-    assert mark in appfleet(workspace, "status").out
-    assert mark in appfleet(workspace, "slo").out
-    asked = appfleet(workspace, "sql", "SELECT 1 AS one", "--format", "json")
-    assert '"one":1' in asked.out
-    assert mark in asked.err and "Not whole: costs 2024-09" in asked.err
-    assert [one for one in page(workspace, monkeypatch) if one.startswith(mark)]
-    doctor = appfleet(workspace, "doctor", code=1)
-    lost = found(doctor, "lost parts")
-    for place in (
-        f"{source} 2024-10: 39 of 39",
-        "files 2026-01-01: 40 of 40 record(s) of traces",
-        "costs 2024-09",
-        "slo:",
-    ):
-        assert place in lost, lost
-    assert f"`appfleet rebuild --source {source} --month 2024-10` loads it again and loses nothing" in lost
-    assert LIVE_SOURCE not in lost
-
-    run = appfleet(workspace, "run", code=1).out
-    assert "billing     failed" in run and f"{source} 2024-10: 39 of 39" in run
-    assert "costs 2024-09" in found(
-        appfleet(workspace, "doctor", code=1), "lost parts"
-    )  # nothing is computed from less
-    assert "slo:" in run and "it is computed again" in run  # what does not rest on the bill goes on
-    assert figures(workspace)["objectives"] == right["objectives"]
-    assert figures(workspace)["slices"] == right["slices"]
-
-    again = appfleet(workspace, "rebuild").out
-    assert f"loaded again: {source} 2024-10, 39 rows" in again and "loaded again: files, 1 object(s)" in again
-    assert figures(workspace) == right
-    assert "Not whole" not in appfleet(workspace, "status").out
-    healed = appfleet(workspace, "doctor")
-    for check in ("lost parts", "control totals", "last pass"):
-        assert found(healed, check) == "nothing found ", healed.out
-    assert page(workspace, monkeypatch) == []
-    assert (
-        appfleet(workspace, "rebuild").out == "Nothing published is lost: there is nothing to load again.\n"
-    )
-    assert "nothing new" in appfleet(workspace, "run").out
+        again = appfleet(workspace, "rebuild").out
+        assert (
+            f"loaded again: {source} 2024-10, 39 rows" in again
+            and "loaded again: files, 1 object(s)" in again
+        )
+        assert figures(workspace) == right
+        assert "Not whole" not in appfleet(workspace, "status").out
+        healed = appfleet(workspace, "doctor")
+        for check in ("lost parts", "control totals", "last pass"):
+            assert found(healed, check) == "nothing found ", healed.out
+        assert page(workspace, monkeypatch) == []
+        assert (
+            appfleet(workspace, "rebuild").out
+            == "Nothing published is lost: there is nothing to load again.\n"
+        )
+        assert "nothing new" in appfleet(workspace, "run").out
 
 
 def test_parts_that_cannot_be_read_are_said_by_source_and_month_and_healed(
@@ -215,27 +217,23 @@ def test_parts_that_cannot_be_read_are_said_by_source_and_month_and_healed(
     for part in damaged[1:]:
         part.turn(0.4, 0.6)
     with owned(workspace):
-        _cannot_be_read_and_is_healed(workspace, right)
-
-
-def _cannot_be_read_and_is_healed(workspace: Path, right: dict[str, Any]) -> None:
-    for text, place in (
-        ("SELECT * FROM raw_focus_costs", " 2024-10"),
-        ("SELECT * FROM otel.otel_traces", "files 2026-01-01"),
-        ("SELECT * FROM core_app_costs_daily", "costs 2024-10"),
-    ):
-        said = appfleet(workspace, "sql", text, code=1).err
-        assert said.startswith("appfleet: ") and place in said and "cannot be read any more" in said, said
-        assert "`appfleet rebuild" in said and "Checksum" not in said and said.count("\n") == 1
-    doctor = found(appfleet(workspace, "doctor", code=1), "lost parts")
-    assert " 2024-10: part 20241001" in doctor and "files 2026-01-01: part 20260101" in doctor
-    assert "costs 2024-10: part 20241001" in doctor
-    appfleet(workspace, "rebuild")
-    assert figures(workspace) == right
-    assert found(appfleet(workspace, "doctor"), "lost parts") == "nothing found "
-    assert len(list((workspace / ".appfleet/warehouse/store").rglob("detached/2*"))) == 3, (
-        "their files are kept"
-    )
+        for text, place in (
+            ("SELECT * FROM raw_focus_costs", " 2024-10"),
+            ("SELECT * FROM otel.otel_traces", "files 2026-01-01"),
+            ("SELECT * FROM core_app_costs_daily", "costs 2024-10"),
+        ):
+            said = appfleet(workspace, "sql", text, code=1).err
+            assert said.startswith("appfleet: ") and place in said and "cannot be read any more" in said, said
+            assert "`appfleet rebuild" in said and "Checksum" not in said and said.count("\n") == 1
+        doctor = found(appfleet(workspace, "doctor", code=1), "lost parts")
+        assert " 2024-10: part 20241001" in doctor and "files 2026-01-01: part 20260101" in doctor
+        assert "costs 2024-10: part 20241001" in doctor
+        appfleet(workspace, "rebuild")
+        assert figures(workspace) == right
+        assert found(appfleet(workspace, "doctor"), "lost parts") == "nothing found "
+        assert len(list((workspace / ".appfleet/warehouse/store").rglob("detached/2*"))) == 3, (
+            "their files are kept"
+        )
 
 
 def test_what_nobody_holds_any_more_is_named_and_what_is_published_stays(
@@ -254,78 +252,68 @@ def test_what_nobody_holds_any_more_is_named_and_what_is_published_stays(
     for part in lost:
         part.lose()
     with owned(workspace):
-        _stays_until_it_is_put_back(workspace, right, delivered, spans)
-
-
-def _stays_until_it_is_put_back(
-    workspace: Path, right: dict[str, Any], delivered: dict[Path, bytes], spans: bytes
-) -> None:
-    heads = rows(workspace, "SELECT scope, period, seq FROM period_head ORDER BY ALL")
-    said = appfleet(workspace, "rebuild", code=3).out
-    assert "loaded again: aws 2024-10" in said and "loaded again: aws 2024-09" in said
-    for place in ("azure 2024-09", "azure 2024-10"):
-        (line,) = [line for line in said.splitlines() if line.startswith(f"not loaded: {place}")]
-        assert ".csv" in line and "bills/azure" in line and "restore a backup" in line
-    assert "not loaded: files: spans.jsonl: it is gone: put it back under its name" in said
-    assert "not loaded: live: segment.jsonl: it was sent live and is nowhere else" in said
-    assert "nothing is computed from less" in said
-    after = rows(workspace, "SELECT scope, period, seq FROM period_head ORDER BY ALL")
-    azure = [one for one in after if one["scope"] == "billing/azure"]
-    assert azure == [one for one in heads if one["scope"] == "billing/azure"], "nothing was published over it"
-    for path, content in delivered.items():
-        path.write_bytes(content)
-    (workspace / "otlp/spans.jsonl").write_bytes(b"{}\n" + spans)
-    said = appfleet(workspace, "rebuild", code=3).out
-    assert "not loaded: files: spans.jsonl: it holds something else by now" in said
-    (workspace / "otlp/spans.jsonl").write_bytes(spans)
-    said = appfleet(workspace, "rebuild", code=3).out
-    assert "loaded again: files, 1 object(s)" in said
-    now = figures(workspace)
-    assert now["bill"] == right["bill"] and now["costs"] == right["costs"]
-    assert [int(one["count()"]) for one in now["spans"]] == [FILES], "what was sent live is lost, and said"
-    assert "live 2026-01-02: 7 of 7" in found(appfleet(workspace, "doctor", code=1), "lost parts")
-    assert now["slices"] == right["slices"], "and its day stays as it was counted"
+        heads = rows(workspace, "SELECT scope, period, seq FROM period_head ORDER BY ALL")
+        said = appfleet(workspace, "rebuild", code=3).out
+        assert "loaded again: aws 2024-10" in said and "loaded again: aws 2024-09" in said
+        for place in ("azure 2024-09", "azure 2024-10"):
+            (line,) = [line for line in said.splitlines() if line.startswith(f"not loaded: {place}")]
+            assert ".csv" in line and "bills/azure" in line and "restore a backup" in line
+        assert "not loaded: files: spans.jsonl: it is gone: put it back under its name" in said
+        assert "not loaded: live: segment.jsonl: it was sent live and is nowhere else" in said
+        assert "nothing is computed from less" in said
+        after = rows(workspace, "SELECT scope, period, seq FROM period_head ORDER BY ALL")
+        azure = [one for one in after if one["scope"] == "billing/azure"]
+        assert azure == [one for one in heads if one["scope"] == "billing/azure"], (
+            "nothing was published over it"
+        )
+        for path, content in delivered.items():
+            path.write_bytes(content)
+        (workspace / "otlp/spans.jsonl").write_bytes(b"{}\n" + spans)
+        said = appfleet(workspace, "rebuild", code=3).out
+        assert "not loaded: files: spans.jsonl: it holds something else by now" in said
+        (workspace / "otlp/spans.jsonl").write_bytes(spans)
+        said = appfleet(workspace, "rebuild", code=3).out
+        assert "loaded again: files, 1 object(s)" in said
+        now = figures(workspace)
+        assert now["bill"] == right["bill"] and now["costs"] == right["costs"]
+        assert [int(one["count()"]) for one in now["spans"]] == [FILES], (
+            "what was sent live is lost, and said"
+        )
+        assert "live 2026-01-02: 7 of 7" in found(appfleet(workspace, "doctor", code=1), "lost parts")
+        assert now["slices"] == right["slices"], "and its day stays as it was counted"
 
 
 def test_a_month_is_loaded_again_though_nothing_is_lost_and_nothing_doubles(
     workspace: Path, right: dict[str, Any]
 ) -> None:
     with owned(workspace):
-        _is_loaded_again(workspace, right)
-
-
-def _is_loaded_again(workspace: Path, right: dict[str, Any]) -> None:
-    text = "SELECT batches['raw_focus_costs'] AS batch FROM period_head WHERE scope = 'billing/aws' AND period = '2024-09-01' ORDER BY seq"
-    assert (
-        "loaded again: aws 2024-09, 39 rows"
-        in appfleet(workspace, "rebuild", "--source", "aws", "--month", "2024-09").out
-    )
-    first, second = rows(workspace, text)
-    assert first != second
-    assert figures(workspace) == right
-    for wrong, sentence in (
-        (("--month", "2024-09"), "--month: name the source too"),
-        (("--source", "gcp"), "gcp: no such source"),
-    ):
-        assert sentence in appfleet(workspace, "rebuild", *wrong, code=2).err
+        text = "SELECT batches['raw_focus_costs'] AS batch FROM period_head WHERE scope = 'billing/aws' AND period = '2024-09-01' ORDER BY seq"
+        assert (
+            "loaded again: aws 2024-09, 39 rows"
+            in appfleet(workspace, "rebuild", "--source", "aws", "--month", "2024-09").out
+        )
+        first, second = rows(workspace, text)
+        assert first != second
+        assert figures(workspace) == right
+        for wrong, sentence in (
+            (("--month", "2024-09"), "--month: name the source too"),
+            (("--source", "gcp"), "gcp: no such source"),
+        ):
+            assert sentence in appfleet(workspace, "rebuild", *wrong, code=2).err
 
 
 def test_a_ledger_that_cannot_be_read_is_one_sentence_and_doctor_goes_on(workspace: Path) -> None:
     parts(workspace, "default.period_head")[0].turn()
     with owned(workspace):
-        _is_said_of_the_ledger(workspace)
-
-
-def _is_said_of_the_ledger(workspace: Path) -> None:
-    for command in (("status",), ("slo",), ("rebuild",), ("sql", "SELECT * FROM period_head")):
-        said = appfleet(workspace, *command, code=1).err
-        assert "period_head, the ledger" in said and "keep a copy of .appfleet whole" in said
-        assert said.count("\n") == 1 and "Checksum" not in said
-    doctor = appfleet(workspace, "doctor", code=1)
-    assert "could not be looked at: part" in found(doctor, "lost parts")
-    assert found(doctor, "sources") == "nothing found "
-    assert "period_head" in found(doctor, "last pass") or found(doctor, "last pass") == "nothing found "
-    assert "period_head, the ledger" in appfleet(workspace, "run", code=1).said
+        for command in (("status",), ("slo",), ("rebuild",), ("sql", "SELECT * FROM period_head")):
+            said = appfleet(workspace, *command, code=1).err
+            assert "period_head, the ledger" in said and "keep a copy of .appfleet whole" in said
+            assert said.count("\n") == 1 and "Checksum" not in said
+        doctor = appfleet(workspace, "doctor", code=1)
+        assert "could not be looked at: part" in found(doctor, "lost parts")
+        assert found(doctor, "sources") == "nothing found "
+        assert found(doctor, "last pass") == "nothing found "
+        assert "period_head, the ledger" in appfleet(workspace, "run", code=1).said
 
 
 def test_every_table_with_batches_is_looked_at(whole: Path) -> None:
