@@ -6,7 +6,9 @@ with which is decided by ``models.comparison``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 import polars as pl
@@ -28,6 +30,8 @@ class CurrencyBill:
 
     currency: str
     days: Comparison
+    first_cost_day: date
+    """First day of anybody's usage in the currency."""
     lines: pl.DataFrame
     """``bill_line, billed, compared, billed_before, unallocated``."""
 
@@ -47,8 +51,15 @@ class CurrencyBill:
         return self._of_usage("billed")
 
     @property
+    def is_comparable(self) -> bool:
+        """Whether the days before are all days of which there is a bill."""
+        return self.first_cost_day <= self.days.before_first
+
+    @property
     def change(self) -> str:
         """How usage changed against the days before, and which they are; empty where there is none in either."""
+        if not self.is_comparable:
+            return f"no {self.days.before_words}: usage begins {formats.day(self.first_cost_day)}"
         now, before = self._of_usage("compared"), self._of_usage("billed_before")
         words = formats.change(now, before)
         return f"{words} vs {self.days.before_words}" if words else ""
@@ -69,7 +80,7 @@ class CurrencyBill:
         return exact_total(self.lines.filter(pl.col("bill_line") == USAGE)[column])
 
 
-def bills_of(reads: TeamReads, days: Comparison) -> list[CurrencyBill]:
+def bills_of(reads: TeamReads, days: Comparison, first_cost_days: Mapping[str, date]) -> list[CurrencyBill]:
     """The bill of some days, one per currency by its code."""
     frame = reads.frame(
         "dashboards/bill_lines",
@@ -79,16 +90,21 @@ def bills_of(reads: TeamReads, days: Comparison) -> list[CurrencyBill]:
         before_first_day=days.before_first,
         before_last_day=days.before_last,
     )
-    return [CurrencyBill(currency, days, part) for currency, part in by_currency(frame)]
+    return [
+        CurrencyBill(currency, days, first_cost_days.get(currency, date.max), part)
+        for currency, part in by_currency(frame)
+    ]
 
 
 def usage_metric(place: st.delta_generator.DeltaGenerator, bill: CurrencyBill) -> None:
     """Usage of the days shown with its change against the days before, which its label and its small print name."""
+    is_percent = bill.change.startswith(("+", "-"))
     place.metric(
         f"Usage in {bill.currency}, {bill.days.words}",
         formats.money(bill.usage, bill.currency),
         bill.change or None,
-        delta_color="off" if bill.change.startswith("new") else "inverse",
+        delta_color="inverse" if is_percent else "off",
+        delta_arrow="auto" if is_percent else "off",
         border=True,
         help=f"Exactly {formats.exact(bill.usage)}: charges of category Usage, without corrections. Tax, purchases, "
         "credits and corrections are not compared.",
@@ -123,8 +139,8 @@ def lines_table(windows: list[list[CurrencyBill]]) -> None:
             }
             for bill in own:
                 part = bill.lines.filter(pl.col("bill_line") == line) if line else bill.lines
-                row[bill.days.words.capitalize()] = plain(exact_total(part["billed"]))
-                row[bill.days.before_words.capitalize()] = plain(exact_total(part["billed_before"]))
+                row[formats.sentence_case(bill.days.words)] = plain(exact_total(part["billed"]))
+                row[formats.sentence_case(bill.days.before_words)] = plain(exact_total(part["billed_before"]))
             rows.append(row)
     frame = pl.DataFrame(rows)
     st.dataframe(

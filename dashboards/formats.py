@@ -120,6 +120,11 @@ def moment(value: datetime | None) -> str:
     return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
+def sentence_case(words: str) -> str:
+    """Words with a capital at their begin, the others as they are: ``1 to 11 March``, ``Same days last week``."""
+    return words[:1].upper() + words[1:]
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """A count with its noun: ``1 app``, ``1,204 apps``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

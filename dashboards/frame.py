@@ -50,6 +50,8 @@ class Page:
     viewer: Viewer
     reads: TeamReads
     cost_day: date | None
+    first_cost_days: Mapping[str, date]
+    """Currency -> first day of usage: before it there is nothing to compare with."""
     telemetry_end: datetime | None
     clock: datetime
 
@@ -93,7 +95,14 @@ def open_page(title: str, question: str) -> Page:
         st.info(EMPTY)
         st.stop()
     row = found.row(0, named=True)
-    page = Page(reads.viewer, reads, row["cost_day"], row["telemetry_end"], datetime.now(UTC))
+    page = Page(
+        reads.viewer,
+        reads,
+        row["cost_day"],
+        dict(row["first_cost_days"] or {}),
+        row["telemetry_end"],
+        datetime.now(UTC),
+    )
     st.caption(f"{question}  \n{_as_of(page, row['published_at'])}")
     _say_what_is_doubtful(page, row["note"])
     return page

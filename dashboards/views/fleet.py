@@ -123,17 +123,21 @@ def chosen_rows(page: Page, days: Comparison) -> tuple[pl.DataFrame, str]:
     return frame, ORDERS[by].lower()
 
 
-def table_of(frame: pl.DataFrame, currencies: list[str]) -> pl.DataFrame:
+def table_of(frame: pl.DataFrame, bills: list[CurrencyBill]) -> pl.DataFrame:
     """The table as shown: a column of cost and one of change of usage per currency, everything else as words."""
     money = {}
-    for currency in currencies:
+    for bill in bills:
+        currency = bill.currency
         cost, now, before = (
             [held.get(currency) if held else None for held in frame[name]]
             for name in ("cost", "usage_cost", "usage_cost_before")
         )
         money[f"cost {currency}"] = pl.Series(cost, dtype=pl.Decimal(38, 18))
         money[f"change {currency}"] = pl.Series(
-            [formats.change_percent(one, other) for one, other in zip(now, before, strict=True)],
+            [
+                formats.change_percent(one, other) if bill.is_comparable else None
+                for one, other in zip(now, before, strict=True)
+            ],
             dtype=pl.Float64,
         )
     return frame.select(
@@ -191,7 +195,7 @@ page = open_page(
     "Fleet", "Every app: who owns it, what it costs, whether it works, and what needs attention."
 )
 days = four_weeks(page.day)
-bills = bills_of(page.reads, days)
+bills = bills_of(page.reads, days, page.first_cost_days)
 headline(page)
 bill_headline(bills)
 currencies = [bill.currency for bill in bills]
@@ -201,7 +205,7 @@ if rows.is_empty():
     st.info("No app matches. Clear the search or the filters to see all of yours.")
 else:
     app_table(
-        table_of(rows, currencies),
+        table_of(rows, bills),
         "apps",
         "Apps with team, health, cost of four weeks per currency, requests and errors",
         columns_of(currencies, days),

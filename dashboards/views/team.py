@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
-from dashboards.bill import bills_of, charges_metric, lines_table, usage_metric
-from dashboards.frame import app_table, by_currency, chosen_team, open_page
+from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
+from dashboards.frame import Page, app_table, by_currency, chosen_team, open_page
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
 from models.comparison import Comparison, month_so_far, week_so_far
@@ -17,9 +15,12 @@ from models.comparison import Comparison, month_so_far, week_so_far
 MOVERS = 8
 
 
-def so_far(reads: TeamReads, day: date) -> bool:
-    """Week and month so far, each against the same days before, and the lines of both; whether there is any cost."""
-    windows = [bills_of(reads, week_so_far(day)), bills_of(reads, month_so_far(day))]
+def so_far(page: Page, reads: TeamReads) -> list[list[CurrencyBill]]:
+    """Draws week and month so far, each against the same days before, and the lines of both; returns their bills."""
+    windows = [
+        bills_of(reads, days, page.first_cost_days)
+        for days in (week_so_far(page.day), month_so_far(page.day))
+    ]
     for currency in sorted({bill.currency for bills in windows for bill in bills}):
         own = [bill for bills in windows for bill in bills if bill.currency == currency]
         places = st.columns(3)
@@ -29,15 +30,21 @@ def so_far(reads: TeamReads, day: date) -> bool:
     if any(windows):
         with st.expander("Lines of the bill: usage, tax, credits, purchases, corrections"):
             lines_table(windows)
-    return any(windows)
+    return windows
 
 
-def movers(changed: pl.DataFrame, days: Comparison) -> None:
-    """The apps whose usage changed most, and the service behind it, per currency."""
+def movers(changed: pl.DataFrame, bills: list[CurrencyBill], days: Comparison) -> None:
+    """The apps whose usage changed most, and the service behind it, per currency that has the days before."""
     st.subheader("What moved", anchor=False)
     st.caption(
         f"Usage of {days.words} against the {days.before_words}, the largest changes first: "
         f"at most {MOVERS} up and {MOVERS} down in each currency."
+    )
+    for bill in bills:
+        if not bill.is_comparable:
+            st.caption(f"{bill.currency}: {bill.change}.")
+    changed = changed.filter(
+        pl.col("billing_currency").is_in([bill.currency for bill in bills if bill.is_comparable])
     )
     if changed.is_empty():
         st.caption("Nothing moved.")
@@ -46,7 +53,7 @@ def movers(changed: pl.DataFrame, days: Comparison) -> None:
         figures = {
             "Change": "change",
             days.words: "billed",
-            days.before_words.capitalize(): "billed_before",
+            formats.sentence_case(days.before_words): "billed_before",
             "Of it this service": "service_change",
         }
         app_table(
@@ -139,7 +146,8 @@ def silent_apps(reads: TeamReads) -> None:
 
 page = open_page("Team", "This week against last, what moved, and what to clean up.")
 reads = chosen_team(page, st.container(width=320))
-if so_far(reads, page.day):
+of_week, of_month = so_far(page, reads)
+if of_week or of_month:
     week = week_so_far(page.day)
     movers(
         reads.frame(
@@ -150,6 +158,7 @@ if so_far(reads, page.day):
             before_last_day=week.before_last,
             row_limit=MOVERS,
         ),
+        of_week,
         week,
     )
     weeks(reads)

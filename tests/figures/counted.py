@@ -266,7 +266,11 @@ def team_movers(
 @query("team/weeks")
 def team_weeks(s: Sample, teams: Any) -> Answer:
     newest = max(row["week_start"] for row in s["mart_team_costs_weekly"])
-    rows = [row for row in of(s["mart_team_costs_weekly"], teams) if row["week_start"] > back(newest, 91)]
+    rows = [
+        row
+        for row in of(s["mart_team_costs_weekly"], teams)
+        if row["week_start"] > back(newest, 91) and row["charge_category"]
+    ]
     return [
         (
             week,
@@ -578,9 +582,18 @@ def dashboards_silent(s: Sample, teams: Any) -> Answer:
 
 @query("dashboards/as_of")
 def dashboards_as_of(s: Sample, teams: Any) -> Answer:
-    newest = max(row["billing_period"] for row in s["core_app_costs_daily"])
-    day = max(row["usage_date"] for row in s["core_app_costs_daily"] if row["billing_period"] == newest)
-    return [(day, max(row["as_of"] for row in s["mart_slo_status"]), s["mart_as_of"][0]["note"], s.releases)]
+    [moment] = s["mart_as_of"]
+    usage = groups(filter(is_usage, s["core_app_costs_daily"]), "billing_currency")
+    first = {currency: min(row["usage_date"] for row in own) for (currency,), own in usage.items()}
+    return [
+        (
+            moment["cost_day"],
+            first,
+            max(row["as_of"] for row in s["mart_slo_status"]),
+            s["mart_as_of"][0]["note"],
+            s.releases,
+        )
+    ]
 
 
 @query("summary/teams")
@@ -624,7 +637,7 @@ def summary_counts(s: Sample) -> Answer:
             len(episodes),
             sum(row["state"] == "open" for row in episodes),
             max(row["slice_end"] for row in s["mart_as_of"]),
-            max(row["usage_date"] for row in s["core_app_costs_daily"]),
+            s["mart_as_of"][0]["cost_day"],
         )
     ]
 

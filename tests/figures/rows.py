@@ -396,7 +396,7 @@ def _weekly(draw: Draw) -> Iterator[Row]:
                 "days": draw.of((3, 7)),
                 "team": draw.team(app),
                 "app_id": app,
-                "charge_category": draw.of(("Usage", "Usage", "Tax")),
+                "charge_category": draw.of(("Usage", "Usage", "Tax", "")),  # empty: of a layout before lines
                 "charge_class": draw.of(("", "", "Correction")),
                 "billing_currency": draw.of(CURRENCIES),
                 "billed_cost": draw.money(),
@@ -539,7 +539,7 @@ def _silences(draw: Draw) -> Iterator[Row]:
 def _moments(draw: Draw) -> Iterator[Row]:
     yield {
         "slice_end": datetime(2026, 3, 12, tzinfo=UTC),
-        "cost_day": COST_DAY,
+        "cost_day": date(2026, 3, 9) - timedelta(days=draw.of((1, 2))),  # days after it are not whole
         "basis": "past",
         "note": f"only {draw.of('abc')}{draw.number(99)} sent telemetry",
     }

@@ -1,6 +1,7 @@
 -- purpose: how far the published data goes
 -- parameters: teams Array(String), the viewer's; without one there is no row
--- columns: cost_day Date, telemetry_end DateTime64(0), note (what cannot be known about it), published_at DateTime64(3), releases UInt64
+-- columns: cost_day Date (the newest that is whole in every source still delivered, else the newest there is), first_cost_days
+--   Map(String, Date) (currency -> first day of usage of anybody: before it there is nothing to compare with), telemetry_end DateTime64(0), note (what cannot be known about it), published_at DateTime64(3), releases UInt64
 WITH newest AS
 (
     SELECT max(period) AS billing_period
@@ -8,10 +9,24 @@ WITH newest AS
     WHERE held > 0
 )
 SELECT
-    (
-        SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current
-        WHERE billing_period = (SELECT billing_period FROM newest)
+    coalesce(
+        (SELECT maxOrNull(m.cost_day) FROM mart_as_of_current AS m WHERE m.cost_day > '1970-01-01'),
+        (
+            SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current
+            WHERE billing_period = (SELECT billing_period FROM newest)
+        )
     ) AS cost_day,
+    (
+        SELECT CAST((groupArray(currency), groupArray(first_day)), 'Map(String, Date)')
+        FROM
+        (
+            SELECT toString(billing_currency) AS currency, min(usage_date) AS first_day
+            FROM core_app_costs_daily_current
+            WHERE charge_category = 'Usage' AND charge_class = ''
+            GROUP BY currency
+            ORDER BY currency
+        )
+    ) AS first_cost_days,
     (SELECT toDateTime64(maxOrNull(as_of), 0, 'UTC') FROM mart_slo_status_current) AS telemetry_end,
     (SELECT any(note) FROM mart_as_of_current) AS note,
     maxOrNull(toDateTime64(published_at, 3, 'UTC')) AS published_at,

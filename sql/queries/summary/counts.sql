@@ -1,7 +1,7 @@
 -- purpose: the headline counts of what is published
 -- parameters: none
 -- columns: apps, registered, billed, observed, idle, objectives, pages, tickets, spent, silent, stale, anomalies, open_anomalies,
---   telemetry_until DateTime64(3), cost_day
+--   telemetry_until DateTime64(3), cost_day (the newest that is whole in every source still delivered, else the newest there is)
 WITH
     (
         SELECT (count(), countIf(is_registered), countIf(is_billed), countIf(is_observed), countIf(is_idle))
@@ -29,4 +29,7 @@ SELECT
     anomaly.1 AS anomalies,
     anomaly.2 AS open_anomalies,
     (SELECT toDateTime64(maxOrNull(slice_end), 3, 'UTC') FROM mart_as_of_current WHERE basis != 'none') AS telemetry_until,
-    (SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current) AS cost_day
+    coalesce(
+        (SELECT maxOrNull(m.cost_day) FROM mart_as_of_current AS m WHERE m.cost_day > '1970-01-01'),
+        (SELECT maxOrNull(usage_date) FROM core_app_costs_daily_current)
+    ) AS cost_day
