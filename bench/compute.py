@@ -163,17 +163,7 @@ def _bench_grown_bills(bench: Bench) -> None:
         ("billing", loads, target("growth-billing")),
         ("attribution", attributions, target("growth-attribution")),
     ):
-        bench.add(
-            lengthened(
-                f"growth: {what}",
-                costs[2],
-                costs[1],
-                "time of half",
-                note=note,
-                target=wanted,
-                size={"apps": apps},
-            )
-        )
+        bench.add(_grown(what, costs, note, wanted, apps))
 
 
 def _bench_grown_slo(bench: Bench) -> None:
@@ -194,15 +184,11 @@ def _bench_grown_slo(bench: Bench) -> None:
             for times, (warehouse, settings) in opened.items():
                 costs[times].measure(partial(_slo, warehouse, settings, end - number * SLICE))
     note = f"{apps // 2:,} to {apps:,} apps, {days} days"
-    wanted = target("growth-slo")
-    bench.add(
-        lengthened(
-            "growth: SLO pass",
-            costs[2],
-            costs[1],
-            "time of half",
-            note=note,
-            target=wanted,
-            size={"apps": apps},
-        )
+    bench.add(_grown("SLO pass", costs, note, target("growth-slo"), apps))
+
+
+def _grown(what: str, costs: dict[int, Costs], note: str, wanted: Target, apps: int) -> Line:
+    """A line for twice the work against half of it."""
+    return lengthened(
+        f"growth: {what}", costs[2], costs[1], "time of half", note=note, target=wanted, size={"apps": apps}
     )

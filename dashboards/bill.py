@@ -30,8 +30,8 @@ class CurrencyBill:
 
     currency: str
     days: Comparison
-    first_cost_day: date
-    """First day of anybody's usage in the currency."""
+    first_cost_day: date | None
+    """First day of anybody's usage in the currency, or None without any."""
     lines: pl.DataFrame
     """``bill_line, billed, compared, billed_before, unallocated``."""
 
@@ -53,12 +53,12 @@ class CurrencyBill:
     @property
     def is_comparable(self) -> bool:
         """Whether the days before are all days of which there is a bill."""
-        return self.first_cost_day <= self.days.before_first
+        return self.first_cost_day is not None and self.first_cost_day <= self.days.before_first
 
     @property
     def change(self) -> str:
         """How usage changed against the days before, and which they are; empty where there is none in either."""
-        if not self.is_comparable:
+        if self.first_cost_day and not self.is_comparable:
             return f"no {self.days.before_words}: usage begins {formats.day(self.first_cost_day)}"
         now, before = self._of_usage("compared"), self._of_usage("billed_before")
         words = formats.change(now, before)
@@ -91,7 +91,7 @@ def bills_of(reads: TeamReads, days: Comparison, first_cost_days: Mapping[str, d
         before_last_day=days.before_last,
     )
     return [
-        CurrencyBill(currency, days, first_cost_days.get(currency, date.max), part)
+        CurrencyBill(currency, days, first_cost_days.get(currency), part)
         for currency, part in by_currency(frame)
     ]
 

@@ -266,12 +266,8 @@ def _differing_totals(warehouse: Warehouse, clock: datetime) -> list[str]:
 
 
 def _old_bills(warehouse: Warehouse, clock: datetime) -> list[str]:
-    days = compute.cost_days(warehouse, compute.yesterday(clock)).values()
-    return [
-        *age.warnings(
-            cost_day=max(days, default=None), telemetry_end=None, clock=clock, policy=watermark_policy()
-        )
-    ]
+    cost_day = compute.newest_complete(warehouse, clock).known_cost_day
+    return [*age.warnings(cost_day=cost_day, telemetry_end=None, clock=clock, policy=watermark_policy())]
 
 
 def _old_telemetry(warehouse: Warehouse, clock: datetime) -> list[str]:

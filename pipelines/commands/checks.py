@@ -472,9 +472,8 @@ def charges_ahead(look: Look) -> Iterator[Finding]:
 def ages(look: Look) -> Iterator[Finding]:
     """Figures against the clock: sources that all stopped agree with each other."""
     as_of = newest_complete(look.warehouse, look.clock)
-    days = cost_days(look.warehouse, yesterday(look.clock))
     for sentence in age.warnings(
-        cost_day=max(days.values(), default=None),
+        cost_day=as_of.known_cost_day,
         telemetry_end=as_of.slice_end if as_of.basis != "none" else None,
         clock=look.clock,
         policy=watermark_policy(),

@@ -14,6 +14,9 @@ from models.policy import watermark_policy
 from pipelines.ingest import LIVE_SOURCE
 from sql.warehouse import Warehouse
 
+NO_COST_DAY = date(1970, 1, 1)
+"""The day of cost where there is no bill."""
+
 
 @dataclass(frozen=True)
 class AsOf:
@@ -27,6 +30,11 @@ class AsOf:
     cost_day: date
     basis: Basis | Literal["named"] = "named"
     note: str = ""
+
+    @property
+    def known_cost_day(self) -> date | None:
+        """The last day of cost, or None where there is no bill."""
+        return self.cost_day if self.cost_day > NO_COST_DAY else None
 
     @property
     def telemetry_day(self) -> date:
@@ -54,9 +62,7 @@ def newest_complete(warehouse: Warehouse, clock: datetime) -> AsOf:
     Without telemetry the slice's end is that of the cost day; without either, of 1970-01-01.
     """
     days = cost_days(warehouse, yesterday(clock)).values()
-    cost_day = min(
-        (day for day in days if max(days) - day <= timedelta(STALE_DAYS)), default=date(1970, 1, 1)
-    )
+    cost_day = min((day for day in days if max(days) - day <= timedelta(STALE_DAYS)), default=NO_COST_DAY)
     mark = watermark(
         clock=clock,
         heartbeats=warehouse.frame("queries/freshness/heartbeats", live_source=LIVE_SOURCE),

@@ -50,6 +50,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     apps = warehouse.frame("queries/inventory/apps")
     print_ = fingerprint(
         as_of.slice_end,
+        as_of.cost_day,  # part of the moment that is published, though no objective rests on it
         prints,
         release_sha256(warehouse, "registry"),
         frame_fingerprint(apps.select("app_id", "team")),

@@ -17,7 +17,7 @@ MONEY_COLUMNS = ("billed", "compared", "billed_before", "unallocated")
 
 
 def bill(
-    first_cost_day: date,
+    first_cost_day: date | None,
     window: object = four_weeks,
     usage: tuple[int, int, int, int] = (12, 12, 8, 0),
     tax: tuple[int, int, int, int] = (5, 5, 50, 1),
@@ -39,6 +39,11 @@ def test_days_before_the_first_bill_are_no_days_without_cost(window: object) -> 
     cut = bill(days.before_first + timedelta(days=1), window)
     assert not cut.is_comparable
     assert cut.change == f"no {days.before_words}: usage begins {days.before_first + timedelta(days=1)}"
+
+
+def test_a_currency_without_usage_has_nothing_to_compare() -> None:
+    one = bill(None, usage=(0, 0, 0, 0))
+    assert (one.is_comparable, one.change) == (False, "")
 
 
 def test_usage_alone_is_compared_and_the_rest_is_named() -> None:

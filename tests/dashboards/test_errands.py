@@ -22,6 +22,8 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from sql.local_warehouse import open_warehouse
+from tests.billing.conftest import ROW
+from tests.cli.conftest import csv_text
 from tests.conftest import Migrated, free_ports
 from tests.dashboards.browsing import DESKTOP, PHONE, WAIT_MS, in_table, settled, table_of
 from tests.dashboards.conftest import served
@@ -236,18 +238,12 @@ def _focus(costs: list[Decimal]) -> str:
     day = datetime.now(UTC).date() - timedelta(days=1)
     month = day.replace(day=1)
     following = (month + timedelta(days=32)).replace(day=1)
-    fixed = {
-        "ListCost": "1",
-        "ContractedCost": "1",
-        "BillingAccountId": "b",
+    fixed = ROW | {
         "BillingCurrency": "CHF",
         "BillingPeriodStart": f"{month}T00:00:00Z",
         "BillingPeriodEnd": f"{following}T00:00:00Z",
         "ChargePeriodStart": f"{day}T00:00:00Z",
         "ChargePeriodEnd": f"{day + timedelta(days=1)}T00:00:00Z",
-        "ChargeCategory": "Usage",
-        "ServiceName": "Compute",
-        "ProviderName": "Cloud",
     }
     rows = [
         {
@@ -258,8 +254,4 @@ def _focus(costs: list[Decimal]) -> str:
         }
         for number, cost in enumerate(costs)
     ]
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text([*rows[0]], rows)

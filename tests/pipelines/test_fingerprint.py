@@ -157,7 +157,7 @@ def test_answers_of_a_moment_are_those_of_all_they_are_made_of(
         ),
         "slo": (
             lambda said, as_of, moment: slo.compute_slo(fresh_warehouse, said, as_of, moment),
-            {"slices", "registry", "identities", "next slice", "production", "old"},
+            {"slices", "registry", "identities", "next cost day", "next slice", "production", "old"},
         ),
         "marts": (
             lambda said, as_of, _: marts.compute_marts(fresh_warehouse, said, as_of),

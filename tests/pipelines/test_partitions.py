@@ -19,24 +19,13 @@ from pipelines.orchestration.resources import Workspace
 from sql.local_warehouse import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
+from tests.billing.conftest import ROW
 from tests.cli.conftest import csv_text, make_workspace
 from tests.conftest import Migrated
 from tests.pipelines.test_record import DEFS, checks, run_job, told
 
 RAW = "raw_focus_costs"
 NOTHING: dict[str, Any] = {}
-ROW = {
-    "BilledCost": "1",
-    "EffectiveCost": "1",
-    "ListCost": "1",
-    "ContractedCost": "1",
-    "BillingAccountId": "b",
-    "BillingCurrency": "USD",
-    "ChargeCategory": "Usage",
-    "ServiceName": "Compute",
-    "ProviderName": "AWS",
-    "Tags": '{"app_id": "a"}',
-}
 
 
 class Bills:
