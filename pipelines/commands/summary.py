@@ -19,7 +19,7 @@ from models.slo import worst_first
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
 from sql.local_warehouse import open_warehouse
-from sql.publish import heads
+from sql.publish import WHOLE_TABLE, heads
 from sql.warehouse import Warehouse
 
 TEAMS_SHOWN = 12
@@ -154,7 +154,7 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
     for scope in dict.fromkeys(release.scope for release in releases):
         of_scope = [release for release in releases if release.scope == scope]
         first, last = of_scope[0].period, of_scope[-1].period
-        whole = first.year == 1970
+        whole = first == WHOLE_TABLE
         table.add_row(
             scope,
             str(len(of_scope)),

@@ -300,6 +300,18 @@ CASES: dict[str, Case] = {
         Known(decisions=[decision("rejected", hour=2, new="2"), decision("accepted", hour=1, object="12", kept="12")]),
         {SEPTEMBER: Want("unchanged", "a", {"b": "rejected"})},
     ),
+    "what was rejected here was accepted for another month": (
+        [A1, B2],
+        ONE,
+        Known(decisions=[decision("rejected", hour=1, new="2"), decision("accepted", OCTOBER, hour=2, object="12", kept="12")]),
+        {SEPTEMBER: Want("unchanged", "a", {"b": "rejected"})},
+    ),
+    "what was rejected stayed when another was rejected": (
+        [A1, B2],
+        ONE,
+        Known(decisions=[decision("rejected", hour=1, new="2"), decision("rejected", hour=2, new="3", kept="12")]),
+        {SEPTEMBER: Want("unchanged", "a", {"b": "rejected"})},
+    ),
 }  # fmt: skip
 
 

@@ -24,6 +24,8 @@ import pytest
 
 from models.focus import columns, dialects, read_header
 from pipelines.ingest.billing import BillingOutcome
+from sql.bill_files import member_names
+from sql.warehouse import Warehouse
 from tests.billing.conftest import ROW, Bills
 
 SEPTEMBER = date(2024, 9, 1)
@@ -800,3 +802,11 @@ def test_the_foundation_s_sample_with_oracle_rows_is_exact(bills: Bills, shared_
     assert period.sums["USD/ContractedCost"] == contracted
     empty = bills.warehouse.frame_of("SELECT countIf(ContractedCost IS NULL) FROM raw_focus_costs_published")
     assert empty.item() == 7
+
+
+def test_names_of_json_lines_stand_in_the_order_of_their_first_line(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"b": 1, "a": 1}\n{"z": null}\n{"c": 2, "b": 3, "a": 4}\n')
+    assert member_names(warehouse, str(lines)) == ["a", "b", "z", "c"]

@@ -87,3 +87,26 @@ def test_a_period_keeps_its_own_two_releases(
         ("second", "2026-01-01"),
         ("third", "2026-01-01"),
     ]
+
+
+def test_releases_that_do_not_feed_a_table_are_none_of_its_last_two(
+    fresh_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scope that feeds one table more from some release on, or leaves one out, keeps two batches of each."""
+    monkeypatch.setitem(IN_THE_BACKGROUND, "lightweight_deletes_sync", 2)
+    fed = [("old", True), ("last but one", True), ("fed nothing", False), ("last", True)]
+    for number, (team, feeds) in enumerate(fed):
+        batches = {"core_apps": new_batch_id()}
+        if feeds:
+            batches["core_teams"] = written(fresh_warehouse, team)
+        release = publish(
+            fresh_warehouse,
+            "sometimes",
+            WHOLE_TABLE,
+            batches=batches,
+            rows=1,
+            sha256=str(number),
+            version=NOW,
+        )
+        collect(fresh_warehouse, [release])
+    assert [team for team in held(fresh_warehouse) if team in dict(fed)] == ["last", "last but one"]

@@ -38,6 +38,18 @@ def ledger(warehouse: Warehouse) -> list[tuple[str, int, int]]:
     ).rows()
 
 
+OF_NO_DAY = "1970-01-01"
+"""What the ledger says where a line of it feeds no day (migration 0001)."""
+
+
+def days(warehouse: Warehouse) -> list[str]:
+    return (
+        warehouse.frame_of("SELECT DISTINCT toString(period) FROM raw_deliveries ORDER BY 1")
+        .to_series()
+        .to_list()
+    )
+
+
 def test_garbage_lines_are_set_aside_with_their_position(warehouse: Warehouse, load: Load) -> None:
     lines = [otlp.as_json(otlp.traces(10, first=1 + 10 * n)) for n in range(6)]
     lines.insert(2, b"\x00\xff garbage \x01\n")
@@ -50,6 +62,7 @@ def test_garbage_lines_are_set_aside_with_their_position(warehouse: Warehouse, l
         assert [position for position, _, _ in rejects(warehouse)] == [3, 5, 6]
         assert rejects(warehouse)[0][1:] == ("unreadable message", "\x00\\xff garbage \x01\n")
         assert ledger(warehouse) == [("loaded", 60, 3)]
+        assert days(warehouse) == [OF_NO_DAY, "2026-01-01"]
     assert outcome.state == "already"
 
 
@@ -195,6 +208,7 @@ def test_an_unreadable_object_is_refused_once(
         assert outcome.state == "refused"
         assert sentence in outcome.reason
         assert ledger(warehouse) == [("refused", 0, 0)]
+        assert days(warehouse) == [OF_NO_DAY]
     assert spans(warehouse) == 0
 
 
