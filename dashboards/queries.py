@@ -21,7 +21,7 @@ from models.errors import ConfigurationError, WarehouseError
 from models.identity import UNASSIGNED
 from models.people import RIGHTS, SEE_ALL_TEAMS, Viewer
 from sql.catalog import statement
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 
 TEAMS = "teams"

@@ -20,10 +20,8 @@ from pydantic.dataclasses import dataclass
 from models.errors import ConfigurationError
 from models.people import Viewer
 from models.redaction import rule_names
+from models.workspace import STATE_FOLDER
 from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
-
-STATE_FOLDER = ".appfleet"
-"""Where everything appfleet keeps lies in a workspace."""
 
 FILE_NAME = "appfleet.yaml"
 

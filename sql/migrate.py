@@ -11,10 +11,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from models.errors import MigrationError
 from sql.catalog import split_statements, statement, statements
-from sql.warehouse import Warehouse
+
+if TYPE_CHECKING:  # whoever only asks whether something is missing needs no client
+    from sql.warehouse import Warehouse
 
 SINGLE_NODE: Mapping[str, str] = {
     "merge_tree": "MergeTree",
@@ -62,9 +65,18 @@ class Recorded:
     state: str
 
 
+RECORDED = "queries/ledger/migrations"
+"""The statement whose rows ``is_complete`` judges."""
+
+
+def is_complete(applied: Mapping[str, Recorded]) -> bool:
+    """Whether exactly the migrations of this version were applied, each to its end: ``migrate`` would do nothing."""
+    return applied == {one.name: Recorded(one.checksum, "completed") for one in migrations()}
+
+
 def recorded(warehouse: Warehouse) -> dict[str, Recorded]:
     """Name -> last state of every migration a warehouse has seen."""
-    frame = warehouse.frame("queries/ledger/migrations")
+    frame = warehouse.frame(RECORDED)
     return {row["name"]: Recorded(row["checksum"], row["state"]) for row in frame.iter_rows(named=True)}
 
 

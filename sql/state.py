@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import ConfigurationError
-from models.settings import STATE_FOLDER
+from models.workspace import STATE_FOLDER
 
 _OF_OTHERS = 0o077
 

@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from pipelines.simulate import simulate
-from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
+from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what one process of a test has compiled the next need not

@@ -120,7 +120,7 @@ def run(
 ) -> None:
     """One pass of everything: ingest, attribute, compute, publish."""
     from pipelines.commands.report import steps_named
-    from sql.local_warehouse import opened_meanwhile
+    from sql.local_warehouse.process import opened_meanwhile
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
@@ -191,7 +191,7 @@ def chargeback(
     """Write the chargeback statement of a month: CSV and a sidecar with its exact sums."""
     from models.statement_csv import plain
     from pipelines.reports.statements import write_statement
-    from sql.local_warehouse import open_warehouse
+    from sql.local_warehouse.process import open_warehouse
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
@@ -208,12 +208,13 @@ def chargeback(
 def slo(
     workspace: WorkspaceOption = None,
     app_id: Annotated[str | None, typer.Option("--app", help="Only this app.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them, not the worst alone.")] = False,
 ) -> None:
     """Objectives, error budgets and burn, worst first."""
     from pipelines.commands.summary import print_slo
     from sql.workspace import load_settings, named_workspace
 
-    print_slo(_console(), load_settings(named_workspace(workspace)), app_id, datetime.now(UTC))
+    print_slo(_console(), load_settings(named_workspace(workspace)), app_id, datetime.now(UTC), every)
 
 
 @app.command()

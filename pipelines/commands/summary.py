@@ -18,9 +18,12 @@ from models.settings import Settings
 from models.slo import worst_first
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from sql.publish import WHOLE_TABLE, heads
 from sql.warehouse import Warehouse
+
+OBJECTIVES_SHOWN = 50
+"""Rows of a terminal that somebody reads; a fleet of thousands has as many objectives."""
 
 TEAMS_SHOWN = 12
 SENTENCES_SHOWN = 50
@@ -102,8 +105,10 @@ def print_doubts(console: Console, warehouse: Warehouse, counts: Mapping[str, An
         console.print(sentence, style="yellow")
 
 
-def print_slo(console: Console, settings: Settings, app_id: str | None, clock: datetime) -> None:
-    """Objectives with budget and burn, worst first, and what is old or silent."""
+def print_slo(
+    console: Console, settings: Settings, app_id: str | None, clock: datetime, every: bool = False
+) -> None:
+    """Objectives with budget and burn, worst first, and what is old or silent; of a fleet the worst, or ``every`` one."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         print_doubts(console, warehouse, headline(warehouse), clock)
         frame = worst_first(warehouse.frame("queries/slo/status", app_id=(app_id or "").strip().lower()))
@@ -129,7 +134,8 @@ def print_slo(console: Console, settings: Settings, app_id: str | None, clock: d
     )
     for column in table.columns:
         column.no_wrap = True
-    for row in frame.iter_rows(named=True):
+    shown = frame if every or app_id else frame.head(OBJECTIVES_SHOWN)
+    for row in shown.iter_rows(named=True):
         table.add_row(
             row["app_id"],
             row["environment"],
@@ -142,6 +148,13 @@ def print_slo(console: Console, settings: Settings, app_id: str | None, clock: d
             _moment(row["since"]),
         )
     console.print(table)
+    rest = frame.slice(shown.height)
+    if rest.height:
+        states = ", ".join(
+            f"{count} {state}"
+            for state, count in rest.group_by("state", maintain_order=True).len().iter_rows()
+        )
+        console.print(f"{rest.height} more objectives ({states}): `appfleet slo --all` lists them too.")
 
 
 def print_status(console: Console, settings: Settings, clock: datetime) -> None:

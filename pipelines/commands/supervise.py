@@ -26,7 +26,7 @@ from models.errors import AppfleetError, ConfigurationError
 from models.settings import Settings
 from pipelines.commands.telling import dagster_home
 from pipelines.commands.watch import Watch
-from sql.local_warehouse import WarehouseProcess
+from sql.local_warehouse.process import WarehouseProcess
 from sql.state import state_folder
 from sql.workspace import WORKSPACE_VARIABLE
 

@@ -1,9 +1,6 @@
 """The local warehouse: chDB behind ClickHouse's HTTP interface, owned by one process per workspace.
 
-Import from here: ``open_warehouse`` for a command, ``WarehouseProcess`` for a supervisor. The engine itself is
-loaded only by ``python -m sql.local_warehouse``.
+``process`` has what callers need: ``open_warehouse`` for a command, ``WarehouseProcess`` for a supervisor. The engine is
+loaded only by ``python -m sql.local_warehouse``, which in turn must load no client: everybody waits for its start, so
+nothing is imported here.
 """
-
-from sql.local_warehouse.process import WarehouseProcess, open_warehouse, opened_meanwhile
-
-__all__ = ["WarehouseProcess", "open_warehouse", "opened_meanwhile"]

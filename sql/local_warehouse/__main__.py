@@ -12,9 +12,15 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.errors import AppfleetError, WarehouseError
+from sql.catalog import statement
 from sql.local_warehouse.ownership import Place
+from sql.migrate import RECORDED, Recorded, is_complete
+
+if TYPE_CHECKING:  # loaded once the time zone is set
+    from sql.local_warehouse.engine import Engine
 
 POLL_SECONDS = 0.2
 FORCED_END_SECONDS = 10.0
@@ -99,7 +105,7 @@ def _own(place: Place, options: argparse.Namespace) -> int:
         ) from None
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     serving.start()
-    if not options.as_it_is:
+    if not options.as_it_is and not _is_complete(engine):
         _migrate(server.port, credentials.writer)
     engine.run("SYSTEM FLUSH LOGS")  # makes the query log, so that it can be read from the first day
     place.announce(server.port)
@@ -115,6 +121,20 @@ def _own(place: Place, options: argparse.Namespace) -> int:
         engine.close()
     sys.stdout.flush()
     os._exit(0)  # threads inside the engine must not hold the end up; what was acknowledged is on disk
+
+
+def _is_complete(engine: Engine) -> bool:
+    """Whether every migration was applied: asked without a client, whose imports take longer than all the rest.
+
+    What cannot be asked is left to ``_migrate``, which says why.
+    """
+    from sql.local_warehouse.engine import EngineError
+
+    try:
+        rows = engine.run(statement(RECORDED)).decode().splitlines()
+    except EngineError:
+        return False
+    return is_complete({name: Recorded(*line) for name, *line in (row.split("\t") for row in rows)})
 
 
 def _migrate(port: int, password: str) -> None:

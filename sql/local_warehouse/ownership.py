@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from models.errors import ConfigurationError
-from models.settings import STATE_FOLDER
+from models.workspace import STATE_FOLDER
 from sql.state import state_folder
 
 

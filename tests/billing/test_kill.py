@@ -13,7 +13,7 @@ from pathlib import Path
 
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import ingest_source
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from tests.billing.conftest import OCTOBER
 
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from pipelines.ingest.billing import ingest_source
 from models.settings import BillingSource, Settings
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 
 root = Path(sys.argv[1])
 settings = Settings(root=root, catalog=root, teams=root)

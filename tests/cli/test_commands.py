@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from pipelines.commands import summary
+from sql.workspace import load_settings
 from tests.cli.conftest import appfleet, owned, rows
 from tests.conftest import SmallFleet
 
@@ -115,10 +122,34 @@ def test_chargeback_files(fleet: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "no").glob("*"))
 
 
+def test_of_a_large_fleet_the_worst_objectives_are_listed_and_the_others_counted(
+    fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary, "OBJECTIVES_SHOWN", 3)
+    order = "SELECT toString(state) AS state FROM mart_slo_status_current"
+    states = [row["state"] for row in rows(fleet, order)]
+    left: Counter[str] = Counter()
+    for every, shown in ((False, 3), (True, len(states))):
+        console = Console(file=io.StringIO(), width=300)
+        summary.print_slo(console, load_settings(fleet), None, datetime.now(UTC), every)
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+        found = [line.split("│")[11].strip() for line in said.splitlines() if line.startswith("│")]
+        assert len(found) == shown
+        left = left or Counter(states) - Counter(found)
+        told = re.search(r"(\d+) more objectives \((.*)\)", said)
+        assert every is not bool(told)
+        if told:
+            assert int(told[1]) == len(states) - 3
+            assert dict(one.split()[::-1] for one in told[2].split(", ")) == {
+                state: str(count) for state, count in left.items()
+            }
+
+
 def test_slo_status_and_doctor_speak_of_the_fleet(fleet: Path) -> None:
     apps = rows(fleet, "SELECT DISTINCT app_id FROM mart_slo_status_current WHERE state != 'no_data'")
     said = appfleet(fleet, "slo").out
     assert all(f"│ {row['app_id']} " in said for row in apps)
+    assert "more objectives" not in said
     one = appfleet(fleet, "slo", "--app", apps[0]["app_id"]).out
     assert (one.count("│ availability"), one.count("│ latency")) == (1, 1)
     assert "No objective is published for app nobody" in appfleet(fleet, "slo", "--app", "nobody").out

@@ -21,7 +21,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from tests.billing.conftest import ROW
 from tests.cli.conftest import csv_text
 from tests.conftest import Migrated, free_ports

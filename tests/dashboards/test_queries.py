@@ -19,7 +19,7 @@ from models.policy import health_checks, request_errors, request_slices, slo_def
 from models.requests import classification, ladder_ms
 from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
-from sql.local_warehouse import WarehouseProcess, open_warehouse
+from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 from sql.warehouse import bindings
 from tests.dashboards.fleet import (
     ALL_TEAMS,

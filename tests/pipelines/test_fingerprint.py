@@ -240,8 +240,6 @@ def test_whatever_decides_an_answer_is_part_of_the_rules(monkeypatch: pytest.Mon
     ):
         other = lambda one, name=name: read(one) + (" AND 1" if one == name else "")  # noqa: E731
         assert changed("statement", other) is counts, name
-        commented = lambda one, name=name: read(one) + ("\n-- a word" if one == name else "")  # noqa: E731
-        assert not changed("statement", commented)
     modules = rules._modules
     for module, counts in (
         ("models.chargeback.py", True),
@@ -253,8 +251,3 @@ def test_whatever_decides_an_answer_is_part_of_the_rules(monkeypatch: pytest.Mon
             return [(one, text + (line if one == module else "")) for one, text in modules(folder, prefix)]
 
         assert changed("_modules", more) is counts, module
-        assert not changed("_modules", lambda *a, more=more: more(*a, line="\n# a word"))
-    assert rules._deciding('"""a"""\ndef f():\n    """b"""\n    return 1  # c\n') == rules._deciding(
-        "def f():\n    return 1\n"
-    )
-    assert rules._deciding("x = 1\n") != rules._deciding("x = 2\n")

@@ -16,7 +16,7 @@ from pipelines.commands.run import run_pass
 from pipelines.commands.telling import dagster_home
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.resources import Workspace
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
 from tests.billing.conftest import ROW

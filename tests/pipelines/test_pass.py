@@ -22,7 +22,7 @@ import polars as pl
 import pytest
 
 from pipelines.simulate import simulate
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from sql.publish import heads
 from tests.conftest import SmallFleet
 from tests.pipelines.test_record import COUNTED, told

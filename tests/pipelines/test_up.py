@@ -22,7 +22,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser
 
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from tests.conftest import SmallFleet, free_ports
 from tests.intake.otlp import post, span_ids, spans
 

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
+from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pytest
 
 from models.errors import WarehouseError
-from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
+from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 
 

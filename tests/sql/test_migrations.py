@@ -17,8 +17,8 @@ from models.errors import MigrationError, WarehouseError
 from models.schemas import SCHEMAS
 from sql import migrate as migrate_module
 from sql.catalog import split_statements, statement, statements
-from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
+from sql.local_warehouse.process import open_warehouse
 from sql.migrate import SINGLE_NODE, Migration, filled, migrate, migrations
 from sql.warehouse import Warehouse
 

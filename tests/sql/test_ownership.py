@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from models.errors import ConfigurationError, WarehouseError
-from sql.local_warehouse import WarehouseProcess, open_warehouse
 from sql.local_warehouse.ownership import Place
+from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ def _command(workspace: Path, body: str) -> subprocess.Popen[str]:
         """
         import sys, time
         from pathlib import Path
-        from sql.local_warehouse import open_warehouse
+        from sql.local_warehouse.process import open_warehouse
         with open_warehouse(Path(sys.argv[1])) as warehouse:
             print("open", flush=True)
         """

@@ -13,9 +13,8 @@ import pytest
 from models.errors import ConfigurationError, WarehouseError
 from sql import renewal
 from sql.catalog import split_statements, statement
-from sql.local_warehouse import open_warehouse
 from sql.local_warehouse.ownership import Place
-from sql.local_warehouse.process import WarehouseProcess
+from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 from sql.migrate import FIRST_VERSION
 from sql.renewal import renew
 from sql.warehouse import Warehouse

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines.ingest.telemetry import ObjectLoad, load_object
-from sql.local_warehouse import open_warehouse
+from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 
