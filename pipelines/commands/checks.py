@@ -21,13 +21,13 @@ from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
 from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.rebuild import damages
-from pipelines.commands.said import Sentence, said
 from pipelines.compute import STALE_DAYS, changed_totals, cost_days, newest_complete, yesterday
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake import journal
 from pipelines.ingest.sources import open_store, refuse_shared_objects
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
+from pipelines.said import Sentence, said
 from sql.damage import Damage, lost_rows
 from sql.publish import heads
 from sql.warehouse import Warehouse

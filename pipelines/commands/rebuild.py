@@ -17,11 +17,11 @@ from rich.console import Console
 from models.errors import ConfigurationError, DamagedData
 from models.settings import BillingSource, Settings, TelemetrySource
 from pipelines.commands.run import run_pass
-from pipelines.commands.said import said
 from pipelines.commands.summary import print_step
 from pipelines.ingest import LIVE_SOURCE, billing, telemetry
 from pipelines.ingest.billing.ledger import Ledger
 from pipelines.ingest.intake.journal import SEGMENTS
+from pipelines.said import said
 from pipelines.steps import STEPS
 from pipelines.told import take
 from sql.damage import (

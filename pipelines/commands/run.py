@@ -6,15 +6,15 @@ Knows the order of the steps and when a pass ends; what a step does is ``pipelin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from models.errors import AppfleetError, DamagedData, DiskFull, is_disk_full
 from models.settings import Settings
 from pipelines.commands.report import PassReport, StepReport
-from pipelines.commands.said import keep, said
 from pipelines.commands.telling import Teller, telling
+from pipelines.said import Kind, keep, said
 from pipelines.steps import STEPS, Step
 from pipelines.told import take
 from pipelines.work import CHECKS, WORK, Ask, Done
@@ -69,7 +69,7 @@ def run_pass(
             done.append(_run_step(ask, step, teller))
             done[-1] = replace(done[-1], notes=(*again.get(step.name, ()), *done[-1].notes))
             report(done[-1])
-            keep(warehouse, done[-1], before)
+            keep(warehouse, step.name, _sentences(done[-1]), before)
             if done[-1].failed:
                 unknown |= set(step.tables)
     return PassReport(tuple(done), time.monotonic() - started)
@@ -93,6 +93,13 @@ def _withdrawn(warehouse: Warehouse, lost: Sequence[Damage]) -> dict[str, list[s
             withdraw(warehouse, release)
             said_of.setdefault(release.scope, []).append(f"{one.place}: {one.what}; it is computed again")
     return said_of
+
+
+def _sentences(report: StepReport) -> Mapping[Kind, Sequence[str]]:
+    """What is kept of what a step says: one that failed says that, and what it said before still holds."""
+    if report.failed:
+        return {"failed": (report.failed,)}
+    return {"refused": report.refused, "held": report.held, "note": report.standing, "failed": ()}
 
 
 def _not_run(step: Step, why: str) -> StepReport:

@@ -9,6 +9,8 @@ import dagster as dg
 from pipelines.orchestration.partitions import AS_OF_TAG, PARTITIONS, asked_periods
 from pipelines.orchestration.record import metadata, severity
 from pipelines.orchestration.resources import Workspace
+from pipelines.said import failure_kept, said, sentences
+from pipelines.said import keep as keep_said
 from pipelines.steps import STEPS, Step
 from pipelines.told import Told, keep, take
 from pipelines.work import ALL_TAKEN, CHECKS, DELIVERED_TO, WORK, Ask, Check
@@ -57,8 +59,11 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
         as_of = datetime.fromisoformat(tag) if tag else None
         before = take(settings.root, step.name)
         with workspace.warehouse(settings) as warehouse:
-            done = WORK[step.name](Ask(warehouse, settings, datetime.now(UTC), as_of, periods))
-            said = metadata(warehouse, step, done, time.monotonic() - started, periods)
+            spoken = said(warehouse)
+            with failure_kept(warehouse, step.name, spoken):
+                done = WORK[step.name](Ask(warehouse, settings, datetime.now(UTC), as_of, periods))
+            keep_said(warehouse, step.name, sentences(done), spoken, of_some_periods=bool(periods))
+            figures = metadata(warehouse, step, done, time.monotonic() - started, periods)
         if step.name in DELIVERED_TO:
             wrong = [*done.refused, *done.held]
             yield dg.AssetCheckResult(
@@ -68,8 +73,8 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
                 severity=severity(is_failure=False),
                 metadata={"wrong": dg.MetadataValue.json(wrong)},
             )
-        absent = [one for one in periods or () if any(one not in found for found in said.values())]
-        for table, found in said.items():
+        absent = [one for one in periods or () if any(one not in found for found in figures.values())]
+        for table, found in figures.items():
             for period, one in found.items():
                 key = period.isoformat() if partitions else None
                 if absent:  # the run fails, and what it published is told all the same

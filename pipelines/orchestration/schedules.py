@@ -13,6 +13,7 @@ import dagster as dg
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.record import evaluation
 from pipelines.orchestration.resources import Workspace
+from pipelines.said import keep, said
 from pipelines.steps import Step
 from pipelines.work import ALL_TAKEN, DELIVERED_TO, DUE, Ask, Due
 
@@ -45,6 +46,10 @@ def schedule_of(step: Step) -> dg.ScheduleDefinition:
         settings = workspace.settings()
         with workspace.warehouse(settings) as warehouse:
             due = DUE[step.name](Ask(warehouse, settings, datetime.now(UTC)))
+            if (
+                step.name in DELIVERED_TO
+            ):  # it has seen everything that is delivered, which no run of a month does
+                keep(warehouse, step.name, {"refused": due.refused}, said(warehouse))
         _tell(context.instance, step, due)
         if not due.periods:
             return dg.SkipReason("nothing changed" if not due.refused else "; ".join(due.refused))

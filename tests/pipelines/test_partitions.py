@@ -16,6 +16,7 @@ from pipelines.commands.run import run_pass
 from pipelines.commands.telling import dagster_home
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.resources import Workspace
+from pipelines.said import said
 from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
@@ -89,6 +90,11 @@ class Bills:
     def told_rows(self) -> dict[str | None, int]:
         """Month -> rows as Dagster was told last."""
         return {key: said["dagster/partition_row_count"] for key, said in told(self.history, RAW).items()}
+
+    @property
+    def refused(self) -> list[str]:
+        """What doctor says is refused."""
+        return [one.text for one in said(self.warehouse) if one.kind == "refused"]
 
     @property
     def taken(self) -> tuple[bool, list[str]]:
@@ -197,9 +203,14 @@ def test_a_run_for_a_month_that_is_refused_fails_by_its_reason(bills: Bills) -> 
     assert bills.tick() == ["2024-05-01"], "the newest month's run repeats what is refused"
     passed, (sentence,) = bills.taken
     assert not passed and "2024-06.csv" in sentence
+    assert bills.refused == [sentence], "what a schedule finds is said by doctor too"
     learn(bills.history, "billing_month", [date(2024, 6, 1)])
     assert not bills.run("2024-06-01")
     assert bills.told_rows == {"2024-05-01": 1}
+    assert bills.refused == [sentence]
+    bills.deliver(6, 2)
+    bills.tick()
+    assert bills.refused == [], "it is mended"
 
 
 def test_every_month_published_before_a_kill_is_told_beside_what_the_next_pass_publishes(
