@@ -462,6 +462,68 @@ def covered(ledger: Ledger, source_name: str) -> Answer:
     return list({tuple(row[name] for name in names) for row in lines if row["content_bytes"]})
 
 
+LOADED: dict[str, Any] = {"kind": "telemetry", "state": "loaded"}
+EACH_BATCHES = ([], [str(BATCHES[0])], [str(batch) for batch in BATCHES[1:]])
+
+
+@query(
+    "damage/batch_deliveries",
+    *({"day": day, "batches": batches} for day in PERIODS for batches in EACH_BATCHES),
+)
+def batch_deliveries(ledger: Ledger, day: date, batches: list[str]) -> Answer:
+    lines = [row for row in of(ledger.deliveries, **LOADED, period=day) if row["rows"]]
+    found = {(row["source_name"], str(row["batch_id"])) for row in lines}
+    return sorted(one for one in found if not batches or one[1] in batches)
+
+
+@query(
+    "damage/batch_objects",
+    *({"source_name": source, "batches": batches} for source in SOURCES for batches in EACH_BATCHES),
+)
+def batch_objects(ledger: Ledger, source_name: str, batches: list[str]) -> Answer:
+    names = ("object_name", "object_sha256", "content_bytes", "content_sha256")
+    return list(
+        {
+            (str(row["batch_id"]), *(row[name] for name in names))
+            for row in of(ledger.deliveries, **LOADED, source_name=source_name)
+            if str(row["batch_id"]) in batches
+        }
+    )
+
+
+def published_batches(ledger: Ledger) -> dict[tuple[str, date], dict[str, str]]:
+    """Scope and period -> the batches of its newest release, by table."""
+    return {
+        key: {table: str(batch) for table, batch in max(own, key=lambda row: row["seq"])["batches"].items()}
+        for key, own in groups(ledger.heads, "scope", "period").items()
+    }
+
+
+@query(
+    "damage/batch_releases",
+    *(
+        {"table": table, "batches": batches}
+        for table in ("raw_focus_costs", "other")
+        for batches in EACH_BATCHES
+    ),
+)
+def batch_releases(ledger: Ledger, table: str, batches: list[str]) -> Answer:
+    return sorted(
+        key
+        for key, own in published_batches(ledger).items()
+        if table in own and (not batches or own[table] in batches)
+    )
+
+
+@query("damage/batches_in_use", {})
+def batches_in_use(ledger: Ledger) -> Answer:
+    published = {batch for own in published_batches(ledger).values() for batch in own.values()}
+    loaded = {str(row["batch_id"]) for row in of(ledger.deliveries, **LOADED)}
+    last = [newest(own) for own in groups(ledger.holds, "source_name", "period").values()]
+    waiting = {str(row["batch_id"]) for row in last if row["state"] in ("held", "accepted")}
+    return [(batch,) for batch in published | loaded | waiting | {str(uuid.UUID(int=0))}]
+
+
 @query("telemetry/set_aside", *({"sha256s": list(CONTENTS[:count])} for count in (1, 3, 0)))
 def set_aside(ledger: Ledger, sha256s: Any) -> Answer:
     names = ("source_name", "object_sha256", "object_name", "position", "reason", "detail")
@@ -487,6 +549,8 @@ ORDERED_BY: dict[str, tuple[str, ...]] = {
     ),
     "telemetry/recorded_objects": ("object_name",),
     "telemetry/covered": ("content_bytes", "content_sha256"),
+    "damage/batch_objects": ("batch_id", "object_name"),
+    "damage/batches_in_use": (),
 }
 """Queries whose order leaves some rows open, and by what they are ordered."""
 
@@ -505,7 +569,7 @@ def test_every_cell_is_the_counted_one(fresh_warehouse: Warehouse, ledger: Ledge
         frame = fresh_warehouse.frame(f"queries/{name}", **given)
         if name == "ledger/billing_batch_totals":
             frame = frame.drop("row_hash_sum")
-        if order := ORDERED_BY.get(name):
+        if (order := ORDERED_BY.get(name)) is not None:
             keys = frame.select(order).rows()
             assert keys == sorted(keys)
             frame = frame.sort(frame.columns)

@@ -152,6 +152,10 @@ def test_live_telemetry_of_a_first_version_survives(tmp_path: Path, monkeypatch:
                 (f"service of {batch.int}", "shop", _days(table, batch), "2026-01-01 00:00:00.123456789")
                 for batch in (DIRECT, LIVE)
             ], table
+            counts = new.frame("statements/renewal/counts", database="otel", table=table, live_source="live")
+            assert counts.rows() == [  # what the copy was held to
+                (str(batch), f"service of {batch.int}", _days(table, batch)) for batch in (DIRECT, LIVE)
+            ], table
         seen = new.frame_of(
             "SELECT uniqExact(TraceId, SpanId) AS spans, count() AS rows, any(`Events.Name`) AS names,"
             " toString(any(`Events.Timestamp`)[1]) AS first FROM otel.otel_traces_current"

@@ -226,7 +226,7 @@ class _Groups:
         if len(content.parts) != 1 or one.part_bytes > GROUP_BYTES or is_suspect(content.parts[0]):
             self._hand_over(partial(self._load_one, one))
             return
-        part = content.parts[0]
+        (part,) = content.parts
         received = int(delivered.received_at.timestamp()) // load_policy().future_seconds
         group = self.open.setdefault((part.encoding, part.signals, received), _Group())
         if group.bytes + one.part_bytes > GROUP_BYTES:
