@@ -98,9 +98,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "NUL after what is no UTF-8": (b"Cost,Name\n\xff\n" + b"x" * 2**20 + b"\0", "it holds NUL characters"),
     "NUL in UTF-16": ("Cost,Name\n\0".encode("utf-16"), "it holds NUL characters"),
     "no UTF-8 and no header anybody knows": (b"What,\xe9\n1,2\n", "it is neither UTF-8 CSV nor Parquet: byte 0xE9 near 5 is no UTF-8"),
-    "the same after a mark": (codecs.BOM_UTF8 + b"What\n\xff\n", "byte 0xFF near "),
+    "the same after a mark": (codecs.BOM_UTF8 + b"What\n\xff\n", "byte 0xFF near 8 is no UTF-8"),
     "the same in a later block": (b"x" * 2**20 + b"12\xfe", f"byte 0xFE near {2**20 + 2} is no UTF-8"),
-    "cut": (b"What\n\xc3", "byte 0xC3 near "),
+    "cut between blocks": (b"x" * (2**20 - 1) + b"\xc3(", f"byte 0xC3 near {2**20 - 1} is no UTF-8"),
+    "cut": (b"What\n\xc3", "byte 0xC3 near 5 is no UTF-8"),
     "no UTF-16": (codecs.BOM_UTF16_LE + b"C\0o\0s\0t\0\0\xdc\n\0", "it is neither UTF-16 CSV nor Parquet: byte 0x00 near 10 is no UTF-16"),
     "half of a UTF-16": ("Cost,Name\n".encode("utf-16") + b"x", "is no UTF-16"),
 }  # fmt: skip

@@ -116,30 +116,32 @@ def _fault(path: Path, encoding: str) -> str:
         InputRefused: it holds NUL characters.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
-    place, fault = 0, ""
+    end, fault = 0, ""
     for block in _blocks(path):
         # in UTF-8 only NUL has a byte of zeros, whatever else stands there
         if encoding in _AS_IT_IS and b"\0" in block:
             raise InputRefused(_NUL)
+        end += len(block)
         try:
             text = "" if fault else decoder.decode(block)
         except UnicodeDecodeError as error:
-            fault, text = _no_text(encoding, error, place), ""
+            fault, text = _no_text(encoding, error, end), ""
         if "\0" in text:
             raise InputRefused(_NUL)
-        place += len(block)
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        fault = fault or _no_text(encoding, error, place)
+        fault = fault or _no_text(encoding, error, end)
     return fault
 
 
-def _no_text(encoding: str, error: UnicodeDecodeError, place: int) -> str:
+def _no_text(encoding: str, error: UnicodeDecodeError, end: int) -> str:
+    """What is said of a byte; what the decoder was given may lack a mark, or begin with the end of an earlier block."""
+    place = end - len(error.object) + error.start
     spoken = encoding.removesuffix("-sig").upper()
     byte = error.object[error.start : error.start + 1].hex().upper()
     return (
-        f"it is neither {spoken} CSV nor Parquet: byte 0x{byte} near {place + error.start} is no {spoken}; "
+        f"it is neither {spoken} CSV nor Parquet: byte 0x{byte} near {place} is no {spoken}; "
         "export it as UTF-8"
     )
 
