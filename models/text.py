@@ -13,7 +13,7 @@ _ACTS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def visible(text: str) -> str:
     """Text on one line in which every character can be seen: others are written as escapes, ``\\x1b`` or ``\\u202e``."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(
         character.encode("unicode_escape").decode() if unicodedata.category(character) in _ACTS else character
