@@ -35,6 +35,8 @@ _DOES_NOT_RUN = re.compile(
     r"\((SYNTAX_ERROR|UNKNOWN_IDENTIFIER|UNKNOWN_TABLE|NOT_AN_AGGREGATE|ILLEGAL_TYPE_OF_ARGUMENT|TYPE_MISMATCH|NO_COMMON_TYPE"
     r"|NUMBER_OF_ARGUMENTS_DOESNT_MATCH|BAD_ARGUMENTS|ILLEGAL_AGGREGATION|UNKNOWN_FUNCTION|ILLEGAL_COLUMN|AMBIGUOUS_IDENTIFIER)\)"
     r"|(SyntaxError|NameError|ColumnNotFoundError): "
+    r"|^ImportError while loading conftest",
+    re.MULTILINE,
 )
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+?\.py(?:::.+?)?)(?: - .*)?$", re.MULTILINE)
 
@@ -76,6 +78,8 @@ class Bench:
         if output == TOO_LONG:
             return "timed out", output, ""
         test = _failed_test(output)
+        if not test and _DOES_NOT_RUN.search(output):
+            return "does not run", output, test
         if test not in self._sound:
             self._sound[test] = bool(test) and not self.run([test], timeout)[0]
         if not self._sound[test]:
