@@ -61,6 +61,14 @@ def heads(warehouse: Warehouse, scope_prefix: str = "") -> list[Release]:
     return [_release(row) for row in frame.iter_rows(named=True)]
 
 
+def heads_by_scope(warehouse: Warehouse) -> dict[str, list[Release]]:
+    """Current releases of every scope, by period: one statement for whoever asks for several scopes."""
+    found: dict[str, list[Release]] = {}
+    for release in heads(warehouse):
+        found.setdefault(release.scope, []).append(release)
+    return found
+
+
 def head(warehouse: Warehouse, scope: str, period: date) -> Release | None:
     """The current release of a scope and period, or None."""
     return next((one for one in heads(warehouse, scope) if one.scope == scope and one.period == period), None)

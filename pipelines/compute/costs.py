@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -14,7 +14,7 @@ from models.errors import ControlTotalError
 from models.focus import currencies
 from models.money import exact_total
 from models.settings import Settings
-from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert
+from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert, table_sha256
 from sql.damage import Damage, lost_rows
 from sql.publish import (
     WHOLE_TABLE,
@@ -22,6 +22,7 @@ from sql.publish import (
     collect,
     head,
     heads,
+    heads_by_scope,
     lease,
     new_batch_id,
     publish,
@@ -33,19 +34,21 @@ def billed_months(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str
     """Month -> fingerprint of what feeds it: of all months with a published bill, and of those whose costs are not
     published as they are now; none before identities are published.
     """
-    identities = head(warehouse, "identities", WHOLE_TABLE)
-    if identities is None:
+    released = heads_by_scope(warehouse)
+    if "identities" not in released:
         return {}, {}
-    registry = head(warehouse, "registry", WHOLE_TABLE)
+    billed = _by_month(
+        one for scope, ones in released.items() if scope.startswith("billing/") for one in ones
+    )
     prints = {
         month: fingerprint(
-            identities.sha256,
-            registry.sha256 if registry else "",
+            table_sha256(released, "identities"),
+            table_sha256(released, "registry"),
             sorted((one.scope, str(one.batches)) for one in releases),
         )
-        for month, releases in sorted(_billed(warehouse).items())
+        for month, releases in sorted(billed.items())
     }
-    published = {release.period: release.sha256 for release in heads(warehouse, "costs")}
+    published = {release.period: release.sha256 for release in released.get("costs", ())}
     return prints, {month: print_ for month, print_ in prints.items() if published.get(month) != print_}
 
 
@@ -61,7 +64,7 @@ def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[dat
     with lease(settings.root, "costs", LEASE_WAIT_SECONDS):
         known, new = billed_months(warehouse)
         asked = [month for month in known if months is None or month in months]
-        billed = _billed(warehouse) if new else {}
+        billed = _by_month(heads(warehouse, "billing/")) if new else {}
         current = {release.period: release for release in heads(warehouse, "costs")} if new else {}
         published = [
             _publish_costs(warehouse, month, billed[month], identities, new[month], current.get(month))
@@ -72,10 +75,10 @@ def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[dat
     return Outcome(tuple(published), len(asked) - len(published))
 
 
-def _billed(warehouse: Warehouse) -> dict[date, list[Release]]:
+def _by_month(bills: Iterable[Release]) -> dict[date, list[Release]]:
     """Releases of every source's bill by month."""
     billed: dict[date, list[Release]] = {}
-    for release in heads(warehouse, "billing/"):
+    for release in bills:
         billed.setdefault(release.period, []).append(release)
     return billed
 

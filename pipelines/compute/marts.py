@@ -6,21 +6,20 @@ from models import inventory, team_costs
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
 from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
-from sql.publish import (
-    heads,
-)
+from sql.publish import heads_by_scope
 from sql.warehouse import Warehouse
 
 
 def compute_marts(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
     """Publishes ``mart_team_costs_weekly`` and ``mart_app_inventory`` as of a moment."""
+    released = heads_by_scope(warehouse)
     print_ = fingerprint(
         as_of.cost_day,
         as_of.telemetry_day,
         [
             (one.scope, one.period, one.sha256)
             for scope in ("costs", "slices", "registry", "slo")
-            for one in heads(warehouse, scope)
+            for one in released.get(scope, ())
         ],
     )
     if is_current(warehouse, "marts", print_):

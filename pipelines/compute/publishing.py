@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -92,10 +92,11 @@ def insert(warehouse: Warehouse, table: str, frame: pl.DataFrame, batch: UUID) -
     warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batch))))
 
 
-def release_sha256(warehouse: Warehouse, scope: str) -> str:
-    release = head(warehouse, scope, WHOLE_TABLE)
-    return release.sha256 if release else ""
+def table_sha256(released: Mapping[str, Sequence[Release]], scope: str) -> str:
+    """Fingerprint of a scope that is released as a whole table; empty where it never was."""
+    return next((one.sha256 for one in released.get(scope, ()) if one.period == WHOLE_TABLE), "")
 
 
 def is_current(warehouse: Warehouse, scope: str, print_: str) -> bool:
-    return release_sha256(warehouse, scope) == print_
+    release = head(warehouse, scope, WHOLE_TABLE)
+    return (release.sha256 if release else "") == print_

@@ -26,11 +26,9 @@ from pipelines.compute.publishing import (
     frame_fingerprint,
     is_current,
     publish_frames,
-    release_sha256,
+    table_sha256,
 )
-from sql.publish import (
-    heads,
-)
+from sql.publish import heads_by_scope
 from sql.warehouse import Warehouse
 
 
@@ -45,16 +43,17 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     """
     age = moment - as_of.slice_end
     where = production_of(settings)
-    prints = [(one.period, one.sha256) for one in heads(warehouse, "slices")]
+    released = heads_by_scope(warehouse)
+    prints = [(one.period, one.sha256) for one in released.get("slices", ())]
     # The newest team a bill names owns what the registry does not: no release says that it changed.
     apps = warehouse.frame("queries/inventory/apps")
     print_ = fingerprint(
         as_of.slice_end,
         as_of.cost_day,  # part of the moment that is published, though no objective rests on it
         prints,
-        release_sha256(warehouse, "registry"),
+        table_sha256(released, "registry"),
         frame_fingerprint(apps.select("app_id", "team")),
-        release_sha256(warehouse, "identities"),
+        table_sha256(released, "identities"),
         sorted(where.production),
         age > state_policy().stale_after,
     )

@@ -15,12 +15,12 @@ from pipelines.compute.publishing import (
     fingerprint,
     frame_fingerprint,
     insert,
-    release_sha256,
+    table_sha256,
 )
 from sql.publish import (
     Release,
     collect,
-    heads,
+    heads_by_scope,
     lease,
     new_batch_id,
     publish,
@@ -32,12 +32,13 @@ def used_months(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]
     """Month -> fingerprint of what feeds it: of all months with a charge or telemetry on one of their days, and of those
     that are not published as they are now.
     """
-    charged = {release.period: release.sha256 for release in heads(warehouse, "costs")}
+    released = heads_by_scope(warehouse)
+    charged = {release.period: release.sha256 for release in released.get("costs", ())}
     # A charge of one billing month may fall on a day of another.
     charging = warehouse.frame("queries/costs/months").rows()
-    slices = heads(warehouse, "slices")
+    slices = released.get("slices", [])
     months = {usage for _, usage in charging} | {release.period.replace(day=1) for release in slices}
-    registry = release_sha256(warehouse, "registry")
+    registry = table_sha256(released, "registry")
     owners = frame_fingerprint(_owners(warehouse))
     prints = {
         month: fingerprint(
@@ -48,7 +49,7 @@ def used_months(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]
         )
         for month in sorted(months)
     }
-    published = {release.period: release.sha256 for release in heads(warehouse, "unit_costs")}
+    published = {release.period: release.sha256 for release in released.get("unit_costs", ())}
     return prints, {month: print_ for month, print_ in prints.items() if published.get(month) != print_}
 
 

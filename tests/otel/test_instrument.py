@@ -142,7 +142,7 @@ BUSY_APP = """
     from otel import instrument
     telemetry = instrument(app_id="orders", owner="team-shop", {options})
     counter = telemetry.meter.create_counter("n")
-    for at in range(20_000):
+    for at in range(6_000):  # more than a queue holds
         with telemetry.tracer.start_as_current_span("work"):
             counter.add(1)
             telemetry.logger.info("did %d", at)
@@ -187,14 +187,14 @@ def test_memory_stays_bounded_with_nobody_listening(closed_port: int) -> None:
             for at in range(count):
                 with telemetry.tracer.start_as_current_span("work") as span:
                     span.set_attribute("big", "x" * 100_000)
-        work(5_000)
+        work(2_500)  # more than a queue holds
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        work(20_000)
+        work(5_000)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         """
     )
     assert ended.returncode == 0, ended.stderr
-    assert int(ended.stdout) < 30_000  # KiB; the spans alone would be 2 GB
+    assert int(ended.stdout) < 30_000  # KiB; the spans alone would be 500 MB
 
 
 def test_a_second_call_returns_the_first_handle(closed_port: int) -> None:

@@ -22,7 +22,7 @@ from sql.warehouse import Warehouse
 from sql.workspace import load_settings
 from tests.billing.conftest import ROW
 from tests.cli.conftest import csv_text, make_workspace
-from tests.conftest import Migrated
+from tests.conftest import Migrated, SmallFleet
 from tests.pipelines.test_record import DEFS, checks, run_job, told
 
 RAW = "raw_focus_costs"
@@ -102,13 +102,24 @@ class Bills:
         return checks(self.history)["everything_delivered_is_taken of raw_focus_costs"]
 
 
-@pytest.fixture
-def bills(tmp_path: Path, migrated: Migrated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bills]:
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Path:
+    """A workspace without bills, whose history Dagster has begun: to be copied."""
     workspace = make_workspace(
-        migrated(tmp_path / "w"),
+        migrated(tmp_path_factory.mktemp("partitions") / "w"),
         sources={"billing": [{"name": "bill", "format": "focus", "location": "bills"}]},
     )
     (workspace / "bills").mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DAGSTER_HOME", str(dagster_home(load_settings(workspace))))
+        with dg.DagsterInstance.get():
+            pass
+    return workspace
+
+
+@pytest.fixture
+def bills(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bills]:
+    workspace = SmallFleet.copy(empty, tmp_path / "w")
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home(load_settings(workspace))))
     with (
         open_warehouse(workspace, role="reader") as warehouse,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import repeat, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +26,23 @@ import pytest
 from pipelines.simulate import simulate
 from sql.local_warehouse.process import open_warehouse
 from sql.publish import heads
-from tests.conftest import SmallFleet
+from sql.warehouse import Warehouse
+from tests.conftest import Migrated, SmallFleet
 from tests.pipelines.test_record import COUNTED, told
+from tests.preloaded import run_command
 
 Truth = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
-APPS, DAYS, SEED, END = 40, 75, 11, date(2026, 10, 31)
+APPS, DAYS, SEED, END = 24, 36, 11, date(2026, 10, 31)
 RUN = ("run", "--as-of", "2026-11-01T00:00:00Z")
 """Asked at the end of the data: a month later its states would be stale."""
 
 
-def appfleet(workspace: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, as a user has it."""
-    run = subprocess.run(
-        command(*arguments),
-        env=environment(workspace),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert not check or run.returncode == 0, run.stdout + run.stderr
-    return run
+def appfleet(workspace: Path, *arguments: str, check: bool = True) -> tuple[int, str, str]:
+    """Exit code and both streams of the command in a process of its own."""
+    code, out, err = run_command(arguments, environment(workspace), 240)
+    assert not check or code == 0, out + err
+    return code, out, err
 
 
 def command(*arguments: str) -> list[str]:
@@ -57,28 +54,39 @@ def environment(workspace: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    workspace = tmp_path_factory.mktemp("fleet") / "workspace"
+def fleet(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Path:
+    workspace = migrated(tmp_path_factory.mktemp("fleet") / "workspace")
     simulate(workspace, apps=APPS, days=DAYS, seed=SEED, end=END)
     return workspace
 
 
 @pytest.fixture(scope="module")
-def done(fleet: Path) -> Iterator[Path]:
+def warehouse(fleet: Path) -> Iterator[Warehouse]:
+    """A reader of the fleet's warehouse, which runs as long as the tests of this module do."""
+    with open_warehouse(fleet, role="reader") as warehouse:
+        yield warehouse
+
+
+@pytest.fixture(scope="module")
+def done(fleet: Path, warehouse: Warehouse) -> Warehouse:
+    """The same, after a pass."""
     appfleet(fleet, *RUN)
-    yield fleet
+    return warehouse
 
 
 @pytest.fixture(scope="module")
 def truth(fleet: Path) -> Truth:
-    return json.loads((fleet / "truth.json").read_text(), parse_float=Decimal)
+    return truth_of(fleet)
 
 
-def figures(workspace: Path) -> dict[str, str]:
-    """Everything published, as text: what reruns and kills must not change."""
-    with open_warehouse(workspace, role="writer") as warehouse:
-        tables = (
-            "raw_focus_costs",
+def truth_of(workspace: Path) -> Truth:
+    return json.loads((workspace / "truth.json").read_text(), parse_float=Decimal)
+
+
+PUBLISHED = {
+    **{
+        f"{table}_current": "*"
+        for table in (
             "core_apps",
             "core_identities",
             "core_app_costs_daily",
@@ -91,33 +99,41 @@ def figures(workspace: Path) -> dict[str, str]:
             "mart_chargeback_lines",
             "mart_app_inventory",
         )
-        found = {}
-        for table in tables:
-            columns = "* EXCEPT (x_BatchId)" if table == "raw_focus_costs" else "*"
-            text = warehouse.text(
-                f"SELECT count(), sum(cityHash64(tuple(*))) FROM (SELECT {columns} FROM {table}_current)",
-                "TSV",
-            )
-            found[table] = text.decode()
-        found["spans"] = warehouse.text("SELECT count() FROM otel.otel_traces_current", "TSV").decode()
-        return found
+    },
+    "raw_focus_costs_current": "* EXCEPT (x_BatchId)",
+    "otel.otel_traces_current": "TraceId, SpanId",
+}
+"""View -> its columns that reruns and kills must not change."""
+
+
+def figures(warehouse: Warehouse) -> dict[str, tuple[int, int]]:
+    """Everything published: rows, and a sum of their hashes."""
+    counted = (
+        f"SELECT '{view}', count() AS rows, sum(cityHash64(tuple(*))) AS hashes FROM (SELECT {columns} FROM {view})"
+        for view, columns in PUBLISHED.items()
+    )
+    found = {
+        view: (rows, hashes)
+        for view, *(rows, hashes) in warehouse.frame_of(" UNION ALL ".join(counted)).rows()
+    }
+    assert len(found) == len(PUBLISHED)
+    return found
 
 
 Bills = dict[tuple[str, str, str], tuple[int, Decimal, Decimal]]
 
 
-def published_bills(workspace: Path) -> Bills:
+def published_bills(warehouse: Warehouse) -> Bills:
     """(source, month, currency) -> rows, billed and effective cost, as published."""
-    with open_warehouse(workspace, role="reader") as warehouse:
-        return {
-            (release.scope.split("/")[1], release.period.isoformat(), currency): (
-                release.rows,
-                release.sums[f"{currency}/BilledCost"],
-                release.sums[f"{currency}/EffectiveCost"],
-            )
-            for release in heads(warehouse, "billing/")
-            for currency in {key.split("/")[0] for key in release.sums}
-        }
+    return {
+        (release.scope.split("/")[1], release.period.isoformat(), currency): (
+            release.rows,
+            release.sums[f"{currency}/BilledCost"],
+            release.sums[f"{currency}/EffectiveCost"],
+        )
+        for release in heads(warehouse, "billing/")
+        for currency in {key.split("/")[0] for key in release.sums}
+    }
 
 
 def planted_bills(truth: Truth) -> Bills:
@@ -132,22 +148,21 @@ def planted_bills(truth: Truth) -> Bills:
     }
 
 
-def test_published_sums_are_those_of_the_bill(done: Path, truth: Truth) -> None:
+def test_published_sums_are_those_of_the_bill(done: Warehouse, truth: Truth) -> None:
     assert published_bills(done) == planted_bills(truth)
 
 
-def test_every_app_has_the_cost_that_was_planted(done: Path, truth: Truth) -> None:
+def test_every_app_has_the_cost_that_was_planted(done: Warehouse, truth: Truth) -> None:
     expected: dict[tuple[str, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for line in truth["app_costs"]:
         key = (line["source"], line["period"], line["currency"], line["app_id"], line["rule"])
         expected[key][0] += Decimal(line["billed"])
         expected[key][1] += Decimal(line["effective"])
-    with open_warehouse(done, role="reader") as warehouse:
-        frame = warehouse.frame_of(
-            "SELECT toString(source_name), billing_period, toString(billing_currency), app_id, toString(attribution_rule),"
-            " CAST(sum(billed_cost), 'Decimal(38, 18)'), CAST(sum(effective_cost), 'Decimal(38, 18)')"
-            " FROM core_app_costs_daily_current GROUP BY ALL"
-        )
+    frame = done.frame_of(
+        "SELECT toString(source_name), billing_period, toString(billing_currency), app_id, toString(attribution_rule),"
+        " CAST(sum(billed_cost), 'Decimal(38, 18)'), CAST(sum(effective_cost), 'Decimal(38, 18)')"
+        " FROM core_app_costs_daily_current GROUP BY ALL"
+    )
     got = {
         (source, period.isoformat(), *rest): [billed, effective]
         for source, period, *rest, billed, effective in frame.iter_rows()
@@ -155,36 +170,31 @@ def test_every_app_has_the_cost_that_was_planted(done: Path, truth: Truth) -> No
     assert got == dict(expected)
 
 
-def test_a_second_pass_publishes_nothing(done: Path) -> None:
+def test_a_second_pass_publishes_nothing_and_does_not_meet_a_third(fleet: Path, done: Warehouse) -> None:
     before = figures(done)
-    with open_warehouse(done, role="reader") as warehouse:
-        releases = [(one.scope, one.period, one.seq) for one in heads(warehouse)]
-    again = appfleet(done, *RUN)
-    assert again.stdout.count("nothing new") == 10, again.stdout
-    assert figures(done) == before
-    with open_warehouse(done, role="reader") as warehouse:
-        assert [(one.scope, one.period, one.seq) for one in heads(warehouse)] == releases
-
-
-def test_two_passes_at_once_do_not_meet(done: Path) -> None:
-    first = subprocess.Popen(command(*RUN), env=environment(done), stdout=subprocess.DEVNULL)
+    releases = [(one.scope, one.period, one.seq) for one in heads(done)]
+    lock = fleet / ".appfleet" / "leases" / "pass.lock"
+    held = lock.read_text()
+    second = subprocess.Popen(command(*RUN), env=environment(fleet), stdout=subprocess.PIPE, text=True)
     try:
-        lock = done / ".appfleet" / "leases" / "pass.lock"
-        deadline = time.monotonic() + 60
-        while not (lock.exists() and lock.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        second = appfleet(done, *RUN, "--wait", "0", check=False)
-        assert second.returncode == 1
-        assert f"process {first.pid} since" in second.stderr
+        until = time.monotonic() + 60
+        while lock.read_text() in ("", held) and time.monotonic() < until:
+            time.sleep(0.01)
+        code, _, said = appfleet(fleet, *RUN, "--wait", "0", check=False)
+        assert code == 1
+        assert f"process {second.pid} since" in said
     finally:
-        assert first.wait(120) == 0
+        out, _ = second.communicate(timeout=120)
+    assert second.returncode == 0
+    assert out.count("nothing new") == 10, out
+    assert figures(done) == before
+    assert [(one.scope, one.period, one.seq) for one in heads(done)] == releases
 
 
-def test_an_incident_pages_and_the_quiet_do_not(done: Path, truth: Truth) -> None:
-    with open_warehouse(done, role="reader") as warehouse:
-        status = warehouse.frame_of(
-            "SELECT app_id, toString(objective) AS objective, toString(state) AS state FROM mart_slo_status_current"
-        )
+def test_an_incident_pages_and_the_quiet_do_not(done: Warehouse, truth: Truth) -> None:
+    status = done.frame_of(
+        "SELECT app_id, toString(objective) AS objective, toString(state) AS state FROM mart_slo_status_current"
+    )
     states = {(row["app_id"], row["objective"]): row["state"] for row in status.iter_rows(named=True)}
     for incident in truth["incidents"]:
         assert states[incident["app_id"], incident["objective"]] == incident["state"], incident
@@ -193,13 +203,12 @@ def test_an_incident_pages_and_the_quiet_do_not(done: Path, truth: Truth) -> Non
     assert paged <= troubled
 
 
-def test_every_planted_stop_is_silent_and_nobody_else_is(done: Path, truth: Truth) -> None:
+def test_every_planted_stop_is_silent_and_nobody_else_is(done: Warehouse, truth: Truth) -> None:
     """Stops, also after failing; neither nightly jobs, nor weekends, nor what the catalogue said would end."""
-    with open_warehouse(done, role="reader") as warehouse:
-        silent = warehouse.frame("queries/silence/silent").select("app_id", "silent_since", "apps_together")
-        moment = warehouse.frame_of(
-            "SELECT toDateTime64(slice_end, 0, 'UTC') AS slice_end, toString(basis), note FROM mart_as_of_current"
-        ).row(0)
+    silent = done.frame("queries/silence/silent").select("app_id", "silent_since", "apps_together")
+    moment = done.frame_of(
+        "SELECT toDateTime64(slice_end, 0, 'UTC') AS slice_end, toString(basis), note FROM mart_as_of_current"
+    ).row(0)
     stops = {one["app_id"]: datetime.fromisoformat(one["stops"]) for one in truth["habits"] if one["stops"]}
     assert len(stops) == 2
     assert set(silent["app_id"]) == set(stops)
@@ -223,10 +232,10 @@ def read_downwards(text: str) -> str:
     return " ".join(" ".join([text, *columns]).split())
 
 
-def test_what_is_old_or_silent_is_said_by_every_command(done: Path, truth: Truth) -> None:
+def test_what_is_old_or_silent_is_said_by_every_command(fleet: Path, done: Warehouse, truth: Truth) -> None:
     """The fleet ended weeks before anybody looks at it."""
     for command_ in ("status", "slo", "doctor"):
-        said = read_downwards(appfleet(done, command_).stdout)
+        said = read_downwards(appfleet(fleet, command_)[1])
         assert (
             f"on {END + timedelta(days=1)} 00:00 UTC: pages, tickets and states are those of that moment"
             in said
@@ -236,12 +245,11 @@ def test_what_is_old_or_silent_is_said_by_every_command(done: Path, truth: Truth
             assert (f"{one['app_id']} is silent in production since" in said) == bool(one["stops"])
 
 
-def test_requests_and_bad_requests_are_those_that_were_planted(done: Path, truth: Truth) -> None:
-    with open_warehouse(done, role="reader") as warehouse:
-        frame = warehouse.frame_of(
-            "SELECT app_id, sum(requests) AS requests, sum(errors) AS errors, sum(spans) AS spans"
-            " FROM core_app_telemetry_daily_current GROUP BY app_id HAVING spans > 0"
-        )
+def test_requests_and_bad_requests_are_those_that_were_planted(done: Warehouse, truth: Truth) -> None:
+    frame = done.frame_of(
+        "SELECT app_id, sum(requests) AS requests, sum(errors) AS errors, sum(spans) AS spans"
+        " FROM core_app_telemetry_daily_current GROUP BY app_id HAVING spans > 0"
+    )
     got = {
         row["app_id"]: (row["spans"], row["requests"], row["errors"]) for row in frame.iter_rows(named=True)
     }
@@ -250,11 +258,8 @@ def test_requests_and_bad_requests_are_those_that_were_planted(done: Path, truth
     }
 
 
-def test_idle_and_unregistered_apps_are_named(done: Path, truth: Truth) -> None:
-    with open_warehouse(done, role="reader") as warehouse:
-        inventory = warehouse.frame_of(
-            "SELECT app_id, is_registered, is_idle FROM mart_app_inventory_current"
-        )
+def test_idle_and_unregistered_apps_are_named(done: Warehouse, truth: Truth) -> None:
+    inventory = done.frame_of("SELECT app_id, is_registered, is_idle FROM mart_app_inventory_current")
     unregistered = set(inventory.filter(~pl.col("is_registered"))["app_id"])
     assert unregistered == {*truth["unregistered"]["bill"], *truth["unregistered"]["telemetry"]}
     idle = set(inventory.filter(pl.col("is_idle"))["app_id"])
@@ -262,16 +267,13 @@ def test_idle_and_unregistered_apps_are_named(done: Path, truth: Truth) -> None:
     assert idle >= {one["app_id"] for one in truth["idle"] if one["no_request_since"] <= month_before}
 
 
-def after_kills(fleet: SmallFleet, tmp_path: Path, times: int, seed: int) -> Path:
-    """A workspace killed at random moments of its pass (command, warehouse, both), run again each time, then to its end."""
-    killed = SmallFleet.copy(fleet.simulated, tmp_path / "killed")
-    draw = random.Random(seed)
-    for attempt in range(times):
-        target = ("command", "warehouse", "both")[attempt % 3]
+def run_after_kills(killed: Path, kinds: Sequence[str], moments: Iterator[float]) -> None:
+    """Kills a pass after so many seconds for each of ``kinds`` (command, warehouse, both), then lets one end."""
+    for target in kinds:
         process = subprocess.Popen(
             command("run"), env=environment(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(draw.uniform(0.1, fleet.seconds))
+        time.sleep(next(moments))
         owner = killed / ".appfleet" / "owner.json"
         if target != "command" and owner.exists():
             try:
@@ -282,34 +284,61 @@ def after_kills(fleet: SmallFleet, tmp_path: Path, times: int, seed: int) -> Pat
             process.kill()
         process.wait(120)
     appfleet(killed, "run")
-    return killed
 
 
-def test_five_kills_change_nothing(
-    small_fleet: SmallFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed = after_kills(small_fleet, tmp_path, times=5, seed=1)
+def assert_as_whole(killed: Path, whole: Path, bills: Bills, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was killed has the figures and the bills of what was not, and Dagster was told of each."""
+    with open_warehouse(whole, role="reader") as warehouse:
+        expected = figures(warehouse)
     monkeypatch.setenv("DAGSTER_HOME", str(killed / ".appfleet" / "dagster"))
     with open_warehouse(killed, role="reader") as warehouse, dg.DagsterInstance.get() as history:
+        assert figures(warehouse) == expected
+        assert published_bills(warehouse) == bills
         for table, (by_rows, _) in COUNTED.items():  # whatever was killed before Dagster was told
             shown = {key: said["dagster/partition_row_count"] for key, said in told(history, table).items()}
             rows = dict(warehouse.frame_of(by_rows).rows())
             assert {key: shown.get(key) for key in rows} == rows, table
-    assert figures(killed) == figures(SmallFleet.copy(small_fleet.passed, tmp_path / "whole"))
-    assert published_bills(killed) == planted_bills(json.loads((killed / "truth.json").read_text()))
+
+
+@pytest.fixture
+def few_objects(tmp_path: Path, migrated: Migrated) -> Path:
+    """A fleet of one bill, and of telemetry without metrics: a pass of every step in a few seconds."""
+    workspace = migrated(tmp_path / "few")
+    simulate(workspace, apps=4, days=1, seed=SEED, end=END)
+    settings = workspace / "appfleet.yaml"
+    azure = re.compile(r"    - name: azure.*?location: bills/azure\n", re.DOTALL)
+    text, found = azure.subn("", settings.read_text())
+    assert found == 1
+    settings.write_text(text)
+    shutil.rmtree(workspace / "telemetry" / "metrics")
+    return workspace
+
+
+def test_a_kill_changes_nothing(few_objects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the command and its warehouse, in the middle; of one of them, and many at random: the slow one."""
+    killed = SmallFleet.copy(few_objects, tmp_path / "killed")
+    begin = time.monotonic()
+    appfleet(few_objects, "run")
+    run_after_kills(killed, ["both"], repeat((time.monotonic() - begin) / 2))
+    bills = {key: sums for key, sums in planted_bills(truth_of(killed)).items() if key[0] == "aws"}
+    assert_as_whole(killed, few_objects, bills, monkeypatch)
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(small_fleet: SmallFleet, tmp_path: Path) -> None:
-    killed = after_kills(small_fleet, tmp_path, times=20, seed=2)
-    assert figures(killed) == figures(SmallFleet.copy(small_fleet.passed, tmp_path / "whole"))
-    assert published_bills(killed) == planted_bills(json.loads((killed / "truth.json").read_text()))
+def test_twenty_kills_change_nothing(
+    small_fleet: SmallFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = SmallFleet.copy(small_fleet.simulated, tmp_path / "killed")
+    whole = SmallFleet.copy(small_fleet.passed, tmp_path / "whole")
+    kinds = [("command", "warehouse", "both")[attempt % 3] for attempt in range(20)]
+    draw = random.Random(2)
+    run_after_kills(killed, kinds, (draw.uniform(0.1, small_fleet.seconds) for _ in kinds))
+    assert_as_whole(killed, whole, planted_bills(truth_of(killed)), monkeypatch)
 
 
-def test_anomalies_planted_late_are_found(done: Path, truth: Truth) -> None:
+def test_anomalies_planted_late_are_found(done: Warehouse, truth: Truth) -> None:
     """Material anomalies that were planted are among the episodes, by app and overlapping days."""
-    with open_warehouse(done, role="reader") as warehouse:
-        found = warehouse.frame_of("SELECT app_id, start_date, end_date FROM mart_cost_anomalies_current")
+    found = done.frame_of("SELECT app_id, start_date, end_date FROM mart_cost_anomalies_current")
     planted = [one for one in truth["anomalies"] if one.get("material", True)]
     hits = [
         one

@@ -279,18 +279,26 @@ class Load:
 
 
 @pytest.mark.parametrize(
-    "seconds", [3, pytest.param(10, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.slow)]
+    ("services", "seconds"),
+    [
+        (("warehouse",), 3),
+        (tuple(MODULES), 3),
+        *(
+            pytest.param((service,), seconds, marks=pytest.mark.slow)
+            for service in MODULES
+            for seconds in (3, 10, 60)
+        ),
+    ],
 )
-@pytest.mark.parametrize("service", MODULES)
-def test_a_stopped_service_under_load_loses_nothing_and_ends_nothing(
-    up: subprocess.Popen[bytes], workspace: Path, service: str, seconds: int
+def test_stopped_services_under_load_lose_nothing_and_end_nothing(
+    up: subprocess.Popen[bytes], workspace: Path, services: tuple[str, ...], seconds: int
 ) -> None:
     """A machine that sleeps, or a merge that takes long: what is silent is waited for."""
     before = {one.pid for one in psutil.Process(up.pid).children(recursive=True)}
-    app = f"stopped-{service}-{seconds}"
+    app = f"stopped-{'-'.join(services)}-{seconds}"
     with Load(f"http://127.0.0.1:{ports_of(workspace).otlp_http}", app) as load:
         until(lambda: load.acknowledged, 20)
-        stopped = processes_of(up, service)
+        stopped = [one for service in services for one in processes_of(up, service)]
         for one in stopped:
             one.suspend()
         time.sleep(seconds)

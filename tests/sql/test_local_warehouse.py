@@ -152,10 +152,10 @@ def test_parameters_keep_every_character(warehouse: Warehouse) -> None:
 def test_parameters_of_many_megabytes(warehouse: Warehouse) -> None:
     frame = warehouse.frame_of(
         "SELECT length({x:String}) AS n, length({y:Array(String)}) AS m",
-        x="z" * 8_000_000,
-        y=["abc"] * 400_000,
+        x="z" * 3_000_000,
+        y=["abc"] * 200_000,
     )
-    assert frame.row(0) == (8_000_000, 400_000)
+    assert frame.row(0) == (3_000_000, 200_000)
     warehouse.execute_text("CREATE OR REPLACE TABLE long (n UInt64) ENGINE = Memory")
     warehouse.execute_text("INSERT INTO long SELECT length({x:String})", x="z" * 3_000_000)
     assert warehouse.frame_of("SELECT n FROM long")["n"].to_list() == [3_000_000]
@@ -238,12 +238,12 @@ def test_an_insert_takes_values_formats_and_params(ask, warehouse: Warehouse, ta
     assert ask("INSERT INTO t (a, b) VALUES (1, 'a;b'), (2, 'FORMAT CSV')").status == 200
     assert ask("INSERT INTO t (b, a) FORMAT TSV\nq\t3\n").status == 200
     assert ask("INSERT INTO t SELECT {a:UInt64}, 'x'", param_a="4").status == 200
-    many = "INSERT INTO t VALUES " + ", ".join(f"({number}, 'x')" for number in range(10, 100_010))
+    many = "INSERT INTO t VALUES " + ", ".join(f"({number}, 'x')" for number in range(10, 40_010))
     assert ask(many).status == 200
     frame = warehouse.frame_of(
         "SELECT count() AS n, groupArrayIf(b, a < 4) AS b FROM (SELECT * FROM t ORDER BY a)"
     )
-    assert frame.row(0) == (100_004, ["a;b", "FORMAT CSV", "q"])
+    assert frame.row(0) == (40_004, ["a;b", "FORMAT CSV", "q"])
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_an_answer_is_one_document_whatever_its_blocks(ask, output: str) -> None
 
 @pytest.mark.parametrize("encoding", ["gzip", "lz4"])
 def test_answers_are_packed_when_asked(ask, encoding: str) -> None:
-    for rows in (3, 2_000_000):
+    for rows in (3, 400_000):
         answer = ask(
             f"SELECT number FROM numbers({rows})",
             headers={"Accept-Encoding": encoding},
@@ -325,7 +325,8 @@ def test_a_client_that_goes_away_stops_its_statement(warehouse: Warehouse, works
 def test_limits_hold(warehouse: Warehouse) -> None:
     with pytest.raises(WarehouseError, match="TIMEOUT_EXCEEDED"):
         warehouse.frame_of(
-            "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)", {"max_execution_time": 1}
+            "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)",
+            {"max_execution_time": 1, "max_threads": 1},
         )
     with pytest.raises(WarehouseError, match="MEMORY_LIMIT_EXCEEDED"):
         warehouse.frame_of(

@@ -20,8 +20,15 @@ import pytest
 from models.errors import ConfigurationError, WarehouseError
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import WarehouseProcess, open_warehouse
+from tests.conftest import Migrated
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, migrated: Migrated) -> Path:
+    """A workspace of one test, whose warehouse nobody has opened yet."""
+    return migrated(tmp_path / "workspace")
 
 
 def _pid(workspace: Path) -> int:
@@ -59,23 +66,23 @@ def _command(workspace: Path, body: str) -> subprocess.Popen[str]:
     )
 
 
-def test_the_owner_ends_with_its_only_user(tmp_path: Path) -> None:
-    with open_warehouse(tmp_path) as warehouse:
+def test_the_owner_ends_with_its_only_user(workspace: Path) -> None:
+    with open_warehouse(workspace) as warehouse:
         assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
-        pid = _pid(tmp_path)
+        pid = _pid(workspace)
     assert _ended(pid, 1)
-    assert Place(tmp_path).owner() is None
+    assert Place(workspace).owner() is None
 
 
-def test_a_second_user_uses_the_owner_and_keeps_it(tmp_path: Path) -> None:
-    with open_warehouse(tmp_path) as first:
+def test_a_second_user_uses_the_owner_and_keeps_it(workspace: Path) -> None:
+    with open_warehouse(workspace) as first:
         first.execute_text("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
         second = _command(
-            tmp_path, "sys.stdin.readline(); print(warehouse.frame_of('SELECT 7 AS a')['a'][0])"
+            workspace, "sys.stdin.readline(); print(warehouse.frame_of('SELECT 7 AS a')['a'][0])"
         )
         assert second.stdout and second.stdin
         assert second.stdout.readline() == "open\n"
-        pid = _pid(tmp_path)
+        pid = _pid(workspace)
     assert not _ended(pid, 0.5), "the owner goes on for its second user"
     second.stdin.write("\n")
     second.stdin.close()
@@ -84,72 +91,72 @@ def test_a_second_user_uses_the_owner_and_keeps_it(tmp_path: Path) -> None:
     assert _ended(pid)
 
 
-def test_a_killed_command_leaves_no_owner(tmp_path: Path) -> None:
-    command = _command(tmp_path, "time.sleep(60)")
+def test_a_killed_command_leaves_no_owner(workspace: Path) -> None:
+    command = _command(workspace, "time.sleep(60)")
     assert command.stdout
     assert command.stdout.readline() == "open\n"
-    pid = _pid(tmp_path)
+    pid = _pid(workspace)
     command.kill()
     command.wait()
     assert _ended(pid)
 
 
-def test_a_killed_owner_is_one_sentence_and_the_next_open_starts_another(tmp_path: Path) -> None:
-    with open_warehouse(tmp_path) as warehouse:
+def test_a_killed_owner_is_one_sentence_and_the_next_open_starts_another(workspace: Path) -> None:
+    with open_warehouse(workspace) as warehouse:
         warehouse.execute_text("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
         warehouse.execute_text("INSERT INTO t SELECT 1")
-        os.kill(_pid(tmp_path), signal.SIGKILL)
+        os.kill(_pid(workspace), signal.SIGKILL)
         time.sleep(0.1)
         with pytest.raises(WarehouseError, match="went away") as error:
             warehouse.frame_of("SELECT 1")
         assert "\n" not in str(error.value)
-        with open_warehouse(tmp_path) as again:
+        with open_warehouse(workspace) as again:
             assert again.frame_of("SELECT a FROM t")["a"].to_list() == [1]
 
 
-def test_a_stale_owner_file_means_nothing(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+def test_a_stale_owner_file_means_nothing(workspace: Path) -> None:
+    place = Place(workspace)
     place.prepare()
     (place.state / "owner.json").write_text(f'{{"pid": {os.getpid()}, "port": 1, "started": "2020-01-01"}}')
-    with open_warehouse(tmp_path) as warehouse:
+    with open_warehouse(workspace) as warehouse:
         assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
 
 
-def test_many_commands_at_once_see_no_lock(tmp_path: Path) -> None:
+def test_many_commands_at_once_see_no_lock(workspace: Path) -> None:
     def use(number: int) -> int:
         total = 0
         for _ in range(3):
-            with open_warehouse(tmp_path, "reader" if number % 2 else "writer") as warehouse:
+            with open_warehouse(workspace, "reader" if number % 2 else "writer") as warehouse:
                 total += int(warehouse.frame_of("SELECT 1 AS a")["a"][0])
         return total
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(use, range(4))) == [3] * 4
-    owner = Place(tmp_path).owner()
+    owner = Place(workspace).owner()
     assert owner is None or _ended(owner.pid)
 
 
-def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+def test_a_taken_port_is_one_sentence(workspace: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
             pytest.raises(WarehouseError, match=f"port {port} of 127.0.0.1 is taken"),
-            open_warehouse(tmp_path, port=port),
+            open_warehouse(workspace, port=port),
         ):
             pass
 
 
-def test_a_supervisor_s_process_says_who_owns_and_starts_again(tmp_path: Path) -> None:
-    process = WarehouseProcess(tmp_path)
+def test_a_supervisor_s_process_says_who_owns_and_starts_again(workspace: Path) -> None:
+    process = WarehouseProcess(workspace)
     port = process.start()
     assert process.answers()
-    with pytest.raises(WarehouseError, match=f"owned by process {_pid(tmp_path)} on port {port}"):
-        WarehouseProcess(tmp_path).start(wait_seconds=0)
-    os.kill(_pid(tmp_path), signal.SIGKILL)
-    assert _ended(_pid(tmp_path))
+    with pytest.raises(WarehouseError, match=f"owned by process {_pid(workspace)} on port {port}"):
+        WarehouseProcess(workspace).start(wait_seconds=0)
+    os.kill(_pid(workspace), signal.SIGKILL)
+    assert _ended(_pid(workspace))
     assert not process.answers()
     assert process.start() == port, "the same port after a restart"
-    with open_warehouse(tmp_path) as warehouse:
+    with open_warehouse(workspace) as warehouse:
         assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
     assert process.answers(), "a command that found the owner running does not stop it"
     process.stop()
@@ -157,14 +164,15 @@ def test_a_supervisor_s_process_says_who_owns_and_starts_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_fast_also_during_a_statement(tmp_path: Path, number: signal.Signals) -> None:
-    with open_warehouse(tmp_path) as warehouse:
+def test_signals_end_it_fast_also_during_a_statement(workspace: Path, number: signal.Signals) -> None:
+    with open_warehouse(workspace) as warehouse:
         failed: list[str] = []
 
         def run() -> None:
             try:
                 warehouse.frame_of(
-                    "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))"
+                    "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))",
+                    {"max_threads": 1},
                 )
             except WarehouseError as error:
                 failed.append(str(error))
@@ -173,7 +181,7 @@ def test_signals_end_it_fast_also_during_a_statement(tmp_path: Path, number: sig
         thread.start()
         time.sleep(0.5)
         begin = time.monotonic()
-        pid = _pid(tmp_path)
+        pid = _pid(workspace)
         os.kill(pid, number)
         assert _ended(pid, 10)
         assert time.monotonic() - begin < 6
@@ -191,12 +199,12 @@ def test_a_folder_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("seconds", [0.3, 0.8])
-def test_a_kill_during_inserts_loses_nothing_acknowledged(tmp_path: Path, seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0.3, pytest.param(0.8, marks=pytest.mark.slow)])
+def test_a_kill_during_inserts_loses_nothing_acknowledged(workspace: Path, seconds: float) -> None:
     acknowledged: list[int] = []
-    with open_warehouse(tmp_path) as warehouse:
+    with open_warehouse(workspace) as warehouse:
         warehouse.execute_text("CREATE TABLE t (batch UInt64, a UInt64) ENGINE = MergeTree ORDER BY batch")
-        pid = _pid(tmp_path)
+        pid = _pid(workspace)
         threading.Timer(seconds, os.kill, (pid, signal.SIGKILL)).start()
         with pytest.raises(WarehouseError):
             for batch in range(100_000):
@@ -204,7 +212,7 @@ def test_a_kill_during_inserts_loses_nothing_acknowledged(tmp_path: Path, second
                 warehouse.insert("t", pl.DataFrame({"batch": [batch] * rows, "a": range(rows)}))
                 acknowledged.append(batch)
     assert acknowledged
-    with open_warehouse(tmp_path) as warehouse:
+    with open_warehouse(workspace) as warehouse:
         found = dict(warehouse.frame_of("SELECT batch, count() AS n FROM t GROUP BY batch").rows())
     for batch in acknowledged:
         assert found.pop(batch) == [1, 10, 1000][batch % 3]
@@ -212,11 +220,11 @@ def test_a_kill_during_inserts_loses_nothing_acknowledged(tmp_path: Path, second
     assert all(rows == [1, 10, 1000][batch % 3] for batch, rows in found.items())
 
 
-def test_more_statements_than_places_are_told_to_come_back(tmp_path: Path) -> None:
-    process = WarehouseProcess(tmp_path, limits=["--at-once", "1", "--queue-seconds", "0.2"])
+def test_more_statements_than_places_are_told_to_come_back(workspace: Path) -> None:
+    process = WarehouseProcess(workspace, limits=["--at-once", "1", "--queue-seconds", "0.2"])
     process.start()
     try:
-        with open_warehouse(tmp_path) as first, open_warehouse(tmp_path) as second:
+        with open_warehouse(workspace) as first, open_warehouse(workspace) as second:
             with ThreadPoolExecutor(1) as pool:
                 long = pool.submit(first.frame_of, "SELECT sleep(2) AS slept")
                 time.sleep(0.5)
@@ -228,51 +236,53 @@ def test_more_statements_than_places_are_told_to_come_back(tmp_path: Path) -> No
         process.stop()
 
 
-def test_a_reader_has_limits_of_its_own(tmp_path: Path) -> None:
-    process = WarehouseProcess(tmp_path, limits=["--reader-seconds", "1", "--reader-memory", "50000000"])
+def test_a_reader_has_limits_of_its_own(workspace: Path) -> None:
+    process = WarehouseProcess(workspace, limits=["--reader-seconds", "1", "--reader-memory", "50000000"])
     process.start()
     try:
-        with open_warehouse(tmp_path, "reader") as reader:
+        with open_warehouse(workspace, "reader") as reader:
             with pytest.raises(WarehouseError, match="TIMEOUT_EXCEEDED"):
-                reader.frame_of("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)")
+                reader.frame_of(
+                    "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)", {"max_threads": 1}
+                )
             with pytest.raises(WarehouseError, match="MEMORY_LIMIT_EXCEEDED"):
                 reader.frame_of("SELECT length(groupArray(number)) FROM numbers(100000000)")
     finally:
         process.stop()
 
 
-@pytest.mark.parametrize("said", [b"", b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
-def test_connections_that_do_nothing_fill_no_place(tmp_path: Path, said: bytes) -> None:
+def test_connections_that_do_nothing_fill_no_place(workspace: Path) -> None:
     """They say nothing, or begin a request and never end it; nobody of them has shown a credential."""
-    process = WarehouseProcess(tmp_path, limits=["--connections", "20"])
+    process = WarehouseProcess(workspace, limits=["--connections", "20"])
     port = process.start()
     idle: list[socket.socket] = []
     try:
-        with open_warehouse(tmp_path) as warehouse:
-            for _ in range(60):
-                idle.append(socket.create_connection(("127.0.0.1", port)))
-                idle[-1].sendall(said)
-                assert process.answers()
-            assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
-            with open_warehouse(tmp_path, "reader") as reader:
-                assert reader.frame_of("SELECT 2 AS a")["a"].to_list() == [2]
+        with open_warehouse(workspace) as warehouse:
+            for said in (b"", b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "):
+                for _ in range(60):
+                    idle.append(socket.create_connection(("127.0.0.1", port)))
+                    idle[-1].sendall(said)
+                    assert process.answers()
+                assert warehouse.frame_of("SELECT 1 AS a")["a"].to_list() == [1]
+                with open_warehouse(workspace, "reader") as reader:
+                    assert reader.frame_of("SELECT 2 AS a")["a"].to_list() == [2]
     finally:
         for one in idle:
             one.close()
         process.stop()
 
 
-def test_where_everybody_works_a_ping_is_answered_and_others_are_told_to_come_back(tmp_path: Path) -> None:
-    process = WarehouseProcess(tmp_path, limits=["--connections", "3"])
+def test_where_everybody_works_a_ping_is_answered_and_others_are_told_to_come_back(workspace: Path) -> None:
+    process = WarehouseProcess(workspace, limits=["--connections", "3"])
     process.start()
-    with ThreadPoolExecutor(3) as pool, open_warehouse(tmp_path) as warehouse:
+    with ThreadPoolExecutor(3) as pool, open_warehouse(workspace) as warehouse:
         text = "SELECT sum(sleepEachRow(0.1)) AS a FROM numbers(200) SETTINGS max_block_size = 1"
         long = [pool.submit(warehouse.frame_of, text) for _ in range(3)]
         time.sleep(3)  # each is at work by then
         assert process.answers()
         with (
             pytest.raises(WarehouseError, match="Too many connections"),
-            open_warehouse(tmp_path) as another,
+            open_warehouse(workspace) as another,
         ):
             another.frame_of("SELECT 1")
         assert not any(one.done() for one in long)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,7 @@ def _first_version(workspace: Path) -> None:
                 f" VALUES ('telemetry', '{source}', 'object', 1, 'invalid trace id')"
             )
         for table in TABLES:
-            for batch in (LIVE, UNFINISHED, FROM_FILE, REFUSED, DIRECT):
-                _fill(old, table, batch)
+            _fill(old, table, (LIVE, UNFINISHED, FROM_FILE, REFUSED, DIRECT))
     segment = Place(workspace).state / "segments" / "waiting.traces"
     segment.parent.mkdir()
     segment.write_bytes(b"acknowledged and not loaded")
@@ -84,8 +83,21 @@ def _days(table: str, batch: uuid.UUID) -> int:
     return MANY_DAYS if (table, batch) == ("otel_traces", LIVE) else 2
 
 
-def _fill(old: Warehouse, table: str, batch: uuid.UUID) -> None:
-    """Rows a day apart that name their batch."""
+def _fill(old: Warehouse, table: str, batches: Sequence[uuid.UUID]) -> None:
+    """Rows of each batch, a day apart, that name it."""
+    columns = [_columns(table, batch) for batch in batches]
+    rows = (
+        f"SELECT {', '.join(one.values())} FROM numbers({_days(table, batch)})"
+        for one, batch in zip(columns, batches, strict=True)
+    )
+    old.execute_text(
+        f"INSERT INTO otel.{table} ({', '.join(columns[0])}) {' UNION ALL '.join(rows)}",
+        settings={"max_partitions_per_insert_block": 0},
+    )
+
+
+def _columns(table: str, batch: uuid.UUID) -> dict[str, str]:
+    """What a row of a batch holds, of ``number``."""
     time = TIME_OF.get(table, "TimeUnix")
     more: dict[str, str] = {}
     if table == "otel_traces":
@@ -96,7 +108,7 @@ def _fill(old: Warehouse, table: str, batch: uuid.UUID) -> None:
             "`Events.Timestamp`": "[toDateTime64('2026-01-01 00:00:00.123456789', 9), toDateTime64(0, 9)]",
             "`Events.Attributes`": "[map('a', 'b'), map()]",
         }
-    columns = {
+    return {
         time: "toDateTime64('2026-01-01 00:00:00.123456789', 9, 'UTC') + INTERVAL number DAY",
         "ServiceName": f"'service of {batch.int}'",
         "ResourceAttributes": "map('app_id', ' Shop ')",
@@ -104,10 +116,6 @@ def _fill(old: Warehouse, table: str, batch: uuid.UUID) -> None:
         "retention_days": "30",
         **more,
     }
-    old.execute_text(
-        f"INSERT INTO otel.{table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM numbers({_days(table, batch)})",
-        settings={"max_partitions_per_insert_block": 0},
-    )
 
 
 def test_live_telemetry_of_a_first_version_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from pipelines.ingest.telemetry import ingest_source
 from sql.local_warehouse.process import open_warehouse
 from sql.publish import lease
 from sql.state import state_folder
+from sql.warehouse import Warehouse
 
 
 @pytest.fixture(autouse=True)
@@ -26,34 +27,34 @@ def usual_umask() -> Iterator[None]:
     os.umask(before)
 
 
-def _opened(settings: Settings) -> None:
+def _opened(settings: Settings, _: Warehouse) -> None:
     with open_warehouse(settings.root):
         pass
 
 
-def _leased(settings: Settings) -> None:
+def _leased(settings: Settings, _: Warehouse) -> None:
     with lease(settings.root, "registry"):
         pass
 
 
-def _ingested(settings: Settings) -> None:
-    with open_warehouse(settings.root) as warehouse:
-        ingest_source(warehouse, settings, TelemetrySource("files", "otlp", "nowhere"))
+def _ingested(settings: Settings, warehouse: Warehouse) -> None:
+    ingest_source(warehouse, settings, TelemetrySource("files", "otlp", "nowhere"))
 
 
-FIRST: dict[str, Callable[[Settings], object]] = {
+FIRST: dict[str, Callable[[Settings, Warehouse], object]] = {
     "warehouse": _opened,
     "lease": _leased,
-    "dagster": dagster_home,
-    "services": lambda settings: services(settings, Path("code")),
-    "intake": lambda settings: Intake(settings.root, None, 0, 0),
+    "dagster": lambda settings, _: dagster_home(settings),
+    "services": lambda settings, _: services(settings, Path("code")),
+    "intake": lambda settings, _: Intake(settings.root, None, 0, 0),
     "spool": _ingested,
 }
 
 
 @pytest.mark.parametrize("first", FIRST)
-def test_nobody_else_may_enter_whoever_writes_first(tmp_path: Path, first: str) -> None:
-    FIRST[first](Settings(tmp_path, tmp_path, tmp_path))
+def test_nobody_else_may_enter_whoever_writes_first(tmp_path: Path, warehouse: Warehouse, first: str) -> None:
+    """The warehouse may be another one: of a server, which keeps nothing in the workspace."""
+    FIRST[first](Settings(tmp_path, tmp_path, tmp_path), warehouse)
     assert (tmp_path / ".appfleet").stat().st_mode & 0o777 == 0o700
 
 
