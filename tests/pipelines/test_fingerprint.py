@@ -180,6 +180,23 @@ def test_answers_of_a_moment_are_those_of_all_they_are_made_of(
     assert prints[0] != prints[1]
 
 
+def test_answers_of_a_moment_are_published_once_and_again_when_the_moment_moves(
+    fresh_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(tmp_path, tmp_path, tmp_path)
+    later = replace(AS_OF, cost_day=AS_OF.cost_day + timedelta(days=1))
+    for module, compute in (
+        (anomalies, lambda as_of: anomalies.compute_anomalies(fresh_warehouse, settings, as_of)),
+        (slo, lambda as_of: slo.compute_slo(fresh_warehouse, settings, as_of, AS_OF.slice_end)),
+        (marts, lambda as_of: marts.compute_marts(fresh_warehouse, settings, as_of)),
+    ):
+        assert (len(compute(AS_OF).releases), len(compute(later).releases)) == (1, 1), module.__name__
+        with monkeypatch.context() as patched:
+            patched.delattr(module, "publish_frames")  # nothing is computed that stands already
+            again = compute(later)
+        assert (len(again.releases), again.unchanged) == (0, 1), module.__name__
+
+
 def test_what_is_published_and_what_was_current_is_counted_apart(
     fresh_warehouse: Warehouse, published: Published, tmp_path: Path
 ) -> None:
