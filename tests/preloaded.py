@@ -29,6 +29,8 @@ PRELOADED = (
     "pipelines.commands.run",
     "pipelines.commands.summary",
     "pipelines.commands.templates",
+    "pipelines.orchestration.record",
+    "dagster._core.storage.sqlite_storage",  # where Dagster's history is kept: found by name when it is opened
     "pipelines.reports.statements",
     "pipelines.simulate",
     "sql.reading",

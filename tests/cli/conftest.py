@@ -22,6 +22,7 @@ from tests.preloaded import run_command
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "pipelines.commands.cli")
 SECONDS = 200.0
+EXACT_JSON = {"output_format_json_array_of_rows": 1, "output_format_json_quote_decimals": 1}
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def appfleet(
 
 
 def rows(workspace: Path, statement: str) -> list[dict[str, Any]]:
-    """Rows of ``appfleet sql --format json``; decimals are text, exact."""
-    return json.loads(appfleet(workspace, "sql", statement, "--format", "json").out)
+    """What a reader of the warehouse is answered, without a process of its own; decimals are text, exact."""
+    with open_warehouse(workspace, role="reader") as warehouse:
+        return json.loads(warehouse.text(statement, "JSONEachRow", EXACT_JSON))
 
 
 def make_workspace(folder: Path, **settings: Any) -> Path:

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.billing.conftest import OCTOBER, ROW
 from tests.cli.conftest import Answer, appfleet, csv_text, make_workspace, owned, rows
+from tests.conftest import Migrated
 from tests.telemetry import otlp_messages as otlp
 
 GOOD = Decimal("7.25")
@@ -30,7 +31,7 @@ BAD_CELLS = {
     "period-end": ({"BillingPeriodEnd": "2024-08-01"}, "BillingPeriodEnd 2024-08-01"),
     "markup": ({"BilledCost": "[/red]"}, "BilledCost [/red]"),
 }
-"""Source -> the bad cell in its second row of September, and what the line must say."""
+"""File -> the bad cell in its second row of September, and what the line must say."""
 
 
 def focus(*lines: dict[str, str], columns: list[str] | None = None) -> bytes:
@@ -50,10 +51,10 @@ def bad_files(folder: Path) -> dict[str, str]:
     parquet(folder / "cut.parquet", 1000)
     cut = folder / "cut.parquet"
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
-    parquet(folder / "bomb.parquet", 4_000_000)
+    parquet(folder / "bomb.parquet", 2_000_000)
     (folder / "text.parquet").write_bytes(focus({}))
     (folder / "cut.csv.gz").write_bytes(gzip.compress(focus(*[{}] * 500))[:-20])
-    (folder / "bomb.csv.gz").write_bytes(gzip.compress(focus({}) + b" " * 300_000_000))
+    (folder / "bomb.csv.gz").write_bytes(gzip.compress(focus({}) + b" " * 40_000_000))
     (folder / "missing.csv").write_bytes(focus({}, columns=[one for one in ROW if one != "BilledCost"]))
     (folder / "twice.csv").write_bytes(focus({}).replace(b"ListCost", b"BilledCost"))
     (folder / "ragged [bold].csv").write_bytes(focus({}, {}) + b"1,2,3\n")
@@ -117,18 +118,19 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def passed(
-    s3: str, tmp_path_factory: pytest.TempPathFactory
+    s3: str, tmp_path_factory: pytest.TempPathFactory, migrated: Migrated
 ) -> Iterator[tuple[Path, Answer, dict[str, str]]]:
     """A workspace after one pass over all of it: the workspace, what the pass said, what it must have said."""
-    root = tmp_path_factory.mktemp("bad")
+    root = migrated(tmp_path_factory.mktemp("bad"))
     expected = {**bad_files(root / "files"), **bad_telemetry(root / "otlp")}
     sources = [{"name": "files", "format": "focus", "location": "files"}]
+    (root / "cells").mkdir()
+    sources.append({"name": "cells", "format": "focus", "location": "cells"})
     for name, (cell, sentence) in BAD_CELLS.items():
-        (root / name).mkdir()
-        (root / name / f"{name}.csv").write_bytes(
-            focus({"BilledCost": "1"}, cell, {"BilledCost": str(GOOD), "ServiceName": name, **OCTOBER})
+        lines = ({"BilledCost": "1"}, cell, {"BilledCost": str(GOOD), **OCTOBER})
+        (root / "cells" / f"{name}.csv").write_bytes(
+            focus(*({"ServiceName": name, **line} for line in lines))
         )
-        sources.append({"name": name, "format": "focus", "location": name})
         expected[f"{name}.csv, row 2"] = sentence
     bucket = {"location": "s3://bills/in", "endpoint_url": s3, "region": "us-east-1"}
     sources.append({"name": "bucket", "format": "focus", **bucket})
@@ -167,7 +169,7 @@ def test_everything_good_is_published_and_nothing_half(
     assert {(row["source"], row["month"]): Decimal(row["cost"]) for row in found} == {
         ("files", "2024-09-01"): GOOD,
         ("bucket", "2024-09-01"): Decimal(11),
-        **{(name, "2024-10-01"): GOOD for name in BAD_CELLS},
+        ("cells", "2024-10-01"): GOOD * len(BAD_CELLS),
     }
     (spans,) = rows(
         root,

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines.commands import summary
+from pipelines.commands import cli, summary
 from sql.workspace import load_settings
 from tests.cli.conftest import appfleet, owned, rows
-from tests.conftest import SmallFleet
+from tests.conftest import Migrated, SmallFleet
 
 END = SmallFleet.END
 MONTH = f"{END:%Y-%m}"
@@ -36,12 +36,13 @@ def releases(workspace: Path) -> list[dict[str, object]]:
     return rows(workspace, "SELECT scope, period, seq, sha256 FROM period_head ORDER BY ALL")
 
 
-def test_init_writes_a_workspace_that_runs_as_it_is(tmp_path: Path) -> None:
+def test_init_writes_a_workspace_that_runs_as_it_is(tmp_path: Path, migrated: Migrated) -> None:
     workspace = tmp_path / "new"
     assert "appfleet run -w" in appfleet(None, "init", str(workspace), anew=True).out
     assert sorted(path.name for path in workspace.iterdir()) == ["appfleet.yaml", "catalog", "teams.yaml"]
     again = appfleet(None, "init", str(workspace), code=2)
     assert "exists already" in again.err
+    migrated(workspace)
     # The workspace is named by the environment too; and an app that only the catalogue knows is registered.
     said = appfleet(None, "run", "--only", "registry,slo,marts", APPFLEET_WORKSPACE=str(workspace)).out
     assert "1 apps: 1 registered, 0 billed, 0 observed" in said
@@ -183,7 +184,11 @@ GOOD = "warehouse: embedded\n"
     ],
 )
 def test_a_mistake_in_the_settings_is_one_sentence(
-    tmp_path: Path, content: str | bytes | None, sentence: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str | bytes | None,
+    sentence: str,
 ) -> None:
     (tmp_path / "catalog").mkdir()
     path = tmp_path / "appfleet.yaml"
@@ -191,9 +196,21 @@ def test_a_mistake_in_the_settings_is_one_sentence(
         path.mkdir()
     else:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    said = appfleet(tmp_path, "status", code=2)
-    assert sentence in said.err
-    assert said.err.count("\n") == 1
+    monkeypatch.setattr("sys.argv", ["appfleet", "status", "-w", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.fixture
+def mistaken(tmp_path: Path, migrated: Migrated) -> Path:
+    """A workspace whose settings are right and whose teams are no YAML."""
+    (tmp_path / "appfleet.yaml").write_text(GOOD)
+    (tmp_path / "teams.yaml").write_text("teams: [\n")
+    return migrated(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -207,11 +224,9 @@ def test_a_mistake_in_the_settings_is_one_sentence(
     ],
 )
 def test_a_wrong_argument_or_file_ends_with_2(
-    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+    mistaken: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    (tmp_path / "appfleet.yaml").write_text(GOOD)
-    (tmp_path / "teams.yaml").write_text("teams: [\n")
-    assert sentence in appfleet(tmp_path, *arguments, code=2).said
+    assert sentence in appfleet(mistaken, *arguments, code=2).said
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.cli.conftest import appfleet, make_workspace, owned, rows
 from tests.cli.test_bad_input import focus
+from tests.conftest import Migrated
 
 LINES = [{"BilledCost": str(cost), "ResourceId": f"r-{cost}"} for cost in range(1, 11)]
 MORE = [{"BilledCost": "100", "ResourceId": "more"}]
@@ -17,9 +18,9 @@ def _billed(workspace: Path) -> Decimal:
     return Decimal(found[0]["billed"])
 
 
-def test_a_held_bill_is_said_everywhere_until_somebody_decides(tmp_path: Path) -> None:
+def test_a_held_bill_is_said_everywhere_until_somebody_decides(tmp_path: Path, migrated: Migrated) -> None:
     sources = [{"name": name, "format": "focus", "location": f"bills/{name}"} for name in ("one", "two")]
-    workspace = make_workspace(tmp_path / "w", sources={"billing": sources})
+    workspace = make_workspace(migrated(tmp_path / "w"), sources={"billing": sources})
     for name in ("one", "two"):
         (workspace / "bills" / name).mkdir(parents=True)
         (workspace / "bills" / name / "bad.csv").write_bytes(b"no,bill\n")

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.cli.conftest import COMMAND, appfleet, environment, make_workspace, owned
+from tests.conftest import Migrated
 
 SECRET = "outside-canary"
 
@@ -69,9 +70,11 @@ def owner_of(workspace: Path) -> dict[str, int] | None:
         return None
 
 
-def test_killed_commands_leave_no_owner_and_a_stale_file_means_nothing(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", warehouse="embedded")
-    slow = started(workspace, "sql", "SELECT count() FROM numbers(200000000000) WHERE cityHash64(number) = 1")
+def test_killed_commands_leave_no_owner_and_a_stale_file_means_nothing(
+    tmp_path: Path, migrated: Migrated
+) -> None:
+    workspace = make_workspace(migrated(tmp_path / "w"), warehouse="embedded")
+    slow = started(workspace, "sql", "SELECT sum(sleep(1)) FROM system.numbers")
     owner = until_owned(workspace)
     slow.send_signal(signal.SIGKILL)
     slow.wait()
@@ -85,8 +88,8 @@ def test_killed_commands_leave_no_owner_and_a_stale_file_means_nothing(tmp_path:
     assert gone(workspace)
 
 
-def test_commands_at_once_share_one_owner(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", warehouse="embedded")
+def test_commands_at_once_share_one_owner(tmp_path: Path, migrated: Migrated) -> None:
+    workspace = make_workspace(migrated(tmp_path / "w"), warehouse="embedded")
     commands = [started(workspace, "sql", "SELECT sleep(3) AS x", "--format", "csv") for _ in range(3)]
     owners = set()
     while any(one.poll() is None for one in commands):
@@ -101,8 +104,8 @@ def test_commands_at_once_share_one_owner(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    workspace = make_workspace(tmp_path_factory.mktemp("served"), warehouse="embedded")
+def served(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Path]:
+    workspace = make_workspace(migrated(tmp_path_factory.mktemp("served")), warehouse="embedded")
     (workspace / "secret.csv").write_text(f"{SECRET}\n")
     with owned(workspace):
         yield workspace

@@ -290,9 +290,8 @@ def test_a_fleet_loads_in_time_and_fits_its_tables(tmp_path: Path, fresh_warehou
         )
         for team in range(100)
     }
-    load(tmp_path, files)
     started = time.process_time()
-    registry = load(tmp_path, {})
+    registry = load(tmp_path, files)
     assert time.process_time() - started < 10  # 1.5 s alone; other processes do not count
     assert registry.apps.height == 4_200
 

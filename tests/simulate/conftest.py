@@ -11,13 +11,13 @@ import pytest
 
 from pipelines.simulate import simulate
 
-END = date(2026, 11, 21)
+END = date(2026, 11, 3)  # 36 days of three months
 
 
 @pytest.fixture(scope="session")
 def fleet_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("fleet")
-    simulate(directory, apps=40, days=75, seed=7, end=END)
+    simulate(directory, apps=30, days=36, seed=8, end=END)
     return directory
 
 
@@ -30,5 +30,5 @@ def truth(fleet_dir: Path) -> dict[str, Any]:
 def sparse_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Many apps, few days: some apps send next to nothing."""
     directory = tmp_path_factory.mktemp("sparse")
-    simulate(directory, apps=900, days=4, seed=11, end=END)
+    simulate(directory, apps=150, days=4, seed=11, end=END)
     return directory
