@@ -43,3 +43,8 @@ def test_a_click_opens_the_app_that_was_read_though_the_rows_have_changed(
     )
     frame.open_clicked("table")
     assert opened == [("views/one_app.py", {"team": "people", "app": app_id})]
+
+
+def test_a_short_table_is_as_high_as_its_rows_and_a_long_one_a_window() -> None:
+    heights = [frame.table_height(rows) for rows in (0, 1, 16, 17, 4_200)]
+    assert heights == ["content"] * 3 + [600] * 2

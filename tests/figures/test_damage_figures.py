@@ -80,3 +80,33 @@ def test_batches_that_hold_more_or_fewer_records_than_were_loaded_are_told(
         found = fresh_warehouse.frame(f"queries/{name}", days=days)
         assert bool(want) == (days != [date(2026, 4, 1)])
         assert not differing(found, sorted(want)), (days, differing(found, sorted(want)))
+
+
+def test_a_batch_that_was_loaded_again_is_said_to_be_replaced_and_then_hidden(
+    fresh_warehouse: Warehouse,
+) -> None:
+    """Only the lines of that batch that count, each as it stood; lines of others stay."""
+    mine, other = f"{91:032x}", f"{92:032x}"
+    lines = [
+        _line(DAYS[0], "traces", mine, 3),
+        _line(DAYS[1], "logs", mine, 4),
+        _line(DAYS[1], "traces", other, 5),
+        _line(DAYS[2], "traces", mine, 6, "unchanged"),
+        {**_line(DAYS[2], "costs", mine, 7), "kind": "billing"},
+    ]
+    fresh_warehouse.insert("raw_deliveries", pl.DataFrame(lines))
+
+    def states() -> list[tuple[Any, ...]]:
+        return fresh_warehouse.frame_of(
+            "SELECT object_name, toString(state), toString(reason), period, rows FROM raw_deliveries AS line"
+            " WHERE replaceAll(toString(batch_id), '-', '') IN {batches:Array(String)} ORDER BY ALL",
+            batches=[mine, other],
+        ).rows()
+
+    as_written = [(one["object_name"], one["state"], "", one["period"], one["rows"]) for one in lines]
+    replaced = [(name, "replaced", "lost", day, rows) for name, _, _, day, rows in as_written[:2]]
+    fresh_warehouse.execute("statements/telemetry_replaced", batch_id=mine, reason="lost")
+    assert states() == sorted([*as_written, *replaced])
+    synchronously = {"lightweight_deletes_sync": 2}
+    fresh_warehouse.execute("statements/telemetry_hide_batch", settings=synchronously, batch_id=mine)
+    assert states() == sorted([*as_written[2:], *replaced])

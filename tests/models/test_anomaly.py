@@ -90,6 +90,17 @@ def test_a_monthly_charge_is_found_again_by_date_when_days_are_missing() -> None
     assert found == []
 
 
+def test_a_monthly_charge_that_is_ten_times_as_high_is_a_rise() -> None:
+    """More than half again what it was, and further above expected than chance explains."""
+    charged = [i for i in range(300) if day(i).day == 15]
+    costs = weekly(300)
+    for place in charged[:-1]:
+        costs[place] += 40
+    costs[charged[-1]] += 400
+    found = {d: kind for d, kind in flagged(anomaly.detect(series(costs))).items() if d >= day(60)}
+    assert found == {day(charged[-1]): "up"}
+
+
 def test_growth_too_slow_for_any_single_day_is_a_ramp_measured_against_what_was_before() -> None:
     costs = [10.0] * 120 + [10.0 * 1.035 ** (i + 1) for i in range(30)]
     judged = anomaly.detect(series(costs))

@@ -1,7 +1,7 @@
 -- purpose: batches that a reader sees rows of, or may once a person has decided
 -- parameters: none
 -- columns: batch_id String
-SELECT DISTINCT toString(batch_id) AS batch_id FROM current_batches
+SELECT toString(batch_id) AS batch_id FROM current_batches
 UNION DISTINCT
 SELECT toString(batch_id) AS batch_id FROM otel.loaded_batches
 UNION DISTINCT

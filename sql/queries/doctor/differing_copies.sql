@@ -30,7 +30,6 @@ FROM
         HAVING min(cityHash64(app_id, Timestamp, ServiceName)) != max(cityHash64(app_id, Timestamp, ServiceName))
     )
     GROUP BY trace_id, span_id, SpanKind
-    HAVING copies > 1
 ) AS span
 GROUP BY day, differs_in
 ORDER BY day DESC, differs_in
