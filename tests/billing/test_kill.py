@@ -11,13 +11,14 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import ingest_source
 from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from tests.billing.conftest import OCTOBER
 
-KILLS = 5
 ROWS = 40_000
 
 _INGEST = """
@@ -43,7 +44,8 @@ def _sums(warehouse: Warehouse) -> dict[date, Decimal]:
     return dict(frame.rows())
 
 
-def test_sigkill_at_random_moments_never_shows_a_mix(tmp_path: Path, focus_csv) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_sigkill_at_random_moments_never_shows_a_mix(tmp_path: Path, focus_csv, kills: int) -> None:
     # Neither is so much smaller or larger than the other that a person would be asked.
     old = {date(2024, 9, 1): Decimal("1.5") * ROWS, date(2024, 10, 1): Decimal(3) * ROWS}
     new = {date(2024, 9, 1): Decimal(ROWS), date(2024, 10, 1): Decimal(2 * ROWS)}
@@ -55,7 +57,7 @@ def test_sigkill_at_random_moments_never_shows_a_mix(tmp_path: Path, focus_csv) 
     before = focus_csv(*[{"BilledCost": "1.5"}] * ROWS, *[{"BilledCost": "3", **OCTOBER}] * ROWS)
     after = focus_csv(*[{"BilledCost": "1"}] * ROWS, *[{"BilledCost": "2", **OCTOBER}] * ROWS)
     with open_warehouse(tmp_path) as warehouse:
-        for _ in range(KILLS):
+        for _ in range(kills):
             bill.write_text(before)
             ingest_source(warehouse, settings, source)
             assert _sums(warehouse) == old

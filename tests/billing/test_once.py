@@ -127,21 +127,29 @@ PACKINGS = {
 }
 
 
+AT_ONCE = 5
+
+
 def test_a_bill_counts_once_however_it_lies_there_twice(bills: Bills) -> None:
     rows = rows_of("packings", 40)
     later = [{**row, "SubAccountId": "later"} for row in rows]
     bills.put("together/bill.csv", as_csv(rows))
     bills.put("later/bill.csv", as_csv(later))
     ingest(bills, "later")
-    for what, packed in PACKINGS.items():
+    names: list[str] = []
+    for number, (what, packed) in enumerate(PACKINGS.items(), 1):
         name, content = packed(rows)
         bills.put(f"together/{name}", content)
         name, content = packed(later)
         bills.put(f"later/{name}", content)
+        names.append(name)
+        if number % AT_ONCE:
+            continue
         outcome = ingest(bills, "later")
         assert not outcome.held, what
         assert billed(bills, "later") == {SEPTEMBER: total(later)}, what
-        assert any("counted once" in note for note in outcome.notes), what
+        told = " ".join(note for note in outcome.notes if "counted once" in note)
+        assert all(name in told for name in names[-AT_ONCE:]), what
     outcome = ingest(bills, "together")
     assert billed(bills, "together") == {SEPTEMBER: total(rows)}
     assert sum("counted once" in note for note in outcome.notes) == len(PACKINGS)
@@ -178,7 +186,7 @@ def in_month(rows: list[Row], month: int) -> list[Row]:
 SHARES = (0, 1, 2, 3, 4, 5, 10, 25, 50, 90, 99, 100)
 
 
-@pytest.mark.parametrize("size", [60, 3000])
+@pytest.mark.parametrize("size", [60, pytest.param(3000, marks=pytest.mark.slow)])
 def test_shared_charges_are_held_from_a_tenth_on(bills: Bills, size: int) -> None:
     """In each month another share, in percent, of a new object's charges is in the published one, which is larger."""
     old, new = {}, {}
@@ -222,7 +230,7 @@ def test_few_distinct_charges_in_many_rows_are_compared_too(bills: Bills) -> Non
 def test_hourly_bills_and_part_files_never_hold_each_other(bills: Bills) -> None:
     """Hour after hour the same resources with the same amounts; parts cut from one bill that has equal rows."""
     hours: list[Row] = []
-    for hour in range(4):
+    for hour in range(3):
         of_hour = [
             {
                 **row,
@@ -237,8 +245,8 @@ def test_hourly_bills_and_part_files_never_hold_each_other(bills: Bills) -> None
         assert billed(bills, "hourly") == {SEPTEMBER: total(hours)}
     bill = [*rows_of("parts", 200), *rows_of("fee", 1) * 10]
     dealt = shuffled(bill)
-    for part in range(7):
-        bills.put(f"parts/part-{part:05d}.csv", as_csv(dealt[part::7]))
+    for part in range(3):
+        bills.put(f"parts/part-{part:05d}.csv", as_csv(dealt[part::3]))
     assert states(ingest(bills, "parts")) == {SEPTEMBER: "published"}
     assert billed(bills, "parts") == {SEPTEMBER: total(bill)}
 

@@ -38,9 +38,6 @@ MINUTES_TO_FIGURES = 5
 SCREENS = {
     "desk-light": {**DESKTOP, "color_scheme": "light"},
     "phone-dark": {**PHONE, "accept_downloads": True, "color_scheme": "dark"},
-}
-ALL_SCREENS = {
-    **SCREENS,
     "desk-dark": {**DESKTOP, "color_scheme": "dark"},
     "phone-light": {**PHONE, "accept_downloads": True, "color_scheme": "light"},
 }
@@ -68,22 +65,29 @@ def large(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated, fleet: F
             yield Served(place, COPIES)
 
 
-@pytest.fixture(
-    params=[
-        *(pytest.param(("small", screen), id=f"24-{screen}") for screen in SCREENS),
-        *(
-            pytest.param((size, screen), id=f"{size}-{screen}", marks=pytest.mark.slow)
+def on(screen: str) -> pytest.MarkDecorator:
+    """An errand on this screen at the small fleet; on every other, and at the large one, among the slow tests."""
+    return pytest.mark.parametrize(
+        "reader",
+        [
+            pytest.param(
+                (size, one),
+                id=f"{size}-{one}",
+                marks=() if (size, one) == ("small", screen) else pytest.mark.slow,
+            )
             for size in ("small", "large")
-            for screen in ALL_SCREENS
-            if size == "large" or screen not in SCREENS
-        ),
-    ]
-)
+            for one in SCREENS
+        ],
+        indirect=True,
+    )
+
+
+@pytest.fixture
 def reader(request: pytest.FixtureRequest, browser: Browser) -> Iterator[tuple[Page, Served]]:
     """A fresh tab on one of the screens, and the pages of one of the fleets."""
     size, screen = request.param
     pages: Served = request.getfixturevalue(size)
-    context = browser.new_context(**ALL_SCREENS[screen])
+    context = browser.new_context(**SCREENS[screen])
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     errors: list[str] = []
@@ -124,6 +128,7 @@ def numbered(app_id: str, copies: int) -> list[str]:
     return [app_id, *(f"{app_id}-{number}" for number in range(1, copies))]
 
 
+@on("phone-dark")
 def test_a_lead_finds_this_weeks_change_and_its_three_reasons(
     reader: tuple[Page, Served], fleet: Fleet
 ) -> None:
@@ -151,6 +156,7 @@ def test_a_lead_finds_this_weeks_change_and_its_three_reasons(
         assert service.startswith("Azure")
 
 
+@on("desk-light")
 def test_finance_downloads_a_month_and_ties_it(reader: tuple[Page, Served], fleet: Fleet) -> None:
     page, pages = reader
     opened(page, f"{pages.address}/finance?month=2026-02", "Finance")
@@ -170,6 +176,7 @@ def test_finance_downloads_a_month_and_ties_it(reader: tuple[Page, Served], flee
         expect(metric).to_contain_text(f"{currency} {charged:,}")
 
 
+@on("phone-dark")
 def test_an_engineer_goes_to_the_worst_app_of_the_team(reader: tuple[Page, Served], fleet: Fleet) -> None:
     page, pages = reader
     opened(page, f"{pages.address}/oncall?team=payments", "On-call")
@@ -182,6 +189,7 @@ def test_an_engineer_goes_to_the_worst_app_of_the_team(reader: tuple[Page, Serve
     assert page.url.startswith(f"{pages.address}/app?") and f"app={worst}" in page.url
 
 
+@on("desk-light")
 def test_a_platform_engineer_lists_apps_without_owner_by_cost(
     reader: tuple[Page, Served], fleet: Fleet
 ) -> None:
