@@ -92,11 +92,18 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return run_page
 
 
-@pytest.fixture(scope="module")
-def address(full_workspace: Path) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def _server(full_workspace: Path) -> Iterator[str]:
     """Address of pages served by ``python -m dashboards.serve``."""
     with served(full_workspace) as place:
         yield place
+
+
+@pytest.fixture(scope="module")
+def address(_server: str, full_workspace: Path) -> str:
+    """The same, seen by who sees everything, whoever looked before."""
+    write_settings(full_workspace, EVERYTHING)
+    return _server
 
 
 @contextmanager
