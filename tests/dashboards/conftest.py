@@ -10,12 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from playwright.sync_api import Browser, Page
 from streamlit import config
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboards import access
@@ -29,6 +31,7 @@ from tests.dashboards.fleet import EVERYTHING, Fleet, build, publish_fleet, writ
 APP = Path(access.__file__).with_name("app.py")
 Run = Callable[..., AppTest]
 START_SECONDS = 60
+SCANNED = cache(manifest_scanner.scan_component_manifests)
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +61,12 @@ def empty_workspace(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated
         st.cache_resource.clear()
 
 
+@pytest.fixture(autouse=True)
+def packages_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page run without a browser reads what every installed package says of components; here once, not per run."""
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", SCANNED)
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a page for a viewer and returns what it shows."""
@@ -83,11 +92,18 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return run_page
 
 
-@pytest.fixture(scope="module")
-def address(full_workspace: Path) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def _server(full_workspace: Path) -> Iterator[str]:
     """Address of pages served by ``python -m dashboards.serve``."""
     with served(full_workspace) as place:
         yield place
+
+
+@pytest.fixture(scope="module")
+def address(_server: str, full_workspace: Path) -> str:
+    """The same, seen by who sees everything, whoever looked before."""
+    write_settings(full_workspace, EVERYTHING)
+    return _server
 
 
 @contextmanager

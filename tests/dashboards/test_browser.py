@@ -1,53 +1,37 @@
-"""The pages in a real browser, served by the real command: they draw, they link, the file downloads."""
+"""The pages in a real browser, served by the real command: they draw, axe finds nothing serious, what comes from outside
+is text. Each is visited once for all that is asked of it.
+"""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from dashboards.queries import reads_of
-from dashboards.statement import statement_file
-from tests.dashboards.browsing import DESKTOP, WAIT_MS, in_table, serious_findings, settled
-from tests.dashboards.conftest import served
+from tests.dashboards.browsing import WAIT_MS, in_table, serious_findings, settled
 from tests.dashboards.fleet import EVERYTHING, HOSTILE, write_settings
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(
-    ("path", "title", "figures"),
-    [
-        ("", "Fleet", ["Paging now", "Unallocated in EUR"]),
-        ("app?app=checkout", "App", ["Checkout", "Objectives", "Cost by service"]),
-        ("team", "Team", ["What moved", "Idle apps"]),
-        ("oncall", "On-call", ["As of 20", "No indicator"]),
-        ("anomalies", "Anomalies", ["Open, above expected in EUR", "2 anomalies, open first"]),
-        ("finance", "Finance", ["to the last digit", "Statement by cost centre"]),
-    ],
-)
-def test_a_page_draws(view: Page, address: str, path: str, title: str, figures: list[str]) -> None:
-    view.goto(f"{address}/{path}")
-    expect(view.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=WAIT_MS)
-    for figure in figures:
-        expect(view.get_by_text(figure).first).to_be_visible(timeout=WAIT_MS)
-    expect(view.get_by_test_id("stException")).to_have_count(0)
-    first = view.get_by_test_id("stMainBlockContainer").inner_text().split("\n")[0]
-    assert first == title, "nothing of the code is printed above the title"
-    settled(view)
-    assert not serious_findings(view)
+Look = Callable[[Page], None]
 
 
-def test_panels_of_an_app_share_one_time_axis(view: Page, address: str) -> None:
-    view.goto(f"{address}/app?app=checkout")
+def nothing_more(page: Page) -> None:
+    """Of this page nothing but what is asked of every page."""
+
+
+def panels_share_one_time_axis(page: Page) -> None:
+    """Every panel of an app begins and ends at the same place across."""
     plots = "[data-testid=stVegaLiteChart] svg .mark-group.role-frame > g > path.background"
-    view.wait_for_function(f"document.querySelectorAll('{plots}').length >= 7")
-    places = view.eval_on_selector_all(
+    page.wait_for_function(f"document.querySelectorAll('{plots}').length >= 7")
+    places = page.eval_on_selector_all(
         plots,
         "all => all.slice(0, 7).map(one => one.getBoundingClientRect()).map(box => [box.left, box.width])",
     )
@@ -57,16 +41,64 @@ def test_panels_of_an_app_share_one_time_axis(view: Page, address: str) -> None:
     }
 
 
-def test_the_statement_downloads_as_the_same_bytes(
-    view: Page, address: str, full_workspace: Path, tmp_path: Path
+def an_anomaly_opens_its_app(page: Page) -> None:
+    """The first line is the open one; its app opens in the same tab."""
+    page.mouse.click(*in_table(page, "Cost anomalies", 1))
+    expect(page.get_by_role("heading", name="Depot map")).to_be_visible()
+    assert len(page.context.pages) == 1
+
+
+PAGES: list[tuple[str, str, list[str], Look]] = [
+    ("", "Fleet", ["Paging now", "Unallocated in EUR"], nothing_more),
+    (
+        "app?app=checkout",
+        "App",
+        ["Checkout", "Objectives", "Cost by service"],
+        panels_share_one_time_axis,
+    ),
+    ("team", "Team", ["What moved", "Idle apps"], nothing_more),
+    ("oncall", "On-call", ["As of 20", "No indicator"], nothing_more),
+    (
+        "anomalies?state=open",
+        "Anomalies",
+        ["Open, above expected in EUR", "1 anomaly, open first"],
+        an_anomaly_opens_its_app,
+    ),
+    ("finance", "Finance", ["to the last digit", "Statement by cost centre"], nothing_more),
+]
+SCHEMES = ("light", "dark")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "path", "title", "figures", "more"),
+    [
+        pytest.param(scheme, *page, id=f"{page[1]}-{scheme}", marks=() if usual else pytest.mark.slow)
+        for number, page in enumerate(PAGES)
+        for scheme in SCHEMES
+        # each page once, every other one in the dark; the rest takes as long again
+        for usual in [scheme == SCHEMES[number % 2]]
+    ],
+)
+def test_a_page_draws_and_axe_finds_nothing_serious(
+    view: Page,
+    address: str,
+    scheme: Literal["light", "dark"],
+    path: str,
+    title: str,
+    figures: list[str],
+    more: Look,
 ) -> None:
-    view.goto(f"{address}/finance")
-    with view.expect_download() as started:
-        view.get_by_role("button", name="Download the statement (CSV)").click()
-    target = tmp_path / "statement.csv"
-    started.value.save_as(target)
-    assert started.value.suggested_filename == "chargeback-2026-03.csv"
-    assert target.read_bytes() == statement_file(reads_of(full_workspace, EVERYTHING), date(2026, 3, 1))
+    view.emulate_media(color_scheme=scheme)
+    view.goto(f"{address}/{path}")
+    expect(view.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=WAIT_MS)
+    for figure in figures:
+        expect(view.get_by_text(figure).first).to_be_visible(timeout=WAIT_MS)
+    settled(view)
+    expect(view.get_by_test_id("stException")).to_have_count(0)
+    first = view.get_by_test_id("stMainBlockContainer").inner_text().split("\n")[0]
+    assert first == title, "nothing of the code is printed above the title"
+    assert not serious_findings(view)
+    more(view)
 
 
 def test_a_name_that_is_not_this_machine_is_refused(address: str) -> None:
@@ -82,52 +114,14 @@ def test_a_name_that_is_not_this_machine_is_refused(address: str) -> None:
     assert " 403 " in answer.splitlines()[0]
 
 
-def test_an_app_opens_in_the_same_tab_and_one_step_back_returns(view: Page, address: str) -> None:
-    view.goto(f"{address}/oncall")
-    view.mouse.click(*in_table(view, "Objectives that page", 2))
-    expect(view.get_by_role("heading", name="Card vault")).to_be_visible()
-    assert view.url == f"{address}/app?app=card-vault"
-    assert len(view.context.pages) == 1
-    view.go_back()
-    expect(view.get_by_role("heading", name="On-call", exact=True)).to_be_visible()
-
-
-def test_a_tap_opens_an_app_on_a_phone(phone: Page, address: str) -> None:
-    phone.goto(f"{address}/oncall")
-    phone.touchscreen.tap(*in_table(phone, "Apps whose requests stopped", 1))
-    expect(phone.get_by_role("heading", name="Customs forms")).to_be_visible()
-    assert phone.url == f"{address}/app?app=customs-forms"
-    assert len(phone.context.pages) == 1
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "oncall",
-        *(
-            pytest.param(path, marks=pytest.mark.slow)
-            for path in ("", "app?app=checkout", "team", "anomalies", "finance")
-        ),
-    ],
-)
-def test_axe_finds_nothing_serious_in_the_dark(browser: Browser, address: str, path: str) -> None:
-    """In the light it looks at each page that is drawn above."""
-    context = browser.new_context(**DESKTOP, color_scheme="dark")
-    page = context.new_page()
-    page.goto(f"{address}/{path}")
-    settled(page)
-    found = serious_findings(page)
-    context.close()
-    assert not found
-
-
-def test_text_from_outside_is_shown_as_text(view: Page, full_workspace: Path) -> None:
+def test_text_from_outside_is_shown_as_text(view: Page, address: str, full_workspace: Path) -> None:
     """Whoever may write a catalogue, tag a resource or be named plants no picture, link, icon, colour or formula."""
     asked: list[str] = []
     view.on("request", lambda request: asked.append(request.url))
-    with served(full_workspace, replace(EVERYTHING, name=HOSTILE)) as place:
+    write_settings(full_workspace, replace(EVERYTHING, name=HOSTILE))
+    try:
         for path in ("app?app=pallet-count", f"app?{urlencode({'app': HOSTILE[:80]})}"):
-            view.goto(f"{place}/{path}")
+            view.goto(f"{address}/{path}")
             settled(view)
             main = view.get_by_test_id("stMain")
             told = " ".join(main.inner_text().replace("\u2060", "").split())
@@ -141,5 +135,6 @@ def test_text_from_outside_is_shown_as_text(view: Page, full_workspace: Path) ->
                 "code",
             ):
                 expect(main.locator(f":is(h1, h2, h3, p) {planted}")).to_have_count(0)
-    write_settings(full_workspace, EVERYTHING)
+    finally:
+        write_settings(full_workspace, EVERYTHING)
     assert not [url for url in asked if "evil" in url.split("?")[0]]

@@ -29,15 +29,19 @@ def heads_in_sight(page: Page, label: str) -> list[str]:
     return table.locator("th").all_text_contents()[:-1]
 
 
-def test_on_a_phone_what_matters_is_in_sight(phone: Page, address: str) -> None:
+def test_on_a_phone_what_matters_is_in_sight_and_a_tap_opens_an_app(phone: Page, address: str) -> None:
+    phone.goto(f"{address}/anomalies")
+    settled(phone)
+    assert heads_in_sight(phone, EPISODES)[:4] == ["App", "State", "Impact", "Currency"]
     phone.goto(f"{address}/oncall")
     settled(phone)
     for label in (FIRING, "Objectives without an alert"):
         assert heads_in_sight(phone, label)[:4] == ["App", "State", "Since (UTC)", "Budget"]
     assert heads_in_sight(phone, SILENT)[:3] == ["App", "Silent since (UTC)", "Requests since"]
-    phone.goto(f"{address}/anomalies")
-    settled(phone)
-    assert heads_in_sight(phone, EPISODES)[:4] == ["App", "State", "Impact", "Currency"]
+    phone.touchscreen.tap(*in_table(phone, SILENT, 1))
+    expect(phone.get_by_role("heading", name="Customs forms")).to_be_visible()
+    assert phone.url == f"{address}/app?app=customs-forms"
+    assert len(phone.context.pages) == 1
 
 
 def test_a_minute_later_the_page_has_refreshed_and_keeps_what_was_chosen(view: Page, address: str) -> None:
@@ -60,23 +64,20 @@ def test_a_minute_later_the_page_has_refreshed_and_keeps_what_was_chosen(view: P
     expect(table_of(view, FIRING).get_by_test_id("glide-cell-0-0")).to_have_text("card-vault")
 
 
-def test_back_from_an_app_the_filters_are_still_chosen(view: Page, address: str) -> None:
+def test_an_app_opens_in_the_same_tab_and_back_from_it_the_filters_are_still_chosen(
+    view: Page, address: str
+) -> None:
     view.goto(f"{address}/oncall?team=payments&search=card")
     view.mouse.click(*in_table(view, FIRING, 1))
     expect(view.get_by_role("heading", name="Card vault")).to_be_visible()
+    assert view.url.startswith(f"{address}/app?") and "app=card-vault" in view.url
     view.go_back()
+    expect(view.get_by_role("heading", name="On-call", exact=True)).to_be_visible()
     expect(table_of(view, FIRING).get_by_test_id("glide-cell-0-0")).to_have_text("card-vault")
     assert "team=payments" in view.url and len(view.context.pages) == 1
 
 
-def test_an_anomaly_opens_its_app(view: Page, address: str) -> None:
-    view.goto(f"{address}/anomalies?state=open")
-    expect(view.get_by_text("Open, above expected in EUR")).to_be_visible()
-    view.mouse.click(*in_table(view, EPISODES, 1))
-    expect(view.get_by_role("heading", name="Depot map")).to_be_visible()
-    assert len(view.context.pages) == 1
-
-
+@pytest.mark.slow  # test_oncall and test_anomalies ask the same of the pages without a browser
 def test_a_wrong_team_in_the_address_is_told(view: Page, address: str) -> None:
     for page in ("oncall", "anomalies"):
         view.goto(f"{address}/{page}?team=nobody-of-ours")

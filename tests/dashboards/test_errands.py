@@ -1,5 +1,5 @@
 """What five readers come for, from their first page to their answer, in a real browser: on a desk and on a phone, light and
-dark, with 24 apps and with 4,200. What they must find is counted from the fleet's rows.
+dark, with 24 apps and with 4,200 (each on one screen, the rest among the slow tests). What they must find is counted from the fleet's rows.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import streamlit as st
 import yaml
 from playwright.sync_api import Browser, Page, expect
+from streamlit import config
+from streamlit.testing.v1 import AppTest
 
+from dashboards.queries import reads_of
+from dashboards.statement import statement_file
 from sql.local_warehouse.process import open_warehouse
+from sql.workspace import WORKSPACE_VARIABLE
 from tests.billing.conftest import ROW
 from tests.cli.conftest import csv_text
 from tests.conftest import Migrated, free_ports
 from tests.dashboards.browsing import DESKTOP, PHONE, WAIT_MS, in_table, settled, table_of
-from tests.dashboards.conftest import served
-from tests.dashboards.fleet import COST_DAY, NOBODY, Fleet, billed, publish_fleet
+from tests.dashboards.conftest import APP, served
+from tests.dashboards.fleet import COST_DAY, EVERYTHING, NOBODY, Fleet, billed, publish_fleet
 from tests.dashboards.test_pages import added, cents, usage_of, within
 
 pytestmark = pytest.mark.browser
@@ -37,23 +43,24 @@ COPIES = 175
 MINUTES_TO_FIGURES = 5
 SCREENS = {
     "desk-light": {**DESKTOP, "color_scheme": "light"},
-    "phone-dark": {**PHONE, "accept_downloads": True, "color_scheme": "dark"},
     "desk-dark": {**DESKTOP, "color_scheme": "dark"},
     "phone-light": {**PHONE, "accept_downloads": True, "color_scheme": "light"},
+    "phone-dark": {**PHONE, "accept_downloads": True, "color_scheme": "dark"},
 }
 
 
 @dataclass(frozen=True)
 class Served:
-    """Pages of a fleet, and how often each app is there."""
+    """Pages of a fleet, the workspace they are of, and how often each app is there."""
 
     address: str
+    workspace: Path
     copies: int
 
 
 @pytest.fixture(scope="module")
-def small(address: str) -> Served:
-    return Served(address, 1)
+def small(address: str, full_workspace: Path) -> Served:
+    return Served(address, full_workspace, 1)
 
 
 @pytest.fixture(scope="module")
@@ -62,21 +69,21 @@ def large(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated, fleet: F
     with open_warehouse(root) as warehouse:
         publish_fleet(warehouse, fleet, COPIES)
         with served(root) as place:
-            yield Served(place, COPIES)
+            yield Served(place, root, COPIES)
 
 
-def on(screen: str) -> pytest.MarkDecorator:
-    """An errand on this screen at the small fleet; on every other, and at the large one, among the slow tests."""
+def by_default_on(usual: str) -> pytest.MarkDecorator:
+    """An errand with 24 apps on one of the screens; on the others, and with 4,200, among the slow tests."""
     return pytest.mark.parametrize(
         "reader",
         [
             pytest.param(
-                (size, one),
-                id=f"{size}-{one}",
-                marks=() if (size, one) == ("small", screen) else pytest.mark.slow,
+                (size, screen),
+                id=f"{size}-{screen}",
+                marks=() if (size, screen) == ("small", usual) else pytest.mark.slow,
             )
             for size in ("small", "large")
-            for one in SCREENS
+            for screen in SCREENS
         ],
         indirect=True,
     )
@@ -128,7 +135,7 @@ def numbered(app_id: str, copies: int) -> list[str]:
     return [app_id, *(f"{app_id}-{number}" for number in range(1, copies))]
 
 
-@on("phone-dark")
+@by_default_on("desk-light")
 def test_a_lead_finds_this_weeks_change_and_its_three_reasons(
     reader: tuple[Page, Served], fleet: Fleet
 ) -> None:
@@ -156,14 +163,16 @@ def test_a_lead_finds_this_weeks_change_and_its_three_reasons(
         assert service.startswith("Azure")
 
 
-@on("desk-light")
+@by_default_on("desk-dark")
 def test_finance_downloads_a_month_and_ties_it(reader: tuple[Page, Served], fleet: Fleet) -> None:
     page, pages = reader
     opened(page, f"{pages.address}/finance?month=2026-02", "Finance")
     expect(page.get_by_text("Yes: attributed equals published in all 4 sums")).to_be_visible()
     with page.expect_download() as started:
         page.get_by_role("button", name="Download the statement (CSV)").click()
-    text = started.value.path().read_text(encoding="utf-8-sig")
+    written = started.value.path().read_bytes()
+    assert written == statement_file(reads_of(pages.workspace, EVERYTHING), date(2026, 2, 1))
+    text = written.decode("utf-8-sig")
     lines = list(csv.DictReader(io.StringIO(text)))
     assert started.value.suggested_filename == "chargeback-2026-02.csv"
     for currency in ("EUR", "USD"):
@@ -176,7 +185,7 @@ def test_finance_downloads_a_month_and_ties_it(reader: tuple[Page, Served], flee
         expect(metric).to_contain_text(f"{currency} {charged:,}")
 
 
-@on("phone-dark")
+@by_default_on("phone-dark")
 def test_an_engineer_goes_to_the_worst_app_of_the_team(reader: tuple[Page, Served], fleet: Fleet) -> None:
     page, pages = reader
     opened(page, f"{pages.address}/oncall?team=payments", "On-call")
@@ -189,7 +198,7 @@ def test_an_engineer_goes_to_the_worst_app_of_the_team(reader: tuple[Page, Serve
     assert page.url.startswith(f"{pages.address}/app?") and f"app={worst}" in page.url
 
 
-@on("desk-light")
+@by_default_on("phone-light")
 def test_a_platform_engineer_lists_apps_without_owner_by_cost(
     reader: tuple[Page, Served], fleet: Fleet
 ) -> None:
@@ -208,33 +217,56 @@ def test_a_platform_engineer_lists_apps_without_owner_by_cost(
     assert [row[0] for row in got] == want[:5]
 
 
-def test_a_newcomer_reaches_figures_by_the_readme_alone(tmp_path: Path, browser: Browser) -> None:
-    """The commands of the README as they stand there, with a bill that a newcomer has."""
+COSTS = [Decimal("12.345"), Decimal("0.0001"), Decimal("-2.5"), Decimal("7.75")]
+"""What a newcomer's bill holds."""
+APPFLEET = str(Path(sys.executable).with_name("appfleet"))
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> list[str]:
+    """The last command of the README, those before it run as they stand there with a bill that a newcomer has."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [block] = re.findall(r"## Your own bill\n\n```sh\n(.*?)```", readme, re.DOTALL)
-    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
-    activate, init, run, up = lines
+    activate, init, run, up = [shlex.split(line, comments=True) for line in block.splitlines()]
     assert activate == ["source", ".venv/bin/activate"]
     bill = tmp_path / "focus.csv"
-    costs = [Decimal("12.345"), Decimal("0.0001"), Decimal("-2.5"), Decimal("7.75")]
-    bill.write_text(_focus(costs), encoding="utf-8")
+    bill.write_text(_focus(COSTS), encoding="utf-8")
     init[init.index("path/to/focus.csv")] = bill.name
-    appfleet = str(Path(sys.executable).with_name("appfleet"))
     for command in (init, run):
         assert command[0] == "appfleet"
-        subprocess.run([appfleet, *command[1:]], cwd=tmp_path, check=True, timeout=MINUTES_TO_FIGURES * 60)
+        subprocess.run([APPFLEET, *command[1:]], cwd=tmp_path, check=True, timeout=MINUTES_TO_FIGURES * 60)
+    return up
+
+
+def test_a_newcomer_reaches_figures_by_the_readme_alone(
+    tmp_path: Path, up: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `up` would show of the workspace it names; that it shows it is among the slow tests, and in test_up."""
+    assert up == ["appfleet", "up", "-w", "acme"]
+    config.set_option("server.address", "127.0.0.1")
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(tmp_path / up[-1]))
+    with open_warehouse(tmp_path / up[-1]):
+        app = AppTest.from_file(str(APP), default_timeout=60).run()
+        st.cache_resource.clear()
+    [total] = [one.value for one in app.metric if one.label.startswith("All charges in CHF")]
+    assert total == f"CHF {cents(sum(COSTS, Decimal(0))):,}"
+
+
+@pytest.mark.slow
+def test_a_newcomer_sees_figures_in_a_browser(tmp_path: Path, up: list[str], browser: Browser) -> None:
+    """The pages, the intake and the scheduler as `up` starts them."""
     settings = tmp_path / "acme" / "appfleet.yaml"
     names = ("dashboards", "dagster", "warehouse", "otlp_grpc", "otlp_http")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     settings.write_text(f"{settings.read_text()}\nports: {yaml.safe_dump(ports, default_flow_style=True)}")
-    services = subprocess.Popen([appfleet, *up[1:]], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    services = subprocess.Popen([APPFLEET, *up[1:]], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
         assert services.stdout
         assert any("Ctrl-C ends" in line for line in services.stdout), "the pages did not start"
         page = browser.new_page()
         opened(page, f"http://127.0.0.1:{ports['dashboards']}/", "Fleet")
         total = page.get_by_test_id("stMetric").filter(has_text="All charges in CHF")
-        expect(total).to_contain_text(f"CHF {cents(sum(costs, Decimal(0))):,}", timeout=WAIT_MS)
+        expect(total).to_contain_text(f"CHF {cents(sum(COSTS, Decimal(0))):,}", timeout=WAIT_MS)
         page.close()
     finally:
         services.send_signal(signal.SIGINT)
