@@ -46,14 +46,23 @@ WITH
             NULL
         )
     ) AS resource_group,
-    assumeNotNull(month({BillingPeriodStart:Identifier})) AS period,
-    -- A number, its column and the digits it may have before the point: what was delivered and is not read.
+    assumeNotNull(billing_month) AS period,
+    -- Numbers, the digits each may have before the point, and whether what was delivered is not read.
     (x, digits) -> (NOT is_empty(x) AND NOT is_amount(x, digits)) AS is_unread,
-    (name, x, digits) -> if(
-        is_unread(x, digits),
-        [(name, concat('is no plain decimal of at most 38 places and ', toString(digits), ' digits before the point: left empty'), toValidUTF8(substring(ifNull(toString(x), ''), 1, 80)))],
-        []
-    ) AS unread,
+    [
+        ('ContractedCost', '15'), ('ListCost', '15'), ('CommitmentDiscountQuantity', '20'),
+        ('ConsumedQuantity', '20'), ('ContractedUnitPrice', '20'), ('ListUnitPrice', '20'),
+        ('PricingCurrencyContractedUnitPrice', '20'), ('PricingCurrencyEffectiveCost', '20'),
+        ('PricingCurrencyListUnitPrice', '20'), ('PricingQuantity', '20')
+    ] AS numbers,
+    [
+        is_unread({ContractedCost:Identifier}, 15), is_unread({ListCost:Identifier}, 15),
+        is_unread({CommitmentDiscountQuantity:Identifier}, 20), is_unread({ConsumedQuantity:Identifier}, 20),
+        is_unread({ContractedUnitPrice:Identifier}, 20), is_unread({ListUnitPrice:Identifier}, 20),
+        is_unread({PricingCurrencyContractedUnitPrice:Identifier}, 20),
+        is_unread({PricingCurrencyEffectiveCost:Identifier}, 20),
+        is_unread({PricingCurrencyListUnitPrice:Identifier}, 20), is_unread({PricingQuantity:Identifier}, 20)
+    ] AS unread_verdicts,
     -- Text that was no UTF-8, told by U+FFFD and column by column: looked for only in an object that had some.
     x -> if(is_text(x), ifNull(toString(x), ''), '') AS cell_text,
     if(
@@ -112,18 +121,15 @@ WITH
             ('x_ResourceGroupName', cell_text({x_ResourceGroupName:Identifier}))
         ])
     ) AS not_utf8,
-    is_whole_month({BillingPeriodStart:Identifier}, {BillingPeriodEnd:Identifier}) AS is_filed_whole,
+    -- The end of a month may be written as its last day.
+    ifNull(
+        billing_starts <= toDateTime64(billing_month, 9, 'UTC') + toIntervalHour(12)
+        AND billing_ends BETWEEN toDateTime64(billing_month + toIntervalMonth(1), 9, 'UTC') - toIntervalHour(38)
+            AND toDateTime64(billing_month + toIntervalMonth(1), 9, 'UTC') + toIntervalHour(12),
+        false
+    ) AS is_filed_whole,
     (
-        is_unread({ContractedCost:Identifier}, 15)
-        OR is_unread({ListCost:Identifier}, 15)
-        OR is_unread({CommitmentDiscountQuantity:Identifier}, 20)
-        OR is_unread({ConsumedQuantity:Identifier}, 20)
-        OR is_unread({ContractedUnitPrice:Identifier}, 20)
-        OR is_unread({ListUnitPrice:Identifier}, 20)
-        OR is_unread({PricingCurrencyContractedUnitPrice:Identifier}, 20)
-        OR is_unread({PricingCurrencyEffectiveCost:Identifier}, 20)
-        OR is_unread({PricingCurrencyListUnitPrice:Identifier}, 20)
-        OR is_unread({PricingQuantity:Identifier}, 20)
+        arrayExists(verdict -> verdict, unread_verdicts)
         OR repair_of_tags != '' OR notEmpty(not_utf8) OR is_effective_billed OR NOT is_filed_whole
     ) AS is_repaired,
     if(
@@ -133,16 +139,21 @@ WITH
                 one -> (one.1, 'holds bytes that are no UTF-8: replaced by U+FFFD', toValidUTF8(substring(one.2, 1, 80))),
                 not_utf8
             ),
-            unread('ContractedCost', {ContractedCost:Identifier}, 15),
-            unread('ListCost', {ListCost:Identifier}, 15),
-            unread('CommitmentDiscountQuantity', {CommitmentDiscountQuantity:Identifier}, 20),
-            unread('ConsumedQuantity', {ConsumedQuantity:Identifier}, 20),
-            unread('ContractedUnitPrice', {ContractedUnitPrice:Identifier}, 20),
-            unread('ListUnitPrice', {ListUnitPrice:Identifier}, 20),
-            unread('PricingCurrencyContractedUnitPrice', {PricingCurrencyContractedUnitPrice:Identifier}, 20),
-            unread('PricingCurrencyEffectiveCost', {PricingCurrencyEffectiveCost:Identifier}, 20),
-            unread('PricingCurrencyListUnitPrice', {PricingCurrencyListUnitPrice:Identifier}, 20),
-            unread('PricingQuantity', {PricingQuantity:Identifier}, 20),
+            arrayMap(
+                one -> (
+                    one.1.1,
+                    concat('is no plain decimal of at most 38 places and ', one.1.2, ' digits before the point: left empty'),
+                    toValidUTF8(substring(ifNull(one.2, ''), 1, 80))
+                ),
+                arrayFilter(one -> one.3, arrayZip(numbers, [
+                    toString({ContractedCost:Identifier}), toString({ListCost:Identifier}),
+                    toString({CommitmentDiscountQuantity:Identifier}), toString({ConsumedQuantity:Identifier}),
+                    toString({ContractedUnitPrice:Identifier}), toString({ListUnitPrice:Identifier}),
+                    toString({PricingCurrencyContractedUnitPrice:Identifier}),
+                    toString({PricingCurrencyEffectiveCost:Identifier}),
+                    toString({PricingCurrencyListUnitPrice:Identifier}), toString({PricingQuantity:Identifier})
+                ], unread_verdicts))
+            ),
             if(repair_of_tags = '', [], [('Tags', repair_of_tags, toValidUTF8(substring(given_tags, 1, 80)))]),
             if(is_effective_billed, [('EffectiveCost', 'is empty: BilledCost stands for it, as this export means it', '')], []),
             if(
@@ -169,16 +180,16 @@ SELECT
     text({BillingAccountName:Identifier}),
     text({BillingAccountType:Identifier}),
     currency_of({BillingCurrency:Identifier}),
-    assumeNotNull(moment({BillingPeriodEnd:Identifier})),
-    assumeNotNull(moment({BillingPeriodStart:Identifier})),
+    assumeNotNull(billing_ends),
+    assumeNotNull(billing_starts),
     text({CapacityReservationId:Identifier}),
     text({CapacityReservationStatus:Identifier}),
     titled({ChargeCategory:Identifier}),
     if(titled({ChargeClass:Identifier}) = 'Correction', 'Correction', text({ChargeClass:Identifier})),
     text({ChargeDescription:Identifier}),
     text({ChargeFrequency:Identifier}),
-    assumeNotNull(moment({ChargePeriodEnd:Identifier})),
-    assumeNotNull(moment({ChargePeriodStart:Identifier})),
+    assumeNotNull(charge_ends),
+    assumeNotNull(charge_starts),
     text({CommitmentDiscountCategory:Identifier}),
     text({CommitmentDiscountId:Identifier}),
     text({CommitmentDiscountName:Identifier}),
@@ -236,4 +247,4 @@ SELECT
     {object_name:String},
     repairs
 FROM file({path:String}, {format:String}, {structure:String})
-WHERE has({periods:Array(Date)}, month({BillingPeriodStart:Identifier}))
+WHERE has({periods:Array(Date)}, billing_month)

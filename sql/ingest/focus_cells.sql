@@ -54,15 +54,6 @@
             NULL
         )
     ) AS moment,
-    -- The month a provider means begins between 14 hours before (UTC+14) and 12 hours after (UTC-12) that of UTC.
-    x -> toStartOfMonth(toDate(moment(x) + toIntervalHour(14))) AS month,
-    -- Its end may be written as its last day.
-    (start, end) -> ifNull(
-        moment(start) <= toDateTime64(month(start), 9, 'UTC') + toIntervalHour(12)
-        AND moment(end) BETWEEN toDateTime64(month(start) + toIntervalMonth(1), 9, 'UTC') - toIntervalHour(38)
-            AND toDateTime64(month(start) + toIntervalMonth(1), 9, 'UTC') + toIntervalHour(12),
-        false
-    ) AS is_whole_month,
     -- Words of a closed list: any case.
     x -> upper(trimBoth(ifNull(toString(x), ''))) AS currency_of,
     x -> concat(upper(substring(trimmed(x), 1, 1)), lower(substring(trimmed(x), 2))) AS titled,
@@ -103,6 +94,16 @@
         JSONType(tags_json(s)) = 'Array' AND arrayAll(e -> pair_key(e) != '', JSONExtractArrayRaw(tags_json(s))), '',
         'is no JSON object and no list of pairs: left empty'
     ) AS tags_repair,
+    -- What is asked for more than once is named once: the analysis of a statement takes as long as its expressions are
+    -- many, which is most of the time of a small object.
+    is_cost({BilledCost:Identifier}) AS is_billed_cost,
+    is_cost({EffectiveCost:Identifier}) AS is_effective_cost,
+    moment({BillingPeriodStart:Identifier}) AS billing_starts,
+    moment({BillingPeriodEnd:Identifier}) AS billing_ends,
+    moment({ChargePeriodStart:Identifier}) AS charge_starts,
+    moment({ChargePeriodEnd:Identifier}) AS charge_ends,
+    -- The month a provider means begins between 14 hours before (UTC+14) and 12 hours after (UTC-12) that of UTC.
+    toStartOfMonth(toDate(billing_starts + toIntervalHour(14))) AS billing_month,
     -- What decides about a row. ingest/focus_profile counts by these verdicts, ingest/focus_rejects names them.
     (
         {empty_effective_cost_is_billed:UInt8} AND is_empty({EffectiveCost:Identifier})
@@ -119,14 +120,14 @@
         'is no ISO 4217 currency', 'is no charge category of FOCUS'
     ] AS deciding_reasons,
     [
-        is_cost({BilledCost:Identifier}),
-        is_cost({EffectiveCost:Identifier}) OR (is_effective_billed AND is_cost({BilledCost:Identifier})),
-        isNotNull(moment({BillingPeriodStart:Identifier})),
-        isNotNull(moment({BillingPeriodEnd:Identifier})),
-        ifNull(moment({BillingPeriodEnd:Identifier}) > moment({BillingPeriodStart:Identifier}), true),
-        isNotNull(moment({ChargePeriodStart:Identifier})),
-        isNotNull(moment({ChargePeriodEnd:Identifier})),
-        ifNull(moment({ChargePeriodEnd:Identifier}) >= moment({ChargePeriodStart:Identifier}), true),
+        is_billed_cost,
+        is_effective_cost OR (is_effective_billed AND is_billed_cost),
+        isNotNull(billing_starts),
+        isNotNull(billing_ends),
+        ifNull(billing_ends > billing_starts, true),
+        isNotNull(charge_starts),
+        isNotNull(charge_ends),
+        ifNull(charge_ends >= charge_starts, true),
         currency_of({BillingCurrency:Identifier}) IN {currencies:Array(String)},
         titled({ChargeCategory:Identifier}) IN {charge_categories:Array(String)}
     ] AS deciding_verdicts,

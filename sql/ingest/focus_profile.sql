@@ -12,27 +12,31 @@ WITH
     x -> if(is_text(x), toDecimal256OrNull(trimmed(x), 38), CAST(x, 'Nullable(Decimal(76, 38))')) AS exact,
     x -> if(is_short(x), CAST(x, 'Nullable(Decimal(76, 18))'), CAST(trunc(exact(x), 18), 'Nullable(Decimal(76, 18))')) AS cut,
     x -> if(is_short(x), toDecimal256(0, 38), ifNull(exact(x) - trunc(exact(x), 18), 0)) AS rest,
-    x -> if(is_cost(x), ifNull(cut(x), 0), 0) AS kept,
-    x -> if(is_cost(x), rest(x), 0) AS residue,
+    (x, is_one) -> if(is_one, ifNull(cut(x), 0), 0) AS kept,
+    (x, is_one) -> if(is_one, rest(x), 0) AS residue,
+    is_cost({ListCost:Identifier}) AS is_list_cost,
+    is_cost({ContractedCost:Identifier}) AS is_contracted_cost,
+    kept({BilledCost:Identifier}, is_billed_cost) AS kept_of_billed,
+    residue({BilledCost:Identifier}, is_billed_cost) AS residue_of_billed,
     (NOT is_blank_row AND arrayAll(verdict -> verdict, deciding_verdicts)) AS is_good
 SELECT
-    month({BillingPeriodStart:Identifier}) AS period,
+    billing_month AS period,
     currency_of({BillingCurrency:Identifier}) AS currency,
     countIf(NOT is_blank_row) AS rows,
     countIf(NOT is_blank_row AND NOT is_good) AS bad_rows,
     countIf(is_blank_row) AS blank_rows,
-    toString(sumIf(kept({BilledCost:Identifier}), is_good)) AS sum_BilledCost,
-    toString(sumIf(residue({BilledCost:Identifier}), is_good)) AS residue_BilledCost,
+    toString(sumIf(kept_of_billed, is_good)) AS sum_BilledCost,
+    toString(sumIf(residue_of_billed, is_good)) AS residue_BilledCost,
     toString(
-        sumIf(kept({EffectiveCost:Identifier}), is_good) + sumIf(kept({BilledCost:Identifier}), is_good AND is_effective_billed)
+        sumIf(kept({EffectiveCost:Identifier}, is_effective_cost), is_good) + sumIf(kept_of_billed, is_good AND is_effective_billed)
     ) AS sum_EffectiveCost,
     toString(
-        sumIf(residue({EffectiveCost:Identifier}), is_good) + sumIf(residue({BilledCost:Identifier}), is_good AND is_effective_billed)
+        sumIf(residue({EffectiveCost:Identifier}, is_effective_cost), is_good) + sumIf(residue_of_billed, is_good AND is_effective_billed)
     ) AS residue_EffectiveCost,
-    toString(sumIf(kept({ListCost:Identifier}), is_good)) AS sum_ListCost,
-    toString(sumIf(residue({ListCost:Identifier}), is_good)) AS residue_ListCost,
-    toString(sumIf(kept({ContractedCost:Identifier}), is_good)) AS sum_ContractedCost,
-    toString(sumIf(residue({ContractedCost:Identifier}), is_good)) AS residue_ContractedCost
+    toString(sumIf(kept({ListCost:Identifier}, is_list_cost), is_good)) AS sum_ListCost,
+    toString(sumIf(residue({ListCost:Identifier}, is_list_cost), is_good)) AS residue_ListCost,
+    toString(sumIf(kept({ContractedCost:Identifier}, is_contracted_cost), is_good)) AS sum_ContractedCost,
+    toString(sumIf(residue({ContractedCost:Identifier}, is_contracted_cost), is_good)) AS residue_ContractedCost
 FROM file({path:String}, {format:String}, {structure:String})
 GROUP BY period, currency
 ORDER BY period, currency

@@ -14,7 +14,7 @@ WITH
     ] AS deciding_cells
 SELECT
     _row_number + 1 AS position,
-    month({BillingPeriodStart:Identifier}) AS period,
+    billing_month AS period,
     deciding_columns[first_fault] AS column,
     deciding_reasons[first_fault] AS reason,
     toValidUTF8(substring(ifNull(deciding_cells[first_fault], 'NULL'), 1, 80)) AS value
