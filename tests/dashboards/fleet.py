@@ -666,6 +666,14 @@ def _by_currency(rows: list[Row], metric: str) -> dict[str, Decimal]:
     return dict(sorted(sums.items()))
 
 
+def publish_marts(warehouse: Warehouse, fleet: Fleet) -> None:
+    """Inserts and publishes what is told of each app as a whole, and nothing else: enough to count them."""
+    batches = {table: new_batch_id() for table in _SCOPES["marts"]}
+    for table, batch in batches.items():
+        _insert(warehouse, table, fleet.tables[table], batch)
+    _publish(warehouse, "marts", WHOLE_TABLE, batches)
+
+
 def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:
     """Inserts every table and publishes each scope, as the pipeline does.
 

@@ -21,6 +21,7 @@ from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
 from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 from sql.warehouse import bindings
+from tests.conftest import Migrated
 from tests.dashboards.fleet import (
     ALL_TEAMS,
     AS_OF,
@@ -31,7 +32,7 @@ from tests.dashboards.fleet import (
     SOURCES,
     Fleet,
     month_of,
-    publish_fleet,
+    publish_marts,
     write_settings,
 )
 
@@ -188,18 +189,21 @@ def test_two_viewers_never_share_what_is_remembered(full_workspace: Path) -> Non
     assert nobody["apps"][0] == 2
 
 
-def test_a_release_is_seen_at_once_and_a_restart_survived(tmp_path: Path, fleet: Fleet) -> None:
-    first = WarehouseProcess(tmp_path)
+def test_a_release_is_seen_at_once_and_a_restart_survived(
+    tmp_path: Path, migrated: Migrated, fleet: Fleet
+) -> None:
+    root = migrated(tmp_path / "own")
+    first = WarehouseProcess(root)
     first.start()
-    assert reads_of(tmp_path, EVERYTHING).frame("fleet/counts")["apps"][0] == 0
-    with open_warehouse(tmp_path) as warehouse:
-        publish_fleet(warehouse, fleet)
-    assert reads_of(tmp_path, EVERYTHING).frame("fleet/counts")["apps"][0] == 24
+    assert reads_of(root, EVERYTHING).frame("fleet/counts")["apps"][0] == 0
+    with open_warehouse(root) as warehouse:
+        publish_marts(warehouse, fleet)
+    assert reads_of(root, EVERYTHING).frame("fleet/counts")["apps"][0] == 24
     first.stop(at_once=True)
-    second = WarehouseProcess(tmp_path)
+    second = WarehouseProcess(root)
     second.start()
     st.cache_data.clear()
-    assert reads_of(tmp_path, EVERYTHING).frame("fleet/counts")["apps"][0] == 24
+    assert reads_of(root, EVERYTHING).frame("fleet/counts")["apps"][0] == 24
     second.stop(at_once=True)
     st.cache_resource.clear()
 

@@ -176,7 +176,7 @@ SENT = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(sent=SENT, everything=st.booleans())
 def test_no_single_sender_moves_as_of_whatever_it_sends(sent: list[datetime], everything: bool) -> None:
     """Neither by files of the past, nor by fresh ones, nor live; nor by taking it all back."""
@@ -192,7 +192,7 @@ def test_no_single_sender_moves_as_of_whatever_it_sends(sent: list[datetime], ev
     assert both.moment == NOON + 25 * MINUTE
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     sent=SENT,
     tips=st.lists(st.integers(0, 90), min_size=3, max_size=9),

@@ -203,6 +203,8 @@ def test_a_nightly_job_may_come_an_hour_earlier_or_later_once_clocks_change() ->
         sent[38 * DAY :] = 0
         sent[38 * DAY + 2 * HOUR + 1 + shift :: DAY] = 50
         for at in range(37 * DAY, 41 * DAY, 3):
+            if at % DAY > 5 * HOUR and at % HOUR:
+                continue  # after the hours in which the job may come, once an hour is enough
             assert judged({"job": sent}, at).is_empty(), (shift, at)
 
 
