@@ -132,30 +132,38 @@ AT_ONCE = 5
 
 def test_a_bill_counts_once_however_it_lies_there_twice(bills: Bills) -> None:
     rows = rows_of("packings", 40)
-    later = [{**row, "SubAccountId": "later"} for row in rows]
     bills.put("together/bill.csv", as_csv(rows))
-    bills.put("later/bill.csv", as_csv(later))
-    ingest(bills, "later")
-    names: list[str] = []
-    for number, (what, packed) in enumerate(PACKINGS.items(), 1):
+    for packed in PACKINGS.values():
         name, content = packed(rows)
         bills.put(f"together/{name}", content)
-        name, content = packed(later)
-        bills.put(f"later/{name}", content)
-        names.append(name)
-        if number % AT_ONCE:
-            continue
-        outcome = ingest(bills, "later")
-        assert not outcome.held, what
-        assert billed(bills, "later") == {SEPTEMBER: total(later)}, what
-        told = " ".join(note for note in outcome.notes if "counted once" in note)
-        assert all(name in told for name in names[-AT_ONCE:]), what
     outcome = ingest(bills, "together")
     assert billed(bills, "together") == {SEPTEMBER: total(rows)}
     assert sum("counted once" in note for note in outcome.notes) == len(PACKINGS)
-    for source in ("together", "later"):
-        again = ingest(bills, source)
-        assert (states(again), again.notes) == ({SEPTEMBER: "unchanged"}, ())
+    again = ingest(bills, "together")
+    assert (states(again), again.notes) == ({SEPTEMBER: "unchanged"}, ())
+    assert waiting(bills.warehouse) == []
+
+
+IN_A_TEST = ("packed", "as Parquet of text")
+"""One copy that is told by its bytes and one that is told by its charges."""
+
+
+@pytest.mark.parametrize(
+    "packings", [IN_A_TEST, pytest.param(tuple(PACKINGS), marks=pytest.mark.slow)], ids=["two", "all"]
+)
+def test_a_copy_that_is_delivered_later_counts_once(bills: Bills, packings: tuple[str, ...]) -> None:
+    rows = rows_of("packings", 40)
+    bills.put("s/bill.csv", as_csv(rows))
+    ingest(bills, "s")
+    for what in packings:
+        name, content = PACKINGS[what](rows)
+        bills.put(f"s/{name}", content)
+        outcome = ingest(bills, "s")
+        assert not outcome.held, what
+        assert billed(bills, "s") == {SEPTEMBER: total(rows)}, what
+        assert any("counted once" in note for note in outcome.notes), what
+    again = ingest(bills, "s")
+    assert (states(again), again.notes) == ({SEPTEMBER: "unchanged"}, ())
     assert waiting(bills.warehouse) == []
 
 
@@ -186,12 +194,22 @@ def in_month(rows: list[Row], month: int) -> list[Row]:
 SHARES = (0, 1, 2, 3, 4, 5, 10, 25, 50, 90, 99, 100)
 
 
-@pytest.mark.parametrize("size", [60, pytest.param(3000, marks=pytest.mark.slow)])
-def test_shared_charges_are_held_from_a_tenth_on(bills: Bills, size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "published", "shares"),
+    [
+        (60, 301, SHARES),
+        (3000, 3001, (5, 25)),
+        pytest.param(60, 3001, SHARES, marks=pytest.mark.slow),
+        pytest.param(3000, 3001, SHARES, marks=pytest.mark.slow),
+    ],
+)
+def test_shared_charges_are_held_from_a_tenth_on(
+    bills: Bills, size: int, published: int, shares: tuple[int, ...]
+) -> None:
     """In each month another share, in percent, of a new object's charges is in the published one, which is larger."""
     old, new = {}, {}
-    for number, share in enumerate(SHARES):
-        old[number + 1] = in_month(rows_of((share, "old"), 3001), number + 1)
+    for number, share in enumerate(shares):
+        old[number + 1] = in_month(rows_of((share, "old"), published), number + 1)
         of_month = in_month(rows_of((share, "new"), size), number + 1)
         shared = size * share // 100
         new[number + 1] = shuffled([*old[number + 1][:shared], *of_month[shared:]])
@@ -200,7 +218,7 @@ def test_shared_charges_are_held_from_a_tenth_on(bills: Bills, size: int) -> Non
     bills.put("s/b.parquet", as_parquet([row for rows in new.values() for row in rows]))
     outcome = ingest(bills, "s")
     found = billed(bills, "s")
-    for number, share in enumerate(SHARES):
+    for number, share in enumerate(shares):
         month = date(2023, number + 1, 1)
         held = states(outcome)[month] == "held"
         both = [*old[number + 1], *new[number + 1]]
@@ -254,21 +272,27 @@ def test_hourly_bills_and_part_files_never_hold_each_other(bills: Bills) -> None
 def test_month_to_date_under_new_names_is_held_or_as_the_source_declares(bills: Bills) -> None:
     month = rows_of("month", 50)
     days = [month[:30], month[:40], month]
+
+    def put(source: str, day: int) -> None:
+        rows = [{**row, "SubAccountId": source} for row in days[day]]
+        bills.put(f"{source}/2024-09-{day + 7:02d}.csv", as_csv(rows))
+
     for day, rows in enumerate(days):
-        for source in ("undeclared", "replace", "add"):
-            bills.put(
-                f"{source}/2024-09-{day + 7:02d}.csv", as_csv([{**r, "SubAccountId": source} for r in rows])
-            )
-        held = states(ingest(bills, "undeclared"))
+        put("replace", day)
         replaced = ingest(bills, "replace", deliveries="replace")
-        ingest(bills, "add", deliveries="add")
-        assert held == {SEPTEMBER: "held" if day else "published"}
-        assert billed(bills, "undeclared") == {SEPTEMBER: total(days[0])}
         assert billed(bills, "replace") == {SEPTEMBER: total(rows)}
-        assert billed(bills, "add") == {SEPTEMBER: sum((total(d) for d in days[: day + 1]), Decimal(0))}
         assert any("replaces it" in note for note in replaced.notes) == bool(day)
-        again = ingest(bills, "replace", deliveries="replace")
-        assert (states(again), again.notes) == ({SEPTEMBER: "unchanged"}, ())
+    again = ingest(bills, "replace", deliveries="replace")
+    assert (states(again), again.notes) == ({SEPTEMBER: "unchanged"}, ())
+    for later in ((0,), (1, 2)):
+        for day in later:
+            put("undeclared", day)
+            put("add", day)
+        assert states(ingest(bills, "undeclared")) == {SEPTEMBER: "held" if later[0] else "published"}
+        assert billed(bills, "undeclared") == {SEPTEMBER: total(days[0])}
+        ingest(bills, "add", deliveries="add")
+        added = (total(rows) for rows in days[: later[-1] + 1])
+        assert billed(bills, "add") == {SEPTEMBER: sum(added, Decimal(0))}
     (line,) = waiting(bills.warehouse)
     assert (line.source, line.cause) == ("undeclared", "overlap")
     assert line.sums["USD/BilledCost"] == sum((total(d) for d in days), Decimal(0))
@@ -350,39 +374,44 @@ def test_a_rolling_file_is_right_and_quiet(bills: Bills) -> None:
     assert billed(bills, "s") == {SEPTEMBER: total(september), OCTOBER_1: total(october)}
 
 
-@pytest.mark.parametrize(
-    "folders",
+RUNS = (
+    [f"focus/20231101-20231130/{n}1111111-2222-3333-4444-555555555555" for n in "9ab"],
+    [f"focus/20231201-20231231/2023121{n}0102/{n}1111111-2222-3333-4444-555555555555" for n in "123"],
     [
-        [f"focus/20240901-20240930/{n}1111111-2222-3333-4444-555555555555" for n in "9ab"],
-        [
-            f"focus/20240901-20240930/2024091{n}0102/{n}1111111-2222-3333-4444-555555555555"
-            for n in "1a2".replace("a", "3")
-        ],
-        [
-            f"exp/data/BILLING_PERIOD=2024-09/2024-09-1{n}T01:02:03.456Z-{n}1111111-2222-3333-4444-555555555555"
-            for n in "012"
-        ],
+        f"exp/data/BILLING_PERIOD=2023-10/2023-10-1{n}T01:02:03.456Z-{n}1111111-2222-3333-4444-555555555555"
+        for n in "012"
     ],
 )
-def test_run_folders_are_one_delivery_each_and_the_newest_counts(bills: Bills, folders: list[str]) -> None:
-    month = rows_of("runs", 40)
-    for number, folder in enumerate(folders):
-        rows = [{**row, "EffectiveCost": str(number)} for row in month[: 20 + 10 * number]]
-        bills.put(f"s/{folder}/part_0_0001.csv", as_csv(rows[::2]))
-        bills.put(f"s/{folder}/part_1_0001.csv", as_csv(rows[1::2]))
+"""Folders of the runs of an export, by its layout."""
+
+
+@pytest.mark.parametrize("runs", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_run_folders_are_one_delivery_each_and_the_newest_counts(bills: Bills, runs: int) -> None:
+    layouts = {date(2023, month, 1): folders for month, folders in zip((11, 12, 10), RUNS, strict=True)}
+    published = {}
+    for number in range(runs):
+        for month, folders in layouts.items():
+            rows = [
+                {**row, "EffectiveCost": str(number)}
+                for row in in_month(rows_of(month, 40)[: 20 + 10 * number], month.month)
+            ]
+            bills.put(f"s/{folders[number]}/part_0_0001.csv", as_csv(rows[::2]))
+            bills.put(f"s/{folders[number]}/part_1_0001.csv", as_csv(rows[1::2]))
+            published[month] = total(rows)
         outcome = ingest(bills, "s")
-        assert states(outcome) == {SEPTEMBER: "published"}
-        assert billed(bills, "s") == {SEPTEMBER: total(rows)}
-        assert len(outcome.notes) == (2 if number else 0)
+        assert states(outcome) == dict.fromkeys(layouts, "published")
+        assert billed(bills, "s") == published
+        assert len(outcome.notes) == (2 * len(layouts) if number else 0)
     assert ingest(bills, "s").notes == ()
-    bills.put(f"s/{folders[-1]}/part_1_0001.csv", "no,bill\n")
+    for folders in layouts.values():
+        bills.put(f"s/{folders[runs - 1]}/part_1_0001.csv", "no,bill\n")
     outcome = bills.ingest(name="s", location="bills/s")
-    assert states(outcome) == {SEPTEMBER: "refused"}
-    assert billed(bills, "s") == {SEPTEMBER: total(month)}
+    assert states(outcome) == dict.fromkeys(layouts, "refused")
+    assert billed(bills, "s") == published
 
 
 def test_folders_of_subscriptions_and_of_hours_are_no_runs(bills: Bills) -> None:
-    accounts = [rows_of(n, 10) for n in range(3)]
+    accounts = [rows_of(n, 10) for n in range(2)]
     for number, rows in enumerate(accounts):
         bills.put(f"guids/{number}1111111-2222-3333-4444-555555555555/bill.csv", as_csv(rows))
         bills.put(f"accounts/12345678901{number}/bill.csv", as_csv([{**r, "RegionId": "x"} for r in rows]))
