@@ -127,9 +127,6 @@ PACKINGS = {
 }
 
 
-AT_ONCE = 5
-
-
 def test_a_bill_counts_once_however_it_lies_there_twice(bills: Bills) -> None:
     rows = rows_of("packings", 40)
     bills.put("together/bill.csv", as_csv(rows))
