@@ -87,18 +87,6 @@ def test_no_row_of_a_day_that_was_not_counted_is_written(
     assert days.rows() == [(day, 2)]
 
 
-def test_an_object_may_hold_more_days_than_an_insert_usually_may(warehouse: Warehouse, load: Load) -> None:
-    days = 150  # the engine refuses more than 100 partitions in a block of its own accord
-    request = otlp.traces(days)
-    for number, span in enumerate(request.resource_spans[0].scope_spans[0].spans):
-        span.start_time_unix_nano -= number * 86_400 * 10**9
-        span.end_time_unix_nano -= number * 86_400 * 10**9
-    outcome = load(otlp.delimited(request))
-    assert (outcome.rows, outcome.rejected) == ({"traces": days}, 0)
-    shown = "SELECT count(), uniqExact(toDate(Timestamp)) FROM otel.otel_traces_current"
-    assert warehouse.frame_of(shown).row(0) == (days, days)
-
-
 def test_rows_a_collector_inserted_directly_count(warehouse: Warehouse, load: Load) -> None:
     load(otlp.delimited(otlp.traces(3)))
     before = warehouse.frame("queries/telemetry/days")["fingerprint"].item()
