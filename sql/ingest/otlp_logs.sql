@@ -1,5 +1,6 @@
 -- purpose: OTLP logs of one object into otel.otel_logs, JSON or Protobuf alike. Attributes become text in the
 --   innermost query, before anything is unfolded: carrying their nested type on costs the planner time.
+--   Hashes are made of those texts in a query of their own: a name is analysed again wherever it stands.
 --   Equal records of one message are numbered and the number goes into their hash: a message sent again gives the same
 -- parameters: path String, format String (engine's name), structure String, encoding String (json or protobuf),
 --   batch_id UUID, first_day, last_day Date (no row of another day is written, as none is counted after),
@@ -40,27 +41,35 @@ FROM
     (
         SELECT * FROM
         (
-            SELECT
-                otlp_maps_1(resourceLogs.resource.attributes, json, hide) AS resource,
-                resourceLogs.schemaUrl AS resource_schema,
-                resourceLogs.scopeLogs.scope.name AS scope_name,
-                resourceLogs.scopeLogs.scope.version AS scope_version,
-                otlp_maps_2(resourceLogs.scopeLogs.scope.attributes, json, hide) AS scope_attributes,
-                resourceLogs.scopeLogs.schemaUrl AS scope_schema,
-                resourceLogs.scopeLogs.logRecords.timeUnixNano AS moment,
-                resourceLogs.scopeLogs.logRecords.observedTimeUnixNano AS observed,
-                resourceLogs.scopeLogs.logRecords.traceId AS trace_id,
-                resourceLogs.scopeLogs.logRecords.spanId AS span_id,
-                resourceLogs.scopeLogs.logRecords.flags AS flags,
-                resourceLogs.scopeLogs.logRecords.severityText AS severity_text,
-                resourceLogs.scopeLogs.logRecords.severityNumber AS severity_number,
-                otlp_texts_3(resourceLogs.scopeLogs.logRecords.body, json, hide) AS body,
-                otlp_maps_3(resourceLogs.scopeLogs.logRecords.attributes, json, hide) AS attributes,
-                resourceLogs.scopeLogs.logRecords.eventName AS event_name,
-                otlp_record_hashes(resource, scope_name, scope_version, scope_attributes, moment, observed, trace_id,
-                    span_id, severity_text, severity_number, body, attributes, event_name, json) AS record_hash,
-                arrayEnumerateUniqRanked(1, record_hash, 3) AS occurrence
-            FROM file({path:String}, {format:String}, {structure:String})
+            SELECT *, arrayEnumerateUniqRanked(1, record_hash, 3) AS occurrence
+            FROM
+            (
+                SELECT
+                    *,
+                    otlp_record_hashes(resource, scope_name, scope_version, scope_attributes, moment, observed, trace_id,
+                        span_id, severity_text, severity_number, body, attributes, event_name, json) AS record_hash
+                FROM
+                (
+                    SELECT
+                        otlp_maps_1(resourceLogs.resource.attributes, json, hide) AS resource,
+                        resourceLogs.schemaUrl AS resource_schema,
+                        resourceLogs.scopeLogs.scope.name AS scope_name,
+                        resourceLogs.scopeLogs.scope.version AS scope_version,
+                        otlp_maps_2(resourceLogs.scopeLogs.scope.attributes, json, hide) AS scope_attributes,
+                        resourceLogs.scopeLogs.schemaUrl AS scope_schema,
+                        resourceLogs.scopeLogs.logRecords.timeUnixNano AS moment,
+                        resourceLogs.scopeLogs.logRecords.observedTimeUnixNano AS observed,
+                        resourceLogs.scopeLogs.logRecords.traceId AS trace_id,
+                        resourceLogs.scopeLogs.logRecords.spanId AS span_id,
+                        resourceLogs.scopeLogs.logRecords.flags AS flags,
+                        resourceLogs.scopeLogs.logRecords.severityText AS severity_text,
+                        resourceLogs.scopeLogs.logRecords.severityNumber AS severity_number,
+                        otlp_texts_3(resourceLogs.scopeLogs.logRecords.body, json, hide) AS body,
+                        otlp_maps_3(resourceLogs.scopeLogs.logRecords.attributes, json, hide) AS attributes,
+                        resourceLogs.scopeLogs.logRecords.eventName AS event_name
+                    FROM file({path:String}, {format:String}, {structure:String})
+                )
+            )
         )
         ARRAY JOIN
             resource, resource_schema, scope_name, scope_version, scope_attributes, scope_schema, moment,

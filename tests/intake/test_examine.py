@@ -96,11 +96,14 @@ def loaded(
     )
 
 
+@pytest.mark.parametrize("count", [15, pytest.param(80, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("signal", RICH)
-def test_an_answer_and_the_load_agree(warehouse: Warehouse, tmp_path: Path, signal: Signal) -> None:
+def test_an_answer_and_the_load_agree(
+    warehouse: Warehouse, tmp_path: Path, signal: Signal, count: int
+) -> None:
     """Many requests with odd records in both encodings: as many are said not to be kept as are then set aside."""
     numbers = random.Random(f"agree {signal}")
-    requests = [with_odd_records(numbers, signal) for _ in range(40)]
+    requests = [with_odd_records(numbers, signal) for _ in range(count)]
     for encoding, encode in ((PROTOBUF, lambda one: one.SerializeToString()), (JSON, otlp.as_json)):
         answers = [examined(encode(one), signal, encoding, RECEIVED) for one in requests]
         assert any(one.rejected for one in answers) and not all(one.rejected for one in answers)
@@ -111,16 +114,17 @@ def test_an_answer_and_the_load_agree(warehouse: Warehouse, tmp_path: Path, sign
         assert outcome.rows[signal] == len(requests) * len(records_of(RICH[signal]())) - outcome.rejected
 
 
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("signal", RICH)
 def test_damage_is_said_and_costs_no_innocent_request(
-    warehouse: Warehouse, tmp_path: Path, signal: Signal
+    warehouse: Warehouse, tmp_path: Path, signal: Signal, count: int
 ) -> None:
     """A byte changed anywhere: the request is refused, or what of it is kept is what was promised."""
     numbers = random.Random(f"damage {signal}")
     streams: dict[bool, list[bytes]] = {False: [], True: []}
     promised = Counter[str]()
     innocent = RICH[signal]().SerializeToString()
-    for _ in range(150):
+    for _ in range(count):
         damaged = bytearray(innocent)
         for _ in range(numbers.choice((1, 2))):
             damaged[numbers.randrange(len(damaged))] = numbers.randrange(256)

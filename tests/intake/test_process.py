@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from sql.local_warehouse.process import open_warehouse
-from tests.conftest import free_ports
+from tests.conftest import Migrated, free_ports
 from tests.intake.conftest import eventually, patience
 from tests.intake.otlp import METHODS, export, span_ids, spans
 
@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(tmp_path: Path, migrated: Migrated) -> Path:
+    migrated(tmp_path)
     (tmp_path / "catalog").mkdir()
     (tmp_path / "teams.yaml").write_text("teams: []\n")
     grpc_port, http_port, warehouse_port = free_ports(3)
@@ -79,13 +80,16 @@ def started(workspace: Path) -> Iterator[list[Process]]:
             one.kill()
 
 
-def test_killed_under_load_it_loses_and_doubles_nothing(workspace: Path, started: list[Process]) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
+def test_killed_under_load_it_loses_and_doubles_nothing(
+    workspace: Path, started: list[Process], kills: int
+) -> None:
     acknowledged: set[tuple[str, str]] = set()
     attempted: set[tuple[str, str]] = set()
     seeds = iter(range(1000, 1_000_000))
     moments = random.Random(7)
     with open_warehouse(workspace) as warehouse:
-        for _ in range(4):
+        for _ in range(kills):
             process = Process(workspace)
             started.append(process)
             lock, stop = threading.Lock(), threading.Event()
@@ -109,7 +113,7 @@ def test_killed_under_load_it_loses_and_doubles_nothing(workspace: Path, started
             senders = [threading.Thread(target=send) for _ in range(3)]
             for sender in senders:
                 sender.start()
-            time.sleep(moments.uniform(0.3, 1.5))
+            time.sleep(moments.uniform(0.3, 1.0))
             process.kill()
             stop.set()
             for sender in senders:
@@ -120,7 +124,7 @@ def test_killed_under_load_it_loses_and_doubles_nothing(workspace: Path, started
         eventually(lambda: not list(folder.iterdir()), 60)
         found = warehouse.frame_of("SELECT TraceId, SpanId FROM otel.otel_traces_current")
         rows = list(found.iter_rows())
-        assert len(acknowledged) > 1000
+        assert len(acknowledged) > 200 * kills
         assert acknowledged <= set(rows) <= attempted
         assert len(rows) == len(set(rows))
         assert last.terminate() == 0

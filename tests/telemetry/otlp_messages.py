@@ -195,6 +195,16 @@ def rich_metrics() -> ExportMetricsServiceRequest:
     return request
 
 
+def metrics_of(*kinds: str) -> ExportMetricsServiceRequest:
+    """``rich_metrics`` with the metrics of these kinds alone: only their tables are written."""
+    request = rich_metrics()
+    metrics = request.resource_metrics[0].scope_metrics[0].metrics
+    for place in reversed(range(len(metrics))):
+        if metrics[place].WhichOneof("data") not in kinds:
+            del metrics[place]
+    return request
+
+
 def varint(value: int) -> bytes:
     out = bytearray()
     while value >= 128:

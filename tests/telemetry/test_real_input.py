@@ -21,6 +21,7 @@ from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 
+Spans = list[tuple[str, dict[str, Any]]]
 KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 TABLE_OF_KIND = {
     "gauge": "otel_metrics_gauge",
@@ -62,6 +63,12 @@ def service(resource: dict[str, Any]) -> str:
     return next((one["value"]["stringValue"] for one in attributes if one["key"] == "service.name"), "")
 
 
+@pytest.fixture(scope="module")
+def nezha(shared_data: Path) -> Spans:
+    """Service and span of each of Nezha's spans, decoded once."""
+    return list(spans(shared_data / "otlp" / "nezha"))
+
+
 def spans(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for message in messages(folder):
         for resource in message.get("resourceSpans", []):
@@ -94,11 +101,9 @@ def counter(warehouse: Warehouse, text: str) -> Counter[Any]:
     return Counter({row[:-1] if len(row) > 2 else row[0]: row[-1] for row in warehouse.frame_of(text).rows()})
 
 
-def test_nezha_is_delivered_whole_and_each_span_counts_once(loaded: Any, shared_data: Path) -> None:
+def test_nezha_is_delivered_whole_and_each_span_counts_once(loaded: Any, nezha: Spans) -> None:
     warehouse, _, _ = loaded
-    delivered = [
-        (name, span["traceId"], span["spanId"]) for name, span in spans(shared_data / "otlp" / "nezha")
-    ]
+    delivered = [(name, span["traceId"], span["spanId"]) for name, span in nezha]
     assert len(delivered) == 110_649
     distinct = set(delivered)
     assert len({ids[1:] for ids in distinct}) == len(distinct) == 109_943
@@ -115,10 +120,10 @@ def test_nezha_is_delivered_whole_and_each_span_counts_once(loaded: Any, shared_
     ) == Counter(name for name, _, _ in distinct)
 
 
-def test_nezha_counts_per_service_and_hour(loaded: Any, shared_data: Path) -> None:
+def test_nezha_counts_per_service_and_hour(loaded: Any, nezha: Spans) -> None:
     warehouse, _, _ = loaded
     expected: dict[tuple[str, datetime], set[tuple[str, str]]] = {}
-    for name, span in spans(shared_data / "otlp" / "nezha"):
+    for name, span in nezha:
         hour = datetime.fromtimestamp(int(span["startTimeUnixNano"]) // 3_600_000_000_000 * 3600, UTC)
         expected.setdefault((name, hour), set()).add((span["traceId"], span["spanId"]))
     counted = {
@@ -129,11 +134,11 @@ def test_nezha_counts_per_service_and_hour(loaded: Any, shared_data: Path) -> No
     assert counted == {key: len(ids) for key, ids in expected.items()}
 
 
-def test_nezha_front_end_percentile_and_slices(loaded: Any, shared_data: Path) -> None:
+def test_nezha_front_end_percentile_and_slices(loaded: Any, nezha: Spans) -> None:
     warehouse, _, _ = loaded
     roots = {
         (span["traceId"], span["spanId"]): (int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"]))
-        for name, span in spans(shared_data / "otlp" / "nezha")
+        for name, span in nezha
         if name == "frontend" and span["kind"] == 2
     }
     durations = sorted(end - start for start, end in roots.values())

@@ -60,7 +60,7 @@ def mixed(objects: int) -> dict[str, bytes]:
 def test_groups_that_fill_at_different_times_give_every_object_once(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    objects = mixed(30)
+    objects = mixed(15)
     objects["100-copy.jsonl"] = objects["000.jsonl"]
     objects["004-empty.jsonl"] = b""
     late = otlp.traces(1, first=500, start_time_unix_nano=1, end_time_unix_nano=2)
@@ -68,16 +68,16 @@ def test_groups_that_fill_at_different_times_give_every_object_once(
     objects["005-other.txt"] = b"not telemetry at all"
     written(tmp_path, objects)
     outcome = scan(warehouse, tmp_path)
-    assert (outcome.loaded, outcome.already, outcome.records) == (31, 1, {"traces": 32})
-    assert spans(warehouse) == 32
+    assert (outcome.loaded, outcome.already, outcome.records) == (16, 1, {"traces": 17})
+    assert spans(warehouse) == 17
     assert [one.object_name for one in outcome.refusals] == ["004-empty.jsonl", "005-other.txt"]
     assert [one.object_name for one in outcome.set_aside] == ["007-faulty.jsonl"]
     lines = "SELECT count() FROM raw_deliveries"
     before = warehouse.frame_of(lines).item()
     again = scan(warehouse, tmp_path)
-    assert (again.loaded, again.already, len(again.refusals)) == (0, 32, 2)
+    assert (again.loaded, again.already, len(again.refusals)) == (0, 17, 2)
     assert warehouse.frame_of(lines).item() == before, "what is listed as it was is not fetched"
-    assert spans(warehouse) == 32
+    assert spans(warehouse) == 17
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -108,7 +108,7 @@ def test_what_is_loaded_makes_room_for_what_comes(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source may be larger than the disk of this machine: of each shape a group waits, one is loaded, one is full."""
-    written(tmp_path, {name: content for name, content in mixed(60).items() if name.endswith("binpb")})
+    written(tmp_path, {name: content for name, content in mixed(36).items() if name.endswith("binpb")})
     load_group, most = source_module.load_group, 0
 
     def watched(together: Warehouse, folder: Path, *given: Any) -> Any:
@@ -117,7 +117,7 @@ def test_what_is_loaded_makes_room_for_what_comes(
         return load_group(together, folder, *given)
 
     monkeypatch.setattr(source_module, "load_group", watched)
-    assert scan(warehouse, tmp_path).loaded == 40
+    assert scan(warehouse, tmp_path).loaded == 24
     assert 4 <= most <= 8
 
 

@@ -352,7 +352,8 @@ def test_enums_of_metrics_and_logs_are_the_protocols_or_counted(
     warehouse: Warehouse, load: Load, encode: Callable[..., bytes]
 ) -> None:
     """Numbers the protocol does not have are unset and counted, in both encodings; the others are as sent."""
-    spans, logs, metrics = otlp.traces(3), otlp.rich_logs(), otlp.rich_metrics()
+    spans, logs = otlp.traces(3), otlp.rich_logs()
+    metrics = otlp.metrics_of("sum", "histogram", "exponential_histogram")
     for span, (kind, code) in zip(
         spans.resource_spans[0].scope_spans[0].spans, ((6, 2), (3, 3), (5, 1)), strict=True
     ):
@@ -361,9 +362,9 @@ def test_enums_of_metrics_and_logs_are_the_protocols_or_counted(
     for record, severity in zip(records, (24, 25, 300), strict=True):
         record.severity_number = severity
     kinds = metrics.resource_metrics[0].scope_metrics[0].metrics
-    kinds[1].sum.aggregation_temporality = 3
-    kinds[2].histogram.aggregation_temporality = 1
-    kinds[3].exponential_histogram.aggregation_temporality = -1
+    kinds[0].sum.aggregation_temporality = 3
+    kinds[1].histogram.aggregation_temporality = 1
+    kinds[2].exponential_histogram.aggregation_temporality = -1
     found = [load(encode(one)) for one in (spans, logs, metrics)]
     assert [(one.rejected, one.repaired) for one in found] == [(0, 2), (0, 2), (0, 2)]
     stored = [
