@@ -32,14 +32,13 @@
             ifNull(x > toDecimal128(concat('-1', repeat('0', digits)), 0) AND x < toDecimal128(concat('1', repeat('0', digits)), 0), false)
         )
     ) AS is_amount,
-    (x, digits) -> if(
-        is_amount(x, digits),
+    (x, is_one) -> if(
+        is_one,
         if(is_text(x), toDecimal128OrNull(trimmed(x), 18), CAST(x, 'Nullable(Decimal(38, 18))')),
         NULL
     ) AS amount,
     x -> is_amount(x, 15) AS is_cost,
-    x -> amount(x, 15) AS cost,
-    x -> amount(x, 20) AS quantity,
+    x -> is_amount(x, 20) AS is_quantity,
     -- Times: with their own offset, or UTC; from 2000 to 2099, as an empty or default one must not pass for a time.
     x -> match(
         x,
@@ -76,28 +75,31 @@
         arrayFilter((key, place) -> indexOf(keys, key) = place, keys, arrayEnumerate(keys)),
         arrayFilter((value, key, place) -> indexOf(keys, key) = place, values, keys, arrayEnumerate(keys))
     ) AS map_of_first,
-    s -> if(
-        JSONType(s) = 'Object',
-        JSONExtract(s, 'Map(String, String)'),
-        map_of_first(arrayMap(e -> pair_key(e), pairs(s)), arrayMap(e -> pair_value(e), pairs(s)))
+    (json, pairs_of_json) -> if(
+        JSONType(json) = 'Object',
+        JSONExtract(json, 'Map(String, String)'),
+        map_of_first(arrayMap(e -> pair_key(e), pairs_of_json), arrayMap(e -> pair_value(e), pairs_of_json))
     ) AS other_tags,
-    -- Why tags are not stored as they were delivered, or nothing; `found` is the map they gave as they stood.
+    -- Why tags are not stored as they were delivered, or nothing; `found` is the map they gave as they stood,
+    -- `json` what else they were read as.
     s -> (
         (position(s, '{', 2) > 0 OR position(s, '[') > 0)
         AND arrayExists(one -> match(one.2, '^[{\\[]'), JSONExtractKeysAndValuesRaw(s))
     ) AS is_nested,
-    (s, found) -> multiIf(
+    (s, found, json) -> multiIf(
         NOT has_tags(s), '',
         notEmpty(found), if(is_nested(s), 'holds a nested value: kept as JSON text', ''),
         is_python(s), 'is a Python dictionary: read as one',
-        JSONType(tags_json(s)) = 'Object', if(is_nested(tags_json(s)), 'holds a nested value: kept as JSON text', ''),
-        JSONType(tags_json(s)) = 'Array' AND arrayAll(e -> pair_key(e) != '', JSONExtractArrayRaw(tags_json(s))), '',
+        JSONType(json) = 'Object', if(is_nested(json), 'holds a nested value: kept as JSON text', ''),
+        JSONType(json) = 'Array' AND arrayAll(e -> pair_key(e) != '', JSONExtractArrayRaw(json)), '',
         'is no JSON object and no list of pairs: left empty'
     ) AS tags_repair,
     -- What is asked for more than once is named once: the analysis of a statement takes as long as its expressions are
     -- many, which is most of the time of a small object.
     is_cost({BilledCost:Identifier}) AS is_billed_cost,
     is_cost({EffectiveCost:Identifier}) AS is_effective_cost,
+    is_cost({ListCost:Identifier}) AS is_list_cost,
+    is_cost({ContractedCost:Identifier}) AS is_contracted_cost,
     moment({BillingPeriodStart:Identifier}) AS billing_starts,
     moment({BillingPeriodEnd:Identifier}) AS billing_ends,
     moment({ChargePeriodStart:Identifier}) AS charge_starts,

@@ -14,8 +14,6 @@ WITH
     x -> if(is_short(x), toDecimal256(0, 38), ifNull(exact(x) - trunc(exact(x), 18), 0)) AS rest,
     (x, is_one) -> if(is_one, ifNull(cut(x), 0), 0) AS kept,
     (x, is_one) -> if(is_one, rest(x), 0) AS residue,
-    is_cost({ListCost:Identifier}) AS is_list_cost,
-    is_cost({ContractedCost:Identifier}) AS is_contracted_cost,
     kept({BilledCost:Identifier}, is_billed_cost) AS kept_of_billed,
     residue({BilledCost:Identifier}, is_billed_cost) AS residue_of_billed,
     (NOT is_blank_row AND arrayAll(verdict -> verdict, deciding_verdicts)) AS is_good

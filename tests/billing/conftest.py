@@ -28,21 +28,29 @@ def _engine(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Ite
         yield warehouse
 
 
+EMPTIED = (
+    "raw_focus_costs",
+    "raw_deliveries",
+    "raw_rejects",
+    "raw_object_charges",
+    "raw_object_overlaps",
+    "raw_held_deliveries",
+    "raw_repairs",
+    "period_head",
+    "core_identities",
+    "core_app_costs_daily",
+)
+
+
 @pytest.fixture
 def warehouse(_engine: Warehouse) -> Warehouse:
     """The engine, empty."""
-    for table in (
-        "raw_focus_costs",
-        "raw_deliveries",
-        "raw_rejects",
-        "raw_object_charges",
-        "raw_object_overlaps",
-        "raw_held_deliveries",
-        "raw_repairs",
-        "period_head",
-        "core_identities",
-        "core_app_costs_daily",
-    ):
+    filled = _engine.frame_of(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND has({names:Array(String)}, name)"
+        " AND total_rows > 0",
+        names=EMPTIED,
+    )
+    for table in filled["name"]:
         _engine.execute_text(f"TRUNCATE TABLE {table}")
     return _engine
 

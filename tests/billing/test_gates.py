@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
@@ -48,21 +48,24 @@ ATTRIBUTED = {
 
 
 @contextmanager
-def damaged(bills: Bills, monkeypatch: pytest.MonkeyPatch, table: str, text: str) -> Iterator[None]:
-    """Every batch written into ``table`` is damaged between its insert and whatever comes next."""
+def damaged(
+    bills: Bills, monkeypatch: pytest.MonkeyPatch, table: str, texts: Mapping[date, str]
+) -> Iterator[None]:
+    """Every batch written into ``table`` is damaged between its insert and whatever comes next, each month by its text."""
     execute = bills.warehouse.execute
 
     def then_damaged(name: str, /, *args: Any, **parameters: Any) -> None:
         execute(name, *args, **parameters)
-        if f"INSERT INTO {table}" in statement(name):
-            batch_column = "x_BatchId" if table == "raw_focus_costs" else "batch_id"
-            batch = f"{batch_column} = '{parameters['batch_id']}'"
-            which = {
-                "raw_focus_costs": ("SkuId = '1'", "SkuId = 'free'"),
-                "core_app_costs_daily": ("app_id = 'a'", ""),
-            }[table]
+        if f"INSERT INTO {table}" not in statement(name):
+            return
+        batch_column, month_column, which, free = {
+            "raw_focus_costs": ("x_BatchId", "x_BillingPeriod", "SkuId = '1'", "SkuId = 'free'"),
+            "core_app_costs_daily": ("batch_id", "billing_period", "app_id = 'a'", "app_id = 'c'"),
+        }[table]
+        for month, text in texts.items():
+            batch = f"{batch_column} = '{parameters['batch_id']}' AND {month_column} = '{month}'"
             bills.warehouse.execute_text(
-                text.format(batch=batch, where=f"{batch} AND {which[0]}", free=f"{batch} AND {which[1]}"),
+                text.format(batch=batch, where=f"{batch} AND {which}", free=f"{batch} AND {free}"),
                 settings=SYNCHRONOUSLY,
             )
 
@@ -71,34 +74,57 @@ def damaged(bills: Bills, monkeypatch: pytest.MonkeyPatch, table: str, text: str
         yield
 
 
-def rows(cost: str) -> list[dict[str, str]]:
+def rows(cost: str, **month: str) -> list[dict[str, str]]:
     free = dict.fromkeys(("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"), "0")
     return [
-        {"SkuId": "1", "BilledCost": cost, "EffectiveCost": "7.5"},
-        {"SkuId": "2", "BilledCost": "100", "EffectiveCost": "90", "Tags": '{"app_id": "b"}'},
-        {"SkuId": "free", **free, "Tags": '{"app_id": "c"}'},
+        {"SkuId": "1", "BilledCost": cost, "EffectiveCost": "7.5", **month},
+        {"SkuId": "2", "BilledCost": "100", "EffectiveCost": "90", "Tags": '{"app_id": "b"}', **month},
+        {"SkuId": "free", **free, "Tags": '{"app_id": "c"}', **month},
+    ]
+
+
+def of_months(cost: str, months: Iterable[date]) -> list[dict[str, str]]:
+    """The same rows in each month."""
+    return [
+        row
+        for month in months
+        for row in rows(
+            cost,
+            BillingPeriodStart=f"{month}",
+            BillingPeriodEnd=f"{month.replace(month=month.month + 1)}",
+            ChargePeriodStart=f"{month.replace(day=2)}",
+            ChargePeriodEnd=f"{month.replace(day=3)}",
+        )
     ]
 
 
 def test_a_batch_damaged_before_it_is_published_is_refused(
     bills: Bills, focus_csv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bills.put("a.csv", focus_csv(*rows("3")))
+    """Each month of a bill is damaged in another way, and one is not."""
+    damage = {date(2024, month, 1): one for month, one in enumerate(LOADED.items(), start=1)}
+    sound = date(2024, len(damage) + 1, 1)
+    months = [*damage, sound]
+    bills.put("a.csv", focus_csv(*of_months("3", months)))
     bills.ingest()
-    before = head(bills.warehouse, "billing/bill", SEPTEMBER)
-    assert bills.published() == {SEPTEMBER: Decimal(103)}
-    for number, (name, text) in enumerate(LOADED.items(), start=1):
-        bills.put("a.csv", focus_csv(*rows(f"3.{number:02d}")))
-        with damaged(bills, monkeypatch, "raw_focus_costs", text):
-            outcome = bills.ingest()
-        assert [one.state for one in outcome.periods] == ["refused"], name
-        assert "nothing was published" in outcome.periods[0].reason, name
-        assert outcome.refusals, name
-        assert bills.published() == {SEPTEMBER: Decimal(103)}, name
-        assert head(bills.warehouse, "billing/bill", SEPTEMBER) == before, name
-    bills.put("a.csv", focus_csv(*rows("4")))
-    assert [one.state for one in bills.ingest().periods] == ["published"]
-    assert bills.published() == {SEPTEMBER: Decimal(104)}
+    before = {month: head(bills.warehouse, "billing/bill", month) for month in months}
+    assert bills.published() == dict.fromkeys(months, Decimal(103))
+    bills.put("a.csv", focus_csv(*of_months("3.5", months)))
+    with damaged(bills, monkeypatch, "raw_focus_costs", {month: text for month, (_, text) in damage.items()}):
+        outcome = bills.ingest()
+    found = {one.period: one for one in outcome.periods}
+    published = bills.published()
+    for month, (name, _) in damage.items():
+        assert found[month].state == "refused", name
+        assert "nothing was published" in found[month].reason, name
+        assert any(f"{month:%Y-%m}" in one.sentence for one in outcome.refusals), name
+        assert published[month] == Decimal(103), name
+        assert head(bills.warehouse, "billing/bill", month) == before[month], name
+    assert found[sound].state == "published"
+    assert published[sound] == Decimal("103.5")
+    bills.put("a.csv", focus_csv(*of_months("4", months)))
+    assert {one.state for one in bills.ingest().periods} == {"published"}
+    assert bills.published() == dict.fromkeys(months, Decimal(104))
 
 
 def test_attribution_that_loses_or_changes_cost_publishes_nothing(
@@ -124,7 +150,7 @@ def test_attribution_that_loses_or_changes_cost_publishes_nothing(
     bills.ingest()
     for name, text in ATTRIBUTED.items():
         with (
-            damaged(bills, monkeypatch, "core_app_costs_daily", text),
+            damaged(bills, monkeypatch, "core_app_costs_daily", {SEPTEMBER: text}),
             pytest.raises(ControlTotalError, match="the old figures stay"),
         ):
             compute_costs(bills.warehouse, bills.settings)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +19,7 @@ from pipelines.ingest.billing import ingest_source
 from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from tests.billing.conftest import OCTOBER
-
-ROWS = 40_000
+from tests.conftest import Migrated
 
 _INGEST = """
 import sys
@@ -44,20 +44,53 @@ def _sums(warehouse: Warehouse) -> dict[date, Decimal]:
     return dict(frame.rows())
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_sigkill_at_random_moments_never_shows_a_mix(tmp_path: Path, focus_csv, kills: int) -> None:
+Moment = Callable[[Warehouse], None]
+
+
+def _until(warehouse: Warehouse, condition: str) -> None:
+    """Waits until the statement finds something, or the ingest must have ended."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not warehouse.frame_of(condition).item():
+        time.sleep(0.01)
+
+
+def _when_rows_are_written(warehouse: Warehouse) -> None:
+    _until(warehouse, "SELECT count() FROM raw_focus_costs WHERE BilledCost IN (1, 2)")
+
+
+def _when_a_month_is_published(warehouse: Warehouse) -> None:
+    _until(warehouse, "SELECT count() FROM raw_focus_costs_published WHERE BilledCost IN (1, 2)")
+
+
+def _after(seconds: float) -> Moment:
+    return lambda warehouse: time.sleep(seconds)
+
+
+AT_RANDOM = [_after(random.Random(7 + number).uniform(0, 1.5)) for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "moments"),
+    [
+        (5_000, [_when_rows_are_written, _when_a_month_is_published]),
+        pytest.param(40_000, AT_RANDOM, marks=pytest.mark.slow),
+    ],
+    ids=["at its steps", "at random"],
+)
+def test_sigkill_at_any_moment_never_shows_a_mix(
+    tmp_path: Path, migrated: Migrated, focus_csv, rows: int, moments: list[Moment]
+) -> None:
     # Neither is so much smaller or larger than the other that a person would be asked.
-    old = {date(2024, 9, 1): Decimal("1.5") * ROWS, date(2024, 10, 1): Decimal(3) * ROWS}
-    new = {date(2024, 9, 1): Decimal(ROWS), date(2024, 10, 1): Decimal(2 * ROWS)}
-    bill = tmp_path / "bills" / "bill.csv"
+    old = {date(2024, 9, 1): Decimal("1.5") * rows, date(2024, 10, 1): Decimal(3) * rows}
+    new = {date(2024, 9, 1): Decimal(rows), date(2024, 10, 1): Decimal(2 * rows)}
+    bill = migrated(tmp_path) / "bills" / "bill.csv"
     bill.parent.mkdir()
     settings = Settings(root=tmp_path, catalog=tmp_path, teams=tmp_path)
     source = BillingSource("bill", "focus", "bills")
-    dice = random.Random(7)
-    before = focus_csv(*[{"BilledCost": "1.5"}] * ROWS, *[{"BilledCost": "3", **OCTOBER}] * ROWS)
-    after = focus_csv(*[{"BilledCost": "1"}] * ROWS, *[{"BilledCost": "2", **OCTOBER}] * ROWS)
+    before = focus_csv(*[{"BilledCost": "1.5"}] * rows, *[{"BilledCost": "3", **OCTOBER}] * rows)
+    after = focus_csv(*[{"BilledCost": "1"}] * rows, *[{"BilledCost": "2", **OCTOBER}] * rows)
     with open_warehouse(tmp_path) as warehouse:
-        for _ in range(kills):
+        for reached in moments:
             bill.write_text(before)
             ingest_source(warehouse, settings, source)
             assert _sums(warehouse) == old
@@ -66,7 +99,7 @@ def test_sigkill_at_random_moments_never_shows_a_mix(tmp_path: Path, focus_csv, 
             process = subprocess.Popen([sys.executable, "-c", _INGEST, str(tmp_path)], stdout=subprocess.PIPE)
             assert process.stdout
             process.stdout.readline()
-            time.sleep(dice.uniform(0, 1.5))
+            reached(warehouse)
             process.send_signal(signal.SIGKILL)
             process.wait()
             process.stdout.close()

@@ -344,7 +344,7 @@ class _Run:
             elif not _twins(one, measured):
                 proved.append(one)
         with lease(self.settings.root, PUBLISHING, PUBLISHING_SECONDS):
-            found = self._overlaps(proved, batches)
+            found = self._overlaps(proved, batches, state)
             for one in proved:
                 shared = [each for each in found if each.period == one.period]
                 self._publish_or_hold(one, batches[one.period], measured, shared, state)
@@ -543,12 +543,11 @@ class _Run:
         self.ledger.remember_charges(self.rules, fresh)
         return found
 
-    def _overlaps(self, plans: list[MonthPlan], batches: Mapping[date, UUID]) -> list[Shared]:
+    def _overlaps(self, plans: list[MonthPlan], batches: Mapping[date, UUID], state: _State) -> list[Shared]:
         """Objects that share more charges than chance explains, of which at least one is new.
 
         Objects of one manifest or run folder are one delivery, and never looked up in each other.
         """
-        published = self.ledger.published_objects()
         others = {
             one.period
             for one in heads(self.warehouse, "billing/")
@@ -557,7 +556,8 @@ class _Run:
         parts = []
         groups: dict[tuple[date, str], str] = {}
         for one in plans:
-            old = set(published.get(one.period, {}).values())
+            before = state.published.get(one.period)
+            old = set(before.objects.values()) if before else set()
             filled = [each for each in one.candidates if one.period in each.profile.months]
             if len(filled) < 2 and one.period not in others:
                 continue
