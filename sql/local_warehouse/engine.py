@@ -19,6 +19,14 @@ _DEFAULT_DATABASE = "b1f0c2ae-5a0e-4d9b-9c53-6d1f8f0a7a01"
 _CODE = re.compile(r"Code:\s*(\d+)")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
 
+_SETTINGS = {
+    "async_insert": "0",  # what is acknowledged is written
+    # Looks for comparisons that follow from others (a < b and b < 5). None of our statements has such a chain, and the
+    # search hashes their trees over and over: half the analysis of an INSERT of telemetry, whatever it reads.
+    "optimize_and_compare_chain": "0",
+}
+"""Of every connection, unless it asks for something else."""
+
 _CONFIG = """<clickhouse>
   <max_server_memory_usage_to_ram_ratio>{ratio}</max_server_memory_usage_to_ram_ratio>
   <query_log>
@@ -97,7 +105,7 @@ class Engine:
         connection = chdb.connect(self._address)
         try:
             with told():
-                wanted = {"async_insert": "0", **self.limits.settings(role), **settings}
+                wanted = {**_SETTINGS, **self.limits.settings(role), **settings}
                 connection.query(set_statement(wanted))
                 if database:
                     connection.query("USE `" + database.replace("\\", "\\\\").replace("`", "\\`") + "`")
