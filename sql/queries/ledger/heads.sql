@@ -2,18 +2,18 @@
 -- parameters: scope_prefix String
 -- columns: scope, period, seq, batches Map(String, String), rows, sums Map(String, String), residues Map(String, String), sha256, version, state, published_at
 SELECT
-    toString(scope) AS scope,
-    period,
-    max(head.seq) AS seq,
-    mapApply((k, v) -> (k, toString(v)), argMax(head.batches, head.seq)) AS batches,
-    argMax(head.rows, head.seq) AS rows,
-    mapApply((k, v) -> (k, toString(v)), argMax(head.sums, head.seq)) AS sums,
-    mapApply((k, v) -> (k, toString(v)), argMax(head.residues, head.seq)) AS residues,
-    argMax(head.sha256, head.seq) AS sha256,
-    argMax(head.version, head.seq) AS version,
-    toString(argMax(head.state, head.seq)) AS state,
-    argMax(head.published_at, head.seq) AS published_at
+    toString(head.scope) AS scope,
+    head.period AS period,
+    head.seq AS seq,
+    CAST(head.batches, 'Map(String, String)') AS batches,
+    head.rows AS rows,
+    CAST(head.sums, 'Map(String, String)') AS sums,
+    CAST(head.residues, 'Map(String, String)') AS residues,
+    head.sha256 AS sha256,
+    head.version AS version,
+    toString(head.state) AS state,
+    head.published_at AS published_at
 FROM period_head AS head
 WHERE startsWith(head.scope, {scope_prefix:String})
-GROUP BY scope, period
-ORDER BY scope, period
+ORDER BY head.scope, head.period, head.seq DESC
+LIMIT 1 BY head.scope, head.period
