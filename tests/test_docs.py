@@ -63,6 +63,24 @@ def test_every_step_is_in_the_table() -> None:
         assert f"`{step}`" in _document("commands")
 
 
+def test_each_default_is_the_one_that_is_told() -> None:
+    kinds: dict[str, object] = {
+        "identity": IdentityKeys(),
+        "viewer": Viewer(),
+        "ports": Ports(),
+        "intake": IntakeSettings(),
+    }
+    told = re.findall(r"^\| `(\w+)\.(\w+)` \| `([^`]*)` \|", _document("workspace"), re.MULTILINE)
+    compared = []
+    for kind, key, default in told:
+        if kind in kinds:
+            found = getattr(kinds[kind], key)
+            words = f"[{', '.join(map(str, found))}]" if isinstance(found, (tuple, list, frozenset)) else str(found)
+            assert words == default, f"{kind}.{key}"
+            compared.append(kind)
+    assert set(compared) == set(kinds)
+
+
 def test_every_key_of_the_settings_is_in_the_table() -> None:
     section = _document("workspace")
     keys = {"warehouse", "catalog", "teams", "redact", "sources.billing", "sources.telemetry"}

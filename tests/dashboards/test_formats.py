@@ -55,6 +55,26 @@ def test_changes_have_a_sign(now: str, before: str, text: str) -> None:
     assert formats.change(Decimal(now), Decimal(before)) == text
 
 
+def test_counts_have_separators_and_what_is_not_known_is_no_zero() -> None:
+    assert formats.count(1_234_567) == "1,234,567"
+    assert formats.count(0) == "0"
+    assert formats.count(None) == formats.NOTHING
+
+
+def test_a_share_of_nothing_is_nothing() -> None:
+    assert formats.share(Decimal(1), Decimal(3)) == "33.3%"
+    assert formats.share(Decimal(0), Decimal(3)) == "0.0%"
+    assert formats.share(Decimal(1), Decimal(0)) == formats.NOTHING
+
+
+def test_a_change_in_percent_is_signed_and_of_nothing_none() -> None:
+    assert formats.change_percent(Decimal(90), Decimal(120)) == -25.0
+    assert formats.change_percent(Decimal(1), Decimal(-2)) == 150.0
+    assert formats.change_percent(None, Decimal(2)) == -100.0
+    assert formats.change_percent(Decimal(1), Decimal(0)) is None
+    assert formats.change_percent(Decimal(1), None) is None
+
+
 def test_times_say_utc() -> None:
     assert formats.moment(datetime(2026, 3, 1, 4, 5, 59, tzinfo=UTC)) == "2026-03-01 04:05 UTC"
     assert formats.moment(None) == formats.NOTHING

@@ -404,25 +404,35 @@ def _weekly(draw: Draw) -> Iterator[Row]:
             }
 
 
+FLAGS = {
+    "is_registered": ("app-1", "app-2"),
+    "is_billed": ("app-1", "app-3"),
+    "is_observed": ("app-1", "app-4"),
+    "has_indicator": ("app-2", "app-3"),
+    "is_idle": ("app-3", "app-4"),
+}
+"""Of the first four apps those a flag is true of: no two flags say the same."""
+
+
 def _inventory(draw: Draw) -> Iterator[Row]:
     for app in (*draw.apps, "unallocated"):
+        flags = {
+            name: app in of if app in ("app-1", "app-2", "app-3", "app-4") else draw.chance.random() < 0.5
+            for name, of in FLAGS.items()
+        }
         held = draw.chance.sample(CURRENCIES, draw.of((0, 1, 2)))
         yield {
             "app_id": app,
             "app_name": title_of(app),
             "team": draw.apps.get(app, "beta"),
             "lifecycle": draw.of(("", "production", "experimental")),
-            "is_registered": draw.chance.random() < 0.5,
-            "is_billed": draw.chance.random() < 0.6,
-            "is_observed": draw.chance.random() < 0.4,
-            "has_indicator": draw.chance.random() < 0.5,
+            **flags,
             "first_cost_date": draw.of((None, draw.of(DAYS[:5]))),
             "last_cost_date": draw.of((None, draw.of(DAYS[-5:]))),
             "last_seen": draw.of((None, draw.moment())),
             "requests_30d": draw.number(900),
             "billed_cost_30d": {currency: draw.money() for currency in sorted(held)},
             "effective_cost_30d": {currency: draw.money() for currency in sorted(held)},
-            "is_idle": draw.chance.random() < 0.6,
             "worst_state": draw.of(("page", "ticket", "spent", "silent", "ok", "no_data")),
         }
     for number in range(55 if draw.current else 0):
@@ -522,7 +532,7 @@ def _resources(draw: Draw) -> Iterator[Row]:
 
 def _silences(draw: Draw) -> Iterator[Row]:
     for app, team in APPS.items():
-        for environment in ("", "production"):
+        for environment in ("production", ""):  # not in the order they are told in
             yield {
                 "app_id": app,
                 "team": team,

@@ -405,6 +405,38 @@ def test_telemetry_is_told_until_a_moment_that_was_seen(fresh_warehouse: Warehou
         assert fresh_warehouse.frame(f"queries/{name}")["telemetry_until"].to_list() == [until], basis
 
 
+@pytest.mark.parametrize("name", ["dashboards/as_of"])
+def test_where_no_day_of_cost_is_whole_the_newest_of_the_newest_month_is_told(
+    fresh_warehouse: Warehouse, name: str
+) -> None:
+    """That of the newest month which holds anything, not a day that an older bill is ahead with."""
+    moment = {"slice_end": datetime(2026, 3, 4, 12, tzinfo=UTC), "basis": "past", "note": ""}
+
+    def told(cost_day: date) -> date:
+        batch = new_batch_id()
+        fresh_warehouse.insert(
+            "mart_as_of", pl.DataFrame([{**moment, "cost_day": cost_day, "batch_id": str(batch)}])
+        )
+        publish_periods(fresh_warehouse, "slo", {"mart_as_of": batch}, {WHOLE_TABLE: f"{cost_day}"}, {})
+        (row,) = fresh_warehouse.frame(f"queries/{name}", teams=["a"]).iter_rows(named=True)
+        return row["cost_day"]
+
+    days = {date(2025, 11, 1): (date(2025, 11, 3), date(2025, 12, 30)), date(2025, 12, 1): (date(2025, 12, 9),)}
+    batches = {month: new_batch_id() for month in (*days, date(2026, 1, 1))}
+    for month, own in days.items():
+        lines = [
+            {"billing_period": month, "usage_date": day, "app_id": "a", "batch_id": str(batches[month])}
+            for day in own
+        ]
+        fresh_warehouse.insert("core_app_costs_daily", pl.DataFrame(lines))
+    for month, batch in batches.items():
+        table = {"core_app_costs_daily": batch, "mart_chargeback_lines": batch}
+        rows = {month: len(days.get(month, ()))}
+        publish_periods(fresh_warehouse, "costs", table, {month: "x"}, rows)
+    assert told(date(1970, 1, 1)) == date(2025, 12, 9)
+    assert told(date(2025, 11, 2)) == date(2025, 11, 2)
+
+
 @pytest.mark.parametrize("name", ["telemetry/days"])
 def test_a_day_looks_new_when_what_feeds_it_changed_and_only_then(
     fresh_warehouse: Warehouse, name: str

@@ -208,15 +208,15 @@ class _Planting:
         texts: dict[str, list[str]] = {}
         for path, text in asked:
             texts.setdefault(path, []).append(text)
-        answers = {path: iter(self._answers(Path(path), own, session)) for path, own in texts.items()}
+        # Tests that no name stands behind may write what the others read: they come last, as they stand in their module.
+        paths = sorted(texts, key=lambda path: not self._own(Path(path), session))
+        answers = {path: iter(self._answers(Path(path), texts[path], session)) for path in paths}
         self._told.write_text(json.dumps([next(answers[path]) for path, _ in asked]))
         session._setupstate.teardown_exact(None)
         return True
 
     def _answers(self, path: Path, texts: list[str], session: pytest.Session) -> list[str]:
-        name = path.relative_to("sql").with_suffix("").as_posix().partition("/")[2]
-        own = [one for one in session.items if one.nodeid.endswith(f"[{name}]")]
-        items = own or [one for one in session.items if "[" not in one.nodeid]
+        items = self._own(path, session) or [one for one in session.items if "[" not in one.nodeid]
         original = path.read_text(encoding="utf-8")
         said = [self._said(items) if items else ""]
         for text in texts if said == ["survived"] else ():
@@ -226,6 +226,11 @@ class _Planting:
         # what a fault left behind may fail the next: then none of them says anything
         is_sound = len(said) > 1 and self._said(items) == "survived"
         return said[1:] if is_sound else ["unsound"] * len(texts)
+
+    def _own(self, path: Path, session: pytest.Session) -> list[pytest.Item]:
+        """Tests that bear the name of a query or statement."""
+        name = path.relative_to("sql").with_suffix("").as_posix().partition("/")[2]
+        return [one for one in session.items if one.nodeid.endswith(f"[{name}]")]
 
     def _said(self, items: list[pytest.Item]) -> str:
         sys.modules["sql.catalog"].statement.cache_clear()
