@@ -75,7 +75,11 @@ def test_each_default_is_the_one_that_is_told() -> None:
     for kind, key, default in told:
         if kind in kinds:
             found = getattr(kinds[kind], key)
-            words = f"[{', '.join(map(str, found))}]" if isinstance(found, (tuple, list, frozenset)) else str(found)
+            words = (
+                f"[{', '.join(map(str, found))}]"
+                if isinstance(found, (tuple, list, frozenset))
+                else str(found)
+            )
             assert words == default, f"{kind}.{key}"
             compared.append(kind)
     assert set(compared) == set(kinds)

@@ -170,6 +170,27 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, text: str, said: st
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_may_be_nested_fifty_levels_deep_and_no_deeper(tmp_path: Path) -> None:
+    """Whether it is written out or repeats itself by aliases; a level is a list or a mapping."""
+
+    def said(text: str) -> str:
+        with pytest.raises(ConfigurationError) as caught:
+            load_settings(workspace(tmp_path, text))
+        return str(caught.value)
+
+    def written(levels: int) -> str:
+        return "catalog: " + "[" * (levels - 1) + "]" * (levels - 1) + "\n"
+
+    def repeated(levels: int) -> str:
+        """Every line holds the one before."""
+        lines = ["a0: &a0 x", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, levels))]
+        return "\n".join(lines) + "\n"
+
+    for text in (written, repeated):
+        assert "nested too deeply" in said(text(51)), text
+        assert "nested too deeply" not in said(text(50)), text
+
+
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "appfleet.yaml").write_bytes(b"viewer: {name: \xff}\n")
     with pytest.raises(ConfigurationError, match=r"byte 15: this is not UTF-8"):

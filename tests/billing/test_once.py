@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, ControlTotalError
 from pipelines.ingest.billing import BillingOutcome, held
 from pipelines.ingest.billing.held import accept, reject, waiting
 from pipelines.ingest.billing.ledger import Ledger
@@ -512,6 +512,31 @@ def test_accepting_publishes_what_is_loaded_and_reads_no_file(bills: Bills) -> N
     assert waiting(bills.warehouse) == []
     with pytest.raises(ConfigurationError, match="no such delivery waits"):
         accept(bills.warehouse, bills.settings, "s/2024-10", "ann", "")
+
+
+def test_a_held_delivery_that_lost_rows_or_lines_is_not_published(bills: Bills) -> None:
+    rows, more = rows_of("loses", 40), rows_of("more", 4)
+    bills.put("s/a.csv", as_csv(rows))
+    ingest(bills, "s")
+    bills.put("s/b.csv", as_csv([*rows, *more]))
+    ingest(bills, "s")
+    (line,) = waiting(bills.warehouse)
+    objects = "kind = 'billing' AND object_name LIKE '%b.csv'"
+    kept = bills.warehouse.frame_of(f"SELECT count() AS n FROM raw_deliveries WHERE {objects}").item()
+    bills.warehouse.execute_text("CREATE TABLE put_aside AS raw_deliveries")
+    bills.warehouse.execute_text(f"INSERT INTO put_aside SELECT * FROM raw_deliveries WHERE {objects}")
+    bills.warehouse.execute_text(f"DELETE FROM raw_deliveries WHERE {objects}")
+    with pytest.raises(ControlTotalError, match="hold 40 rows, the table 84; nothing was published"):
+        accept(bills.warehouse, bills.settings, line.id, "ann", "")
+    bills.warehouse.execute_text("INSERT INTO raw_deliveries SELECT * FROM put_aside")
+    bills.warehouse.execute_text("DROP TABLE put_aside")
+    bills.warehouse.execute_text(
+        "DELETE FROM raw_focus_costs WHERE x_BatchId = {batch:UUID} AND x_ChargeHash = (SELECT min(x_ChargeHash) FROM raw_focus_costs)",
+        batch=line.batch_id,
+    )
+    with pytest.raises(ControlTotalError, match="hold 84 rows, the table 8[23]; nothing was published"):
+        accept(bills.warehouse, bills.settings, line.id, "ann", "")
+    assert kept and billed(bills, "s") == {SEPTEMBER: total(rows)}
 
 
 def test_accepting_the_newest_alone_leaves_the_older_out_for_good(bills: Bills) -> None:

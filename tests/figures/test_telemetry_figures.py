@@ -421,7 +421,10 @@ def test_where_no_day_of_cost_is_whole_the_newest_of_the_newest_month_is_told(
         (row,) = fresh_warehouse.frame(f"queries/{name}", teams=["a"]).iter_rows(named=True)
         return row["cost_day"]
 
-    days = {date(2025, 11, 1): (date(2025, 11, 3), date(2025, 12, 30)), date(2025, 12, 1): (date(2025, 12, 9),)}
+    days = {
+        date(2025, 11, 1): (date(2025, 11, 3), date(2025, 12, 30)),
+        date(2025, 12, 1): (date(2025, 12, 9),),
+    }
     batches = {month: new_batch_id() for month in (*days, date(2026, 1, 1))}
     for month, own in days.items():
         lines = [

@@ -43,6 +43,15 @@ def test_a_migration_left_in_progress_is_applied_again(warehouse: Warehouse) -> 
     assert _states(warehouse)[last.name] == "completed"
 
 
+def test_the_last_state_of_a_migration_counts_with_its_checksum(warehouse: Warehouse) -> None:
+    """One that did not end may be applied again with another text: it was released by neither."""
+    for checksum, state in (("old", "in_progress"), ("new", "in_progress"), ("new", "completed")):
+        warehouse.execute("statements/record_migration", name="9999_tried", checksum=checksum, state=state)
+    (row,) = warehouse.frame("queries/ledger/migrations").rows()[-1:]
+    assert row == ("9999_tried", "new", "completed")
+    warehouse.execute_text("DELETE FROM schema_migrations WHERE name = '9999_tried'")
+
+
 def test_an_edited_migration_is_refused(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     edited = [Migration(one.name, one.text + "\n-- edited") for one in migrations()]
     monkeypatch.setattr(migrate_module, "migrations", lambda: edited)
