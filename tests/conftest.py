@@ -18,6 +18,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from models.settings import Settings
+from models.workspace import STATE_FOLDER
+from pipelines.commands.telling import dagster_home
 from pipelines.simulate import simulate
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import open_warehouse
@@ -48,17 +51,29 @@ Migrated = Callable[[Path], Path]
 
 @pytest.fixture(scope="session")
 def migrated(shared_folder: Path) -> Migrated:
-    """Gives a new workspace a copy of an empty warehouse that was migrated once for all workers; returns it."""
+    """Gives a new workspace a copy of an empty warehouse that was migrated once for all workers, and of Dagster's empty
+    history beside it; returns it."""
     template = shared_folder / "migrated"
     with one_maker(template) as missing:
         if missing:
             with open_warehouse(template):
                 pass
+            from pipelines.orchestration.record import (
+                history,
+            )  # imports Dagster, which most tests do not need
+
+            with pytest.MonkeyPatch.context() as patch:
+                settings = Settings(root=template, catalog=template, teams=template)
+                patch.setenv("DAGSTER_HOME", str(dagster_home(settings)))
+                with history():
+                    pass
+    made = Place(template).data, template / STATE_FOLDER / "dagster"
 
     def given(workspace: Path) -> Path:
-        data = Place(workspace).data
-        data.parent.mkdir(mode=0o700, parents=True)
-        shutil.copytree(Place(template).data, data, symlinks=True)
+        state = workspace / STATE_FOLDER
+        state.mkdir(mode=0o700, parents=True)
+        for folder in made:
+            shutil.copytree(folder, state / folder.name, symlinks=True)
         return workspace
 
     return given

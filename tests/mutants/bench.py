@@ -24,7 +24,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 LIBRARIES = (
-    "polars", "numpy", "yaml", "zstandard", "clickhouse_connect", "hypothesis", "google.protobuf", "urllib3",
+    "polars", "numpy", "dagster", "yaml", "zstandard", "clickhouse_connect", "hypothesis", "google.protobuf", "urllib3",
 )  # fmt: skip
 """Imported before the fork; one that is not there is left to the tests."""
 
