@@ -58,9 +58,8 @@ def migrated(shared_folder: Path) -> Migrated:
         if missing:
             with open_warehouse(template):
                 pass
-            from pipelines.orchestration.record import (
-                history,
-            )  # imports Dagster, which most tests do not need
+            # Imported here: it imports Dagster, which most tests do not need.
+            from pipelines.orchestration.record import history
 
             with pytest.MonkeyPatch.context() as patch:
                 settings = Settings(root=template, catalog=template, teams=template)

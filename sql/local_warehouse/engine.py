@@ -76,7 +76,7 @@ class Engine:
     """The engine open on one directory, which this process alone may open."""
 
     def __init__(self, directory: Path, limits: EngineLimits) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)
         config = directory.parent / "warehouse.xml"
         config.write_text(_CONFIG.format(ratio=limits.memory_share), encoding="utf-8")
         self.limits = limits

@@ -43,3 +43,21 @@ def test_apps_that_fell_silent_together_are_one_finding(together: list[int], sai
     told = [one.value for one in page(together).warning]
     assert len(told) == bool(said)
     assert all(one.startswith(said) for one in told)
+
+
+def test_each_app_is_told_with_what_came_and_what_was_expected() -> None:
+    (table,) = page([2, 0]).dataframe
+    rows = table.value.to_dict("records")
+    first = {
+        "Silent since": rows[0]["Silent since"],
+        "Requests since": 0,
+        "Expected": 40,
+        "Requests a day before": 12.0,
+        "Environment": "production",
+        "Team": "web",
+        "Apps together": 2,
+    }
+    assert {key: rows[0][key] for key in first} == first
+    assert f"{rows[0]['Silent since']:%Y-%m-%d %H:%M}" == "2026-03-11 00:00"
+    assert [row["Apps together"] for row in rows] == [2, 0]
+    assert [one.value for one in page([2, 0]).caption] == ["2 silent apps, the longest silent first"]

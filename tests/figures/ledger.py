@@ -179,7 +179,8 @@ def _holds(draw: Draw) -> list[Row]:
                 "state": draw.of(("held", "accepted", "rejected", "lapsed")),
                 "cause": draw.of(("overlap", "shrinks")),
                 "reason": f"because {number}",
-                "batch_id": draw.of(BATCHES),
+                # of a batch that is read already, or of one that nobody reads yet
+                "batch_id": draw.of((*BATCHES, uuid.UUID(int=1_000 + number), uuid.UUID(int=2_000 + number))),
                 "rows": number,
                 "sums": amounts(number),
                 "residues": amounts("residues", number),

@@ -40,7 +40,7 @@ class Spool:
         self._number = 0
 
     def __enter__(self) -> Spool:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         try:
             self._seen = json.loads(self._seen_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
