@@ -20,6 +20,8 @@ SOURCES = ("aws", "azure", "aws-eu")
 NO_MONTH = date(1970, 1, 1)
 PERIODS = (*MONTHS, NO_MONTH)
 BATCHES = tuple(uuid.UUID(int=number) for number in range(1, 7))
+NAMELESS = tuple(uuid.UUID(int=number) for number in (50, 51))
+"""Batches that rows are of, and no release and no line."""
 OBJECTS = ("a.csv", "b.csv", "c.csv")
 CONTENTS = ("1", "2", "3", "4")
 RULES = ("rules 1", "rules 2")
@@ -254,7 +256,7 @@ def _costs(draw: Draw) -> list[Row]:
             {
                 "x_SourceName": draw.of(SOURCES),
                 "x_BillingPeriod": period,
-                "x_BatchId": draw.of(BATCHES),
+                "x_BatchId": draw.of(BATCHES if draw.chance.random() < 0.95 else NAMELESS),
                 "x_ObjectName": draw.of(OBJECTS),
                 "BillingCurrency": draw.of(("EUR", "USD")),
                 "BilledCost": draw.money(),

@@ -524,6 +524,15 @@ def batches_in_use(ledger: Ledger) -> Answer:
     return [(batch,) for batch in published | loaded | waiting | {str(uuid.UUID(int=0))}]
 
 
+@query("doctor/orphans", {})
+def orphans(ledger: Ledger) -> Answer:
+    released = {own["batches"].get("raw_focus_costs") for own in ledger.heads}
+    loaded = {row["batch_id"] for row in of(ledger.deliveries, **LOADED)}
+    named = released | loaded | {row["batch_id"] for row in ledger.holds}
+    own = [row["x_BatchId"] for row in ledger.costs if row["x_BatchId"] not in named]
+    return [("raw_focus_costs", len(set(own)), len(own))]
+
+
 @query("telemetry/set_aside", *({"sha256s": list(CONTENTS[:count])} for count in (1, 3, 0)))
 def set_aside(ledger: Ledger, sha256s: Any) -> Answer:
     names = ("source_name", "object_sha256", "object_name", "position", "reason", "detail")
