@@ -304,6 +304,18 @@ def test_a_statement_older_than_its_bill_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_currency_the_statement_has_no_line_of_must_be_nothing_on_the_bill(
+    store: Warehouse, settings: Settings, tmp_path: Path
+) -> None:
+    month = date(2026, 7, 1)  # its own: nobody else reads it
+    publish_month(store, month, lines().clear())
+    publish_bill(store, month, "aws", {"EUR/BilledCost": Decimal(0), "EUR/EffectiveCost": Decimal(0)})
+    assert write_statement(store, settings, month, tmp_path / "even").rows == 0
+    publish_bill(store, month, "aws", {"EUR/BilledCost": Decimal(0), "EUR/EffectiveCost": Decimal("1.5")})
+    with pytest.raises(ControlTotalError, match="has effective_cost 0 EUR, the bill published since has 1.5"):
+        write_statement(store, settings, month, tmp_path / "odd")
+
+
 @pytest.mark.parametrize(
     "text",
     ["=1", "+1", "-5", "@x", "\tx", "\rx", "\nx", "\0x", " =x", "\ufeff=x", "\u200b \u00a0+x", "\uff1dx", "\uff0bx", "\uff0dx", "\uff20x", " \tx", "\u3000=x"],
