@@ -24,7 +24,7 @@ ifndef ONCE
 endif
 
 test: $(VENV)/.test-installed lint ## lint, types, import rules and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.test-installed ## what takes long: twenty kills, the large fleet
 	$(BIN)/python -m pytest -m slow --timeout=3600

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -78,6 +78,29 @@ def test_a_change_in_percent_is_signed_and_of_nothing_none() -> None:
 def test_times_say_utc() -> None:
     assert formats.moment(datetime(2026, 3, 1, 4, 5, 59, tzinfo=UTC)) == "2026-03-01 04:05 UTC"
     assert formats.moment(None) == formats.NOTHING
+
+
+def test_fractions_days_and_counts_of_things_read_as_a_person_writes_them() -> None:
+    assert [formats.percent(value) for value in (0.1234, 0.0, -0.5, None)] == [
+        "12.3%",
+        "0.0%",
+        "-50.0%",
+        formats.NOTHING,
+    ]
+    assert formats.percent(0.12345, 3) == "12.345%"
+    assert [formats.day(value) for value in (date(2026, 3, 1), None)] == ["2026-03-01", formats.NOTHING]
+    assert formats.sentence_case("1 to 11 March") == "1 to 11 March"
+    assert formats.sentence_case("same days of March") == "Same days of March"
+    assert formats.sentence_case("") == ""
+    assert [formats.plural(number, "app") for number in (0, 1, 2, 1204)] == [
+        "0 apps",
+        "1 app",
+        "2 apps",
+        "1,204 apps",
+    ]
+    assert [formats.plural(number, "is", "are") for number in (1, 3)] == ["1 is", "3 are"]
+    assert formats.money(Decimal("1234.5"), "EUR") == "EUR 1,234.50"
+    assert formats.money(Decimal("1234.5"), "JPY", 0) == "JPY 1,234"
 
 
 def test_targets_have_no_needless_zeros() -> None:
