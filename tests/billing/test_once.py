@@ -531,10 +531,11 @@ def test_a_held_delivery_that_lost_rows_or_lines_is_not_published(bills: Bills) 
     bills.warehouse.execute_text("INSERT INTO raw_deliveries SELECT * FROM put_aside")
     bills.warehouse.execute_text("DROP TABLE put_aside")
     bills.warehouse.execute_text(
-        "DELETE FROM raw_focus_costs WHERE x_BatchId = {batch:UUID} AND x_ChargeHash = (SELECT min(x_ChargeHash) FROM raw_focus_costs)",
+        "DELETE FROM raw_focus_costs WHERE x_BatchId = {batch:UUID} AND x_ObjectName LIKE '%b.csv' AND x_ChargeHash ="
+        " (SELECT min(x_ChargeHash) FROM raw_focus_costs WHERE x_ObjectName LIKE '%b.csv')",
         batch=line.batch_id,
     )
-    with pytest.raises(ControlTotalError, match="hold 84 rows, the table 8[23]; nothing was published"):
+    with pytest.raises(ControlTotalError, match="hold 84 rows, the table 83; nothing was published"):
         accept(bills.warehouse, bills.settings, line.id, "ann", "")
     assert kept and billed(bills, "s") == {SEPTEMBER: total(rows)}
 
