@@ -22,6 +22,7 @@ PERIODS = (*MONTHS, NO_MONTH)
 BATCHES = tuple(uuid.UUID(int=number) for number in range(1, 7))
 NAMELESS = tuple(uuid.UUID(int=number) for number in (50, 51))
 """Batches that rows are of, and no release and no line."""
+NAMED_ONCE = tuple(uuid.UUID(int=number) for number in (60, 61, 62))
 OBJECTS = ("a.csv", "b.csv", "c.csv")
 CONTENTS = ("1", "2", "3", "4")
 RULES = ("rules 1", "rules 2")
@@ -282,6 +283,17 @@ def _costs(draw: Draw) -> list[Row]:
     return rows
 
 
+def _add_named_once(ledger: Ledger) -> None:
+    """Batches that one thing alone names, each with a row: a release, a hold, and what was loaded."""
+    head, hold, line, row = ledger.heads[0], ledger.holds[0], ledger.deliveries[0], ledger.costs[0]
+    released, held, loaded = NAMED_ONCE
+    ledger.heads.append({**head, "scope": "billing/once", "seq": 1, "batches": {"raw_focus_costs": released}})
+    ledger.holds.append({**hold, "source_name": "once", "batch_id": held})
+    once = {"kind": "telemetry", "source_name": "once", "state": "loaded", "batch_id": loaded}
+    ledger.deliveries.append({**line, **once})
+    ledger.costs += [{**row, "x_SourceName": "once", "x_BatchId": batch} for batch in NAMED_ONCE]
+
+
 def record(warehouse: Warehouse, seed: int = 29) -> Ledger:
     """Writes the ledger and rows of bills; returns what was written."""
     draw = Draw(seed)
@@ -295,6 +307,7 @@ def record(warehouse: Warehouse, seed: int = 29) -> Ledger:
         _repairs(draw),
         _costs(draw),
     )
+    _add_named_once(ledger)
     for head in ledger.heads:
         moments = {name: f"{head[name]:%Y-%m-%d %H:%M:%S}" for name in ("version", "published_at")}
         warehouse.execute("statements/publish", **{**head, **moments})

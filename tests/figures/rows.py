@@ -188,6 +188,8 @@ def _planted_costs() -> Iterator[Row]:
             "billing_currency": "THB",
             "billed_cost": Decimal(cost),
         }
+    for number in (3, 0, 7, 5, 1, 6, 2, 4):
+        yield {**usual, "team": f"team {number}", "billing_currency": "HUF"}
 
 
 def _lines(draw: Draw) -> Iterator[Row]:

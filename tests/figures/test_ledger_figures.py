@@ -588,7 +588,10 @@ def test_every_cell_is_the_counted_one(fresh_warehouse: Warehouse, ledger: Ledge
     assert filled
 
 
-def test_rows_are_told_apart_by_every_amount_of_theirs(fresh_warehouse: Warehouse, ledger: Ledger) -> None:
+@pytest.mark.parametrize("name", ["ledger/billing_batch_totals"])
+def test_rows_are_told_apart_by_every_amount_of_theirs(
+    fresh_warehouse: Warehouse, ledger: Ledger, name: str
+) -> None:
     """``row_hash_sum`` is the sum over the rows, modulo 2**64, of a hash of the charge and of every amount of it."""
     rows = fresh_warehouse.frame_of(
         "SELECT toString(x_SourceName), toString(x_BatchId), x_BillingPeriod, toString(BillingCurrency), toString(x_ObjectName), cityHash64("
@@ -601,7 +604,7 @@ def test_rows_are_told_apart_by_every_amount_of_theirs(fresh_warehouse: Warehous
                 "periods"
             ]:
                 sums[tuple(key)] = (sums.get(tuple(key), 0) + hash_) % 2**64
-        frame = fresh_warehouse.frame("queries/ledger/billing_batch_totals", **given)
+        frame = fresh_warehouse.frame(f"queries/{name}", **given)
         found = frame.select("period", "currency", "object_name", "row_hash_sum").rows()
         assert found == [(*key, sums[key]) for key in sorted(sums)]
 

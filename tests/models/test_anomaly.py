@@ -134,6 +134,14 @@ def test_one_dear_day_of_a_young_app_may_be_its_monthly_charge_but_two_are_a_ris
     assert flagged(anomaly.detect(series(costs))) == {day(21): "up"}
 
 
+def test_a_young_app_that_grows_every_day_is_found_when_it_triples() -> None:
+    """It is far from its level every day, so its own spread says nothing; that of its changes from day to day does."""
+    costs = [20 * 1.08**i for i in range(28)]
+    assert flagged(anomaly.detect(series(costs))) == {}
+    costs[18:20] = [3 * cost for cost in costs[18:20]]
+    assert flagged(anomaly.detect(series(costs))) == {day(19): "up"}
+
+
 def test_a_step_of_half_a_dollar_a_day_adds_up_but_a_single_such_day_does_not() -> None:
     costs = [cost / 20 for cost in weekly(150)]
     costs[100] *= 2.5

@@ -75,6 +75,23 @@ def test_the_owner_ends_with_its_only_user(workspace: Path) -> None:
     assert Place(workspace).owner() is None
 
 
+def test_an_owner_may_take_its_time_to_end(workspace: Path, tmp_path: Path) -> None:
+    """What it still writes as it ends is written: it is killed only after ``END_SECONDS``."""
+    done = tmp_path / "done"
+    code = f"""import sys, time
+sys.stdin.read()
+print("ending", flush=True)
+time.sleep(0.5)
+open({str(done)!r}, "w").close()"""
+    owner = WarehouseProcess(workspace)
+    pipe = subprocess.PIPE
+    owner._process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True
+    )
+    owner.stop()
+    assert owner.exited() and done.exists()
+
+
 def test_a_second_user_uses_the_owner_and_keeps_it(workspace: Path) -> None:
     with open_warehouse(workspace) as first:
         first.execute_text("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")

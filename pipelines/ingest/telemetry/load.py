@@ -284,7 +284,7 @@ def _readable(
         own = folder / f"readable-{number}"
         own.mkdir()
         part = readable(part, own, findings, lambda piece: _is_readable(warehouse, piece))
-        if part.messages is None or part.messages:
+        if part.messages:
             sound.append(part)
     return sound
 

@@ -1,7 +1,7 @@
 -- purpose: rows of batches that neither a release nor the ledger names: of attempts that did not end
 -- parameters: none
 -- columns: table_name, batches, rows
-SELECT table_name, uniqExact(batch_id) AS batches, sum(part.rows) AS rows
+SELECT table_name, count() AS batches, sum(part.rows) AS rows
 FROM
 (
     SELECT 'raw_focus_costs' AS table_name, x_BatchId AS batch_id, count() AS rows
