@@ -156,6 +156,7 @@ def _planted_costs() -> Iterator[Row]:
     edges = [
         ("AUD", COST_DAY, 0), ("BRL", COST_DAY + timedelta(days=1), 0), ("CAD", date(2026, 3, 2), 0), ("CHF", date(2026, 3, 1), 0),
         ("DKK", date(2026, 1, 1), 1), ("GBP", date(2026, 1, 1), 2), ("INR", date(2026, 1, 1), 0), ("NOK", date(2026, 3, 1), 1),
+        ("ILS", date(2026, 2, 28), 1),  # between the days of a month and those of the one before it
     ]  # fmt: skip
     for currency, day, month in edges:
         yield {**usual, "billing_currency": currency, "usage_date": day, "billing_period": MONTHS[month]}
@@ -422,6 +423,8 @@ def _inventory(draw: Draw) -> Iterator[Row]:
             name: app in of if app in ("app-1", "app-2", "app-3", "app-4") else draw.chance.random() < 0.5
             for name, of in FLAGS.items()
         }
+        if app == "unallocated":
+            flags["has_indicator"] = False
         held = draw.chance.sample(CURRENCIES, draw.of((0, 1, 2)))
         yield {
             "app_id": app,

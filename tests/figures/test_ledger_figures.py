@@ -609,6 +609,20 @@ def test_rows_are_told_apart_by_every_amount_of_theirs(
         assert found == [(*key, sums[key]) for key in sorted(sums)]
 
 
+@pytest.mark.parametrize("name", ["ledger/columns"])
+def test_columns_are_those_of_our_own_tables(fresh_warehouse: Warehouse, name: str) -> None:
+    """In the order they have there, whatever another database calls its tables."""
+    fresh_warehouse.execute_text("CREATE DATABASE IF NOT EXISTS elsewhere")
+    fresh_warehouse.execute_text(
+        "CREATE TABLE IF NOT EXISTS elsewhere.raw_rejects (foreign UInt8) ENGINE = Memory"
+    )
+    frame = fresh_warehouse.frame(f"queries/{name}", tables=["raw_rejects", "period_head"])
+    for table in ("raw_rejects", "period_head"):
+        there = fresh_warehouse.frame_of(f"SELECT * FROM {table} LIMIT 0").columns
+        assert frame.filter(table_name=table)["name"].to_list() == there
+    assert set(frame["table_name"]) == {"raw_rejects", "period_head"}
+
+
 def test_a_number_given_twice_is_noticed_while_it_is_the_newest(
     fresh_warehouse: Warehouse, ledger: Ledger
 ) -> None:

@@ -359,8 +359,9 @@ def test_senders_without_a_name_are_told(fresh_warehouse: Warehouse, name: str) 
         ("unknown_service:java", 5, 1, 1, 5),
         ("unknown_service", 9, 9, 9, 1),
         ("unknown_service:a", 9, 9, 9, 1),
-        ("unknown_service@host", 0, 40, 0, 3),
+        ("unknown_service@third", 0, 43, 0, 4),
         ("unknown_service@other", 0, 0, 41, 2),
+        ("unknown_service@host", 42, 0, 0, 3),
         ("shop", 7, 7, 7, 7),
         ("my unknown_service", 7, 7, 7, 7),
     ]
@@ -383,13 +384,14 @@ def test_senders_without_a_name_are_told(fresh_warehouse: Warehouse, name: str) 
     publish_periods(
         fresh_warehouse, "slices", {"core_app_telemetry_daily": batch}, dict.fromkeys(DAYS[:2], ""), {}
     )
-    at = {hours: first + timedelta(hours=hours) for hours in (9, 1, 3, 2)}
+    at = {hours: first + timedelta(hours=hours) for hours in (9, 1, 3, 2, 4)}
     want = [
         ("unknown_service", False, 9, 9, 9, at[1]),
         ("unknown_service:a", False, 9, 9, 9, at[1]),
         ("unknown_service:java", False, 7, 4, 5, at[9]),
+        ("unknown_service@third", True, 0, 43, 0, at[4]),
+        ("unknown_service@host", True, 42, 0, 0, at[3]),
         ("unknown_service@other", True, 0, 0, 41, at[2]),
-        ("unknown_service@host", True, 0, 40, 0, at[3]),
     ]
     check(fresh_warehouse, name, want)
 
@@ -432,6 +434,8 @@ def test_where_no_day_of_cost_is_whole_the_newest_of_the_newest_month_is_told(
             for day in own
         ]
         fresh_warehouse.insert("core_app_costs_daily", pl.DataFrame(lines))
+    once = dict.fromkeys(("core_app_costs_daily", "mart_chargeback_lines"), new_batch_id())
+    publish_periods(fresh_warehouse, "costs", once, {date(2026, 1, 1): "held"}, {date(2026, 1, 1): 3})
     for month, batch in batches.items():
         table = {"core_app_costs_daily": batch, "mart_chargeback_lines": batch}
         rows = {month: len(days.get(month, ()))}

@@ -208,8 +208,8 @@ class _Planting:
         texts: dict[str, list[str]] = {}
         for path, text in asked:
             texts.setdefault(path, []).append(text)
-        # Tests that no name stands behind may write what the others read: they come last, as they stand in their module.
-        paths = sorted(texts, key=lambda path: not self._own(Path(path), session))
+        # A test may write what those before it read, so they run as they stand in their module; last those without a name.
+        paths = sorted(texts, key=lambda path: self._place(Path(path), session))
         answers = {path: iter(self._answers(Path(path), texts[path], session)) for path in paths}
         self._told.write_text(json.dumps([next(answers[path]) for path, _ in asked]))
         session._setupstate.teardown_exact(None)
@@ -226,6 +226,11 @@ class _Planting:
         # what a fault left behind may fail the next: then none of them says anything
         is_sound = len(said) > 1 and self._said(items) == "survived"
         return said[1:] if is_sound else ["unsound"] * len(texts)
+
+    def _place(self, path: Path, session: pytest.Session) -> int:
+        """Where the first test of a query or statement stands; behind all where none bears its name."""
+        own = self._own(path, session)
+        return session.items.index(own[0]) if own else len(session.items)
 
     def _own(self, path: Path, session: pytest.Session) -> list[pytest.Item]:
         """Tests that bear the name of a query or statement."""

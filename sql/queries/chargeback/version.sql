@@ -4,4 +4,4 @@
 -- columns: version
 SELECT uniqExact(head.batches['mart_chargeback_lines']) AS version
 FROM period_head AS head
-WHERE head.scope = 'costs' AND head.period = {billing_period:Date} AND mapContains(head.batches, 'mart_chargeback_lines')
+WHERE head.scope = 'costs' AND head.period = {billing_period:Date}
