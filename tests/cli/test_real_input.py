@@ -1,4 +1,4 @@
-"""What the issue promises of real input, through the command alone, against counts made here in plain Python."""
+"""Real input through the command alone, against counts made here in plain Python."""
 
 from __future__ import annotations
 
