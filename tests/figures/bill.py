@@ -190,7 +190,7 @@ def _ledger(warehouse: Warehouse, bill: Bill) -> None:
                 "reason": draw.of(("time out of range", "unreadable message")),
                 "detail": f"detail {number}",
                 "first_bytes": "{",
-                "rejected_at": datetime(2026, 3, 1, tzinfo=UTC),
+                "rejected_at": datetime(2026, 3, 1, number % 24, tzinfo=UTC),
             }
         )
     for later in range(2):  # set aside twice, once each

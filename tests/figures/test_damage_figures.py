@@ -110,3 +110,20 @@ def test_a_batch_that_was_loaded_again_is_said_to_be_replaced_and_then_hidden(
     synchronously = {"lightweight_deletes_sync": 2}
     fresh_warehouse.execute("statements/telemetry_hide_batch", settings=synchronously, batch_id=mine)
     assert states() == sorted([*as_written[2:], *replaced])
+
+
+@pytest.mark.parametrize("name", ["damage/readable"])
+def test_a_table_is_read_whole_but_for_some_of_its_parts(fresh_warehouse: Warehouse, name: str) -> None:
+    fresh_warehouse.execute_text(
+        "CREATE TABLE parted (a UInt8, b String) ENGINE = MergeTree ORDER BY a PARTITION BY a"
+    )
+    fresh_warehouse.execute_text(
+        "INSERT INTO parted SELECT number % 3, 'x' FROM numbers(9) WHERE number NOT IN (3, 6, 4)"
+    )
+    rows_of = {"0_1_1_0": 1, "1_2_2_0": 2, "2_3_3_0": 3}
+    for without in ([], ["0_1_1_0"], ["2_3_3_0", "0_1_1_0"]):
+        want = sum(rows for part, rows in rows_of.items() if part not in without)
+        frame = fresh_warehouse.frame(
+            f"queries/{name}", database="default", pattern="^parted$", without=without
+        )
+        assert frame["rows"].to_list() == [want]

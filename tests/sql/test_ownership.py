@@ -85,9 +85,7 @@ time.sleep(0.5)
 open({str(done)!r}, "w").close()"""
     owner = WarehouseProcess(workspace)
     pipe = subprocess.PIPE
-    owner._process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True
-    )
+    owner._process = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True)
     owner.stop()
     assert owner.exited() and done.exists()
 

@@ -4,4 +4,4 @@
 -- A reader may not name a table by a parameter, and merge() takes a pattern.
 SELECT sum(1 - ignore(*)) AS rows
 FROM merge({database:String}, {pattern:String})
-WHERE empty({without:Array(String)}) OR NOT has({without:Array(String)}, _part)
+WHERE NOT has({without:Array(String)}, _part)
