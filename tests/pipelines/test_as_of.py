@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from models import silence
+from models.as_of import Basis
 from models.policy import silence_policy
 from models.settings import Settings
 from pipelines import compute
@@ -391,6 +392,26 @@ def test_no_named_moment_has_costs_that_have_not_come(
     monkeypatch.setattr(as_of, "cost_days", lambda warehouse, until: {"aws": date(2026, 2, 20)})
     named = as_of_moment(workspace.warehouse, moment, CLOCK)
     assert (named.cost_day, named.basis) == (date(2026, 2, cost_day), "named")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "basis", "is_late"),
+    [
+        (-5, "live", False),
+        (0, "live", False),
+        (4, "live", False),
+        (5, "live", True),
+        (5, "past", True),
+        (5, "none", False),
+    ],
+)
+def test_a_named_moment_after_the_newest_complete_one_says_so(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, minutes: int, basis: Basis, is_late: bool
+) -> None:
+    newest = AsOf(datetime(2026, 2, 20, 10, 5, tzinfo=UTC), date(2026, 2, 19), basis, "")
+    monkeypatch.setattr(as_of, "newest_complete", lambda warehouse, clock: newest)
+    named = as_of_moment(workspace.warehouse, newest.slice_end + timedelta(minutes=minutes), CLOCK)
+    assert named.note == ("telemetry is complete only until 2026-02-20 10:05 UTC" if is_late else "")
 
 
 def test_no_sender_moves_as_of_or_what_others_are_judged_by(workspace: Workspace) -> None:
