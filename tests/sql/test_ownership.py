@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from models.errors import ConfigurationError, WarehouseError
+from sql.local_warehouse import process
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 from sql.warehouse import Warehouse
@@ -75,19 +76,24 @@ def test_the_owner_ends_with_its_only_user(workspace: Path) -> None:
     assert Place(workspace).owner() is None
 
 
-def test_an_owner_may_take_its_time_to_end(workspace: Path, tmp_path: Path) -> None:
-    """What it still writes as it ends is written: it is killed only after ``END_SECONDS``."""
+@pytest.mark.parametrize(("seconds", "is_patient"), [(0.5, True), (60, False)])
+def test_an_owner_may_take_its_time_to_end_but_not_for_ever(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, is_patient: bool
+) -> None:
+    """What it still writes as it ends is written; one that does not end is killed."""
+    monkeypatch.setattr(process, "END_SECONDS", 15.0 if is_patient else 1.0)
     done = tmp_path / "done"
     code = f"""import sys, time
 sys.stdin.read()
 print("ending", flush=True)
-time.sleep(0.5)
+time.sleep({seconds})
 open({str(done)!r}, "w").close()"""
-    owner = WarehouseProcess(workspace)
-    pipe = subprocess.PIPE
-    owner._process = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True)
+    owner, pipe = WarehouseProcess(workspace), subprocess.PIPE
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True)
+    owner._process = child
     owner.stop()
-    assert owner.exited() and done.exists()
+    assert owner.exited()
+    assert (child.returncode, done.exists()) == ((0, True) if is_patient else (-signal.SIGKILL, False))
 
 
 def test_a_second_user_uses_the_owner_and_keeps_it(workspace: Path) -> None:
