@@ -136,7 +136,11 @@ def test_logs_and_points_out_of_range(warehouse: Warehouse, load: Load) -> None:
     histogram.histogram.data_points[0].exemplars[0].time_unix_nano = 7
     exponential.exponential_histogram.data_points[0].start_time_unix_nano = 8
     summary.summary.data_points[0].start_time_unix_nano = 9
-    for one in (total.sum, exponential.exponential_histogram, summary.summary):  # its table is written all the same
+    for one in (
+        total.sum,
+        exponential.exponential_histogram,
+        summary.summary,
+    ):  # its table is written all the same
         one.data_points.add(time_unix_nano=soon)
     outcome = load(otlp.as_json(logs) + otlp.as_json(metrics))
     assert (outcome.rows, outcome.rejected) == ({"metrics": 6, "logs": 1}, 7)

@@ -50,6 +50,17 @@ def stored(warehouse: Warehouse) -> str:
     return "\n".join(warehouse.text(f"SELECT * FROM {table}", "JSONEachRow").decode() for table in tables)
 
 
+@pytest.mark.parametrize(("key", "value", "want"), CASES)
+def test_what_is_shown_of_a_message_hides_what_would_not_be_stored(key: str, value: str, want: str) -> None:
+    shown = redaction({}).shown(f"{key} {value}")
+    if want == value:
+        assert shown == f"{key} {value}"
+    elif shown.endswith(" [redacted]"):  # a word of a hidden key, and all that stands behind it
+        assert not any(hidden in shown for hidden in (SECRET, "x y"))
+    else:
+        assert shown == f"{key} {want}"
+
+
 def test_luhn_by_published_numbers() -> None:
     """Annex B's own 7992739871 with 3; test numbers of the networks."""
     assert has_luhn("79927398713")
