@@ -217,6 +217,7 @@ def by_app_names(workspace: Path) -> set[str]:
     return set(attributed(workspace)) - {"unallocated"}
 
 
+@pytest.mark.slow  # the same by functions: tests/billing/test_real_bill.py
 def test_the_published_sum_is_exact_after_each_delivery(
     bill: Bill, tmp_path: Path, migrated: Migrated
 ) -> None:
