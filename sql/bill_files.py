@@ -6,7 +6,7 @@ Knows no bill: which column means what comes from outside, as its kind. Reads no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -92,6 +92,13 @@ def engine_file(
         settings |= {"format_csv_delimiter": delimiter}
     structure = ", ".join(f"{_quoted(name)} {type_}" for name, type_ in types.items())
     return EngineFile(path, ENGINE_FORMATS[file_format], structure, columns, settings)
+
+
+def path_of_all(paths: Sequence[Path]) -> Path:
+    """A path under which the engine reads all these files of one folder, each with its ``_file``."""
+    if len(paths) == 1:
+        return paths[0]
+    return paths[0].parent / f"{{{','.join(path.name for path in paths)}}}"
 
 
 def member_names(warehouse: Warehouse, path: Path) -> list[str]:

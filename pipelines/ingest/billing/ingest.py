@@ -33,6 +33,7 @@ from pipelines.ingest.billing.ledger import (
     MonthTotals,
     ObjectMonth,
 )
+from pipelines.ingest.billing.loading import Loadable, bound, together
 from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, PeriodState, Refusal, Repair
 from pipelines.ingest.billing.plan import Candidate, Known, MonthPlan, Published, is_accepted, plan
 from pipelines.ingest.billing.policy import policy
@@ -470,30 +471,59 @@ class _Run:
         """Writes one batch with the rows of all these months; why a month could not be written is in ``failed``."""
         batch_id = new_batch_id()
         undelivered: list[Repair] = []
+        for run in together(self._loadable(plans, spool, failed, undelivered)):
+            if len(run) > 1 and all(one.is_there for one in run):
+                try:
+                    self._write(run, batch_id)
+                    continue
+                except WarehouseError:
+                    # some of its rows may be there: under another batch each is loaded by itself, so the one at fault is named
+                    batch_id, undelivered = new_batch_id(), []
+                    for one in self._loadable(plans, spool, failed, undelivered):
+                        self._load_alone(one, spool, batch_id, failed)
+                    break
+            for one in run:
+                self._load_alone(one, spool, batch_id, failed)
+        self._tell_repairs(plans, batch_id, undelivered, failed)
+        return batch_id
+
+    def _loadable(
+        self, plans: list[MonthPlan], spool: Spool, failed: dict[date, str], undelivered: list[Repair]
+    ) -> Iterator[Loadable]:
+        """The objects of months that did not fail; one that cannot be read fails its months."""
         for item, periods in _by_object(plans):
-            wanted = [period for period in periods if period not in failed]
+            wanted = tuple(period for period in periods if period not in failed)
             if not wanted:
                 continue
             try:
                 readable = spool.readable(item.item)
-                undelivered += _undelivered(item, readable.header.undelivered_metrics)
-                self.warehouse.execute(
-                    self.bill.load,
-                    settings=readable.file.settings,
-                    **readable.bound,
-                    source_name=self.source.name,
-                    object_name=item.item.name,
-                    periods=wanted,
-                    batch_id=batch_id,
-                )
-            except (ObjectRefused, WarehouseError) as error:
-                reason = (
-                    error.reason if isinstance(error, ObjectRefused) else f"it cannot be loaded ({error})"
-                )
-                self.refusals.append(Refusal(item.item.name, 0, reason))
-                failed |= dict.fromkeys(wanted, f"{item.item.name}: {reason}")
-        self._tell_repairs(plans, batch_id, undelivered, failed)
-        return batch_id
+            except ObjectRefused as error:
+                self._fail(item.item.name, error.reason, wanted, failed)
+                continue
+            undelivered += _undelivered(item, readable.header.undelivered_metrics)
+            yield Loadable(item, readable, wanted)
+
+    def _load_alone(self, one: Loadable, spool: Spool, batch_id: UUID, failed: dict[date, str]) -> None:
+        """Writes the rows of an object, which is fetched again where its bytes are gone by now."""
+        try:
+            self._write((replace(one, readable=spool.readable(one.candidate.item)),), batch_id)
+        except ObjectRefused as error:
+            self._fail(one.name, error.reason, one.periods, failed)
+        except WarehouseError as error:
+            self._fail(one.name, f"it cannot be loaded ({error})", one.periods, failed)
+
+    def _write(self, run: tuple[Loadable, ...], batch_id: UUID) -> None:
+        self.warehouse.execute(
+            self.bill.load,
+            settings=run[0].readable.file.settings,
+            **bound(run),
+            source_name=self.source.name,
+            batch_id=batch_id,
+        )
+
+    def _fail(self, name: str, reason: str, periods: Iterable[date], failed: dict[date, str]) -> None:
+        self.refusals.append(Refusal(name, 0, reason))
+        failed |= dict.fromkeys(periods, f"{name}: {reason}")
 
     def _tell_repairs(
         self, plans: list[MonthPlan], batch_id: UUID, undelivered: list[Repair], failed: Mapping[date, str]
