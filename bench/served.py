@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.measure import Cost, Costs, Line, p95, repeated
 from bench.pages import page_seconds, reads_of_pages
 from bench.processes import COMMAND, answers, appfleet, free_ports, health_of, running
 from bench.targets import size_text, target
+from sql.damage import ANYBODY
 from sql.local_warehouse.process import open_warehouse
 from sql.publish import heads, publish
 from sql.warehouse import Warehouse
@@ -147,10 +149,12 @@ def _multiplied(warehouse: Warehouse, copies: int) -> int:
 
 
 def _tie(warehouse: Warehouse) -> None:
-    """Publishes every month's bills anew with the sums its copied costs have: as if all of it had been billed."""
-    bills = {(one.scope, one.period): one for one in heads(warehouse, "billing/")}
+    """Publishes everything anew with the rows its tables hold now, and every month's bills with the sums its copied costs
+    have: as if all of it had been billed and computed."""
+    found = warehouse.frame("queries/damage/lost_rows", teams=list(ANYBODY), with_slices=True)
+    rows = {(row["scope"], row["period"]): row["held"] for row in found.iter_rows(named=True)}
+    sums: dict[tuple[str, date], dict[str, Decimal]] = {}
     for costs in heads(warehouse, "costs"):
-        sums: dict[str, dict[str, Decimal]] = {}
         frame = warehouse.frame(
             "queries/costs/batch_sums",
             billing_period=costs.period,
@@ -158,24 +162,24 @@ def _tie(warehouse: Warehouse) -> None:
         )
         for row in frame.iter_rows(named=True):
             for scope in (costs.scope, f"billing/{row['source_name']}"):
-                of = sums.setdefault(scope, {})
+                of = sums.setdefault((scope, costs.period), {})
                 for metric, cost in (
                     ("BilledCost", row["billed_cost"]),
                     ("EffectiveCost", row["effective_cost"]),
                 ):
                     key = f"{row['billing_currency']}/{metric}"
                     of[key] = of.get(key, Decimal(0)) + cost
-        for scope, own in sums.items():
-            again = costs if scope == costs.scope else bills[scope, costs.period]
+    for release in heads(warehouse):
+        place = (release.scope, release.period)
+        if place in rows or place in sums:
             publish(
                 warehouse,
-                scope,
-                again.period,
-                batches=again.batches,
-                rows=again.rows,
-                sha256=again.sha256,
-                version=again.version,
-                sums=own,
+                *place,
+                batches=release.batches,
+                rows=rows.get(place, release.rows),
+                sha256=release.sha256,
+                version=release.version,
+                sums=sums.get(place, release.sums),
             )
 
 
