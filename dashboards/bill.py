@@ -6,7 +6,6 @@ with which is decided by ``models.comparison``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -80,7 +79,7 @@ class CurrencyBill:
         return exact_total(self.lines.filter(pl.col("bill_line") == USAGE)[column])
 
 
-def bills_of(reads: TeamReads, days: Comparison, first_cost_days: Mapping[str, date]) -> list[CurrencyBill]:
+def bills_of(reads: TeamReads, days: Comparison) -> list[CurrencyBill]:
     """The bill of some days, one per currency by its code."""
     frame = reads.frame(
         "dashboards/bill_lines",
@@ -90,6 +89,7 @@ def bills_of(reads: TeamReads, days: Comparison, first_cost_days: Mapping[str, d
         before_first_day=days.before_first,
         before_last_day=days.before_last,
     )
+    first_cost_days = dict(reads.frame("dashboards/first_cost_days").rows())
     return [
         CurrencyBill(currency, days, first_cost_days.get(currency), part)
         for currency, part in by_currency(frame)

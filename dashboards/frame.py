@@ -50,8 +50,6 @@ class Page:
     viewer: Viewer
     reads: TeamReads
     cost_day: date | None
-    first_cost_days: Mapping[str, date]
-    """Currency -> first day of usage: before it there is nothing to compare with."""
     telemetry_end: datetime | None
     clock: datetime
 
@@ -99,7 +97,6 @@ def open_page(title: str, question: str) -> Page:
         reads.viewer,
         reads,
         row["cost_day"],
-        dict(row["first_cost_days"] or {}),
         row["telemetry_end"],
         datetime.now(UTC),
     )

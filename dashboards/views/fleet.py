@@ -195,7 +195,7 @@ page = open_page(
     "Fleet", "Every app: who owns it, what it costs, whether it works, and what needs attention."
 )
 days = four_weeks(page.day)
-bills = bills_of(page.reads, days, page.first_cost_days)
+bills = bills_of(page.reads, days)
 headline(page)
 bill_headline(bills)
 currencies = [bill.currency for bill in bills]

@@ -17,10 +17,7 @@ MOVERS = 8
 
 def so_far(page: Page, reads: TeamReads) -> list[list[CurrencyBill]]:
     """Draws week and month so far, each against the same days before, and the lines of both; returns their bills."""
-    windows = [
-        bills_of(reads, days, page.first_cost_days)
-        for days in (week_so_far(page.day), month_so_far(page.day))
-    ]
+    windows = [bills_of(reads, days) for days in (week_so_far(page.day), month_so_far(page.day))]
     for currency in sorted({bill.currency for bills in windows for bill in bills}):
         own = [bill for bills in windows for bill in bills if bill.currency == currency]
         places = st.columns(3)

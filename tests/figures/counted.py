@@ -583,17 +583,20 @@ def dashboards_silent(s: Sample, teams: Any) -> Answer:
 @query("dashboards/as_of")
 def dashboards_as_of(s: Sample, teams: Any) -> Answer:
     [moment] = s["mart_as_of"]
-    usage = groups(filter(is_usage, s["core_app_costs_daily"]), "billing_currency")
-    first = {currency: min(row["usage_date"] for row in own) for (currency,), own in usage.items()}
     return [
         (
             moment["cost_day"],
-            first,
             max(row["as_of"] for row in s["mart_slo_status"]),
             s["mart_as_of"][0]["note"],
             s.releases,
         )
     ]
+
+
+@query("dashboards/first_cost_days")
+def first_cost_days(s: Sample, teams: Any) -> Answer:
+    usage = groups(filter(is_usage, s["core_app_costs_daily"] if teams else ()), "billing_currency")
+    return sorted((currency, min(row["usage_date"] for row in own)) for (currency,), own in usage.items())
 
 
 @query("summary/teams")

@@ -2,7 +2,8 @@
 -- parameters: teams Array(String), the viewer's, or of a command any: whoever has none is told nothing; with_slices Bool
 --   (what is computed from telemetry by day too, which is most of what there is to count)
 -- columns: scope, period, published, held UInt64
--- Counts batches by what the tables are ordered by, and reads no figure. Every table with a batch_id must be named here.
+-- Counts batches by what the tables are ordered by, and reads no figure. Every table with a batch_id must be named here, each
+-- by itself: counting them through merge() takes four times as long.
 SELECT scope, period, any(released.rows) AS published, sum(counted.rows) AS held
 FROM
 (
@@ -25,9 +26,31 @@ LEFT JOIN
     FROM raw_focus_costs
     GROUP BY batch_id, part_period
     UNION ALL
-    SELECT toString(_table) AS table_name, batch_id, toDate('1970-01-01') AS part_period, count() AS rows
-    FROM merge(currentDatabase(), '^(core_(apps|teams|identities|app_costs_daily)|mart_(slo_status|slo_burn|as_of|app_silences|cost_anomalies|app_unit_costs_daily|team_costs_weekly|chargeback_lines|app_inventory))$')
-    GROUP BY table_name, batch_id
+    SELECT 'core_apps', batch_id, toDate('1970-01-01'), count() FROM core_apps GROUP BY batch_id
+    UNION ALL
+    SELECT 'core_teams', batch_id, toDate('1970-01-01'), count() FROM core_teams GROUP BY batch_id
+    UNION ALL
+    SELECT 'core_identities', batch_id, toDate('1970-01-01'), count() FROM core_identities GROUP BY batch_id
+    UNION ALL
+    SELECT 'core_app_costs_daily', batch_id, toDate('1970-01-01'), count() FROM core_app_costs_daily GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_slo_status', batch_id, toDate('1970-01-01'), count() FROM mart_slo_status GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_slo_burn', batch_id, toDate('1970-01-01'), count() FROM mart_slo_burn GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_as_of', batch_id, toDate('1970-01-01'), count() FROM mart_as_of GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_app_silences', batch_id, toDate('1970-01-01'), count() FROM mart_app_silences GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_cost_anomalies', batch_id, toDate('1970-01-01'), count() FROM mart_cost_anomalies GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_app_unit_costs_daily', batch_id, toDate('1970-01-01'), count() FROM mart_app_unit_costs_daily GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_team_costs_weekly', batch_id, toDate('1970-01-01'), count() FROM mart_team_costs_weekly GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_chargeback_lines', batch_id, toDate('1970-01-01'), count() FROM mart_chargeback_lines GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_app_inventory', batch_id, toDate('1970-01-01'), count() FROM mart_app_inventory GROUP BY batch_id
     UNION ALL
     SELECT 'core_request_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
     FROM core_request_slices

@@ -1,12 +1,19 @@
 -- purpose: how far the published data goes
 -- parameters: teams Array(String), the viewer's; without one there is no row
--- columns: cost_day Date (the newest that is whole in every source still delivered, else the newest there is), first_cost_days
---   Map(String, Date) (currency -> first day of usage of anybody: before it there is nothing to compare with), telemetry_end DateTime64(0), note (what cannot be known about it), published_at DateTime64(3), releases UInt64
+-- columns: cost_day Date (the newest that is whole in every source still delivered, else the newest there is),
+--   telemetry_end DateTime64(0), note (what cannot be known about it), published_at DateTime64(3), releases UInt64
 WITH newest AS
 (
     SELECT max(period) AS billing_period
     FROM (SELECT period, argMax(rows, seq) AS held FROM period_head WHERE scope = 'costs' GROUP BY period)
     WHERE held > 0
+),
+-- not the current view, which puts the burn of every window beside each objective
+newest_status AS
+(
+    SELECT as_of
+    FROM mart_slo_status
+    WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_status')
 )
 SELECT
     coalesce(
@@ -16,18 +23,7 @@ SELECT
             WHERE billing_period = (SELECT billing_period FROM newest)
         )
     ) AS cost_day,
-    (
-        SELECT CAST((groupArray(currency), groupArray(first_day)), 'Map(String, Date)')
-        FROM
-        (
-            SELECT toString(billing_currency) AS currency, min(usage_date) AS first_day
-            FROM core_app_costs_daily_current
-            WHERE charge_category = 'Usage' AND charge_class = ''
-            GROUP BY currency
-            ORDER BY currency
-        )
-    ) AS first_cost_days,
-    (SELECT toDateTime64(maxOrNull(as_of), 0, 'UTC') FROM mart_slo_status_current) AS telemetry_end,
+    (SELECT toDateTime64(maxOrNull(as_of), 0, 'UTC') FROM newest_status) AS telemetry_end,
     (SELECT any(note) FROM mart_as_of_current) AS note,
     maxOrNull(toDateTime64(published_at, 3, 'UTC')) AS published_at,
     count() AS releases
