@@ -7,13 +7,6 @@ WITH newest AS
     SELECT max(period) AS billing_period
     FROM (SELECT period, argMax(rows, seq) AS held FROM period_head WHERE scope = 'costs' GROUP BY period)
     WHERE held > 0
-),
--- not the current view, which puts the burn of every window beside each objective
-newest_status AS
-(
-    SELECT as_of
-    FROM mart_slo_status
-    WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_status')
 )
 SELECT
     coalesce(
@@ -23,7 +16,7 @@ SELECT
             WHERE billing_period = (SELECT billing_period FROM newest)
         )
     ) AS cost_day,
-    (SELECT toDateTime64(maxOrNull(as_of), 0, 'UTC') FROM newest_status) AS telemetry_end,
+    (SELECT toDateTime64(maxOrNull(as_of), 0, 'UTC') FROM mart_slo_states_current) AS telemetry_end,
     (SELECT any(note) FROM mart_as_of_current) AS note,
     maxOrNull(toDateTime64(published_at, 3, 'UTC')) AS published_at,
     count() AS releases

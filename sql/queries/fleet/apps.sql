@@ -63,7 +63,7 @@ WITH
     ),
     overspent AS
     (
-        SELECT DISTINCT app_id FROM mart_slo_status_current
+        SELECT DISTINCT app_id FROM mart_slo_states_current
         WHERE team IN {teams:Array(String)} AND is_spent AND is_production
     ),
     anomalous AS

@@ -21,6 +21,6 @@ CROSS JOIN
         countIf(state = 'page') AS pages,
         countIf(state = 'ticket') AS tickets,
         countIf(state = 'silent') AS silent
-    FROM mart_slo_status_current
+    FROM mart_slo_states_current
     WHERE team IN {teams:Array(String)}
 ) AS slo

@@ -2,6 +2,6 @@
 -- parameters: none
 -- columns: app_id, objective, state_rank
 SELECT app_id, toString(s.objective) AS objective, state_rank
-FROM mart_slo_status_current AS s
-WHERE is_production OR app_id NOT IN (SELECT app_id FROM mart_slo_status_current WHERE is_production)
+FROM mart_slo_states_current AS s
+WHERE is_production OR app_id NOT IN (SELECT app_id FROM mart_slo_states_current WHERE is_production)
 ORDER BY app_id, environment, objective

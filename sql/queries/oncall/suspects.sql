@@ -7,7 +7,7 @@ WITH
     firing AS
     (
         SELECT app_id, environment, objective, threshold_ms, since, as_of
-        FROM mart_slo_status_current
+        FROM mart_slo_states_current
         WHERE team IN {teams:Array(String)} AND state IN ('page', 'ticket')
     ),
     counted AS

@@ -8,7 +8,7 @@ WITH asked AS
 (
     SELECT pair.1 AS app_id, pair.2 AS slice_start
     FROM (SELECT arrayJoin(arrayZip({apps:Array(String)}, {slices:Array(DateTime('UTC'))})) AS pair)
-    WHERE pair.1 IN (SELECT app_id FROM mart_slo_status_current WHERE team IN {teams:Array(String)})
+    WHERE pair.1 IN (SELECT app_id FROM mart_slo_states_current WHERE team IN {teams:Array(String)})
 )
 SELECT
     toString(t.app_id) AS app_id,

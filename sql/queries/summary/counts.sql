@@ -11,7 +11,7 @@ WITH
         SELECT (
             countIf(state != 'no_data'), countIf(state = 'page'), countIf(state = 'ticket'), countIf(state = 'spent'),
             countIf(state = 'silent'), countIf(state = 'stale'))
-        FROM mart_slo_status_current
+        FROM mart_slo_states_current
     ) AS objective,
     (SELECT (count(), countIf(state = 'open')) FROM mart_cost_anomalies_current) AS anomaly
 SELECT

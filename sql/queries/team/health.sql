@@ -2,7 +2,7 @@
 -- parameters: teams Array(String)
 -- columns: state, objectives
 SELECT toString(s.state) AS state, count() AS objectives
-FROM mart_slo_status_current AS s
+FROM mart_slo_states_current AS s
 WHERE team IN {teams:Array(String)}
 GROUP BY state, state_rank
 ORDER BY state_rank
