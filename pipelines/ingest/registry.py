@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,21 @@ def load_registry(settings: Settings) -> Registry:
             problems.append(f"{error}; the file is set aside")
     apps, found = app_frame(described, listed)
     return Registry(apps, team_frame(listed), problems + found)
+
+
+def registry_sha256(settings: Settings) -> str:
+    """Digest of every file the registry of a workspace is read from, with its name, and of this code that reads them; empty
+    where one cannot be read."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    paths = [*catalog_files(settings.catalog), *([settings.teams] if settings.teams.is_file() else [])]
+    try:
+        for path in paths:
+            content = path.read_bytes()
+            digest.update(f"{path}\0{len(content)}\0".encode(errors="surrogateescape"))
+            digest.update(content)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def catalog_files(location: Path) -> list[Path]:

@@ -13,8 +13,9 @@ import pytest
 from models.errors import ConfigurationError
 from models.schemas import SCHEMAS
 from models.settings import Settings
+from pipelines.compute import registry
 from pipelines.ingest.registry import Registry, load_registry
-from sql.publish import WHOLE_TABLE, publish
+from sql.publish import WHOLE_TABLE, heads, publish, withdraw
 from sql.warehouse import Warehouse
 
 TEAMS = """\
@@ -314,3 +315,49 @@ def test_a_fleet_loads_in_time_and_fits_its_tables(tmp_path: Path, fresh_warehou
     assert (
         warehouse.frame_of("SELECT * FROM core_teams_current ORDER BY team").rows() == registry.teams.rows()
     )
+
+
+def test_what_files_came_to_is_remembered_and_their_problems_are_said_again(
+    tmp_path: Path, fresh_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read again when a byte, a name or the release is another, and when nothing is remembered."""
+    load(tmp_path, {"a.yaml": component("a"), "bad.yaml": "kind: [", "c.yaml": component("c")})
+    settings = Settings(root=tmp_path, catalog=tmp_path / "catalog", teams=tmp_path / "teams.yaml")
+    read: list[Settings] = []
+
+    def counted(settings: Settings) -> Registry:
+        read.append(settings)
+        return load_registry(settings)
+
+    monkeypatch.setattr(registry, "load_registry", counted)
+
+    def computed() -> tuple[int, int, int]:
+        """Files read, releases made, and problems said."""
+        read.clear()
+        outcome = registry.compute_registry(fresh_warehouse, settings)
+        return len(read), len(outcome.releases), len(outcome.notes)
+
+    assert computed() == (1, 1, 1)
+    assert computed() == (0, 0, 1)
+    first = registry.compute_registry(fresh_warehouse, settings).notes
+    assert len(first) == 1 and "bad.yaml" in first[0]
+    (tmp_path / "catalog" / "a.yaml").write_text(component("a") + "# more\n")
+    assert computed() == (1, 0, 1), "the same apps"
+    assert computed() == (0, 0, 1)
+    (tmp_path / "catalog" / "a.yaml").rename(tmp_path / "catalog" / "b.yaml")
+    assert computed()[0] == 1
+    (tmp_path / "teams.yaml").write_text(TEAMS.replace("4711", "4712"))
+    assert computed() == (1, 1, 1)
+    remembered = tmp_path / ".appfleet" / "registry.json"
+    for text in ("", "[]", '{"given": 1}', "{"):
+        remembered.write_text(text)
+        assert computed() == (1, 0, 1), text
+    assert computed() == (0, 0, 1)
+    (release,) = heads(fresh_warehouse, "registry")
+    withdraw(fresh_warehouse, release)
+    assert computed() == (1, 1, 1)
+    (tmp_path / "catalog" / "bad.yaml").unlink()
+    assert computed() == (1, 0, 0)
+    assert computed() == (0, 0, 0)
+    (tmp_path / "teams.yaml").unlink()
+    assert computed()[0] == 1
