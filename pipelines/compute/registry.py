@@ -36,9 +36,10 @@ def compute_registry(warehouse: Warehouse, settings: Settings) -> Outcome:
     print_ = fingerprint(frame_fingerprint(registry.apps), frame_fingerprint(registry.teams))
     tables = {"core_apps": registry.apps, "core_teams": registry.teams}
     outcome = publish_frames(warehouse, settings, SCOPE, tables, print_, as_of=None)
-    draft = remembered.with_suffix(".new")
-    draft.write_text(json.dumps({"given": given, "print": print_, "problems": registry.problems}))
-    draft.replace(remembered)
+    if registry_sha256(settings) == files:  # else what was read is not what was looked at
+        draft = remembered.with_suffix(".new")
+        draft.write_text(json.dumps({"given": given, "print": print_, "problems": registry.problems}))
+        draft.replace(remembered)
     return Outcome(outcome.releases, outcome.unchanged, tuple(registry.problems))
 
 

@@ -361,3 +361,14 @@ def test_what_files_came_to_is_remembered_and_their_problems_are_said_again(
     assert computed() == (0, 0, 0)
     (tmp_path / "teams.yaml").unlink()
     assert computed()[0] == 1
+    (tmp_path / "teams.yaml").write_text(TEAMS)
+
+    def changed_meanwhile(settings: Settings) -> Registry:
+        (tmp_path / "catalog" / "c.yaml").write_text(component("c", owner="jobs"))
+        return counted(settings)
+
+    monkeypatch.setattr(registry, "load_registry", changed_meanwhile)
+    assert computed()[0] == 1
+    monkeypatch.setattr(registry, "load_registry", counted)
+    (tmp_path / "catalog" / "c.yaml").write_text(component("c"))
+    assert computed() == (1, 1, 0), "as it was before it was read"
