@@ -89,7 +89,7 @@ def bills_of(reads: TeamReads, days: Comparison) -> list[CurrencyBill]:
         before_first_day=days.before_first,
         before_last_day=days.before_last,
     )
-    first_cost_days = dict(reads.frame("dashboards/first_cost_days").rows())
+    first_cost_days = dict(reads.of_anybody("dashboards/first_cost_days").rows())
     return [
         CurrencyBill(currency, days, first_cost_days.get(currency), part)
         for currency, part in by_currency(frame)

@@ -87,7 +87,7 @@ def open_page(title: str, question: str) -> Page:
         st.warning(NOBODY)
         st.stop()
     reads = reads_of(workspace, viewer)
-    found = reads.frame("dashboards/as_of")
+    found = reads.of_anybody("dashboards/as_of")
     if found.is_empty():
         st.caption(question)
         st.info(EMPTY)
@@ -107,9 +107,9 @@ def open_page(title: str, question: str) -> Page:
 
 def _say_what_is_doubtful(page: Page, note: str) -> None:
     """A banner for figures some of whose rows are lost or that are beyond the set age, and what cannot be known."""
-    for sentence in marks(losses(page.reads.shortly("damage/lost_rows", with_slices=False))):
+    for sentence in marks(losses(page.reads.of_anybody("damage/lost_rows"))):
         st.error(sentence)
-    for step in page.reads.shortly("damage/failed_steps")["step"]:
+    for step in page.reads.of_anybody("damage/failed_steps")["step"]:
         st.error(
             f"The last pass failed at {step}: what is made from it is from before. `appfleet doctor` says why."
         )

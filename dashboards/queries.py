@@ -17,10 +17,12 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from dashboards.shared import SharedReads
 from models.errors import ConfigurationError, WarehouseError
 from models.identity import UNASSIGNED
 from models.people import RIGHTS, SEE_ALL_TEAMS, Viewer
 from sql.catalog import statement
+from sql.damage import ANYBODY
 from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 
@@ -56,11 +58,13 @@ class TeamReads:
         scope = self._scope(name, parameters)
         return _remembered(str(self.workspace), self.mark, name, scope, tuple(sorted(parameters.items())))
 
-    def shortly(self, name: str, /, **parameters: Hashable) -> pl.DataFrame:
-        """As ``frame``, for what may change without a release: remembered for a minute and no longer."""
-        return _remembered_shortly(
-            str(self.workspace), name, self._scope(name, parameters), tuple(sorted(parameters.items()))
-        )
+    def of_anybody(self, name: str, /) -> pl.DataFrame:
+        """Result of a statement of no team, one of ``dashboards.shared.SHARED``.
+
+        Raises:
+            WarehouseError: the warehouse cannot be reached or refuses the statement.
+        """
+        return _shared(str(self.workspace)).frame(name, self.mark)
 
     def _scope(self, name: str, parameters: Collection[str]) -> tuple[tuple[str, Any], ...]:
         scope = _scope(name, self.viewer)
@@ -86,11 +90,9 @@ def reads_of(workspace: Path, viewer: Viewer) -> TeamReads:
     """
     if not viewer.sees_rows:
         raise ConfigurationError(NO_TEAM)
-    name = "dashboards/release_mark"
-    anybody = replace(viewer, teams=viewer.teams or (UNASSIGNED,))  # a mark is of no team
-    found = _connection(str(workspace)).frame(name, dict(_scope(name, anybody)))
-    mark = found["mark"].item() if found.height else ""
+    mark = _mark(str(workspace))
     if viewer.has(SEE_ALL_TEAMS):
+        anybody = replace(viewer, teams=viewer.teams or (UNASSIGNED,))
         seen = _remembered(str(workspace), mark, "dashboards/teams", _scope("dashboards/teams", anybody), ())
         viewer = replace(viewer, teams=tuple(seen["team"]))
     return TeamReads(workspace, viewer, mark)
@@ -113,16 +115,6 @@ def _scope(name: str, viewer: Viewer) -> tuple[tuple[str, Any], ...]:
 def _remembered(
     workspace: str,
     mark: str,  # in the key: a new release is a new key
-    name: str,
-    scope: tuple[tuple[str, Any], ...],
-    parameters: tuple[tuple[str, Any], ...],
-) -> pl.DataFrame:
-    return _connection(workspace).frame(name, dict((*parameters, *scope)))
-
-
-@st.cache_data(max_entries=_KEPT_RESULTS, ttl=60, show_spinner=False)
-def _remembered_shortly(
-    workspace: str,
     name: str,
     scope: tuple[tuple[str, Any], ...],
     parameters: tuple[tuple[str, Any], ...],
@@ -164,3 +156,15 @@ class _Connection:
 @st.cache_resource(show_spinner="Opening the warehouse")
 def _connection(workspace: str) -> _Connection:
     return _Connection(Path(workspace))
+
+
+def _mark(workspace: str) -> str:
+    found = _connection(workspace).frame("dashboards/release_mark", {TEAMS: ANYBODY})  # a mark is of no team
+    return str(found["mark"].item()) if found.height else ""
+
+
+@st.cache_resource(show_spinner=False, on_release=SharedReads.close)
+def _shared(workspace: str) -> SharedReads:
+    return SharedReads(
+        lambda name, parameters: _connection(workspace).frame(name, parameters), lambda: _mark(workspace)
+    )
