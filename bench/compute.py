@@ -68,9 +68,10 @@ def bench_slo(bench: Bench) -> None:
 
 
 def _fill_slices(warehouse: Warehouse, apps: int, days: list[date], slices: int = SLICES_PER_DAY) -> None:
-    """Publishes the first slices of some days for all apps."""
-    ladder, batch = ladder_ms(request_slices(), slo_defaults()), new_batch_id()
+    """Publishes the first slices of some days for all apps, each day by itself, as they come."""
+    ladder = ladder_ms(request_slices(), slo_defaults())
     for day in days:
+        batch, hours = new_batch_id(), new_batch_id()
         warehouse.execute_text(
             statement("slices"),
             day=day.isoformat(),
@@ -79,8 +80,11 @@ def _fill_slices(warehouse: Warehouse, apps: int, days: list[date], slices: int 
             bounds=len(ladder),
             batch_id=batch,
         )
-    tables = {"core_request_slices": batch}
-    publish_periods(warehouse, "slices", tables, dict.fromkeys(days, f"bench-{slices}"), {})
+        warehouse.execute(
+            "statements/core_request_hours", days=[day.isoformat()], slices_batch_id=batch, batch_id=hours
+        )
+        tables = {"core_request_slices": batch, "core_request_hours": hours}
+        publish_periods(warehouse, "slices", tables, {day: f"bench-{slices}"}, {})
 
 
 def _slo(warehouse: Warehouse, settings: Settings, end: datetime) -> int:

@@ -92,6 +92,19 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "within": pl.List(pl.UInt32),
         }
     ),
+    "core_request_hours": pl.Schema(
+        {
+            "hour": SECOND,
+            "app_id": pl.String(),
+            "environment": pl.String(),
+            "kind": pl.String(),
+            "requests": pl.UInt64(),
+            "errors": pl.UInt64(),
+            "timed": pl.UInt64(),
+            "within": pl.List(pl.UInt64),
+            "last_slice": SECOND,
+        }
+    ),
     "core_app_telemetry_daily": pl.Schema(
         {
             "usage_date": pl.Date(),

@@ -141,11 +141,10 @@ def _counts(
         .sort("app_id", "environment")
     )
     keys = ends.filter(pl.col("last_slice_end") > newest - policy.retired_after - _HOUR).with_row_index("row")
-    cells = (
-        hours.with_columns(column=width - 1 - (newest - pl.col("hour")).dt.total_hours())
-        .filter(pl.col("column") >= 0)
-        .join(keys, on=["app_id", "environment"])
+    cells = hours.select(
+        "app_id", "environment", "requests", column=width - 1 - (newest - pl.col("hour")).dt.total_hours()
     )
+    cells = cells.filter(pl.col("column") >= 0).join(keys, on=["app_id", "environment"])
     counts = np.zeros((keys.height, width))
     counts[cells["row"].to_numpy(), cells["column"].to_numpy()] = cells["requests"].to_numpy()
     seconds = keys["last_slice_end"].dt.epoch("us").to_numpy() / 1e6

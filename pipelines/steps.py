@@ -76,6 +76,7 @@ STEPS: Mapping[str, Step] = {
                     "Requests per app, environment, version and route in five minutes: errors and latency.",
                     "slice_start",
                 ),
+                "core_request_hours": Asset("The same by the hour, of every version and route.", "hour"),
                 "core_app_telemetry_daily": Asset("Activity per app and day.", "usage_date"),
                 "core_app_resources": Asset(
                     "Cloud resources named in telemetry: evidence for attribution.", "usage_date"
@@ -146,7 +147,7 @@ STEPS: Mapping[str, Step] = {
                 ),
                 "mart_as_of": Asset("The moment figures are given for, and what it rests on."),
             },
-            ("core_request_slices", "core_apps"),
+            ("core_request_slices", "core_request_hours", "core_apps"),
             "2-59/5 * * * *",
         ),
         Step(

@@ -1,8 +1,9 @@
-"""Publishes what is reduced from telemetry by day: slices, daily activity, resources."""
+"""Publishes what is reduced from telemetry by day: slices and their hours, daily activity, resources."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -20,6 +21,9 @@ from sql.publish import (
 )
 from sql.warehouse import Warehouse
 
+Batches = Mapping[str, uuid.UUID]
+"""Table -> the batch that is written."""
+
 
 def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
     """Day -> fingerprint of what feeds it: of all days with telemetry, and of those not published as they are now."""
@@ -30,7 +34,7 @@ def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, st
 
 
 def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:
-    """Publishes the slices, daily activity and resources of each day whose telemetry changed.
+    """Publishes the slices, their hours, daily activity and resources of each day whose telemetry changed.
 
     All changed days are written by one statement per table and published by one insert. A day some of whose records are
     lost stays as it was: less would be taken for quiet.
@@ -44,16 +48,20 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     if not changed:
         return Outcome(unchanged=len(asked), refused=refused)
     policy = requests.classification(request_errors(), health_checks())
-    parameters: dict[str, dict[str, Any]] = {
-        "core_request_slices": {**policy, **requests.slicing(request_slices(), slo_defaults())},
-        "core_app_telemetry_daily": policy,
-        "core_app_resources": {},
+    slicing = requests.slicing(request_slices(), slo_defaults())
+    parameters: dict[str, Callable[[Batches], dict[str, Any]]] = {
+        "core_request_slices": lambda _: {**policy, **slicing},
+        "core_request_hours": lambda batches: {"slices_batch_id": batches["core_request_slices"]},
+        "core_app_telemetry_daily": lambda _: policy,
+        "core_app_resources": lambda _: {},
     }
     with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
         batches = {table: new_batch_id() for table in parameters}
         for table, own in parameters.items():
             days_changed = [day.isoformat() for day in changed]
-            warehouse.execute(f"statements/{table}", days=days_changed, batch_id=batches[table], **own)
+            warehouse.execute(
+                f"statements/{table}", days=days_changed, batch_id=batches[table], **own(batches)
+            )
         written: dict[str, Any] = {f"{table}_batch": batch for table, batch in batches.items()}
         counted = warehouse.frame("queries/telemetry/batch_rows", **written)
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}

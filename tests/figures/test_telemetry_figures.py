@@ -329,6 +329,7 @@ def written_by_day(warehouse: Warehouse) -> tuple[dict[str, Any], Counter[date]]
     for place, (table, column) in enumerate(
         (
             ("core_request_slices", "slice_start"),
+            ("core_request_hours", "hour"),
             ("core_app_telemetry_daily", "usage_date"),
             ("core_app_resources", "usage_date"),
         )
@@ -340,7 +341,7 @@ def written_by_day(warehouse: Warehouse) -> tuple[dict[str, Any], Counter[date]]
         counts.update(days)
         for batch, some in ((batches[f"{table}_batch"], days), (new_batch_id(), list(DAYS))):
             at = [datetime(day.year, day.month, day.day, 23, 55, tzinfo=UTC) for day in some]
-            rows = pl.DataFrame({column: at if column == "slice_start" else some})
+            rows = pl.DataFrame({column: some if column == "usage_date" else at})
             warehouse.insert(table, rows.with_columns(batch_id=pl.lit(str(batch))))
     return batches, counts
 

@@ -259,7 +259,10 @@ def test_senders_are_apps_with_spans_by_day(ledger: Warehouse) -> None:
     ]
 
 
-def test_requests_per_hour_are_those_before_a_moment_without_health_checks(ledger: Warehouse) -> None:
+@pytest.mark.parametrize("with_hours", [False, True])
+def test_requests_per_hour_are_those_before_a_moment_without_health_checks(
+    ledger: Warehouse, with_hours: bool
+) -> None:
     lines = [
         ("a", "prod", "server", "02 09:55", 1),  # before all that is asked for
         ("a", "prod", "server", "02 10:00", 2),
@@ -276,9 +279,16 @@ def test_requests_per_hour_are_those_before_a_moment_without_health_checks(ledge
     names = ("app_id", "environment", "kind", "slice_start", "requests")
     rows = [dict(zip(names, (*line[:3], at(line[3]), line[4]), strict=True)) for line in lines]
     ledger.insert("core_request_slices", pl.DataFrame(rows).with_columns(batch_id=pl.lit(str(batch))))
-    publish_periods(ledger, "slices", {"core_request_slices": batch}, {date(2026, 3, 2): ""}, {})
-    found = ledger.frame("queries/silence/hours", since=at("02 10:00"), as_of=at("02 12:00"))
-    assert found.rows() == [
+    batches = {"core_request_slices": batch}
+    if with_hours:
+        batches["core_request_hours"] = new_batch_id()
+        for slices, hours in ((batch, batches["core_request_hours"]), (batch, new_batch_id())):
+            ledger.execute(
+                "statements/core_request_hours", days=["2026-03-02"], slices_batch_id=slices, batch_id=hours
+            )
+    publish_periods(ledger, "slices", batches, {date(2026, 3, 2): ""}, {})
+    found = ledger.frame("queries/silence/hours", since=at("02 09:58"), as_of=at("02 12:00"))
+    assert sorted(found.rows()) == [
         ("a", "", at("02 11:00"), 64, at("02 11:10")),
         ("a", "prod", at("02 10:00"), 6, at("02 10:30")),
         ("a", "prod", at("02 11:00"), 16, at("02 12:00")),

@@ -148,6 +148,10 @@ COUNTED: dict[str, tuple[str, str]] = {
         "SELECT toString(toDate(slice_start)), count() FROM core_request_slices_current GROUP BY 1",
         "",
     ),
+    "core_request_hours": (
+        "SELECT toString(toDate(hour)), count() FROM core_request_hours_current GROUP BY 1",
+        "",
+    ),
     "core_app_telemetry_daily": (
         "SELECT toString(usage_date), count() FROM core_app_telemetry_daily_current GROUP BY 1",
         "",

@@ -275,6 +275,58 @@ def test_every_span_counts_as_what_it_is(delivered: Warehouse, spans: list[Drawn
         assert row["within"] == [want["within", place] for place in range(len(LADDER))]
 
 
+def test_an_hour_is_the_sum_of_its_slices(fresh_warehouse: Warehouse) -> None:
+    """Of one batch and the days asked for; every version and route together, ladders of other lengths apart."""
+    chance, batch, hours = random.Random(3), new_batch_id(), new_batch_id()
+    lines = []
+    for place in range(120):
+        at = DAY + timedelta(minutes=5 * chance.randrange(-30, 320))
+        within = [chance.randint(0, 9) for _ in range(chance.choice((3, 3, 3, 4)))]
+        lines.append(
+            {
+                "slice_start": at,
+                "app_id": chance.choice(("a", "b")),
+                "environment": chance.choice(("", "prod")),
+                "version": f"{place % 3}",
+                "route": f"{place}",
+                "kind": chance.choice(("server", "consumer", "health")),
+                "requests": chance.randint(1, 2**32 - 1),
+                "errors": chance.randint(0, 2**32 - 1),
+                "timed": chance.randint(0, 2**32 - 1),
+                "within": within,
+                "batch_id": str(batch if place % 4 else new_batch_id()),
+            }
+        )
+    small = dict.fromkeys(("requests", "errors", "timed"), pl.UInt32)
+    fresh_warehouse.insert(
+        "core_request_slices", pl.DataFrame(lines).cast({**small, "within": pl.List(pl.UInt32)})
+    )
+    days = [DAY.date(), DAY.date() + timedelta(days=1)]
+    fresh_warehouse.execute(
+        "statements/core_request_hours",
+        days=[day.isoformat() for day in days],
+        slices_batch_id=batch,
+        batch_id=hours,
+    )
+    want: dict[tuple[Any, ...], list[Any]] = {}
+    for one in lines:
+        if one["batch_id"] != str(batch) or one["slice_start"].date() not in days:
+            continue
+        key = (one["slice_start"].replace(minute=0), one["app_id"], one["environment"], one["kind"])
+        found = want.setdefault((*key, len(one["within"])), [0, 0, 0, [0] * len(one["within"]), DAY])
+        for number, name in enumerate(("requests", "errors", "timed")):
+            found[number] += one[name]
+        found[3] = [had + more for had, more in zip(found[3], one["within"], strict=True)]
+        found[4] = max(found[4], one["slice_start"])
+    got = fresh_warehouse.frame_of(
+        "SELECT toDateTime64(hour, 6, 'UTC'), app_id, toString(environment), toString(kind), requests, errors, timed,"
+        " within, toDateTime64(last_slice, 6, 'UTC') FROM core_request_hours WHERE batch_id = {batch:UUID}",
+        batch=hours,
+    ).rows()
+    assert {(*line[:4], len(line[7])): list(line[4:]) for line in got} == want
+    assert len(got) == len(want)
+
+
 def test_a_day_is_published_again_only_if_its_telemetry_changed(
     fresh_warehouse: Warehouse, tmp_path: Path
 ) -> None:

@@ -94,21 +94,28 @@ def drawn_rows(seed: int) -> list[Row]:
 
 
 def insert_rows(warehouse: Warehouse, rows: Iterable[Row]) -> None:
-    """Publishes the rows by day; beside each a batch nobody published, with other numbers."""
+    """Publishes the rows by day, every second day with its hours; beside each a batch nobody published, with other numbers."""
     days: dict[date, list[Row]] = defaultdict(list)
     for one in rows:
         days[one.slice_start.date()].append(one)
     written = []
+    hours: list[dict[str, Any]] = []
     for day, own in days.items():
-        current = uuid.uuid4()
+        current, current_hours = uuid.uuid4(), uuid.uuid4()
+        with_hours = day.toordinal() % 2 == 0
         stale = [replace(one, errors=one.requests, requests=one.requests + 7) for one in own]
         for batch, lines in ((current, own), (uuid.uuid4(), stale)):
             written += [{**vars(one), "within": list(one.within), "batch_id": str(batch)} for one in lines]
+            of_hours = current_hours if batch == current else uuid.uuid4()
+            hours += [{"days": [f"{day}"], "slices_batch_id": batch, "batch_id": of_hours}] * with_hours
         publish(
             warehouse,
             "slices",
             day,
-            batches={"core_request_slices": current},
+            batches={
+                "core_request_slices": current,
+                **({"core_request_hours": current_hours} if with_hours else {}),
+            },
             rows=len(own),
             sha256=str(current),
             version=AS_OF.slice_end,
@@ -119,6 +126,8 @@ def insert_rows(warehouse: Warehouse, rows: Iterable[Row]) -> None:
     )
     for (_,), part in frame.group_by(pl.col("slice_start").dt.month()):
         warehouse.insert("core_request_slices", part)
+    for parameters in hours:
+        warehouse.execute("statements/core_request_hours", **parameters)
 
 
 def counted(rows: Iterable[Row]) -> dict[Key, list[Slice]]:
@@ -169,14 +178,19 @@ def warehouse(root: Path, rows: Sequence[Row]) -> Iterator[Warehouse]:
         yield opened
 
 
-def test_the_engine_counts_what_a_loop_counts(warehouse: Warehouse, rows: Sequence[Row]) -> None:
-    edges = slo.boundaries(slo_defaults(), burn_windows(), AS_OF.slice_end)
-    recent = AS_OF.slice_end - timedelta(days=3, hours=1)
+@pytest.mark.parametrize("minutes_ago", [0, 35, 1_400, 4_325, 40_005])
+def test_the_engine_counts_what_a_loop_counts(
+    warehouse: Warehouse, rows: Sequence[Row], minutes_ago: int
+) -> None:
+    """At a moment, on the hour or within it: from hours and from slices, of days with hours and without."""
+    moment = AS_OF.slice_end - timedelta(minutes=minutes_ago)
+    edges = slo.boundaries(slo_defaults(), burn_windows(), moment)
+    recent = moment - timedelta(days=3, hours=1)
     want: dict[tuple[str, str, str, datetime], list[Any]] = {}
     health: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for key, slices in counted(rows).items():
         for one in slices:
-            if edges[0] <= one.start < AS_OF.slice_end and one.total:
+            if edges[0] <= one.start < moment and one.total:
                 found = want.setdefault((*key, max(e for e in edges if e <= one.start)), [0, 0, 0, None, 0])
                 found[0] += one.bad
                 found[1] += one.total
@@ -184,10 +198,10 @@ def test_the_engine_counts_what_a_loop_counts(warehouse: Warehouse, rows: Sequen
                     found[2] += 1
                     found[3] = min(found[3] or one.start, one.start)
     for line in rows:
-        if line.kind == "health" and edges[0] <= line.slice_start < AS_OF.slice_end:
+        if line.kind == "health" and edges[0] <= line.slice_start < moment:
             health[line.app_id, line.environment][0] += line.errors
             health[line.app_id, line.environment][1] += line.requests
-    parameters = slo.bucket_parameters(slo_defaults(), burn_windows(), AS_OF.slice_end, LADDER)
+    parameters = slo.bucket_parameters(slo_defaults(), burn_windows(), moment, LADDER)
     frame = warehouse.frame("queries/slo/buckets", **parameters)
     got = {tuple(one[:4]): list(one[4:]) for one in frame.filter(pl.col("objective") != slo.HEALTH).rows()}
     assert got == want
@@ -196,6 +210,15 @@ def test_the_engine_counts_what_a_loop_counts(warehouse: Warehouse, rows: Sequen
         apart[app, environment][0] += bad
         apart[app, environment][1] += total
     assert apart == health
+
+
+def test_health_checks_stand_beside_the_objectives(warehouse: Warehouse, rows: Sequence[Row]) -> None:
+    begin = slo.boundaries(slo_defaults(), burn_windows(), AS_OF.slice_end)[0]
+    health: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for line in rows:
+        if line.kind == "health" and begin <= line.slice_start < AS_OF.slice_end:
+            health[line.app_id, line.environment][0] += line.errors
+            health[line.app_id, line.environment][1] += line.requests
     states = published(warehouse)
     for (app, environment), (bad, total) in health.items():
         if (app, environment, "availability") in states:

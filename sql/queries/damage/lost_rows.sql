@@ -9,7 +9,8 @@ FROM
 (
     SELECT
         head.scope AS scope, head.period AS period, head.rows AS rows, entry.1 AS table_name, entry.2 AS batch_id,
-        if(entry.1 IN ('raw_focus_costs', 'core_request_slices', 'core_app_telemetry_daily', 'core_app_resources'),
+        if(entry.1 IN (
+                'raw_focus_costs', 'core_request_slices', 'core_request_hours', 'core_app_telemetry_daily', 'core_app_resources'),
             head.period, toDate('1970-01-01')) AS part_period
     FROM
     (
@@ -54,6 +55,11 @@ LEFT JOIN
     UNION ALL
     SELECT 'core_request_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
     FROM core_request_slices
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_request_hours' AS table_name, batch_id, toDate(hour) AS part_period, count() AS rows
+    FROM core_request_hours
     WHERE {with_slices:Bool}
     GROUP BY batch_id, part_period
     UNION ALL

@@ -1,5 +1,5 @@
--- purpose: bad and all events per app, environment and objective, summed between the boundaries of all windows, in one
---   pass over the slices; a slice enters whole or not at all
+-- purpose: bad and all events per app, environment and objective, summed between the boundaries of all windows; a slice
+--   enters whole or not at all
 -- parameters: as_of DateTime (end of the newest slice counted), window_from DateTime (begin of the objectives' window),
 --   slices_from DateTime (begin of the longest burn window: from here on slices are judged one by one),
 --   edges Array(UInt32) (boundaries in seconds since 1970, ascending, the first is window_from), names Array(String)
@@ -12,9 +12,12 @@
 --   length: their counts mean nothing)
 -- Sums are made per kind first and shared out to objectives after: a ladder carried through a lambda is copied for
 -- each of them. Only slices in which something went wrong or was slow are looked at one by one;
--- one that shares the hash of such a slice adds nothing, as nothing in it is bad.
+-- one that shares the hash of such a slice adds nothing, as nothing in it is bad. Between window_from and slices_from is no
+-- boundary: whole hours there come from core_request_hours, of days that were published with them.
 WITH
     {as_of:DateTime('UTC')} AS as_of,
+    toStartOfHour({window_from:DateTime('UTC')} + INTERVAL 3599 SECOND) AS hours_from,
+    toStartOfHour({slices_from:DateTime('UTC')}) AS hours_to,
     slices AS
     (
         SELECT
@@ -22,6 +25,10 @@ WITH
             roundDown(toUInt32(slice_start), arrayConcat([toUInt32(0)], {edges:Array(UInt32)})) AS bucket
         FROM core_request_slices_current
         WHERE slice_start >= {window_from:DateTime('UTC')} AND slice_start < as_of
+          AND (
+                slice_start < hours_from OR slice_start >= hours_to
+                OR toDate(slice_start) NOT IN (SELECT period FROM current_batches WHERE table_name = 'core_request_hours')
+            )
     ),
     troubled AS
     (
@@ -32,18 +39,22 @@ WITH
     summed AS
     (
         SELECT
-            app_id, environment, kind, bucket, toUInt32(0) AS alone,
+            app_id, environment, kind, bucket,
+            if(
+                slice_start >= {slices_from:DateTime('UTC')} AND cityHash64(app_id, environment, slice_start) IN troubled,
+                toUInt32(slice_start), toUInt32(0)) AS alone,
             sum(requests) AS requests, sum(errors) AS errors, sum(timed) AS timed, sumForEach(within) AS within,
             countIf(length(slices.within) != {bounds:UInt8}) AS strange
         FROM slices
-        GROUP BY app_id, environment, kind, bucket
+        GROUP BY app_id, environment, kind, bucket, alone
         UNION ALL
         SELECT
-            app_id, environment, kind, bucket, toUInt32(slice_start) AS alone,
-            sum(requests), sum(errors), sum(timed), sumForEach(within), 0
-        FROM slices
-        WHERE slice_start >= {slices_from:DateTime('UTC')} AND cityHash64(app_id, environment, slice_start) IN troubled
-        GROUP BY app_id, environment, kind, bucket, alone
+            app_id, environment, kind, toUInt32({window_from:DateTime('UTC')}), toUInt32(0),
+            sum(hours.requests), sum(hours.errors), sum(hours.timed), sumForEach(hours.within),
+            countIf(length(hours.within) != {bounds:UInt8})
+        FROM core_request_hours_current AS hours
+        WHERE hour >= hours_from AND hour < hours_to
+        GROUP BY app_id, environment, kind
     ),
     judged AS
     (
@@ -74,8 +85,8 @@ WITH
             app_id,
             environment,
             bucket,
-            sumForEachIf(totals, alone = 0) AS totals,
-            sumForEachIf(bads, alone = 0) AS bads,
+            sumForEach(totals) AS totals,
+            sumForEach(bads) AS bads,
             sumForEachIf(is_bad, alone > 0) AS bad_slices,
             minForEachIf(arrayMap(bad -> if(bad, alone, 4294967295), is_bad), alone > 0) AS first_bads,
             sum(strange) AS other_ladders
