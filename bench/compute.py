@@ -27,7 +27,7 @@ from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
 from models.settings import Settings
 from pipelines.compute import AsOf, compute_registry, compute_slo
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import new_batch_id, publish_periods
 from sql.warehouse import Warehouse
 

@@ -25,7 +25,7 @@ from pipelines.ingest import billing, telemetry
 from pipelines.ingest.telemetry.load import engine_settings
 from pipelines.ingest.telemetry.signals import READERS
 from pipelines.ingest.telemetry.spool import spool
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 
 SPAN_ROUNDS = 3

@@ -21,7 +21,7 @@ import grpc
 
 from bench.data import SPANS_PER_REQUEST, span_request
 from bench.processes import free_ports
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 
 CONNECTIONS = 4
 APPS = 40

@@ -17,7 +17,7 @@ from bench.pages import page_seconds, reads_of_pages
 from bench.processes import COMMAND, answers, appfleet, free_ports, health_of, running
 from bench.targets import size_text, target
 from sql.damage import ANYBODY
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import heads, publish
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings

@@ -23,7 +23,7 @@ from models.identity import UNASSIGNED
 from models.people import RIGHTS, SEE_ALL_TEAMS, Viewer
 from sql.catalog import statement
 from sql.damage import ANYBODY
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 
 TEAMS = "teams"

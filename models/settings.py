@@ -8,13 +8,14 @@ provider's own chain.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import field
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
-from pydantic import AfterValidator, ConfigDict, StrictBool, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from models.errors import ConfigurationError
@@ -35,6 +36,7 @@ STORES = ("s3",)
 """Schemes a location can have; one without a scheme is a path."""
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
+_DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -79,9 +81,38 @@ def _origin(value: str) -> str:
     return origin
 
 
-def _embedded(value: str) -> str:
-    if value != "embedded":
-        raise ValueError(f"is {value!r}; only `embedded` exists in this version")
+def _server_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is no URL of a server: write https://clickhouse.example:8443") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            "holds a user or a password, which do not belong in a file: give APPFLEET_WAREHOUSE_WRITER_USER and "
+            "APPFLEET_WAREHOUSE_WRITER_PASSWORD in the environment"
+        )
+    is_plain = parts.path in ("", "/") and not parts.query and not parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or port == 0:
+        raise ValueError("must be the address of a server's HTTP interface: https://clickhouse.example:8443")
+    return value.rstrip("/")
+
+
+def _database(value: str) -> str:
+    if not _DATABASE.fullmatch(value):
+        raise ValueError(
+            f"is {value!r}; a database's name may hold letters, digits and _, and begins with a letter"
+        )
+    if value.lower() in ("system", "information_schema", "default", "otel"):
+        raise ValueError(f"is {value!r}, which is not a database of one's own: choose another name")
+    return value
+
+
+def _warehouse(value: Any) -> Any:
+    if value == "embedded":
+        return None
+    if not isinstance(value, Mapping):
+        raise ValueError(f"is {value!r}; it is `embedded`, or has the `url` of a ClickHouse server")
     return value
 
 
@@ -149,6 +180,20 @@ class IntakeSettings:
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class ServerWarehouse:
+    """A ClickHouse server or cluster that keeps the rows, in place of the embedded warehouse.
+
+    ``database`` is ours alone; telemetry lies in the one named ``<database>_otel`` beside it. Users and passwords come from
+    the environment, never from the file. ``ca`` is a file of certificates the server's is held to.
+    """
+
+    url: Annotated[Text, AfterValidator(_server_url)]
+    database: Annotated[Name, AfterValidator(_database)] = "appfleet"
+    cluster: Annotated[Name, AfterValidator(_database)] | None = None
+    ca: Text | None = None
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class EnvironmentSettings:
     """Which environments are production, in place of the policy's list; None leaves it to the policy."""
 
@@ -182,6 +227,8 @@ class Settings:
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[str, bool] = field(default_factory=dict)
+    warehouse: ServerWarehouse | None = None
+    """The server that keeps the rows, its ``ca`` as an absolute path; None: the embedded warehouse."""
 
     @property
     def state(self) -> Path:
@@ -209,7 +256,7 @@ class _Sources:
 class _File:
     """The shape of ``appfleet.yaml``; its validators are handed ``locate``."""
 
-    warehouse: Annotated[Text, AfterValidator(_embedded)] = "embedded"
+    warehouse: Annotated[ServerWarehouse | None, BeforeValidator(_warehouse)] = None
     identity: IdentityKeys = field(default_factory=IdentityKeys)
     sources: _Sources = field(default_factory=_Sources)
     catalog: Text = "catalog"
@@ -227,6 +274,19 @@ class _File:
             if name not in rule_names():
                 raise Misplaced(f"names no rule; the rules are {', '.join(rule_names())}", (name,))
         return value
+
+    @field_validator("warehouse")
+    @classmethod
+    def _has_its_certificates(
+        cls, value: ServerWarehouse | None, info: ValidationInfo
+    ) -> ServerWarehouse | None:
+        locate: Locate = (info.context or {})["locate"]
+        if value is None or value.ca is None:
+            return value
+        place = locate(value.ca)
+        if place.kind != "file":
+            raise Misplaced(f"names {value.ca}, which is not a file", ("ca",))
+        return replace(value, ca=str(place.path))
 
     @field_validator("catalog", "teams")
     @classmethod
@@ -264,4 +324,5 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         intake=given.intake,
         environments=given.environments,
         redact=given.redact,
+        warehouse=given.warehouse,
     )

@@ -77,6 +77,20 @@ def admit(text: str) -> None:
         _admit_token(token, seen[place + 1 : place + 3])
 
 
+def stays_inside(text: str) -> None:
+    """Returns when a writer's statement reaches no file, server or program.
+
+    Raises:
+        StatementRefused: it calls a function that does.
+    """
+    seen = list(tokens(text))
+    for token, after in zip(seen, [*seen[1:], _END], strict=True):
+        if token.kind == "unclear":
+            raise StatementRefused(f"the statement cannot be read from character {token.start + 1} on")
+        if after.text == "(" and token.name in REFUSED_FUNCTIONS:
+            raise StatementRefused(f"the function {token.name} is not available here")
+
+
 def _admit_token(token: Token, following: list[Token]) -> None:
     after = following[0] if following else _END
     if token.kind == "unclear":

@@ -1,30 +1,25 @@
 """Applies the numbered migrations under ``sql/migrations`` with a checksum and an in-progress state.
 
 A file is idempotent and never edited once released: an edited one is refused by its checksum. What differs from
-one kind of warehouse to the next stands in the files as ``{{word}}`` and is filled from a table here; values are
-bound, never filled. Nothing here knows what a table means.
+one kind of warehouse to the next stands in the files as ``{{word}}``, which the shape of the warehouse fills. Nothing here
+knows what a table means.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.errors import MigrationError
 from sql.catalog import split_statements, statement, statements
+from sql.shapes import Shape
 
 if TYPE_CHECKING:  # whoever only asks whether something is missing needs no client
     from sql.warehouse import Warehouse
 
-SINGLE_NODE: Mapping[str, str] = {
-    "merge_tree": "MergeTree",
-    "replacing_merge_tree": "ReplacingMergeTree",
-    "otel": "otel",
-}
-"""Words of a warehouse on one node: the engines of its tables and the database of telemetry."""
+TABLE_OF_MIGRATIONS = "statements/create_schema_migrations"
 
 FIRST_VERSION: Mapping[str, str] = {
     "0001_ledger": "87016534f59d0b4cf1de6959fe836db176ce392490dc4b98a42ab5afeffef6ad",
@@ -35,8 +30,6 @@ FIRST_VERSION: Mapping[str, str] = {
     "0006_cost_days_index": "d92a323f172a261a52582fd62bf51186ae972b4759bf48b02bb3b71fcc13043a",
 }
 """Checksums of the migrations of version 0.1, whose tables later versions do not build upon."""
-
-_WORD = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -50,6 +43,10 @@ class Migration:
     def checksum(self) -> str:
         """sha256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def statements(self, shape: Shape) -> list[str]:
+        """Its statements as a kind of warehouse is asked them."""
+        return [shape.text(text) for text in split_statements(self.text) if shape.creates(text)]
 
 
 def migrations() -> list[Migration]:
@@ -89,33 +86,28 @@ def is_first_version(applied: Mapping[str, Recorded]) -> bool:
     )
 
 
-def filled(text: str, words: Mapping[str, str]) -> str:
-    """``text`` with every ``{{word}}`` replaced by what stands for it in this kind of warehouse.
-
-    Raises:
-        MigrationError: a word that the table does not have.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        word = match.group(1)
-        if word not in words:
-            raise MigrationError(
-                f"a migration says {{{{{word}}}}}, which is none of {', '.join(sorted(words))}: "
-                "name it in the words of sql/migrate.py"
-            )
-        return words[word]
-
-    return _WORD.sub(value, text)
-
-
-def migrate(warehouse: Warehouse, words: Mapping[str, str] = SINGLE_NODE) -> list[str]:
+def migrate(warehouse: Warehouse) -> list[str]:
     """Applies what is missing and returns the names applied; one left in progress is applied again.
 
     Raises:
         MigrationError: an applied file was edited, or the warehouse is of version 0.1 or newer than this code.
     """
-    warehouse.execute_text(filled(statement("statements/create_schema_migrations"), words))
-    applied_before = recorded(warehouse)
+    warehouse.execute(TABLE_OF_MIGRATIONS)
+    wanted = missing(recorded(warehouse))
+    for one in wanted:
+        _record(warehouse, one, "in_progress")
+        for text in one.statements(warehouse.shape):
+            warehouse.execute_text(text)
+        _record(warehouse, one, "completed")
+    return [one.name for one in wanted]
+
+
+def missing(applied_before: Mapping[str, Recorded]) -> list[Migration]:
+    """The migrations that are still to be applied to a warehouse that has seen these, in their order.
+
+    Raises:
+        MigrationError: as ``migrate``.
+    """
     if is_first_version(applied_before):
         raise MigrationError(
             "this warehouse was made by appfleet 0.1, whose tables this version does not read: run `appfleet renew`, which "
@@ -127,21 +119,14 @@ def migrate(warehouse: Warehouse, words: Mapping[str, str] = SINGLE_NODE) -> lis
         raise MigrationError(
             f"the warehouse has migration {newer[0]}, which this version does not know: update appfleet"
         )
-    applied = []
+    wanted = []
     for one in migrations():
         before = applied_before.get(one.name)
-        if before and before.state == "completed":
-            if before.checksum != one.checksum:
-                raise MigrationError(
-                    f"migration {one.name} was edited after it was applied: restore the file"
-                )
-            continue
-        _record(warehouse, one, "in_progress")
-        for text in split_statements(one.text):
-            warehouse.execute_text(filled(text, words))
-        _record(warehouse, one, "completed")
-        applied.append(one.name)
-    return applied
+        if before is None or before.state != "completed":
+            wanted.append(one)
+        elif before.checksum != one.checksum:
+            raise MigrationError(f"migration {one.name} was edited after it was applied: restore the file")
+    return wanted
 
 
 def _record(warehouse: Warehouse, migration: Migration, state: str) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 from models.errors import StatementRefused, WarehouseError
 from sql.damage import failures, lost_rows, marks
 from sql.guard import admit
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.tokens import tokens
 from sql.warehouse import Settings, Warehouse
 

@@ -8,15 +8,14 @@ counted before the new warehouse takes the old one's place, and the old one is k
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ConfigurationError, ControlTotalError, WarehouseError
 from sql.local_warehouse.ownership import Place
-from sql.local_warehouse.process import WarehouseProcess
-from sql.migrate import SINGLE_NODE, is_first_version, recorded
+from sql.local_warehouse.process import opened_alone
+from sql.migrate import is_first_version, recorded
+from sql.shapes import SINGLE_NODE
 from sql.warehouse import Settings, Warehouse
 
 KEPT_AS = "warehouse-0.1"
@@ -74,13 +73,13 @@ def renew(workspace: Path, live_source: str) -> Renewal:
 
 def _carried(place: Place, draft: Place, live_source: str) -> dict[str, int]:
     """Makes the new warehouse and returns the rows of live telemetry it took over, per table."""
-    with _opened(place, "--as-it-is") as old:
+    with opened_alone(place.workspace, "--as-it-is") as old:
         if not is_first_version(recorded(old)):
             raise ConfigurationError(
                 f"the warehouse of {place.workspace} is not one of version 0.1: there is nothing to renew"
             )
         draft.workspace.mkdir(mode=0o700)
-        with _opened(draft) as new:
+        with opened_alone(draft.workspace) as new:
             return _copied(old, new, live_source)
 
 
@@ -108,21 +107,6 @@ def _copied(old: Warehouse, new: Warehouse, live_source: str) -> dict[str, int]:
 def _stream(old: Warehouse, new: Warehouse, name: str, database: str, table: str, live_source: str) -> None:
     blocks = old.stream(name, "Native", database=database, table=table, live_source=live_source)
     new.insert_stream(f"{database}.{table}", blocks, "Native", _EXACTLY)
-
-
-@contextmanager
-def _opened(place: Place, *options: str) -> Iterator[Warehouse]:
-    """The warehouse of ``place`` in a process of its own, which ends at once afterwards."""
-    process = WarehouseProcess(place.workspace, limits=options)
-    port = process.start()
-    try:
-        warehouse = Warehouse.over_http("127.0.0.1", port, "writer", place.password("writer"))
-        try:
-            yield warehouse
-        finally:
-            warehouse.close()
-    finally:
-        process.stop(at_once=True)
 
 
 def _has_files(folder: Path) -> bool:

@@ -1,7 +1,8 @@
 """The warehouse as the rest of appfleet sees it: named statements in, Polars frames out.
 
-One class over clickhouse-connect, the same for the local warehouse process and a ClickHouse server. What is
-published, and by whom, lives in ``sql.publish``.
+One class over clickhouse-connect, the same for the local warehouse process and a ClickHouse server; where they differ is
+its shape (``sql.shapes``). Which of them a workspace has is decided in ``sql.opening``; what is published, and by whom, in
+``sql.publish``.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import io
 import logging
 import re
 import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -27,6 +29,7 @@ from urllib3.exceptions import HTTPError
 from models.errors import DamagedData, DiskFull, StatementRefused, WarehouseError
 from sql.catalog import statement
 from sql.damage import placed
+from sql.shapes import EMBEDDED, Purpose, Shape, insertion, purpose_of
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
 
@@ -45,16 +48,43 @@ _DAMAGED = frozenset({32, 33, 40, 74, 76, 89, 107, 117, 131, 226, 228, 246, 271,
 _ENGINE_PREFIX = re.compile(r"^.*?DB::(?:\w*)Exception: ", re.DOTALL)
 
 Settings = Mapping[str, str | int | float]
+"""Settings of a statement by the engine's names."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a ClickHouse HTTP interface is: host and port, whether it speaks TLS and by which certificates, and the
+    database that names without one are in."""
+
+    host: str
+    port: int
+    is_tls: bool = False
+    ca: Path | None = None
+    database: str = ""
 
 
 class Warehouse:
-    """An open connection to a warehouse, of a writer or a reader."""
+    """An open connection to a warehouse, of a writer or a reader.
 
-    def __init__(self, client: Client) -> None:
+    Files are read where ``reading`` leads: by the warehouse itself, or by an engine beside us whose rows go to it.
+    """
+
+    def __init__(
+        self, client: Client, shape: Shape = EMBEDDED, reading: Callable[[], Warehouse] | None = None
+    ) -> None:
         self._client = client
+        self._reading = reading
+        self.shape = shape
 
     @classmethod
-    def over_http(cls, host: str, port: int, username: str, password: str) -> Warehouse:
+    def over_http(
+        cls,
+        address: Address,
+        username: str,
+        password: str,
+        shape: Shape = EMBEDDED,
+        reading: Callable[[], Warehouse] | None = None,
+    ) -> Warehouse:
         """Connects to a ClickHouse HTTP interface; each statement is its own session.
 
         Raises:
@@ -64,8 +94,11 @@ class Warehouse:
         clickhouse_connect.common.set_setting("invalid_setting_action", "send")
         with _named_errors():
             client = clickhouse_connect.get_client(
-                host=host,
-                port=port,
+                host=address.host,
+                port=address.port,
+                interface="https" if address.is_tls else "http",
+                ca_cert=str(address.ca) if address.ca else None,
+                database=address.database or "__default__",
                 username=username,
                 password=password,
                 autogenerate_session_id=False,
@@ -75,9 +108,16 @@ class Warehouse:
                 show_clickhouse_errors="scrub",
                 tz_mode="aware",
                 query_retries=0,
-                pool_mgr=default_pool_manager() if host in _THIS_MACHINE else None,  # never by a proxy
-            )
-        return cls(client)
+                pool_mgr=default_pool_manager()
+                if address.host in _THIS_MACHINE and not address.is_tls
+                else None,
+            )  # never by a proxy
+        return cls(client, shape, reading)
+
+    @property
+    def reading(self) -> Warehouse:
+        """Where statements over files of this machine run: they must not be asked of a server elsewhere."""
+        return self._reading() if self._reading else self
 
     def frame(self, name: str, /, settings: Settings | None = None, **parameters: Any) -> pl.DataFrame:
         """Result of the read statement ``sql/<name>.sql`` with its parameters bound."""
@@ -87,7 +127,9 @@ class Warehouse:
         """Result of a statement given as text; values are bound, never formatted in."""
         with self._named_errors():
             table = self._client.query_arrow(
-                text, parameters=bindings(parameters), settings=dict(settings or {})
+                self.shape.text(text),
+                parameters=bindings(parameters),
+                settings=self._settings("read", settings),
             )
         frame = pl.from_arrow(_text_made_sound(table))
         assert isinstance(frame, pl.DataFrame)
@@ -100,7 +142,36 @@ class Warehouse:
     def execute_text(self, text: str, settings: Settings | None = None, **parameters: Any) -> None:
         """Runs a statement given as text for its effect."""
         with self._named_errors():
-            self._client.raw_query(text, parameters=bindings(parameters), settings=dict(settings or {}))
+            self._client.raw_query(
+                self.shape.text(text),
+                parameters=bindings(parameters),
+                settings=self._settings(purpose_of(text), settings),
+            )
+
+    def load(
+        self,
+        name: str,
+        /,
+        reading_settings: Settings | None = None,
+        settings: Settings | None = None,
+        leave_out: Collection[str] = (),
+        **parameters: Any,
+    ) -> None:
+        """Inserts what ``sql/<name>.sql``, an ``INSERT ... SELECT`` over files, reads.
+
+        Where another engine reads the files, rows come as one stream of Native blocks, each column by its name.
+
+        Args:
+            reading_settings: how files are read.
+            settings: how rows are written.
+            leave_out: columns in which every row has the table's default: they need not travel.
+        """
+        if self._reading is None:
+            self.execute(name, {**(reading_settings or {}), **(settings or {})}, **parameters)
+            return
+        target = insertion(statement(name), leave_out)
+        blocks = self.reading.stream_of(target.select, "Native", reading_settings, **parameters)
+        self.insert_stream(self.shape.text(target.table), blocks, "Native", settings, target.columns)
 
     def insert(self, table: str, frame: pl.DataFrame) -> None:
         """Inserts a frame whose columns are named as the table's; missing ones take their defaults."""
@@ -108,20 +179,30 @@ class Warehouse:
             return
         with self._named_errors():
             self._client.raw_insert(
-                table, frame.columns, insert_block=_arrow_stream(frame), fmt="ArrowStream"
+                table,
+                frame.columns,
+                insert_block=_arrow_stream(frame),
+                settings=self._settings("load", None),
+                fmt="ArrowStream",
             )
 
     def stream(
         self, name: str, output_format: str, settings: Settings | None = None, **parameters: Any
     ) -> Generator[bytes, None, None]:
         """Result of ``sql/<name>.sql`` as blocks of a ClickHouse output format, as they come."""
+        yield from self.stream_of(statement(name), output_format, settings, **parameters)
+
+    def stream_of(
+        self, text: str, output_format: str, settings: Settings | None = None, **parameters: Any
+    ) -> Generator[bytes, None, None]:
+        """As ``stream``, of a statement given as text."""
         with self._named_errors():
             answer = cast(
                 BinaryIO,
                 self._client.raw_stream(
-                    statement(name),
+                    self.shape.text(text),
                     parameters=bindings(parameters),
-                    settings=dict(settings or {}),
+                    settings=self._settings("read", settings),
                     fmt=output_format,
                 ),
             )
@@ -137,11 +218,16 @@ class Warehouse:
         blocks: Generator[bytes, None, None],
         input_format: str,
         settings: Settings | None = None,
+        columns: Sequence[str] = (),
     ) -> None:
-        """Inserts blocks of a ClickHouse format, columns matched by their names."""
+        """Inserts blocks of a ClickHouse format, columns matched by their names; without ``columns`` into all of them."""
         with self._named_errors():
             self._client.raw_insert(
-                table, insert_block=blocks, settings=dict(settings or {}), fmt=input_format
+                table,
+                columns,
+                insert_block=blocks,
+                settings=self._settings("load", settings),
+                fmt=input_format,
             )
 
     def text(
@@ -151,13 +237,20 @@ class Warehouse:
         with self._named_errors():
             return bytes(
                 self._client.raw_query(
-                    text, parameters=bindings(parameters), settings=dict(settings or {}), fmt=output_format
+                    self.shape.text(text),
+                    parameters=bindings(parameters),
+                    settings=self._settings("read", settings),
+                    fmt=output_format,
                 )
             )
 
     def close(self) -> None:
         """Ends the connection."""
         self._client.close()
+
+    def _settings(self, purpose: Purpose, given: Settings | None) -> dict[str, Any]:
+        """Settings of a statement: what this shape asks for by its purpose, and what was given on top of it."""
+        return {**self.shape.settings(purpose), **(given or {})}
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -171,7 +264,11 @@ class Warehouse:
     def _unplaced(self, name: str, /, **parameters: Any) -> pl.DataFrame:
         """As ``frame``, for finding out what is damaged: damage met on the way is not looked into further."""
         with _named_errors():
-            table = self._client.query_arrow(statement(name), parameters=bindings(parameters))
+            table = self._client.query_arrow(
+                self.shape.text(statement(name)),
+                parameters=bindings(parameters),
+                settings=self._settings("read", None),
+            )
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         return frame

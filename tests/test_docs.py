@@ -18,7 +18,7 @@ from pipelines.commands import doctor
 from pipelines.commands.cli import app
 from pipelines.steps import STEPS
 from sql.catalog import statement, statements
-from sql.migrate import SINGLE_NODE, filled
+from sql.shapes import SINGLE_NODE, filled
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -120,7 +120,7 @@ def run(
 ) -> None:
     """One pass of everything: ingest, attribute, compute, publish."""
     from pipelines.commands.report import steps_named
-    from sql.local_warehouse.process import opened_meanwhile
+    from sql.opening import opened_meanwhile
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
@@ -191,7 +191,7 @@ def chargeback(
     """Write the chargeback statement of a month: CSV and a sidecar with its exact sums."""
     from models.statement_csv import plain
     from pipelines.reports.statements import write_statement
-    from sql.local_warehouse.process import open_warehouse
+    from sql.opening import open_warehouse
     from sql.workspace import load_settings, named_workspace
 
     settings = load_settings(named_workspace(workspace))
@@ -295,6 +295,25 @@ def rebuild(
     code = load_again(_console(), settings, source, _month(month) if month else None, wait)
     if code:
         raise typer.Exit(code)
+
+
+@app.command()
+def migrate(
+    workspace: WorkspaceOption = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the statements that are missing, run none.")
+    ] = False,
+) -> None:
+    """Bring the tables of the warehouse to this version."""
+    from pipelines.commands.migrate import migrated, planned
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    if plan:
+        typer.echo(planned(settings) or "-- nothing is missing")
+        return
+    done = migrated(settings)
+    typer.echo("".join(f"applied {name}\n" for name in done) or "nothing was missing", nl=not done)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from models.errors import AppfleetError
 from models.settings import Settings
 from pipelines.commands import checks
 from pipelines.commands.checks import Checking, Finding, Look
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 
 CHECKS: Mapping[str, Checking] = {
     check.__name__.replace("_", " "): check

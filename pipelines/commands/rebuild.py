@@ -37,7 +37,7 @@ from sql.damage import (
     unreadable,
     untellable_part,
 )
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import heads, lease, withdraw
 from sql.state import state_folder
 from sql.warehouse import Warehouse

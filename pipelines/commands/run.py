@@ -19,7 +19,7 @@ from pipelines.steps import STEPS, Step
 from pipelines.told import take
 from pipelines.work import CHECKS, WORK, Ask, Done
 from sql.damage import Damage, lost_rows
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import heads, lease, withdraw
 from sql.warehouse import Warehouse
 

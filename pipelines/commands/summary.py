@@ -18,7 +18,7 @@ from models.settings import Settings
 from models.slo import worst_first
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, heads
 from sql.warehouse import Warehouse
 

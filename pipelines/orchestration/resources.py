@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from models.settings import Settings
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings, named_workspace
 

@@ -8,7 +8,7 @@
 --   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
 --   (what is hidden before it is stored: models/redaction.py)
 -- columns: none
-INSERT INTO otel.otel_logs
+INSERT INTO {{otel}}.otel_logs
     (Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body,
      ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
      LogAttributes, EventName, x_RecordHash, x_BatchId)

@@ -60,6 +60,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--as-it-is", action="store_true", help="apply no migration: for a warehouse that is being renewed"
     )
+    parser.add_argument(
+        "--without-files",
+        action="store_true",
+        help="statements reach no file, server or program, a writer's neither",
+    )
     parser.add_argument("--stay", action="store_true", help="do not end with standard input")
     return parser.parse_args()
 
@@ -98,6 +103,7 @@ def _own(place: Place, options: argparse.Namespace) -> int:
             at_once=options.at_once,
             queue_seconds=options.queue_seconds,
             connections=options.connections,
+            without_files=options.without_files,
         )
     except OSError:
         raise WarehouseError(
@@ -139,9 +145,9 @@ def _is_complete(engine: Engine) -> bool:
 
 def _migrate(port: int, password: str) -> None:
     from sql.migrate import migrate
-    from sql.warehouse import Warehouse
+    from sql.warehouse import Address, Warehouse
 
-    warehouse = Warehouse.over_http("127.0.0.1", port, "writer", password)
+    warehouse = Warehouse.over_http(Address("127.0.0.1", port), "writer", password)
     try:
         migrate(warehouse)
     finally:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from models.errors import WarehouseError
 from sql.local_warehouse.ownership import Owner, Place
-from sql.warehouse import Warehouse
+from sql.warehouse import Address, Warehouse
 
 Role = Literal["writer", "reader"]
 
@@ -160,9 +160,29 @@ def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Ite
     place.prepare()
     with ExitStack() as stack:
         found = _join(place, port, stack)
-        warehouse = Warehouse.over_http("127.0.0.1", found, role, place.password(role))
+        warehouse = Warehouse.over_http(Address("127.0.0.1", found), role, place.password(role))
         stack.callback(warehouse.close)
         yield warehouse
+
+
+@contextmanager
+def opened_alone(workspace: Path, *options: str) -> Iterator[Warehouse]:
+    """A workspace's warehouse in a process of its own, which ends at once afterwards; ``options`` are further ones of it.
+
+    Raises:
+        OwnedElsewhere: another process owns it.
+        WarehouseError: it cannot start.
+    """
+    owner = WarehouseProcess(workspace, limits=options)
+    port = owner.start()
+    try:
+        warehouse = Warehouse.over_http(Address("127.0.0.1", port), "writer", owner.place.password("writer"))
+        try:
+            yield warehouse
+        finally:
+            warehouse.close()
+    finally:
+        owner.stop(at_once=True)
 
 
 @contextmanager

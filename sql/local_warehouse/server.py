@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from models.errors import StatementRefused
 from models.loopback import names_this_machine
-from sql.guard import admit
+from sql.guard import admit, stays_inside
 from sql.local_warehouse.bodies import BadRequest, form_fields, packer, raw_body, unpacked
 from sql.local_warehouse.connections import Connections
 from sql.local_warehouse.engine import Engine, EngineError, blocks, literal, told
@@ -65,7 +65,7 @@ _OF_THE_FRONT = frozenset(
 
 _READER_MAY_SET = re.compile(
     r"output_format_(pretty|json|csv|tsv|arrow|decimal)_\w+|date_time_(in|out)put_format|max_threads|max_block_size"
-    r"|max_result_rows|cast_string_to_dynamic_use_inference",
+    r"|max_result_rows|session_timezone|cast_string_to_dynamic_use_inference",
     re.ASCII,
 )
 _LIMITED = frozenset({"max_execution_time", "max_memory_usage"})
@@ -141,8 +141,10 @@ class Server(ThreadingHTTPServer):
         at_once: int,
         queue_seconds: float,
         connections: int,
+        without_files: bool = False,
     ) -> None:
         self.engine = engine
+        self.without_files = without_files
         self.credentials = credentials
         self.slots = threading.BoundedSemaphore(at_once)
         self.connections = Connections(connections)
@@ -326,6 +328,8 @@ class Handler(BaseHTTPRequestHandler):
                 admit(text.decode())
             except UnicodeDecodeError:
                 raise StatementRefused("the statement is not UTF-8") from None
+        elif self.server.without_files:
+            stays_inside(text.decode("utf-8", "surrogateescape"))
         statement = statement_of(text, request.default_format)
         if statement.kind == "stream":
             self._stream(request, statement)

@@ -10,7 +10,7 @@ SELECT
         SpanAttributes['cloud.resource_id'], SpanAttributes['faas.id']]))) AS resource_id,
     count(),
     {batch_id:UUID}
-FROM otel.otel_traces_current
+FROM {{otel}}.otel_traces_current
 WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
 GROUP BY usage_date, app, resource_id
 HAVING resource_id != ''

@@ -46,7 +46,7 @@ FROM
             request_error_class(
                 SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
                 {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) != '' AS is_error
-        FROM otel.otel_traces_current
+        FROM {{otel}}.otel_traces_current
         WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
     )
     GROUP BY usage_date, app_id, environment
@@ -54,14 +54,14 @@ FROM
     UNION ALL
 
     SELECT toDate(Timestamp), toString(app_id), toString(environment), 0, count(), 0, 0, 0, 0, 0, 0, 0, max(Timestamp), NULL
-    FROM otel.otel_logs_current
+    FROM {{otel}}.otel_logs_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3
 
     UNION ALL
 
     SELECT toDate(TimeUnix), toString(app_id), toString(environment), 0, 0, count(), 0, 0, 0, 0, 0, 0, max(TimeUnix), NULL
-    FROM merge('otel', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)_current$')
+    FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)_current$')
     WHERE toDate(TimeUnix) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3
 ) AS part

@@ -11,7 +11,7 @@ INSERT INTO core_request_slices
 WITH crowded AS
 (
     SELECT toDate(Timestamp), toString(app_id)
-    FROM otel.otel_traces
+    FROM {{otel}}.otel_traces
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind)
     GROUP BY 1, 2
     HAVING uniqExact(request_route(SpanName, SpanAttributes)) > {routes_kept:UInt64}
@@ -32,7 +32,7 @@ spans AS
             {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) AS error_class,
         has_end,
         toUInt8(arrayFirstIndex(bound -> Duration <= bound, {bounds_ns:Array(UInt64)})) AS rung
-    FROM otel.otel_traces_current
+    FROM {{otel}}.otel_traces_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind) AND app_id != ''
 ),
 weighed AS

@@ -17,7 +17,7 @@ FROM
                 CAST(ScopeAttributes, 'Array(Tuple(String, String))'),
                 CAST(LogAttributes, 'Array(Tuple(String, String))'),
                 [('body', Body)])))))) AS hidden
-    FROM otel.otel_logs
+    FROM {{otel}}.otel_logs
     WHERE x_BatchId = {batch_id:UUID} AND toDate(Timestamp) BETWEEN {first_day:Date} AND {last_day:Date}
 )
 GROUP BY day, hidden

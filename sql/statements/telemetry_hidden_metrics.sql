@@ -19,10 +19,10 @@ FROM
                 arrayFlatten(CAST(`Exemplars.FilteredAttributes`, 'Array(Array(Tuple(String, String)))')))))))) AS hidden
     FROM (
         SELECT x_BatchId, TimeUnix, ResourceAttributes, ScopeAttributes, Attributes, `Exemplars.FilteredAttributes`
-        FROM merge('otel', '^otel_metrics_(gauge|sum|histogram|exponential_histogram)$')
+        FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|histogram|exponential_histogram)$')
         UNION ALL
         SELECT x_BatchId, TimeUnix, ResourceAttributes, ScopeAttributes, Attributes, []
-        FROM otel.otel_metrics_summary
+        FROM {{otel}}.otel_metrics_summary
     )
     WHERE x_BatchId = {batch_id:UUID} AND toDate(TimeUnix) BETWEEN {first_day:Date} AND {last_day:Date}
 )

@@ -17,7 +17,7 @@ FROM
                 CAST(SpanAttributes, 'Array(Tuple(String, String))'),
                 arrayFlatten(CAST(`Events.Attributes`, 'Array(Array(Tuple(String, String)))')),
                 arrayFlatten(CAST(`Links.Attributes`, 'Array(Array(Tuple(String, String)))')))))))) AS hidden
-    FROM otel.otel_traces
+    FROM {{otel}}.otel_traces
     WHERE x_BatchId = {batch_id:UUID} AND toDate(Timestamp) BETWEEN {first_day:Date} AND {last_day:Date}
 )
 GROUP BY day, hidden
@@ -27,7 +27,7 @@ UNION ALL
 SELECT
     'telemetry', {source_name:String}, {object_name:String}, {sha256:String}, toDate(Timestamp) AS day, 'endTimeUnixNano',
     'end before the start read as no end', count(), min(concat(toString(app_id), ' at ', toString(Timestamp))), now64(9)
-FROM otel.otel_traces
+FROM {{otel}}.otel_traces
 WHERE x_BatchId = {batch_id:UUID} AND toDate(Timestamp) BETWEEN {first_day:Date} AND {last_day:Date}
     AND NOT has_end AND Duration > 0
 GROUP BY day

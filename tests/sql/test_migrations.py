@@ -19,7 +19,8 @@ from sql import migrate as migrate_module
 from sql.catalog import split_statements, statement, statements
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import open_warehouse
-from sql.migrate import SINGLE_NODE, Migration, filled, migrate, migrations
+from sql.migrate import Migration, migrate, migrations
+from sql.shapes import SINGLE_NODE, filled
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 

@@ -17,7 +17,7 @@ from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 from sql.migrate import FIRST_VERSION
 from sql.renewal import renew
-from sql.warehouse import Warehouse
+from sql.warehouse import Address, Warehouse
 
 LIVE, UNFINISHED, FROM_FILE, REFUSED = (uuid.UUID(int=number) for number in range(1, 5))
 DIRECT = uuid.UUID(int=0)
@@ -40,7 +40,7 @@ TABLES = (
 def _as_it_is(workspace: Path) -> Iterator[Warehouse]:
     process = WarehouseProcess(workspace, limits=("--as-it-is",))
     place = Place(workspace)
-    warehouse = Warehouse.over_http("127.0.0.1", process.start(), "writer", place.password("writer"))
+    warehouse = Warehouse.over_http(Address("127.0.0.1", process.start()), "writer", place.password("writer"))
     try:
         yield warehouse
     finally:

@@ -60,7 +60,7 @@ class Counter:
     def _count(self, item: DeliveredObject, sha256: str) -> Profile:
         readable = self._spool.readable(item)
         try:
-            found = self._warehouse.text(
+            found = self._warehouse.reading.text(
                 statement(self._bill.profile),
                 bill_files.COUNTS_FORMAT,
                 readable.file.settings,
@@ -72,7 +72,7 @@ class Counter:
         self._left_out(item.name, sha256, _blank_rows(counted))
         months = _months(counted)
         if any(month.rejected for month in months.values()):
-            faults = self._warehouse.frame(
+            faults = self._warehouse.reading.frame(
                 self._bill.rejects,
                 settings={**readable.file.settings, **bill_files.ROW_BY_ROW},
                 most=MOST_REJECTS,
@@ -108,7 +108,7 @@ class Counter:
         """Why the engine could not read an object; read again in one thread, as only then rows are counted from 1."""
         settings = {**readable.file.settings, **bill_files.ROW_BY_ROW}
         try:
-            self._warehouse.text(
+            self._warehouse.reading.text(
                 statement(self._bill.profile), bill_files.COUNTS_FORMAT, settings, **readable.bound
             )
         except WarehouseError as exact:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 from models.errors import AppfleetError, ControlTotalError, DiskFull, LeaseHeld, ObjectRefused, WarehouseError
@@ -180,12 +180,15 @@ class _Run:
         shutil.rmtree(folder / "objects", ignore_errors=True)
         try:
             store = open_store(self.source, self.settings.root)
-            with Spool(store, folder, self.bill, partial(member_names, self.warehouse)) as spool:
+            with Spool(store, folder, self.bill, self._member_names) as spool:
                 work(store, spool)
         except AppfleetError as error:
             if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
                 raise
             self.refusals.append(Refusal(self.source.location, 0, str(error)))
+
+    def _member_names(self, path: Path) -> list[str]:
+        return member_names(self.warehouse.reading, path)
 
     def look(self, store: ObjectStore, spool: Spool) -> None:
         """Which months would be loaded."""
@@ -513,9 +516,9 @@ class _Run:
             self._fail(one.name, f"it cannot be loaded ({error})", one.periods, failed)
 
     def _write(self, run: tuple[Loadable, ...], batch_id: UUID) -> None:
-        self.warehouse.execute(
+        self.warehouse.load(
             self.bill.load,
-            settings=run[0].readable.file.settings,
+            reading_settings=run[0].readable.file.settings,
             **bound(run),
             source_name=self.source.name,
             batch_id=batch_id,

@@ -27,7 +27,7 @@ from pipelines.ingest.intake.loader import Loader, LoadObject
 from pipelines.ingest.intake.receiver import Receiver
 from pipelines.ingest.intake.wire import SIGNALS
 from pipelines.ingest.telemetry import load_object
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import lease
 from sql.state import state_folder
 from sql.warehouse import Warehouse

@@ -315,9 +315,9 @@ def _list_rejects(
     for name in bad["signal"].unique(maintain_order=True).to_list():
         for part in parts:
             if name in part.signals:
-                warehouse.execute(
+                warehouse.load(
                     READERS[name].rejects,
-                    settings={**engine_settings(part, READERS[name]), **IN_ORDER},
+                    reading_settings={**engine_settings(part, READERS[name]), **IN_ORDER},
                     structure=READERS[name].rejects_structure,
                     source_name=delivered.source_name,
                     object_name=delivered.object_name,
@@ -426,7 +426,7 @@ def _attempt(
 
 
 def _survey(warehouse: Warehouse, part: SpooledMessages, reader: SignalReader, terms: _Terms) -> pl.DataFrame:
-    return warehouse.frame(
+    return warehouse.reading.frame(
         reader.survey,
         settings=engine_settings(part, reader),
         structure=reader.survey_structure,
@@ -443,9 +443,10 @@ def _write(
     batch_id: uuid.UUID,
     days: pl.Series,
 ) -> None:
-    warehouse.execute(
+    warehouse.load(
         target.statement,
-        settings={**engine_settings(part, reader), **insert_settings()},
+        reading_settings=engine_settings(part, reader),
+        settings=insert_settings(),
         structure=target.structure,
         batch_id=batch_id,
         first_day=str(days.min()),
@@ -475,7 +476,7 @@ def _is_readable(warehouse: Warehouse, spooled: SpooledMessages) -> bool:
     for name in spooled.signals:
         for target in READERS[name].targets:
             try:
-                warehouse.frame(
+                warehouse.reading.frame(
                     f"queries/telemetry/readable_{name}",
                     settings=engine_settings(spooled, READERS[name]),
                     path=spooled.path,

@@ -3,7 +3,7 @@
 -- columns: batch_id String
 SELECT toString(batch_id) AS batch_id FROM current_batches
 UNION DISTINCT
-SELECT toString(batch_id) AS batch_id FROM otel.loaded_batches
+SELECT toString(batch_id) AS batch_id FROM {{otel}}.loaded_batches
 UNION DISTINCT
 SELECT toString(argMax(line.batch_id, line.recorded_at)) AS batch_id
 FROM raw_held_deliveries AS line

@@ -15,17 +15,17 @@ FROM
         AND (empty({days:Array(Date)}) OR has({days:Array(Date)}, period))
     UNION ALL
     SELECT '', toDate(Timestamp) AS day, 'traces', x_BatchId AS batch, toUInt64(0), count()
-    FROM otel.otel_traces
+    FROM {{otel}}.otel_traces
     WHERE empty({days:Array(Date)}) OR has({days:Array(Date)}, toDate(Timestamp))
     GROUP BY day, batch
     UNION ALL
     SELECT '', toDate(Timestamp) AS day, 'logs', x_BatchId AS batch, toUInt64(0), count()
-    FROM otel.otel_logs
+    FROM {{otel}}.otel_logs
     WHERE empty({days:Array(Date)}) OR has({days:Array(Date)}, toDate(Timestamp))
     GROUP BY day, batch
     UNION ALL
     SELECT '', toDate(TimeUnix) AS day, 'metrics', x_BatchId AS batch, toUInt64(0), count()
-    FROM merge('otel', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)$')
+    FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)$')
     WHERE empty({days:Array(Date)}) OR has({days:Array(Date)}, toDate(TimeUnix))
     GROUP BY day, batch
 ) AS part

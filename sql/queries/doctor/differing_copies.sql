@@ -20,12 +20,12 @@ FROM
         min(Timestamp) AS first_time,
         max(Timestamp) AS last_time,
         arraySort(groupUniqArray(toString(app_id))) AS apps
-    FROM otel.otel_traces_current
+    FROM {{otel}}.otel_traces_current
     WHERE cityHash64(TraceId, SpanId, SpanKind) IN
     (
         SELECT cityHash64(TraceId, SpanId, SpanKind) AS id
-        FROM otel.otel_traces
-        WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+        FROM {{otel}}.otel_traces
+        WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
         GROUP BY id
         HAVING min(cityHash64(app_id, Timestamp, ServiceName)) != max(cityHash64(app_id, Timestamp, ServiceName))
     )

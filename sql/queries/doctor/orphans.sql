@@ -9,10 +9,10 @@ FROM
     GROUP BY batch_id
     UNION ALL
     SELECT toString(_table), x_BatchId, count()
-    FROM merge('otel', '^otel_(traces|logs|metrics_(gauge|sum|summary|histogram|exponential_histogram))$')
+    FROM merge('{{otel}}', '^otel_(traces|logs|metrics_(gauge|sum|summary|histogram|exponential_histogram))$')
     GROUP BY _table, x_BatchId
 ) AS part
-WHERE batch_id NOT IN (SELECT batch_id FROM otel.loaded_batches)
+WHERE batch_id NOT IN (SELECT batch_id FROM {{otel}}.loaded_batches)
     AND batch_id NOT IN (SELECT batches['raw_focus_costs'] FROM period_head WHERE mapContains(batches, 'raw_focus_costs'))
     AND batch_id NOT IN (SELECT batch_id FROM raw_held_deliveries)
 GROUP BY table_name

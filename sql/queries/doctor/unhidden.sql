@@ -6,12 +6,12 @@ WITH toUUID('00000000-0000-0000-0000-000000000000') AS no_batch
 SELECT signal, attribute.1 AS key, count() AS records
 FROM
 (
-    SELECT 'traces' AS signal, ResourceAttributes AS of_resource, SpanAttributes AS of_record FROM otel.otel_traces WHERE x_BatchId = no_batch
+    SELECT 'traces' AS signal, ResourceAttributes AS of_resource, SpanAttributes AS of_record FROM {{otel}}.otel_traces WHERE x_BatchId = no_batch
     UNION ALL
-    SELECT 'logs', ResourceAttributes, LogAttributes FROM otel.otel_logs WHERE x_BatchId = no_batch
+    SELECT 'logs', ResourceAttributes, LogAttributes FROM {{otel}}.otel_logs WHERE x_BatchId = no_batch
     UNION ALL
     SELECT 'metrics', ResourceAttributes, Attributes
-    FROM merge('otel', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)$') WHERE x_BatchId = no_batch
+    FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)$') WHERE x_BatchId = no_batch
 )
 ARRAY JOIN arrayConcat(CAST(of_resource, 'Array(Tuple(String, String))'), CAST(of_record, 'Array(Tuple(String, String))')) AS attribute
 WHERE arrayExists(pattern -> match(attribute.1, pattern), {hidden_keys:Array(String)})

@@ -22,7 +22,7 @@ WITH
     hours AS
 (
     SELECT x_BatchId AS batch_id, toDate(Timestamp) AS median_day, quantile(0.5)(toUnixTimestamp64Nano(Timestamp)) AS median_ns
-    FROM otel.otel_traces
+    FROM {{otel}}.otel_traces
     WHERE (x_BatchId, toDate(Timestamp)) IN
     (
         SELECT batch_id, median_day FROM objects WHERE toDate(received_at) = median_day + 1

@@ -8,5 +8,5 @@ SELECT
     match(type, '^(LowCardinality\\()?Nullable\\(') AS is_nullable,
     comment
 FROM system.columns
-WHERE database IN (currentDatabase(), 'otel') AND table IN {tables:Array(String)}
+WHERE database IN (currentDatabase(), '{{otel}}') AND table IN {tables:Array(String)}
 ORDER BY table, position

@@ -2,5 +2,5 @@
 -- parameters: table_name Identifier
 -- columns: rows
 SELECT count() AS rows
-FROM otel.{table_name:Identifier}
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+FROM {{otel}}.{table_name:Identifier}
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)

@@ -23,10 +23,10 @@ SELECT
             SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
             {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) != '') AS failed_trace,
     argMaxIf(TraceId, (Duration, Timestamp, TraceId), has_end AND request_is_server(SpanKind)) AS slowest_trace
-FROM otel.otel_traces AS t
+FROM {{otel}}.otel_traces AS t
 PREWHERE (t.app_id, toStartOfFiveMinutes(Timestamp)) IN (SELECT app_id, slice_start FROM asked)
   AND Timestamp >= arrayMin({slices:Array(DateTime('UTC'))})
-WHERE x_BatchId IN (SELECT batch_id FROM otel.loaded_batches)
+WHERE x_BatchId IN (SELECT batch_id FROM {{otel}}.loaded_batches)
   AND request_is(SpanKind)
   AND request_kind(SpanKind, SpanName, SpanAttributes, {health_paths:String}, {health_services:String},
         {health_agents:String}, {health_methods:Array(String)}) != 'health'

@@ -2,5 +2,5 @@
 -- parameters: batch_id UUID; first_day, last_day Date
 -- columns: rows
 SELECT count() AS rows
-FROM otel.otel_metrics_summary
+FROM {{otel}}.otel_metrics_summary
 WHERE x_BatchId = {batch_id:UUID} AND toDate(TimeUnix) BETWEEN {first_day:Date} AND {last_day:Date}

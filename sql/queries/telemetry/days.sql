@@ -11,13 +11,13 @@ FROM
     GROUP BY period, signal, batch_id
     UNION ALL
     SELECT toDate(Timestamp) AS day, ('otel_traces', '', count()) AS part
-    FROM otel.otel_traces WHERE x_BatchId = toUUID('00000000-0000-0000-0000-000000000000') GROUP BY day
+    FROM {{otel}}.otel_traces WHERE x_BatchId = toUUID('00000000-0000-0000-0000-000000000000') GROUP BY day
     UNION ALL
     SELECT toDate(Timestamp) AS day, ('otel_logs', '', count()) AS part
-    FROM otel.otel_logs WHERE x_BatchId = toUUID('00000000-0000-0000-0000-000000000000') GROUP BY day
+    FROM {{otel}}.otel_logs WHERE x_BatchId = toUUID('00000000-0000-0000-0000-000000000000') GROUP BY day
     UNION ALL
     SELECT toDate(TimeUnix) AS day, ('otel_metrics', '', count()) AS part
-    FROM merge('otel', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)$')
+    FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)$')
     WHERE x_BatchId = toUUID('00000000-0000-0000-0000-000000000000') GROUP BY day
 )
 GROUP BY day

@@ -6,7 +6,7 @@ SELECT
     count() AS spans,
     toString(any(SpanName)) AS example_span,
     toJSONString(any(ResourceAttributes)) AS example_resource
-FROM otel.otel_traces_current
+FROM {{otel}}.otel_traces_current
 WHERE app_id = ''
 GROUP BY day
 ORDER BY day DESC

@@ -1,0 +1,223 @@
+"""Opens the warehouse a workspace has: the embedded one, by its owner process, or a ClickHouse server.
+
+Credentials of a server come from the environment. How an owner is found or started is ``sql.local_warehouse.process``'s
+business; what shapes there are, ``sql.shapes``'s.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from models.errors import ConfigurationError, MigrationError, WarehouseError
+from models.settings import FILE_NAME, ServerWarehouse
+from sql import shapes
+from sql.local_warehouse import process
+from sql.local_warehouse.ownership import Place
+from sql.local_warehouse.process import OwnedElsewhere, Role
+from sql.migrate import Migration, Recorded, migrate, missing, recorded
+from sql.shapes import Shape
+from sql.state import state_folder
+from sql.warehouse import Address, Warehouse
+from sql.workspace import load_settings
+
+READING = "reading"
+"""Folder below ``.appfleet`` of the engine that reads files where a server stores their rows."""
+
+LEAST_VERSION = (26, 9)
+"""The oldest ClickHouse that is taken: the version of the engine every test runs on."""
+
+_NOTHING_THERE = (60, 81)
+"""Codes by which ClickHouse says that there is no such table, or no such database."""
+
+_PORTS = {"http": 8123, "https": 8443}
+
+
+@contextmanager
+def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Iterator[Warehouse]:
+    """The warehouse of a workspace, open until the end of the block; ``port`` is where an embedded one is to listen.
+
+    Raises:
+        ConfigurationError: the settings are wrong, or the credentials of a server are not in the environment.
+        WarehouseError: it cannot be reached, is too old, or has not the schema this version needs.
+    """
+    server = server_of(workspace)
+    if server is None:
+        with process.open_warehouse(workspace, role, port) as warehouse:
+            yield warehouse
+        return
+    with ExitStack() as stack:
+        warehouse = stack.enter_context(connected(workspace, server, role))
+        missing_schema(warehouse, server)
+        yield warehouse
+
+
+@contextmanager
+def opened_meanwhile(workspace: Path) -> Iterator[None]:
+    """An embedded warehouse is open until the end of the block and starts beside the block's beginning; a server runs."""
+    if server_of(workspace) is None:
+        with process.opened_meanwhile(workspace):
+            yield
+    else:
+        yield
+
+
+def server_of(workspace: Path) -> ServerWarehouse | None:
+    """The server the settings of a workspace name; None where its warehouse is the embedded one."""
+    return load_settings(workspace).warehouse if (workspace / FILE_NAME).exists() else None
+
+
+@contextmanager
+def connected(
+    workspace: Path, server: ServerWarehouse, role: Role = "writer", in_database: bool = True
+) -> Iterator[Warehouse]:
+    """A connection to a server, whatever schema it has; files are read by an engine beside us, started when needed.
+
+    Without ``in_database`` names stand for those of no database of ours, which may not be there yet.
+
+    Raises:
+        ConfigurationError: the credentials are not in the environment.
+        WarehouseError: it cannot be reached, or is too old.
+    """
+    user, password = credentials(role)
+    address = address_of(server) if in_database else replace(address_of(server), database="")
+    with ExitStack() as stack:
+        warehouse = Warehouse.over_http(
+            address,
+            user,
+            password,
+            shapes.server(server.database),
+            _Engine(workspace, stack),
+        )
+        stack.callback(warehouse.close)
+        _check_version(warehouse, server)
+        yield warehouse
+
+
+class _Engine:
+    """The engine that reads files for a server's writer, once it is asked for, until a stack ends."""
+
+    def __init__(self, workspace: Path, stack: ExitStack) -> None:
+        self._workspace, self._stack = workspace, stack
+        self._lock = threading.Lock()
+        self._open: Warehouse | None = None
+
+    def __call__(self) -> Warehouse:
+        with self._lock:
+            if self._open is None:
+                folder = state_folder(self._workspace, READING)
+                self._open = self._stack.enter_context(process.open_warehouse(folder))
+            return self._open
+
+
+def address_of(server: ServerWarehouse) -> Address:
+    """Where a server's HTTP interface is."""
+    parts = urlsplit(server.url)
+    return Address(
+        parts.hostname or "",
+        parts.port or _PORTS[parts.scheme],
+        parts.scheme == "https",
+        Path(server.ca) if server.ca else None,
+        server.database,
+    )
+
+
+def credentials(role: Role) -> tuple[str, str]:
+    """User and password of a role, from the environment.
+
+    Raises:
+        ConfigurationError: one of them is not there; the sentence names the variable, never a value.
+    """
+    names = [f"APPFLEET_WAREHOUSE_{role.upper()}_{part}" for part in ("USER", "PASSWORD")]
+    for name in names:
+        if not os.environ.get(name):
+            raise ConfigurationError(
+                f"{name} is not set: the settings name a ClickHouse server, whose users and passwords come from the environment"
+            )
+    return os.environ[names[0]], os.environ[names[1]]
+
+
+def _check_version(warehouse: Warehouse, server: ServerWarehouse) -> None:
+    said = str(warehouse.frame("queries/ledger/server_version")["version"].item())
+    version = tuple(int(one) for one in said.split(".")[:2])
+    if version < LEAST_VERSION:
+        least = ".".join(map(str, LEAST_VERSION))
+        raise WarehouseError(
+            f"{server.url} is ClickHouse {said}; appfleet needs {least} or newer: update the server"
+        )
+
+
+def missing_schema(warehouse: Warehouse, server: ServerWarehouse) -> None:
+    """Returns when a server has exactly the schema of this version.
+
+    Raises:
+        MigrationError: it has an older one, none, or one that this version does not build upon.
+    """
+    wanted = missing(_recorded(warehouse))
+    if wanted:
+        raise MigrationError(
+            f"database {server.database} of {server.url} lacks {len(wanted)} migration(s) of this version, from {wanted[0].name} "
+            "on: run `appfleet migrate`"
+        )
+
+
+def _recorded(warehouse: Warehouse) -> Mapping[str, Recorded]:
+    """What a warehouse says about its migrations: nothing, where it has no table of them or no database."""
+    try:
+        return recorded(warehouse)
+    except WarehouseError as error:
+        if error.code not in _NOTHING_THERE:
+            raise
+        return {}
+
+
+def schema_missing(workspace: Path, server: ServerWarehouse | None) -> tuple[list[Migration], Shape]:
+    """The migrations a workspace's warehouse lacks, and its shape; nothing is changed.
+
+    An embedded warehouse nobody owns has none where it was never opened; opening it would make it.
+
+    Raises:
+        WarehouseError: it cannot be reached, or has tables this version does not build upon.
+    """
+    if server is None:
+        return missing(_recorded_embedded(workspace)), shapes.EMBEDDED
+    try:
+        with connected(workspace, server) as warehouse:
+            return missing(_recorded(warehouse)), warehouse.shape
+    except WarehouseError as error:
+        if error.code not in _NOTHING_THERE:
+            raise
+    return missing({}), shapes.server(server.database)
+
+
+def _recorded_embedded(workspace: Path) -> Mapping[str, Recorded]:
+    data = Place(workspace).data
+    if not data.is_dir() or not any(data.iterdir()):
+        return {}
+    try:
+        with process.opened_alone(workspace, "--as-it-is") as warehouse:
+            return _recorded(warehouse)
+    except OwnedElsewhere:
+        with process.open_warehouse(workspace) as warehouse:
+            return _recorded(warehouse)
+
+
+def schema_applied(workspace: Path, server: ServerWarehouse | None) -> list[str]:
+    """Applies what a workspace's warehouse lacks, and names it.
+
+    Raises:
+        WarehouseError: as ``schema_missing``.
+    """
+    if server is None:
+        lacked, _ = schema_missing(workspace, None)
+        with process.open_warehouse(workspace):  # its owner applies it
+            return [one.name for one in lacked]
+    with connected(workspace, server, in_database=False) as warehouse:
+        warehouse.execute("statements/create_database", database=server.database)
+    with connected(workspace, server) as warehouse:
+        return migrate(warehouse)

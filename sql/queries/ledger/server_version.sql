@@ -1,0 +1,4 @@
+-- purpose: which ClickHouse answers
+-- parameters: none
+-- columns: version
+SELECT version() AS version
