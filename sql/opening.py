@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +52,14 @@ def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Ite
             yield warehouse
         return
     with ExitStack() as stack:
-        warehouse = stack.enter_context(connected(workspace, server, role))
-        missing_schema(warehouse, server)
+        try:
+            warehouse = stack.enter_context(connected(workspace, server, role))
+            applied = _recorded(warehouse)
+        except WarehouseError as error:
+            if error.code not in _NOTHING_THERE:
+                raise
+            applied = {}
+        _refuse_missing(missing(applied), server)
         yield warehouse
 
 
@@ -152,13 +158,7 @@ def _check_version(warehouse: Warehouse, server: ServerWarehouse) -> None:
         )
 
 
-def missing_schema(warehouse: Warehouse, server: ServerWarehouse) -> None:
-    """Returns when a server has exactly the schema of this version.
-
-    Raises:
-        MigrationError: it has an older one, none, or one that this version does not build upon.
-    """
-    wanted = missing(_recorded(warehouse))
+def _refuse_missing(wanted: Sequence[Migration], server: ServerWarehouse) -> None:
     if wanted:
         raise MigrationError(
             f"database {server.database} of {server.url} lacks {len(wanted)} migration(s) of this version, from {wanted[0].name} "

@@ -224,7 +224,7 @@ class Warehouse:
         with self._named_errors():
             self._client.raw_insert(
                 table,
-                columns,
+                columns or None,
                 insert_block=blocks,
                 settings=self._settings("load", settings),
                 fmt=input_format,

@@ -15,6 +15,7 @@ from pipelines.compute import compute_slices
 from pipelines.ingest.telemetry import load as load_module
 from sql.catalog import statement
 from sql.publish import new_batch_id
+from sql.shapes import EMBEDDED
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import TABLES, Load
@@ -41,7 +42,7 @@ def test_a_batch_damaged_before_it_is_counted_is_not_published(
     def damaging(text: str, only: str) -> Any:
         def then_damaged(name: str, /, *args: Any, **parameters: Any) -> None:
             execute(name, *args, **parameters)
-            into = re.search(r"INSERT INTO (otel\.otel_\w+)", statement(name))
+            into = re.search(r"INSERT INTO (otel\.otel_\w+)", EMBEDDED.text(statement(name)))
             if into and into.group(1) == only:
                 hurt.add(into.group(1))
                 time = "Timestamp" if "metrics" not in into.group(1) else "TimeUnix"
