@@ -12,6 +12,7 @@ traceback belongs in it. The exit code of the command is the error's own::
     |   +-- DamagedData           1  bytes of a published table cannot be read any more
     |   +-- MigrationError        1  the schema is not the one the code expects
     +-- LeaseHeld                 1  somebody else writes this scope now
+    +-- LeaseLost                 1  the lease we wrote under ended before we published
     +-- ControlTotalError         1  two independent counts disagree: nothing is published
     +-- DiskFull                  1  no room where appfleet writes
     +-- ModelError                1  a frame is not what a model was promised
@@ -79,6 +80,10 @@ class MigrationError(WarehouseError):
 
 class LeaseHeld(AppfleetError):
     """Another process holds the lease of a scope; the message says who."""
+
+
+class LeaseLost(AppfleetError):
+    """A lease ended under its holder, so nothing of it was published."""
 
 
 class ControlTotalError(AppfleetError):

@@ -6,21 +6,17 @@ The writer of a scope holds its lease. What the rows mean is the business of tho
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
+import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from models.errors import LeaseHeld, ModelError, WarehouseError
-from sql.state import state_folder
+from models.errors import ControlTotalError, LeaseLost, ModelError, WarehouseError
+from sql.leases import held
 from sql.warehouse import Warehouse
 
 KEPT_RELEASES = 2
@@ -28,6 +24,9 @@ KEPT_RELEASES = 2
 
 IN_THE_BACKGROUND = {"lightweight_deletes_sync": 0}
 """Settings of a deletion nobody waits for: no reader sees those rows, and waiting took longer than the load."""
+
+_TIMED = 7
+"""Version of the ids that begin with the time they were made."""
 
 WHOLE_TABLE = date(1970, 1, 1)
 """Period of a release that holds a table as a whole."""
@@ -39,6 +38,7 @@ class Release:
 
     scope: str
     period: date
+    fence: int
     seq: int
     batches: dict[str, uuid.UUID]
     rows: int
@@ -51,8 +51,15 @@ class Release:
 
 
 def new_batch_id() -> uuid.UUID:
-    """A fresh batch id: every attempt has its own, so a failed one is never topped up."""
-    return uuid.uuid4()
+    """A fresh batch id that tells when it was made: every attempt has its own, so a failed one is never topped up.
+
+    Laid out as RFC 9562 has it for version 7: milliseconds since 1970, then chance.
+    """
+    milliseconds = time.time_ns() // 10**6
+    chance = secrets.randbits(74)
+    return uuid.UUID(
+        int=milliseconds << 80 | _TIMED << 76 | (chance >> 62) << 64 | 0b10 << 62 | chance & (1 << 62) - 1
+    )
 
 
 def heads(warehouse: Warehouse, scope_prefix: str = "") -> list[Release]:
@@ -91,15 +98,17 @@ def publish(
     Raises:
         ModelError: a batch is missing, or ``version`` is not an aware time.
         WarehouseError: somebody else published the same scope and period meanwhile (without the lease).
+        LeaseLost: the lease has ended, or a newer one published meanwhile.
+        ControlTotalError: rows were removed before they were published.
     """
     _names_batches(scope, batches)
     if version.tzinfo is None:
         raise ModelError(f"the version of a release of {scope} has no time zone: give an aware time")
-    previous = head(warehouse, scope, period)
     release = Release(
         scope=scope,
         period=period,
-        seq=(previous.seq if previous else 0) + 1,
+        fence=0,
+        seq=0,
         batches=dict(batches),
         rows=rows,
         sha256=sha256,
@@ -108,10 +117,20 @@ def publish(
         sums=dict(sums or {}),
         residues=dict(residues or {}),
     )
+    published = _made_current(warehouse, release)
+    _recount(warehouse, [published])
+    return published
+
+
+def _made_current(warehouse: Warehouse, wanted: Release) -> Release:
+    """Writes the head of a release under the fence and the number that come next."""
+    previous = head(warehouse, wanted.scope, wanted.period)
+    release = replace(wanted, fence=_fence(wanted.scope, previous), seq=(previous.seq if previous else 0) + 1)
     warehouse.execute(
         "statements/publish",
         scope=release.scope,
         period=release.period.isoformat(),
+        fence=release.fence,
         seq=release.seq,
         batches=release.batches,
         rows=release.rows,
@@ -125,6 +144,24 @@ def publish(
     return release
 
 
+def _fence(scope: str, previous: Release | None) -> int:
+    """The fence to publish under: that of the lease; who writes alone goes on under the one there is.
+
+    Raises:
+        LeaseLost: the lease has ended, or somebody published under a newer one.
+    """
+    ours, before = held(), previous.fence if previous else 0
+    if ours.fence is None:
+        return before
+    ours.prove()
+    if ours.fence < before:
+        raise LeaseLost(
+            f"{scope} was published under a newer lease ({before}) than ours ({ours.fence}): run it again; where Postgres was "
+            "made anew, run `appfleet migrate` first"
+        )
+    return ours.fence
+
+
 def _are_current(warehouse: Warehouse, releases: Sequence[Release]) -> None:
     """Reads releases of one scope back: two writers would otherwise hide each other's rows in silence."""
     scope = releases[0].scope
@@ -132,11 +169,41 @@ def _are_current(warehouse: Warehouse, releases: Sequence[Release]) -> None:
     twice = set(warehouse.frame("queries/ledger/claimed_twice", scope=scope)["period"])
     for release in releases:
         found = current.get(release.period)
-        is_ours = found is not None and (found.seq, found.batches) == (release.seq, release.batches)
+        is_ours = found is not None and (found.fence, found.seq, found.batches) == (
+            release.fence,
+            release.seq,
+            release.batches,
+        )
         if not is_ours or release.period in twice:
             raise WarehouseError(
                 f"{scope} {release.period} was published by somebody else at the same time: run it again alone"
             )
+
+
+def _recount(warehouse: Warehouse, releases: Sequence[Release]) -> None:
+    """Counts what was published once more, where another machine may have removed it between its load and its head.
+
+    Raises:
+        ControlTotalError: rows are gone; the release is withdrawn, so that the next pass makes it again.
+    """
+    if held().fence is None:
+        return
+    expected = sum(one.rows for one in releases)
+    counted = 0
+    for table, batch in releases[0].batches.items():
+        by_month = table == "raw_focus_costs"
+        counted += warehouse.frame(
+            "queries/ledger/bill_rows" if by_month else "queries/ledger/computed_rows",
+            batch_id=batch,
+            **({"period": releases[0].period} if by_month else {"computed": table}),
+        )["rows"].item()
+    if counted != expected:
+        for one in releases:
+            withdraw(warehouse, one)
+        raise ControlTotalError(
+            f"{releases[0].scope}: {counted} of {expected} rows are there after they were published: another machine removed "
+            "them meanwhile; run it again"
+        )
 
 
 def publish_periods(
@@ -158,13 +225,14 @@ def publish_periods(
         WarehouseError: somebody else published one of these periods meanwhile (without the lease).
     """
     _names_batches(scope, batches)
-    current = {one.period: one.seq for one in heads(warehouse, scope) if one.scope == scope}
+    current = {one.period: one for one in heads(warehouse, scope) if one.scope == scope}
     now = datetime.now(UTC)
     releases = [
         Release(
             scope=scope,
             period=period,
-            seq=current.get(period, 0) + 1,
+            fence=_fence(scope, current.get(period)),
+            seq=(current[period].seq if period in current else 0) + 1,
             batches=dict(batches),
             rows=rows.get(period, 0),
             sha256=fingerprint,
@@ -179,12 +247,14 @@ def publish_periods(
             scope=scope,
             batches=dict(batches),
             periods=[one.period.isoformat() for one in releases],
+            fences=[one.fence for one in releases],
             seqs=[one.seq for one in releases],
             rows=[one.rows for one in releases],
             sha256s=[one.sha256 for one in releases],
             published_at=now.strftime("%Y-%m-%d %H:%M:%S.%f"),
         )
         _are_current(warehouse, releases)
+        _recount(warehouse, releases)
     return releases
 
 
@@ -201,14 +271,24 @@ def collect(warehouse: Warehouse, releases: Sequence[Release]) -> None:
     """
     old = [one for one in releases if one.seq > KEPT_RELEASES]
     for table in sorted({table for one in old for table in one.batches}):
-        warehouse.execute(
-            "statements/collect",
-            settings=IN_THE_BACKGROUND,
-            table_name=table,
+        found = warehouse.frame(
+            "queries/ledger/uncollected",
+            computed=table,
             table=table,
             scope=old[0].scope,
             kept=KEPT_RELEASES,
         )
+        batches = [one for one in map(uuid.UUID, found["batch_id"]) if may_be_removed(one)]
+        if batches:
+            warehouse.execute(
+                "statements/collect", settings=IN_THE_BACKGROUND, table_name=table, batches=batches
+            )
+
+
+def may_be_removed(batch: uuid.UUID) -> bool:
+    """Whether a batch that nobody published is old enough that nobody can still be at work on it."""
+    grace = held().grace_seconds
+    return grace == 0 or batch.version != _TIMED or time.time() - (batch.int >> 80) / 1000 > grace
 
 
 def withdraw(warehouse: Warehouse, release: Release) -> None:
@@ -216,71 +296,14 @@ def withdraw(warehouse: Warehouse, release: Release) -> None:
 
     Readers see what they saw until then. The caller holds the lease of the scope, or of the pass.
     """
-    publish(
-        warehouse,
-        release.scope,
-        release.period,
-        batches=release.batches,
-        rows=release.rows,
-        sha256="",
-        version=release.version,
-        sums=release.sums,
-        residues=release.residues,
-    )
-
-
-@contextmanager
-def lease(
-    workspace: Path, scope: str, wait_seconds: float = 0.0, waiting: Callable[[str], None] = lambda _: None
-) -> Iterator[None]:
-    """Holds the one writer's lease of ``scope`` in a workspace; the kernel frees it when the holder dies.
-
-    ``waiting`` is told once who holds it, when we have to wait.
-
-    Raises:
-        LeaseHeld: another process still holds it after ``wait_seconds``; the message names it.
-    """
-    path = state_folder(workspace, "leases") / (scope.replace("/", "__") + ".lock")
-    with path.open("a+", encoding="utf-8") as file:
-        deadline = time.monotonic() + wait_seconds
-        told = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                file.seek(0)
-                held = f"{scope} is being written by {_holder(file.read())}"
-                if time.monotonic() >= deadline:
-                    raise LeaseHeld(f"{held}; wait for it to end, or stop it") from None
-                if not told:
-                    waiting(held)
-                    told = True
-                time.sleep(0.1)
-        file.seek(0)
-        file.truncate()
-        json.dump({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}, file)
-        file.flush()
-        try:
-            yield
-        finally:
-            file.seek(0)
-            file.truncate()
-            fcntl.flock(file, fcntl.LOCK_UN)
-
-
-def _holder(text: str) -> str:
-    try:
-        line = json.loads(text)
-        return f"process {line['pid']} since {line['since']}"
-    except (ValueError, KeyError):
-        return "another process"
+    _made_current(warehouse, replace(release, sha256="", published_at=datetime.now(UTC)))
 
 
 def _release(row: Mapping[str, Any]) -> Release:
     return Release(
         scope=row["scope"],
         period=row["period"],
+        fence=row["fence"],
         seq=row["seq"],
         batches={key: uuid.UUID(value) for key, value in _pairs(row["batches"])},
         rows=row["rows"],

@@ -21,8 +21,8 @@ from pipelines.ingest.billing.ledger import Hold
 from pipelines.steps import STEPS
 from pipelines.told import Told, take
 from pipelines.work import Done
+from sql.leases import lease
 from sql.opening import open_warehouse
-from sql.publish import lease
 
 DECISIONS_SHOWN = 20
 

@@ -37,8 +37,9 @@ from sql.damage import (
     unreadable,
     untellable_part,
 )
+from sql.leases import lease
 from sql.opening import open_warehouse
-from sql.publish import heads, lease, withdraw
+from sql.publish import heads, withdraw
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 

@@ -19,8 +19,9 @@ from pipelines.steps import STEPS, Step
 from pipelines.told import take
 from pipelines.work import CHECKS, WORK, Ask, Done
 from sql.damage import Damage, lost_rows
+from sql.leases import lease
 from sql.opening import open_warehouse
-from sql.publish import heads, lease, withdraw
+from sql.publish import heads, withdraw
 from sql.warehouse import Warehouse
 
 

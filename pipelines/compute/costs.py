@@ -16,6 +16,7 @@ from models.money import exact_total
 from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert, table_sha256
 from sql.damage import Damage, lost_rows
+from sql.leases import lease
 from sql.publish import (
     WHOLE_TABLE,
     Release,
@@ -23,7 +24,6 @@ from sql.publish import (
     head,
     heads,
     heads_by_scope,
-    lease,
     new_batch_id,
     publish,
 )

@@ -18,12 +18,12 @@ import polars as pl
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
 from pipelines.compute.rules import rules_sha256
+from sql.leases import lease
 from sql.publish import (
     WHOLE_TABLE,
     Release,
     collect,
     head,
-    lease,
     new_batch_id,
     publish,
 )

@@ -12,10 +12,10 @@ from models.policy import health_checks, request_errors, request_slices, slo_def
 from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
 from sql.damage import lost_records
+from sql.leases import lease
 from sql.publish import (
     collect,
     heads,
-    lease,
     new_batch_id,
     publish_periods,
 )

@@ -17,11 +17,11 @@ from pipelines.compute.publishing import (
     insert,
     table_sha256,
 )
+from sql.leases import lease
 from sql.publish import (
     Release,
     collect,
     heads_by_scope,
-    lease,
     new_batch_id,
     publish,
 )

@@ -56,8 +56,13 @@ class Ledger:
     def current(self, source: str, period: date) -> uuid.UUID | None:
         """The batch whose rows are published of a month."""
         own = [row for row in self.heads if (row["scope"], row["period"]) == (f"billing/{source}", period)]
-        newest = max(own, key=lambda row: row["seq"], default=None)
+        newest = max(own, key=place_of, default=None)
         return newest["batches"].get("raw_focus_costs") if newest else None
+
+
+def place_of(head: Row) -> tuple[int, int]:
+    """What the current release of a scope and period has the highest of."""
+    return head["fence"], head["seq"]
 
 
 def amounts(*key: Any) -> dict[str, Decimal]:
@@ -79,6 +84,7 @@ def _heads(draw: Draw) -> list[Row]:
                     {
                         "scope": scope,
                         "period": period,
+                        "fence": draw.of((0, 0, 3, 7)),  # a late one may come under a lease that is over
                         "seq": seq,
                         "batches": batches if draw.chance.random() < 0.9 else {"other": uuid.uuid4()},
                         "rows": draw.number(900),
@@ -287,7 +293,9 @@ def _add_named_once(ledger: Ledger) -> None:
     """Batches that one thing alone names, each with a row: a release, a hold, and what was loaded."""
     head, hold, line, row = ledger.heads[0], ledger.holds[0], ledger.deliveries[0], ledger.costs[0]
     released, held, loaded = NAMED_ONCE
-    ledger.heads.append({**head, "scope": "billing/once", "seq": 1, "batches": {"raw_focus_costs": released}})
+    ledger.heads.append(
+        {**head, "scope": "billing/once", "fence": 0, "seq": 1, "batches": {"raw_focus_costs": released}}
+    )
     ledger.holds.append({**hold, "source_name": "once", "batch_id": held})
     once = {"kind": "telemetry", "source_name": "once", "state": "loaded", "batch_id": loaded}
     ledger.deliveries.append({**line, **once})

@@ -23,6 +23,7 @@ from tests.figures.ledger import (
     RULES,
     SOURCES,
     Ledger,
+    place_of,
     record,
 )
 from tests.figures.rows import MONTHS, Row
@@ -76,11 +77,12 @@ def heads(ledger: Ledger, scope_prefix: str) -> Answer:
     out = []
     for (scope, period), own in sorted(groups(ledger.heads, "scope", "period").items()):
         if scope.startswith(scope_prefix):
-            last = max(own, key=lambda row: row["seq"])
+            last = max(own, key=place_of)
             out.append(
                 (
                     scope,
                     period,
+                    last["fence"],
                     last["seq"],
                     {table: str(batch) for table, batch in last["batches"].items()},
                     last["rows"],
@@ -376,7 +378,7 @@ def uncollected(ledger: Ledger, source_name: str, periods: Any) -> Answer:
     kept = set()
     for month in periods:
         own = of(ledger.heads, scope=f"billing/{source_name}", period=month)
-        own.sort(key=lambda row: -row["seq"])
+        own.sort(key=place_of, reverse=True)
         kept |= {(month, row["batches"].get("raw_focus_costs")) for row in own[:2]}
         holds = of(ledger.holds, source_name=source_name, period=month)
         if holds and newest(holds)["state"] in ("held", "accepted"):
@@ -384,6 +386,11 @@ def uncollected(ledger: Ledger, source_name: str, periods: Any) -> Answer:
     rows = [row for row in of(ledger.costs, x_SourceName=source_name) if row["x_BillingPeriod"] in periods]
     there = {(row["x_BillingPeriod"], row["x_BatchId"]) for row in rows}
     return sorted((month, str(batch)) for month, batch in there - kept)
+
+
+@query("ledger/bill_rows", *({"batch_id": batch, "period": month} for batch in BATCHES for month in MONTHS))
+def bill_rows(ledger: Ledger, batch_id: uuid.UUID, period: date) -> Answer:
+    return [(len(of(ledger.costs, x_BatchId=batch_id, x_BillingPeriod=period)),)]
 
 
 @query("doctor/repairs", {})
@@ -494,7 +501,7 @@ def batch_objects(ledger: Ledger, source_name: str, batches: list[str]) -> Answe
 def published_batches(ledger: Ledger) -> dict[tuple[str, date], dict[str, str]]:
     """Scope and period -> the batches of its newest release, by table."""
     return {
-        key: {table: str(batch) for table, batch in max(own, key=lambda row: row["seq"])["batches"].items()}
+        key: {table: str(batch) for table, batch in max(own, key=place_of)["batches"].items()}
         for key, own in groups(ledger.heads, "scope", "period").items()
     }
 
@@ -628,19 +635,26 @@ def test_a_number_given_twice_is_noticed_while_it_is_the_newest(
 ) -> None:
     twice, once = [uuid.uuid4(), uuid.uuid4()], uuid.uuid4()
     claims = {
-        MONTHS[0]: [(1, once), (2, twice[0]), (2, twice[1])],
-        MONTHS[1]: [(1, twice[0]), (1, twice[1]), (2, once)],  # whose older rows nobody reads
-        MONTHS[2]: [(1, once), (2, once), (2, once)],  # the same release, written again
-        NO_MONTH: [(3, twice[1]), (3, twice[0])],
+        MONTHS[0]: [(0, 1, once), (0, 2, twice[0]), (0, 2, twice[1])],
+        MONTHS[1]: [(0, 1, twice[0]), (0, 1, twice[1]), (0, 2, once)],  # whose older rows nobody reads
+        MONTHS[2]: [(0, 1, once), (0, 2, once), (0, 2, once)],  # the same release, written again
+        date(2026, 7, 1): [
+            (4, 1, twice[0]),
+            (4, 1, twice[1]),
+            (3, 2, once),
+        ],  # a higher number under an older lease
+        date(2026, 8, 1): [(3, 2, twice[0]), (4, 2, twice[1])],  # the same number under two leases
+        NO_MONTH: [(2, 3, twice[1]), (2, 3, twice[0])],
     }
     scope = f"race {uuid.uuid4()}"
     for period, lines in claims.items():
-        for place, (seq, batch) in enumerate(lines):
+        for place, (fence, seq, batch) in enumerate(lines):
             empty: dict[str, Any] = {"sums": {}, "residues": {}, "sha256": f"{place}", "rows": 0}
             moments = {"version": "2026-03-01 00:00:00", "published_at": f"2026-03-01 00:00:0{place}"}
             given = {
                 "scope": scope,
                 "period": period,
+                "fence": fence,
                 "seq": seq,
                 "batches": {"t": batch},
                 **empty,
@@ -648,7 +662,7 @@ def test_a_number_given_twice_is_noticed_while_it_is_the_newest(
             }
             fresh_warehouse.execute("statements/publish", **given)
     for other in (scope, f"{scope} and more"):
-        want = [NO_MONTH, MONTHS[0]] if other == scope else []
+        want = [NO_MONTH, MONTHS[0], date(2026, 7, 1)] if other == scope else []
         found = fresh_warehouse.frame("queries/ledger/claimed_twice", scope=other)["period"].to_list()
         assert sorted(found) == want
 
@@ -707,6 +721,9 @@ def test_rows_of_a_batch_and_month_are_removed_and_no_others(
 
 
 BESIDE = {
+    "computed_rows": "tests/sql/test_leases.py",
+    "server_version": "tests/server/test_opening.py",
+    "uncollected": "tests/sql/test_collect.py",
     "alive": "tests/sql/test_local_warehouse.py",
     "claimed_twice": "test_a_number_given_twice_is_noticed_while_it_is_the_newest",
     "columns": "tests/pipelines/test_record.py",

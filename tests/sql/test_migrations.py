@@ -183,6 +183,7 @@ def _readable() -> list[str]:
 NAMED = {
     "view": "core_app_costs_daily_current",
     "table_name": "otel_logs",
+    "computed": "core_apps",
     "period_column": "usage_date",
     "unit": "day",
 }

@@ -16,7 +16,8 @@ import pytest
 
 from models.errors import LeaseHeld, ModelError, WarehouseError
 from sql import publish as publish_module
-from sql.publish import WHOLE_TABLE, head, heads, lease, new_batch_id, publish, publish_periods
+from sql.leases import lease
+from sql.publish import WHOLE_TABLE, head, heads, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,7 +239,7 @@ def test_a_release_that_does_not_read_back_is_an_error(
 
 def test_a_lease_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from sql.publish import lease\n"
+        "import sys, time; from pathlib import Path; from sql.leases import lease\n"
         "with lease(Path(sys.argv[1]), 'billing/aws'):\n print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(

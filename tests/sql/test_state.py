@@ -14,8 +14,8 @@ from pipelines.commands.supervise import services
 from pipelines.commands.telling import dagster_home
 from pipelines.ingest.intake import Intake
 from pipelines.ingest.telemetry import ingest_source
+from sql.leases import lease
 from sql.local_warehouse.process import open_warehouse
-from sql.publish import lease
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 

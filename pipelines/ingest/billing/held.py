@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 from models.errors import ConfigurationError, ControlTotalError
 from models.settings import Settings
 from pipelines.ingest.billing.ledger import Hold, Ledger, MonthTotals, holds
 from pipelines.ingest.billing.outcome import exact_sum
 from pipelines.ingest.billing.plan import fingerprint
-from sql.publish import IN_THE_BACKGROUND, lease, new_batch_id, publish
+from sql.leases import lease
+from sql.publish import IN_THE_BACKGROUND, may_be_removed, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 TABLE = "raw_focus_costs"
@@ -146,6 +148,8 @@ def collect(warehouse: Warehouse, source_name: str, periods: Collection[date]) -
         "queries/ledger/billing_uncollected", source_name=source_name, periods=sorted(periods)
     )
     for row in frame.iter_rows(named=True):
+        if not may_be_removed(UUID(row["batch_id"])):
+            continue
         warehouse.execute(
             "statements/collect_billing",
             settings=IN_THE_BACKGROUND,

@@ -52,7 +52,8 @@ from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from sql.bill_files import member_names
 from sql.catalog import statement
-from sql.publish import Release, heads, lease, new_batch_id, publish
+from sql.leases import lease
+from sql.publish import Release, heads, new_batch_id, publish
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 

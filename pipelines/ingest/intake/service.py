@@ -27,8 +27,8 @@ from pipelines.ingest.intake.loader import Loader, LoadObject
 from pipelines.ingest.intake.receiver import Receiver
 from pipelines.ingest.intake.wire import SIGNALS
 from pipelines.ingest.telemetry import load_object
+from sql.leases import local_lease
 from sql.opening import open_warehouse
-from sql.publish import lease
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 
@@ -90,7 +90,7 @@ class Intake:
             ConfigurationError: a port is taken.
             LeaseHeld: another intake runs for this workspace.
         """
-        self._held.enter_context(lease(self._workspace, LEASE))
+        self._held.enter_context(local_lease(self._workspace, LEASE))
         self._thread.start()
         try:
             self.addresses = self._call(self._listen())

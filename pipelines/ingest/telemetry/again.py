@@ -21,7 +21,8 @@ from pipelines.ingest.telemetry.load import TelemetryObject, load_delivered
 from pipelines.ingest.telemetry.policy import spool_limits
 from pipelines.ingest.telemetry.source import LEASE
 from sql.damage import TELEMETRY
-from sql.publish import IN_THE_BACKGROUND, lease
+from sql.leases import lease
+from sql.publish import IN_THE_BACKGROUND
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 

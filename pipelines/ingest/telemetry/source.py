@@ -33,7 +33,7 @@ from pipelines.ingest.telemetry.load import (
 )
 from pipelines.ingest.telemetry.policy import load_policy, spool_limits
 from pipelines.ingest.telemetry.spool import HEAD_BYTES, Content, spool
-from sql.publish import lease
+from sql.leases import lease
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 

@@ -14,7 +14,7 @@ WITH
             CAST(entry.2, 'Decimal(38, 18)') AS published
         FROM
         (
-            SELECT toString(scope) AS scope, period, argMax(sums, seq) AS latest
+            SELECT toString(scope) AS scope, period, argMax(sums, (fence, seq)) AS latest
             FROM period_head
             WHERE startsWith(scope, 'billing/')
             GROUP BY scope, period

@@ -14,8 +14,9 @@ FROM
             head.period, toDate('1970-01-01')) AS part_period
     FROM
     (
-        SELECT toString(scope) AS scope, period, argMax(rows, seq) AS rows, argMax(batches, seq) AS latest
-        FROM (SELECT scope, period, seq, rows, batches FROM period_head)
+        SELECT toString(scope) AS scope, period, argMax(rows, (fence, seq)) AS rows,
+            argMax(batches, (fence, seq)) AS latest
+        FROM (SELECT scope, period, fence, seq, rows, batches FROM period_head)
         GROUP BY scope, period
     ) AS head
     ARRAY JOIN arrayZip(mapKeys(head.latest), mapValues(head.latest)) AS entry

@@ -5,7 +5,7 @@
 WITH newest AS
 (
     SELECT max(period) AS billing_period
-    FROM (SELECT period, argMax(rows, seq) AS held FROM period_head WHERE scope = 'costs' GROUP BY period)
+    FROM (SELECT period, argMax(rows, (fence, seq)) AS held FROM period_head WHERE scope = 'costs' GROUP BY period)
     WHERE held > 0
 )
 SELECT

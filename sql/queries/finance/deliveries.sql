@@ -16,7 +16,8 @@ SELECT
 FROM raw_deliveries AS d
 INNER JOIN
 (
-    SELECT scope, max(p.seq) AS seq, argMax(p.batches, p.seq) AS batches, argMax(p.published_at, p.seq) AS published_at
+    SELECT scope, argMax(p.seq, (p.fence, p.seq)) AS seq, argMax(p.batches, (p.fence, p.seq)) AS batches,
+        argMax(p.published_at, (p.fence, p.seq)) AS published_at
     FROM period_head AS p
     WHERE startsWith(scope, 'billing/') AND period = {billing_period:Date}
     GROUP BY scope

@@ -19,7 +19,7 @@ FROM
         CAST(0 AS Decimal(76, 18)) AS attributed_part
     FROM
     (
-        SELECT toString(scope) AS scope, argMax(sums, seq) AS latest
+        SELECT toString(scope) AS scope, argMax(sums, (fence, seq)) AS latest
         FROM period_head
         WHERE startsWith(scope, 'billing/') AND period = {billing_period:Date}
         GROUP BY scope

@@ -11,7 +11,7 @@ WITH
     SELECT
         substring(scope, length('billing/') + 1) AS source_name,
         arrayJoin(arraySlice(arrayReverseSort(groupArray(head.period)), 1, 2)) AS billing_period
-    FROM (SELECT toString(scope) AS scope, period, argMax(rows, seq) AS held FROM period_head GROUP BY scope, period) AS head
+    FROM (SELECT toString(scope) AS scope, period, argMax(rows, (fence, seq)) AS held FROM period_head GROUP BY scope, period) AS head
     WHERE startsWith(scope, 'billing/') AND head.held > 0 AND head.period <= {until:Date}
     GROUP BY source_name
 ),

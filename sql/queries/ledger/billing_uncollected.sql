@@ -10,7 +10,7 @@ WHERE x_SourceName = {source_name:String} AND has({periods:Array(Date)}, x_Billi
         SELECT period, batches['raw_focus_costs']
         FROM period_head
         WHERE scope = concat('billing/', {source_name:String})
-        ORDER BY seq DESC
+        ORDER BY fence DESC, seq DESC
         LIMIT 2 BY period
     )
     AND (x_BillingPeriod, x_BatchId) NOT IN

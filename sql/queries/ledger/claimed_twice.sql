@@ -5,11 +5,11 @@
 SELECT period
 FROM
 (
-    SELECT period, seq, uniqExact(toString(head.batches)) AS claims
+    SELECT period, fence, seq, uniqExact(toString(head.batches)) AS claims
     FROM period_head AS head
     WHERE head.scope = {scope:String}
-    GROUP BY period, seq
+    GROUP BY period, fence, seq
 )
 GROUP BY period
-HAVING argMax(claims, seq) > 1
+HAVING argMax(claims, (fence, seq)) > 1
 ORDER BY period

@@ -1,9 +1,10 @@
 -- purpose: the current release of every scope and period whose scope starts with a prefix
 -- parameters: scope_prefix String
--- columns: scope, period, seq, batches Map(String, String), rows, sums Map(String, String), residues Map(String, String), sha256, version, state, published_at
+-- columns: scope, period, fence, seq, batches Map(String, String), rows, sums Map(String, String), residues Map(String, String), sha256, version, state, published_at
 SELECT
     toString(head.scope) AS scope,
     head.period AS period,
+    head.fence AS fence,
     head.seq AS seq,
     CAST(head.batches, 'Map(String, String)') AS batches,
     head.rows AS rows,
@@ -15,5 +16,5 @@ SELECT
     head.published_at AS published_at
 FROM period_head AS head
 WHERE startsWith(head.scope, {scope_prefix:String})
-ORDER BY head.scope, head.period, head.seq DESC
+ORDER BY head.scope, head.period, head.fence DESC, head.seq DESC
 LIMIT 1 BY head.scope, head.period
