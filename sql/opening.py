@@ -16,11 +16,14 @@ from urllib.parse import urlsplit
 
 from models.errors import ConfigurationError, MigrationError, WarehouseError
 from models.settings import FILE_NAME, ServerWarehouse
-from sql import shapes
+from sql import loaders, shapes
+from sql.leases import POSTGRES_VARIABLE, raise_fence
+from sql.loaders import may_load
 from sql.local_warehouse import process
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import OwnedElsewhere, Role
 from sql.migrate import Migration, Recorded, migrate, missing, recorded
+from sql.publish import heads
 from sql.shapes import Shape
 from sql.state import state_folder
 from sql.warehouse import Address, Warehouse
@@ -34,6 +37,9 @@ LEAST_VERSION = (26, 9)
 
 _NOTHING_THERE = (60, 81)
 """Codes by which ClickHouse says that there is no such table, or no such database."""
+
+_LOADERS = "0009_fences"
+"""The migration that made the table of who loads."""
 
 _PORTS = {"http": 8123, "https": 8443}
 
@@ -60,6 +66,8 @@ def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Ite
                 raise
             applied = {}
         _refuse_missing(missing(applied), server)
+        if role == "writer":
+            may_load(warehouse, workspace, server.database)
         yield warehouse
 
 
@@ -207,11 +215,13 @@ def _recorded_embedded(workspace: Path) -> Mapping[str, Recorded]:
             return _recorded(warehouse)
 
 
-def schema_applied(workspace: Path, server: ServerWarehouse | None) -> list[str]:
-    """Applies what a workspace's warehouse lacks, and names it.
+def schema_applied(workspace: Path, server: ServerWarehouse | None, join: bool = False) -> list[str]:
+    """Applies what a workspace's warehouse lacks, and names it; the first folder that comes to a server loads it, and with
+    ``join`` another one too.
 
     Raises:
         WarehouseError: as ``schema_missing``.
+        ConfigurationError: another workspace loads the database.
     """
     if server is None:
         lacked, _ = schema_missing(workspace, None)
@@ -220,4 +230,10 @@ def schema_applied(workspace: Path, server: ServerWarehouse | None) -> list[str]
     with connected(workspace, server, in_database=False) as warehouse:
         warehouse.execute("statements/create_database", database=server.database)
     with connected(workspace, server) as warehouse:
-        return migrate(warehouse)
+        if _LOADERS in _recorded(warehouse) and not join:
+            loaders.join(warehouse, workspace, server.database, wanted=False)
+        applied = migrate(warehouse)
+        loaders.join(warehouse, workspace, server.database, join)
+        if os.environ.get(POSTGRES_VARIABLE):
+            raise_fence(max((one.fence for one in heads(warehouse)), default=0))
+        return applied

@@ -303,6 +303,12 @@ def migrate(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the statements that are missing, run none.")
     ] = False,
+    join: Annotated[
+        bool,
+        typer.Option(
+            "--join", help="This folder is another one of the workspace that a server's database is of."
+        ),
+    ] = False,
 ) -> None:
     """Bring the tables of the warehouse to this version."""
     from pipelines.commands.migrate import migrated, planned
@@ -312,7 +318,7 @@ def migrate(
     if plan:
         typer.echo(planned(settings) or "-- nothing is missing")
         return
-    done = migrated(settings)
+    done = migrated(settings, join)
     typer.echo("".join(f"applied {name}\n" for name in done) or "nothing was missing", nl=not done)
 
 

@@ -12,13 +12,14 @@ from sql.migrate import Migration
 from sql.opening import schema_applied, schema_missing
 
 
-def migrated(settings: Settings) -> Sequence[str]:
-    """Names of the migrations that were applied now.
+def migrated(settings: Settings, join: bool = False) -> Sequence[str]:
+    """Names of the migrations that were applied now; with ``join`` this folder loads a server's database from now on.
 
     Raises:
         WarehouseError: the warehouse cannot be reached, or has tables this version does not build upon.
+        ConfigurationError: another workspace loads the database.
     """
-    return schema_applied(settings.root, settings.warehouse)
+    return schema_applied(settings.root, settings.warehouse, join)
 
 
 def planned(settings: Settings) -> str:
