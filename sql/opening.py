@@ -101,16 +101,36 @@ def connected(
     user, password = credentials(role)
     address = address_of(server) if in_database else replace(address_of(server), database="")
     with ExitStack() as stack:
-        warehouse = Warehouse.over_http(
-            address,
-            user,
-            password,
-            shapes.server(server.database),
-            _Engine(workspace, stack),
-        )
+        try:
+            warehouse = Warehouse.over_http(
+                address, user, password, shapes.server(server.database), _Engine(workspace, stack)
+            )
+        except WarehouseError as error:
+            if error.code is None:
+                raise WarehouseError(_why_unreached(server, error)) from error
+            raise
         stack.callback(warehouse.close)
         _check_version(warehouse, server)
         yield warehouse
+
+
+def _why_unreached(server: ServerWarehouse, error: WarehouseError) -> str:
+    """Why a server was not reached, as far as the network tells: by its certificate, by its name, or at all."""
+    told, cause = "", error.__cause__
+    while cause:
+        told, cause = f"{told} {cause}", cause.__cause__ or cause.__context__
+    if "CERTIFICATE_VERIFY_FAILED" in told or "certificate verify failed" in told:
+        return (
+            f"{server.url} shows a certificate that is not trusted: name the file of the authority that signed it as "
+            "`warehouse.ca`"
+        )
+    if "SSL" in told or "TLS" in told:
+        return (
+            f"{server.url} does not speak TLS as asked: https and its port (8443 by default) belong together"
+        )
+    if "resolve" in told or "Name or service not known" in told:
+        return f"{server.url} has a name that nobody knows here: correct `warehouse.url`"
+    return f"{server.url} does not answer: see that the server runs and that this machine may reach it"
 
 
 class _Engine:

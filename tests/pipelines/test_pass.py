@@ -101,7 +101,7 @@ PUBLISHED = {
         )
     },
     "raw_focus_costs_current": "* EXCEPT (x_BatchId)",
-    "otel.otel_traces_current": "TraceId, SpanId",
+    "{{otel}}.otel_traces_current": "TraceId, SpanId",
 }
 """View -> its columns that reruns and kills must not change."""
 
@@ -109,7 +109,7 @@ PUBLISHED = {
 def figures(warehouse: Warehouse) -> dict[str, tuple[int, int]]:
     """Everything published: rows, and a sum of their hashes."""
     counted = (
-        f"SELECT '{view}', count() AS rows, sum(cityHash64(tuple(*))) AS hashes FROM (SELECT {columns} FROM {view})"
+        f"SELECT '{view.rpartition('.')[2]}', count() AS rows, sum(cityHash64(tuple(*))) AS hashes FROM (SELECT {columns} FROM {view})"
         for view, columns in PUBLISHED.items()
     )
     found = {

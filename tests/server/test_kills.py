@@ -1,0 +1,194 @@
+"""What breaks while rows go to a server: its connection, the engine that reads, a column it does not have."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from models.errors import WarehouseError
+from models.settings import BillingSource, Settings
+from pipelines.ingest.billing.ingest import ingest_source
+from sql.local_warehouse.ownership import Place
+from sql.opening import READING, open_warehouse
+from sql.state import state_folder
+from sql.warehouse import Warehouse
+from sql.workspace import load_settings
+from tests.server.conftest import Acting, Served, write_warehouse
+
+ROWS = 40_000
+HEADER = (
+    "BillingAccountId,BilledCost,EffectiveCost,ListCost,ContractedCost,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,"
+    "ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,ProviderName,SkuId,Tags"
+)
+EACH = Decimal("0.123456789")
+
+
+def write_bill(path: Path) -> None:
+    lines = (
+        f"1,{EACH},{EACH},{EACH},{EACH},USD,2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,2026-10-{1 + row % 31:02}T00:00:00Z,"
+        f'2026-10-{1 + row % 31:02}T01:00:00Z,Usage,Compute,Amazon,sku-{row},"{{""app_id"": ""app-{row % 90}""}}"'
+        for row in range(ROWS)
+    )
+    path.write_text("\n".join((HEADER, *lines)) + "\n")
+
+
+@pytest.fixture
+def root(served: Served) -> Path:
+    """A workspace on a server with a bill that was not ingested yet."""
+    found = served(f"kill_{uuid.uuid4().hex}")
+    write_bill(found / "bill.csv")
+    return found
+
+
+def ingest(warehouse: Warehouse, root: Path) -> str:
+    """The state of the bill's month after an ingest, and why."""
+    settings: Settings = load_settings(root)
+    source = BillingSource(name="aws", format="focus", location=str(root / "bill.csv"))
+    outcome = ingest_source(warehouse, settings, source)
+    assert outcome.periods, outcome.refusals
+    (period,) = outcome.periods
+    return f"{period.state} {period.reason}".strip()
+
+
+def published(warehouse: Warehouse) -> tuple[int, Decimal]:
+    frame = warehouse.frame_of("SELECT count() AS n, sum(BilledCost) AS cost FROM raw_focus_costs_current")
+    return frame["n"].item(), frame["cost"].item() or Decimal(0)
+
+
+def assert_whole(root: Path) -> None:
+    """An ingest that nothing breaks publishes the bill as it is, once."""
+    with open_warehouse(root) as warehouse:
+        assert ingest(warehouse, root).startswith("published")
+        assert published(warehouse) == (ROWS, ROWS * EACH)
+        assert ingest(warehouse, root).startswith("unchanged")
+        assert published(warehouse) == (ROWS, ROWS * EACH)
+
+
+@contextmanager
+def cut_way(url: str, most_bytes: int) -> Iterator[str]:
+    """A way to a server on which each connection is cut once so many bytes went towards it."""
+    host, port = url.removeprefix("http://").split(":")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def passed_on(source: socket.socket, to: socket.socket, limit: float) -> None:
+        sent = 0
+        try:
+            while block := source.recv(1 << 16):
+                sent += len(block)
+                if sent > limit:
+                    break
+                to.sendall(block)
+        except OSError:
+            pass
+        for one in (source, to):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def serve() -> None:
+        while True:
+            try:
+                here, _ = listening.accept()
+            except OSError:
+                return
+            there = socket.create_connection((host, int(port)))
+            for source, to, limit in ((here, there, most_bytes), (there, here, float("inf"))):
+                threading.Thread(target=passed_on, args=(source, to, limit), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    listening.close()
+
+
+@pytest.mark.parametrize("most_bytes", [300_000, 1_500_000])
+def test_a_connection_cut_in_mid_stream_publishes_nothing_and_doubles_nothing(
+    root: Path, server: Acting, most_bytes: int
+) -> None:
+    database = load_settings(root).warehouse
+    assert database
+    with cut_way(server.url, most_bytes) as way:
+        write_warehouse(root, way, database.database)
+        with open_warehouse(root) as warehouse:
+            said = ingest(warehouse, root)
+        assert said.startswith("refused") and "went away" in said
+    write_warehouse(root, server.url, database.database)
+    with open_warehouse(root) as warehouse:
+        assert published(warehouse) == (0, Decimal(0))
+    assert_whole(root)
+
+
+def test_an_engine_that_ends_while_it_reads_publishes_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clean end after half of the rows would be a smaller bill."""
+    stream_of = Warehouse.stream_of
+
+    def killed(
+        self: Warehouse, text: str, output_format: str, *args: object, **parameters: object
+    ) -> Iterator[bytes]:
+        blocks = stream_of(self, text, output_format, *args, **parameters)  # type: ignore[arg-type]
+        yield next(blocks)
+        owner = Place(state_folder(root, READING)).owner()
+        assert owner
+        os.kill(owner.pid, 9)
+        yield from blocks
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "stream_of", killed)
+        with open_warehouse(root) as warehouse:
+            assert ingest(warehouse, root).startswith("refused")
+            assert published(warehouse) == (0, Decimal(0))
+    assert_whole(root)
+
+
+def lost_column(warehouse: Warehouse) -> None:
+    warehouse.execute_text("ALTER TABLE raw_focus_costs RENAME COLUMN SkuId TO SkuIdOfAnother")
+
+
+def rows_removed(warehouse: Warehouse) -> None:
+    warehouse.execute_text("TRUNCATE TABLE raw_focus_costs")
+
+
+@pytest.mark.parametrize(("harm", "said"), [(lost_column, "SkuId"), (rows_removed, "rows")])
+def test_a_server_that_does_not_hold_what_was_sent_publishes_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Warehouse], None], said: str
+) -> None:
+    """A column it does not know fails the load, and rows that are not there when they are counted again the batch."""
+    insert_stream = Warehouse.insert_stream
+
+    def harmed(self: Warehouse, *args: object, **named: object) -> None:
+        if harm is lost_column:
+            harm(self)
+        insert_stream(self, *args, **named)  # type: ignore[arg-type]
+        if harm is rows_removed:
+            harm(self)
+
+    with open_warehouse(root) as warehouse, monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "insert_stream", harmed)
+        outcome = ingest(warehouse, root)
+        assert outcome.startswith("refused") and said in outcome
+    with open_warehouse(root, "reader") as reader, monkeypatch.context():
+        count = reader.frame_of("SELECT count() AS n FROM period_head WHERE startsWith(scope, 'billing/')")
+        assert count.item() == 0
+
+
+def test_a_reader_of_files_of_another_machine_is_never_asked(root: Path) -> None:
+    """Statements over files go to the engine beside the loader; the server itself refuses them."""
+    with open_warehouse(root) as warehouse:
+        with pytest.raises(WarehouseError, match="the function file is not available here"):
+            warehouse.frame_of(f"SELECT * FROM file('{root / 'bill.csv'}', 'CSVWithNames')")
+        assert (
+            warehouse.reading.frame_of(
+                f"SELECT count() FROM file('{root / 'bill.csv'}', 'CSVWithNames')"
+            ).item()
+            == ROWS
+        )

@@ -1,0 +1,159 @@
+"""A warehouse on a server: the same figures as the embedded one, each mistake one sentence, nothing half done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from models.errors import AppfleetError, ConfigurationError, MigrationError, WarehouseError
+from sql import opening
+from sql.migrate import migrations
+from sql.opening import open_warehouse, schema_applied, schema_missing
+from tests.conftest import SmallFleet
+from tests.pipelines.test_pass import figures
+from tests.server.conftest import Acting, Served, write_warehouse
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def appfleet(root: Path, *arguments: str, code: int = 0) -> str:
+    """What a command says, as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.commands.cli", *arguments, "-w", str(root)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_pass_on_a_server_publishes_what_one_on_the_embedded_warehouse_does(
+    small_fleet: SmallFleet, served: Served, server: Acting, tmp_path: Path
+) -> None:
+    """Every table, row for row, by the commands people use; the server reads no file and has none of our functions."""
+    root = small_fleet.copy(small_fleet.simulated, tmp_path / "fleet")
+    write_warehouse(root, server.url, "whole")
+    assert "run `appfleet migrate`" in appfleet(root, "run", code=1)
+    assert appfleet(root, "migrate").splitlines() == [f"applied {one.name}" for one in migrations()]
+    assert appfleet(root, "migrate", "--plan") == "-- nothing is missing\n"
+    appfleet(root, "run")
+    passed = small_fleet.copy(small_fleet.passed, tmp_path / "embedded")
+    with open_warehouse(root, "reader") as there, open_warehouse(passed, "reader") as here:
+        assert figures(there) == figures(here)
+        assert all(rows for rows, _ in figures(there).values())
+        assert (
+            there.frame_of("SELECT count() AS n FROM system.functions WHERE origin = 'SQLUserDefined'").item()
+            == 0
+        )
+    assert "0 of" not in appfleet(root, "status")
+    assert "nothing new" in appfleet(root, "run")
+
+
+def test_what_a_plan_prints_is_what_migrating_does(served: Served, server: Acting, tmp_path: Path) -> None:
+    root = served("planned", with_tables=False)
+    plan = appfleet(root, "migrate", "--plan")
+    settings = server.settings("planned")
+    assert [one.name for one in schema_missing(root, settings)[0]] == [one.name for one in migrations()]
+    assert "planned_otel.otel_traces" in plan and "FUNCTION" not in plan and "{{" not in plan
+    schema_applied(root, settings)
+    assert schema_missing(root, settings)[0] == []
+
+
+MISTAKES = {
+    "nobody answers": ("http://127.0.0.1:9", {}, "http://127.0.0.1:9 does not answer"),
+    "a name nobody knows": ("http://clickhouse.invalid:8123", {}, "has a name that nobody knows here"),
+    "no user": ("", {"APPFLEET_WAREHOUSE_WRITER_USER": ""}, "APPFLEET_WAREHOUSE_WRITER_USER is not set"),
+    "no password": (
+        "",
+        {"APPFLEET_WAREHOUSE_WRITER_PASSWORD": ""},
+        "APPFLEET_WAREHOUSE_WRITER_PASSWORD is not set",
+    ),
+    "a wrong password": (
+        "",
+        {"APPFLEET_WAREHOUSE_WRITER_PASSWORD": "planted-Pa55"},
+        "wrong user or password",
+    ),
+    "TLS where none is spoken": ("https", {}, "does not speak TLS as asked"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_server_that_cannot_be_used_is_told_in_one_sentence(
+    served: Served, server: Acting, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
+    url, variables, said = MISTAKES[mistake]
+    url = server.url.replace("http", "https") if url == "https" else url or server.url
+    root = served("unreached", url=url, with_tables=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AppfleetError) as caught, open_warehouse(root):
+        pass
+    sentence = str(caught.value)
+    assert said in sentence and "\n" not in sentence
+    assert "planted-Pa55" not in sentence and "Traceback" not in sentence
+
+
+def test_a_server_that_is_too_old_is_refused(
+    served: Served, server: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = served("aged")
+    monkeypatch.setattr(opening, "LEAST_VERSION", (99, 1))
+    with (
+        pytest.raises(WarehouseError, match=r"is ClickHouse \d+\.\d+.*; appfleet needs 99\.1 or newer"),
+        open_warehouse(root, "reader"),
+    ):
+        pass
+
+
+def test_a_schema_of_another_version_is_refused(served: Served, server: Acting) -> None:
+    root = served("other")
+    with open_warehouse(root) as warehouse:
+        warehouse.execute("statements/record_migration", name="9999_later", checksum="x", state="completed")
+    for role in ("writer", "reader"):
+        with (
+            pytest.raises(MigrationError, match="9999_later, which this version does not know"),
+            open_warehouse(root, role),
+        ):  # type: ignore[arg-type]
+            pass
+    with pytest.raises(MigrationError, match="9999_later"):
+        schema_applied(root, server.settings("other"))
+
+
+def test_two_workspaces_do_not_share_a_database(served: Served, server: Acting, tmp_path: Path) -> None:
+    """The second is refused before anything of it is written; another folder of the same workspace joins by name."""
+    first = served("shared")
+    second = served("shared", root=tmp_path / "second", with_tables=False)
+    settings = server.settings("shared")
+    for attempt in (lambda: schema_applied(second, settings), lambda: _open(second)):
+        with pytest.raises(ConfigurationError, match="database shared is not this workspace's: a folder on"):
+            attempt()
+    schema_applied(second, settings, join=True)
+    _open(second)
+    with pytest.raises(ConfigurationError, match="two may not load it without shared leases"):
+        _open(first)
+    os.environ["APPFLEET_POSTGRES_URL"] = "postgresql://somewhere"
+    try:
+        _open(first)
+        _open(second)
+    finally:
+        del os.environ["APPFLEET_POSTGRES_URL"]
+
+
+def _open(root: Path) -> None:
+    with open_warehouse(root):
+        pass
+
+
+def test_workspaces_in_databases_of_their_own_do_not_see_each_other(served: Served) -> None:
+    one, other = served("one"), served("two")
+    with open_warehouse(one) as mine, open_warehouse(other) as theirs:
+        mine.insert("core_teams", pl.DataFrame({"team": ["a"]}))
+        assert mine.frame_of("SELECT count() FROM core_teams").item() == 1
+        assert theirs.frame_of("SELECT count() FROM core_teams").item() == 0
