@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -192,7 +192,11 @@ def _postgres_lease(database: str, scope: str, wait_seconds: float, waiting: Wai
                 f"{POSTGRES_VARIABLE} leads through a pool that gives each statement another session, which holds no lease: name "
                 "Postgres itself, or a pool that keeps sessions"
             )
-        yield ours
+        try:
+            yield ours
+        finally:
+            with suppress(_errors()):  # of a connection that has ended, which ended the lease
+                _value(postgres, "postgres/give_back", key=key)
 
 
 def raise_fence(least: int) -> None:
