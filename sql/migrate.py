@@ -1,7 +1,7 @@
 """Applies the numbered migrations under ``sql/migrations`` with a checksum and an in-progress state.
 
 A file is idempotent and never edited once released: an edited one is refused by its checksum. What differs from
-one kind of warehouse to the next stands in the files as ``{{word}}``, which the shape of the warehouse fills. Nothing here
+one kind of warehouse to the next stands in the files as ``{{word}}``, which the form of the warehouse fills. Nothing here
 knows what a table means.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import MigrationError
 from sql.catalog import split_statements, statement, statements
-from sql.shapes import Shape
+from sql.forms import Form
 
 if TYPE_CHECKING:  # whoever only asks whether something is missing needs no client
     from sql.warehouse import Warehouse
@@ -44,9 +44,9 @@ class Migration:
         """sha256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def statements(self, shape: Shape) -> list[str]:
+    def statements(self, form: Form) -> list[str]:
         """Its statements as a kind of warehouse is asked them."""
-        return [shape.text(text) for text in split_statements(self.text) if shape.creates(text)]
+        return [form.text(text) for text in split_statements(self.text) if form.creates(text)]
 
 
 def migrations() -> list[Migration]:
@@ -96,7 +96,7 @@ def migrate(warehouse: Warehouse) -> list[str]:
     wanted = missing(recorded(warehouse))
     for one in wanted:
         _record(warehouse, one, "in_progress")
-        for text in one.statements(warehouse.shape):
+        for text in one.statements(warehouse.form):
             warehouse.execute_text(text)
         _record(warehouse, one, "completed")
     return [one.name for one in wanted]

@@ -1,7 +1,7 @@
 """Opens the warehouse a workspace has: the embedded one, by its owner process, or a ClickHouse server.
 
 Credentials of a server come from the environment. How an owner is found or started is ``sql.local_warehouse.process``'s
-business; what shapes there are, ``sql.shapes``'s.
+business; what forms there are, ``sql.forms``'s.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from models.errors import ConfigurationError, MigrationError, WarehouseError
 from models.settings import FILE_NAME, ServerWarehouse
-from sql import loaders, shapes
+from sql import forms, loaders
+from sql.forms import Form
 from sql.leases import POSTGRES_VARIABLE, raise_fence
 from sql.loaders import may_load
 from sql.local_warehouse import process
@@ -24,7 +25,6 @@ from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import OwnedElsewhere, Role
 from sql.migrate import Migration, Recorded, migrate, missing, recorded
 from sql.publish import heads
-from sql.shapes import Shape
 from sql.state import state_folder
 from sql.warehouse import Address, Warehouse
 from sql.workspace import load_settings
@@ -103,7 +103,7 @@ def connected(
     with ExitStack() as stack:
         try:
             warehouse = Warehouse.over_http(
-                address, user, password, shapes.server(server.database), _Engine(workspace, stack)
+                address, user, password, forms.server(server.database), _Engine(workspace, stack)
             )
         except WarehouseError as error:
             if error.code is None:
@@ -204,8 +204,8 @@ def _recorded(warehouse: Warehouse) -> Mapping[str, Recorded]:
         return {}
 
 
-def schema_missing(workspace: Path, server: ServerWarehouse | None) -> tuple[list[Migration], Shape]:
-    """The migrations a workspace's warehouse lacks, and its shape; nothing is changed.
+def schema_missing(workspace: Path, server: ServerWarehouse | None) -> tuple[list[Migration], Form]:
+    """The migrations a workspace's warehouse lacks, and its form; nothing is changed.
 
     An embedded warehouse nobody owns has none where it was never opened; opening it would make it.
 
@@ -213,14 +213,14 @@ def schema_missing(workspace: Path, server: ServerWarehouse | None) -> tuple[lis
         WarehouseError: it cannot be reached, or has tables this version does not build upon.
     """
     if server is None:
-        return missing(_recorded_embedded(workspace)), shapes.EMBEDDED
+        return missing(_recorded_embedded(workspace)), forms.EMBEDDED
     try:
         with connected(workspace, server) as warehouse:
-            return missing(_recorded(warehouse)), warehouse.shape
+            return missing(_recorded(warehouse)), warehouse.form
     except WarehouseError as error:
         if error.code not in _NOTHING_THERE:
             raise
-    return missing({}), shapes.server(server.database)
+    return missing({}), forms.server(server.database)
 
 
 def _recorded_embedded(workspace: Path) -> Mapping[str, Recorded]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ConfigurationError, ControlTotalError, WarehouseError
+from sql.forms import SINGLE_NODE
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import opened_alone
 from sql.migrate import is_first_version, recorded
-from sql.shapes import SINGLE_NODE
 from sql.warehouse import Settings, Warehouse
 
 KEPT_AS = "warehouse-0.1"

@@ -1,7 +1,7 @@
 """The warehouse as the rest of appfleet sees it: named statements in, Polars frames out.
 
 One class over clickhouse-connect, the same for the local warehouse process and a ClickHouse server; where they differ is
-its shape (``sql.shapes``). Which of them a workspace has is decided in ``sql.opening``; what is published, and by whom, in
+its form (``sql.forms``). Which of them a workspace has is decided in ``sql.opening``; what is published, and by whom, in
 ``sql.publish``.
 """
 
@@ -29,7 +29,7 @@ from urllib3.exceptions import HTTPError
 from models.errors import DamagedData, DiskFull, StatementRefused, WarehouseError
 from sql.catalog import statement
 from sql.damage import placed
-from sql.shapes import EMBEDDED, Purpose, Shape, insertion, purpose_of
+from sql.forms import EMBEDDED, Form, Purpose, insertion, purpose_of
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
 
@@ -70,11 +70,11 @@ class Warehouse:
     """
 
     def __init__(
-        self, client: Client, shape: Shape = EMBEDDED, reading: Callable[[], Warehouse] | None = None
+        self, client: Client, form: Form = EMBEDDED, reading: Callable[[], Warehouse] | None = None
     ) -> None:
         self._client = client
         self._reading = reading
-        self.shape = shape
+        self.form = form
 
     @classmethod
     def over_http(
@@ -82,7 +82,7 @@ class Warehouse:
         address: Address,
         username: str,
         password: str,
-        shape: Shape = EMBEDDED,
+        form: Form = EMBEDDED,
         reading: Callable[[], Warehouse] | None = None,
     ) -> Warehouse:
         """Connects to a ClickHouse HTTP interface; each statement is its own session.
@@ -112,7 +112,7 @@ class Warehouse:
                 if address.host in _THIS_MACHINE and not address.is_tls
                 else None,
             )  # never by a proxy
-        return cls(client, shape, reading)
+        return cls(client, form, reading)
 
     @property
     def reading(self) -> Warehouse:
@@ -127,7 +127,7 @@ class Warehouse:
         """Result of a statement given as text; values are bound, never formatted in."""
         with self._named_errors():
             table = self._client.query_arrow(
-                self.shape.text(text),
+                self.form.text(text),
                 parameters=bindings(parameters),
                 settings=self._settings("read", settings),
             )
@@ -143,7 +143,7 @@ class Warehouse:
         """Runs a statement given as text for its effect."""
         with self._named_errors():
             self._client.raw_query(
-                self.shape.text(text),
+                self.form.text(text),
                 parameters=bindings(parameters),
                 settings=self._settings(purpose_of(text), settings),
             )
@@ -171,7 +171,7 @@ class Warehouse:
             return
         target = insertion(statement(name), leave_out)
         blocks = self.reading.stream_of(target.select, "Native", reading_settings, **parameters)
-        self.insert_stream(self.shape.text(target.table), blocks, "Native", settings, target.columns)
+        self.insert_stream(self.form.text(target.table), blocks, "Native", settings, target.columns)
 
     def insert(self, table: str, frame: pl.DataFrame) -> None:
         """Inserts a frame whose columns are named as the table's; missing ones take their defaults."""
@@ -200,7 +200,7 @@ class Warehouse:
             answer = cast(
                 BinaryIO,
                 self._client.raw_stream(
-                    self.shape.text(text),
+                    self.form.text(text),
                     parameters=bindings(parameters),
                     settings=self._settings("read", settings),
                     fmt=output_format,
@@ -237,7 +237,7 @@ class Warehouse:
         with self._named_errors():
             return bytes(
                 self._client.raw_query(
-                    self.shape.text(text),
+                    self.form.text(text),
                     parameters=bindings(parameters),
                     settings=self._settings("read", settings),
                     fmt=output_format,
@@ -249,8 +249,8 @@ class Warehouse:
         self._client.close()
 
     def _settings(self, purpose: Purpose, given: Settings | None) -> dict[str, Any]:
-        """Settings of a statement: what this shape asks for by its purpose, and what was given on top of it."""
-        return {**self.shape.settings(purpose), **(given or {})}
+        """Settings of a statement: what this form asks for by its purpose, and what was given on top of it."""
+        return {**self.form.settings(purpose), **(given or {})}
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -265,7 +265,7 @@ class Warehouse:
         """As ``frame``, for finding out what is damaged: damage met on the way is not looked into further."""
         with _named_errors():
             table = self._client.query_arrow(
-                self.shape.text(statement(name)),
+                self.form.text(statement(name)),
                 parameters=bindings(parameters),
                 settings=self._settings("read", None),
             )

@@ -12,13 +12,21 @@ import typer
 
 from models.people import RIGHTS, Viewer
 from models.schemas import SCHEMAS
-from models.settings import BillingSource, EnvironmentSettings, IdentityKeys, IntakeSettings, Ports, Settings
+from models.settings import (
+    BillingSource,
+    EnvironmentSettings,
+    IdentityKeys,
+    IntakeSettings,
+    Ports,
+    ServerWarehouse,
+    Settings,
+)
 from models.statement_csv import COLUMNS
 from pipelines.commands import doctor
 from pipelines.commands.cli import app
 from pipelines.steps import STEPS
 from sql.catalog import statement, statements
-from sql.shapes import SINGLE_NODE, filled
+from sql.forms import SINGLE_NODE, filled
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -94,6 +102,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "ports": Ports,
         "intake": IntakeSettings,
         "environments": EnvironmentSettings,
+        "warehouse": ServerWarehouse,
     }
     for key, kind in nested.items():
         keys |= {f"{key}.{field.name}" for field in dataclasses.fields(kind)}

@@ -28,8 +28,8 @@ def planned(settings: Settings) -> str:
     Raises:
         WarehouseError: as ``migrated``.
     """
-    missing, shape = schema_missing(settings.root, settings.warehouse)
-    return "\n\n".join(_script(one, one.statements(shape)) for one in missing)
+    missing, form = schema_missing(settings.root, settings.warehouse)
+    return "\n\n".join(_script(one, one.statements(form)) for one in missing)
 
 
 def _script(migration: Migration, texts: Sequence[str]) -> str:

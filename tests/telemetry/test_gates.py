@@ -14,8 +14,8 @@ from models.settings import Settings
 from pipelines.compute import compute_slices
 from pipelines.ingest.telemetry import load as load_module
 from sql.catalog import statement
+from sql.forms import EMBEDDED
 from sql.publish import new_batch_id
-from sql.shapes import EMBEDDED
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
 from tests.telemetry.conftest import TABLES, Load

@@ -1,4 +1,4 @@
-"""What a shape makes of a statement: its words, our functions as their expressions, an INSERT in its parts."""
+"""What a form makes of a statement: its words, our functions as their expressions, an INSERT in its parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import MigrationError
 from sql.catalog import split_statements, statement, statements
-from sql.shapes import (
+from sql.forms import (
     EMBEDDED,
     SINGLE_NODE,
     Function,

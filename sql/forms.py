@@ -1,6 +1,6 @@
-"""Shapes of a warehouse: what one kind has that another writes differently, as words that statements are filled with.
+"""Forms of a warehouse: what one kind has that another writes differently, as words that statements are filled with.
 
-A statement says ``{{word}}`` where shapes differ, and calls our SQL functions by name; a shape without functions gets
+A statement says ``{{word}}`` where forms differ, and calls our SQL functions by name; a form without functions gets
 their expressions in their place. Nothing here connects to anything; values are bound, never filled in.
 """
 
@@ -52,7 +52,7 @@ SINGLE_NODE: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Shape:
+class Form:
     """A kind of warehouse: its words, and whether our SQL functions exist where its statements run."""
 
     name: str
@@ -68,21 +68,21 @@ class Shape:
         """A statement as this kind of warehouse is asked it.
 
         Raises:
-            MigrationError: it says a word that this shape does not have.
+            MigrationError: it says a word that this form does not have.
         """
         return _prepared(self, text)
 
     def creates(self, text: str) -> bool:
-        """Whether a statement of a migration is for this shape at all: functions are not, where none are made."""
+        """Whether a statement of a migration is for this form at all: functions are not, where none are made."""
         return self.has_functions or _FUNCTION.match(_without_comments(text)) is None
 
 
-EMBEDDED = Shape("embedded", tuple(SINGLE_NODE.items()), has_functions=True)
+EMBEDDED = Form("embedded", tuple(SINGLE_NODE.items()), has_functions=True)
 
 
-def server(database: str) -> Shape:
+def server(database: str) -> Form:
     """A server of one node, in a database of its own; telemetry lies in the one beside it."""
-    return Shape(
+    return Form(
         "server",
         tuple({**SINGLE_NODE, "otel": f"{database}_otel"}.items()),
         has_functions=False,
@@ -139,9 +139,9 @@ def insertion(text: str, leave_out: Collection[str] = ()) -> Insertion:
 
 
 @lru_cache(maxsize=1_024)
-def _prepared(shape: Shape, text: str) -> str:
-    text = filled(text, dict(shape.words))
-    return text if shape.has_functions else expanded(text, functions())
+def _prepared(form: Form, text: str) -> str:
+    text = filled(text, dict(form.words))
+    return text if form.has_functions else expanded(text, functions())
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:
@@ -156,7 +156,7 @@ def filled(text: str, words: Mapping[str, str]) -> str:
         if word not in words:
             raise MigrationError(
                 f"a statement says {{{{{word}}}}}, which is none of {', '.join(sorted(words))}: "
-                "name it in the words of sql/shapes.py"
+                "name it in the words of sql/forms.py"
             )
         return words[word]
 
