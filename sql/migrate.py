@@ -141,7 +141,16 @@ def migrate(warehouse: Warehouse, words: Mapping[str, str] = SINGLE_NODE) -> lis
             warehouse.execute_text(filled(text, words))
         _record(warehouse, one, "completed")
         applied.append(one.name)
+    if applied:  # which may have made a view anew
+        _comment_views(warehouse, words)
     return applied
+
+
+def _comment_views(warehouse: Warehouse, words: Mapping[str, str]) -> None:
+    """Gives each column of a view the comment of the column it shows, as far as it has none of its own."""
+    comments = warehouse.frame("queries/ledger/view_comments", telemetry_database=words["otel"])
+    for text in comments["statement"]:
+        warehouse.execute_text(text)
 
 
 def _record(warehouse: Warehouse, migration: Migration, state: str) -> None:
