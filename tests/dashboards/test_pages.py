@@ -408,7 +408,13 @@ def test_rows_that_are_lost_stand_beside_the_figures_of_every_page(
     run: Run, full_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = pl.DataFrame(
-        {"scope": ["billing/aws", "costs"], "period": [MARCH, MARCH], "published": [10, 5], "held": [7, 0]}
+        {
+            "scope": ["billing/aws", "costs"],
+            "period": [MARCH, MARCH],
+            "published": [10, 5],
+            "held": [7, 0],
+            "is_released": [1, 1],
+        }
     )
     failed = pl.DataFrame({"step": ["billing"], "sentence": ["<b>not shown</b>"]})
     found = {"damage/lost_rows": lost, "damage/failed_steps": failed}
