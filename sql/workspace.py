@@ -30,7 +30,9 @@ def refuse_unusable(workspace: Path) -> None:
         ConfigurationError: its path, links followed, has a character that means something to one of them.
     """
     path = str(workspace.resolve())
-    wrong = sorted({character for character in path if character in _NOT_IN_A_PATH or not character.isprintable()})
+    wrong = sorted(
+        {character for character in path if character in _NOT_IN_A_PATH or not character.isprintable()}
+    )
     if wrong:
         named = " ".join(character if character.isprintable() else ascii(character) for character in wrong)
         raise ConfigurationError(

@@ -344,7 +344,8 @@ def test_releases_that_are_lost_from_the_ledger_are_said_and_made_again(
         run = appfleet(workspace, "run", code=1).out
         assert "azure 2024-10: 39 row(s) of its newest load" in run and "aws 2024-10" not in run
         assert not rows(
-            workspace, "SELECT 1 FROM core_app_costs_daily_current WHERE billing_period = '2024-10-01' LIMIT 1"
+            workspace,
+            "SELECT 1 FROM core_app_costs_daily_current WHERE billing_period = '2024-10-01' LIMIT 1",
         ), "nothing is computed from less"
         (workspace / "october.csv").rename(workspace / "bills/azure/october.csv")
         appfleet(workspace, "rebuild")
