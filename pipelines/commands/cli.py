@@ -75,7 +75,6 @@ def init(
 ) -> None:
     """Write a commented appfleet.yaml, catalog/ and teams.yaml, ready to edit."""
     from pipelines.commands.templates import source_of, write_workspace
-
     from sql.workspace import refuse_unusable
 
     refuse_unusable(directory)
