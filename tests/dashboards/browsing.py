@@ -1,9 +1,7 @@
-"""What browser tests share: places in a table, its download, and what axe says. Nothing here knows a page's figures."""
+"""What browser tests share: places in a table, and what axe says. Nothing here knows a page's figures."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -41,16 +39,6 @@ def in_table(page: Page, label: str, line: int, across: int = 30) -> tuple[float
     box = table_of(page, label).get_by_test_id("data-grid-canvas").first.bounding_box()
     assert box
     return box["x"] + across, box["y"] + (line + 0.5) * ROW
-
-
-def downloaded(page: Page, label: str) -> list[dict[str, str]]:
-    """The lines of a table's own download."""
-    table = table_of(page, label)
-    table.hover()
-    with page.expect_download() as started:
-        table.get_by_role("button", name="Download as CSV").click()
-    text = started.value.path().read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 def serious_findings(page: Page) -> list[str]:

@@ -281,6 +281,37 @@ def test_app_of_an_open_anomaly(run: Run, full_workspace: Path, fleet: Fleet) ->
     assert list(table["State"]) == ["open"]
 
 
+MARKUP = "![p](https://evil.example/p.png) :red[x] $x$"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_text_from_outside_is_markup(
+    run: Run, full_workspace: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """Whatever a catalogue, a tag, a bill or a span says, in whichever column a page reads it."""
+    read = TeamReads.frame
+    outside = ("app_name", "lead", "cost_center", "system", "source", "evidence", "service_name", "lifecycle", "route")
+
+    def hostile(reads: TeamReads, name: str, /, **parameters: object) -> pl.DataFrame:
+        found = read(reads, name, **parameters)
+        planted = [
+            pl.lit(MARKUP).alias(column)
+            for column in outside
+            if column in found.columns and found.schema[column] == pl.String
+        ]
+        return found.with_columns(planted)
+
+    monkeypatch.setattr(TeamReads, "frame", hostile)
+    app = run(full_workspace, page)
+    assert not app.exception
+    kinds = ("caption", "info", "warning", "error", "success", "markdown", "title", "header", "subheader")
+    marked = [one.value for kind in kinds for one in getattr(app, kind)]
+    marked += [text for one in app.metric for text in (one.label, one.value, one.delta, one.help)]
+    assert [one for one in marked if one and ("![p]" in one or ":red[x]" in one or "$x$" in one)] == []
+    if page == "one_app":
+        assert any("evil" in one for one in marked), "it is there, as text"
+
+
 @pytest.mark.parametrize(
     ("page", "query", "sentence"),
     [
