@@ -26,6 +26,7 @@ from tests.conftest import Migrated, SmallFleet
 from tests.pipelines.test_record import DEFS, checks, run_job, told
 
 RAW = "raw_focus_costs"
+WHOLE = "published_rows_equal_their_control_totals of raw_focus_costs"
 NOTHING: dict[str, Any] = {}
 
 
@@ -248,6 +249,26 @@ def test_what_a_run_of_one_month_notes_holds_until_a_schedule_sees_it_mended(bil
     (bills.workspace / "bills/may again.csv").unlink()
     bills.tick()
     assert bills.notes == []
+
+
+@pytest.mark.parametrize("by_dagster", [True, False])
+def test_lost_rows_are_a_red_check(bills: Bills, by_dagster: bool) -> None:
+    """Whoever runs the step: Dagster shows what is lost by source and month, until it is loaded again."""
+    bills.deliver(5, 1, 2)
+    bills.deliver(6, 3)
+    bills.step()
+    whole = checks(bills.history)[WHOLE]
+    with open_warehouse(bills.workspace) as writer:
+        writer.execute_text(
+            "DELETE FROM raw_focus_costs WHERE BilledCost = 1", {"lightweight_deletes_sync": 2}
+        )
+    if by_dagster:
+        assert not bills.run("2024-06-01"), "what follows is held up"
+    else:
+        bills.step()
+    passed, wrong = checks(bills.history)[WHOLE]
+    assert whole == (True, []) and not passed
+    assert [one.partition(";")[0] for one in wrong] == ["bill 2024-05: 1 of 2 row(s) published are lost"]
 
 
 def test_what_days_were_refused_for_is_over_when_none_is_left_to_do(bills: Bills) -> None:
