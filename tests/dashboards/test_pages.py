@@ -290,7 +290,17 @@ def test_no_text_from_outside_is_markup(
 ) -> None:
     """Whatever a catalogue, a tag, a bill or a span says, in whichever column a page reads it."""
     read = TeamReads.frame
-    outside = ("app_name", "lead", "cost_center", "system", "source", "evidence", "service_name", "lifecycle", "route")
+    outside = (
+        "app_name",
+        "lead",
+        "cost_center",
+        "system",
+        "source",
+        "evidence",
+        "service_name",
+        "lifecycle",
+        "route",
+    )
 
     def hostile(reads: TeamReads, name: str, /, **parameters: object) -> pl.DataFrame:
         found = read(reads, name, **parameters)
