@@ -15,6 +15,8 @@ PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch":
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "accept_downloads": True}
 
 _SERIOUS = ("serious", "critical")
+_SERIOUS_TO_US = ("heading-order",)
+"""Rules that axe calls moderate: who hears a page goes through it by its headings."""
 
 
 def settled(page: Page) -> None:
@@ -42,11 +44,12 @@ def in_table(page: Page, label: str, line: int, across: int = 30) -> tuple[float
 
 
 def serious_findings(page: Page) -> list[str]:
-    """What axe finds on a page as it stands and calls serious or critical: rule, place and what is wrong with it."""
+    """What axe finds on a page as it stands and calls serious or critical, and headings out of order: rule, place and what
+    is wrong with it."""
     found = Axe().run(page).response["violations"]
     return [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
         for violation in found
-        if violation["impact"] in _SERIOUS
+        if violation["impact"] in _SERIOUS or violation["id"] in _SERIOUS_TO_US
         for node in violation["nodes"]
     ]

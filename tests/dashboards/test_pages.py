@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -76,7 +77,18 @@ def test_a_page_with_data_draws(run: Run, full_workspace: Path, page: str) -> No
     told = [warning.value for warning in app.warning]
     assert told[0].startswith("Telemetry ends ") and "on 2026-03-11 23:55 UTC" in told[0]
     assert told[1].startswith("Bills end ")
-    assert "Act now" not in [heading.value for heading in app.subheader]
+    assert "Act now" not in [heading.value for heading in (*app.header, *app.subheader)]
+
+
+@pytest.mark.parametrize(
+    "query", [*({"page": page} for page in PAGES), {"page": "one_app", "app": UNALLOCATED}]
+)
+def test_headings_go_down_one_level_at_a_time(run: Run, full_workspace: Path, query: dict[str, str]) -> None:
+    """Who hears a page goes through it by its headings; in a browser axe says the same."""
+    app = run(full_workspace, query["page"], **{key: value for key, value in query.items() if key != "page"})
+    levels = [int(one.tag[1]) for one in app.main if one.type in ("title", "header", "subheader")]
+    assert levels[0] == 1 and len(levels) == len([*app.title, *app.header, *app.subheader])
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -340,7 +352,7 @@ def test_an_address_that_asks_for_what_is_not_there_is_told_so(
     app = run(full_workspace, page, viewer=Viewer(teams=("people",)), **query)
     [error] = [one.value for one in app.error]
     assert error.startswith(sentence)
-    assert "Checkout" not in words(app) and not app.header
+    assert "Checkout" not in words(app) and {one.value for one in app.header} <= {"Apps"}
     assert not [one for one in app.dataframe if "App id" in one.value]
 
 
