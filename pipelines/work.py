@@ -20,6 +20,7 @@ from models.settings import Settings
 from pipelines import compute
 from pipelines.compute import AsOf, Outcome
 from pipelines.ingest import billing, telemetry
+from pipelines.ingest.billing import BillingOutcome
 from pipelines.ingest.sources import refuse_shared_objects
 from pipelines.steps import STEPS, Asset, Step
 from sql.publish import WHOLE_TABLE, heads
@@ -78,12 +79,7 @@ def _billing(ask: Ask) -> Done:
         billing.ingest_source(ask.warehouse, settings, source, months=ask.periods)
         for source in settings.billing
     ]
-    kept = [
-        f"{one.source} {period.period:%Y-%m}: {period.reason}"
-        for one in outcomes
-        for period in one.periods
-        if period.state in ("superseded", "vanished")
-    ]
+    kept = _kept_as_they_were(outcomes)
     notes = [f"{one.source}: {note}" for one in outcomes for note in (*one.notes, *one.repairs)]
     return Done(
         rows={"raw_focus_costs": sum(one.rows for one in outcomes)},
@@ -94,7 +90,25 @@ def _billing(ask: Ask) -> Done:
         refused=tuple(f"{one.source}: {refusal}" for one in outcomes for refusal in one.refusals),
         held=tuple(period.reason for one in outcomes for period in one.held),
         notes=(*kept, *notes),
-        standing=(*kept, *(f"{one.source}: {note}" for one in outcomes for note in one.standing)),
+        standing=_standing(outcomes),
+    )
+
+
+def _kept_as_they_were(outcomes: Iterable[BillingOutcome]) -> list[str]:
+    """Months that stay as they are though something else of them is delivered, or nothing any more."""
+    return [
+        f"{one.source} {period.period:%Y-%m}: {period.reason}"
+        for one in outcomes
+        for period in one.periods
+        if period.state in ("superseded", "vanished")
+    ]
+
+
+def _standing(outcomes: Sequence[BillingOutcome]) -> tuple[str, ...]:
+    """Every note on bills that holds."""
+    return (
+        *_kept_as_they_were(outcomes),
+        *(f"{one.source}: {note}" for one in outcomes for note in one.standing),
     )
 
 
@@ -162,6 +176,8 @@ class Due:
     periods: tuple[date, ...] = ()
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    standing: tuple[str, ...] = ()
+    """Every note that holds of what there is nothing to do in."""
 
 
 LOOK_WAIT_SECONDS = 600.0
@@ -181,6 +197,7 @@ def _billing_due(ask: Ask) -> Due:
         periods=tuple(sorted({*newest, *(month for months, _ in looks for month in months)})),
         refused=tuple(f"{one.source}: {refusal}" for _, one in looks for refusal in one.refusals),
         notes=tuple(f"{one.source}: {note}" for _, one in looks for note in (*one.notes, *one.repairs)),
+        standing=_standing([one for _, one in looks]),
     )
 
 

@@ -86,14 +86,21 @@ class Damage:
 
 
 def lost_rows(frame: ReadFrame, *, with_slices: bool = False) -> list[Damage]:
-    """Releases that hold more or fewer rows than were published; those of slices too, where that is wanted."""
+    """Releases that hold more or fewer rows than were published, and bills that were loaded and no release names; releases
+    of slices too, where that is wanted."""
     return losses(frame("queries/damage/lost_rows", teams=list(ANYBODY), with_slices=with_slices))
 
 
 def losses(found: pl.DataFrame) -> list[Damage]:
     """The rows of ``damage/lost_rows`` in words."""
     return [
-        Damage(row["scope"], row["period"], _counts(row["published"], row["held"], "row(s) published"))
+        Damage(
+            row["scope"],
+            row["period"],
+            _counts(row["published"], row["held"], "row(s) published")
+            if row["is_released"]
+            else f"{row['published']:,} row(s) of its newest load are named by no release of period_head, the ledger",
+        )
         for row in found.iter_rows(named=True)
     ]
 

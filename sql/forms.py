@@ -64,6 +64,11 @@ class Form:
         """Settings of a statement by what it is for."""
         return dict(dict(self.settings_by_purpose).get(purpose, ()))
 
+    @property
+    def telemetry_database(self) -> str:
+        """The database of telemetry."""
+        return dict(self.words)["otel"]
+
     def text(self, text: str) -> str:
         """A statement as this kind of warehouse is asked it.
 

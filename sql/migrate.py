@@ -99,6 +99,8 @@ def migrate(warehouse: Warehouse) -> list[str]:
         for text in one.statements(warehouse.form):
             warehouse.execute_text(text)
         _record(warehouse, one, "completed")
+    if wanted:  # which may have made a view anew
+        _comment_views(warehouse)
     return [one.name for one in wanted]
 
 
@@ -127,6 +129,15 @@ def missing(applied_before: Mapping[str, Recorded]) -> list[Migration]:
         elif before.checksum != one.checksum:
             raise MigrationError(f"migration {one.name} was edited after it was applied: restore the file")
     return wanted
+
+
+def _comment_views(warehouse: Warehouse) -> None:
+    """Gives each column of a view the comment of the column it shows, as far as it has none of its own."""
+    comments = warehouse.frame(
+        "queries/ledger/view_comments", telemetry_database=warehouse.form.telemetry_database
+    )
+    for text in comments["statement"]:
+        warehouse.execute_text(text)
 
 
 def _record(warehouse: Warehouse, migration: Migration, state: str) -> None:

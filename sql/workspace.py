@@ -13,18 +13,42 @@ from models.settings import FILE_NAME, Settings, SettingsPath, parse_settings
 
 WORKSPACE_VARIABLE = "APPFLEET_WORKSPACE"
 
+_NOT_IN_A_PATH = frozenset("*?{}\\%&")
+"""The engine reads the first four as patterns, and another file than the one that is meant, or none; the others cut the
+addresses by which the engine and Dagster open what they keep."""
+
 
 def named_workspace(explicit: Path | None = None) -> Path:
     """The workspace named on the command line, else by the environment, else the current folder."""
     return (explicit or Path(os.environ.get(WORKSPACE_VARIABLE, "."))).resolve()
 
 
+def refuse_unusable(workspace: Path) -> None:
+    """Refuses a folder as a workspace whose path the engine or Dagster would read as another one.
+
+    Raises:
+        ConfigurationError: its path, links followed, has a character that means something to one of them.
+    """
+    path = str(workspace.resolve())
+    wrong = sorted(
+        {character for character in path if character in _NOT_IN_A_PATH or not character.isprintable()}
+    )
+    if wrong:
+        named = " ".join(character if character.isprintable() else ascii(character) for character in wrong)
+        raise ConfigurationError(
+            f"{path}: a path of a workspace may not hold {named}: files below it could not be told from others; rename the "
+            "folder, or move the workspace"
+        )
+
+
 def load_settings(workspace: Path) -> Settings:
     """Settings of a workspace.
 
     Raises:
-        ConfigurationError: no such file, or a wrong key, type or path; names file, line and key.
+        ConfigurationError: no such file, a path that cannot be one of a workspace, or a wrong key, type or path; names
+            file, line and key.
     """
+    refuse_unusable(workspace)
     root, path = workspace.resolve(), workspace / FILE_NAME
 
     def locate(text: str) -> SettingsPath:

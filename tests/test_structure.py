@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import dagster as dg
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("models", "sql", "pipelines", "dashboards", "otel")
+BROUGHT = {"altair": "streamlit", "botocore": "boto3"}
+"""What is imported and comes with another dependency, whose interface it is part of."""
 GRAPH = Path(__file__).with_name("asset_graph.yaml")
 
 
@@ -90,12 +96,42 @@ def test_nothing_of_dagster_s_inside_is_used() -> None:
 def test_no_public_class_shares_its_name_with_another() -> None:
     """One word, one thing: a reader who searches for a class finds one."""
     places: dict[str, list[str]] = {}
-    for room in ("models", "sql", "pipelines", "dashboards", "otel"):
+    for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
             for name in re.findall(r"^class ([A-Za-z]\w*)", path.read_text(encoding="utf-8"), re.MULTILINE):
                 places.setdefault(name, []).append(str(path.relative_to(ROOT)))
     assert len(places) > 100
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_what_is_installed_is_compiled() -> None:
+    """A process that compiles all it imports takes three times as long to begin, and some users keep no bytecode."""
+    asked = ["make", "-n", "--always-make", "VENV=.somewhere", ".somewhere/.run-installed"]
+    steps = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    (install,) = [one for one in steps if "uv pip install" in one]
+    assert "--compile-bytecode" in install
+    (own,) = [one for one in steps if "-m compileall" in one]
+    assert set(ROOMS) == set(own.split("compileall -q")[1].split())
+
+
+def test_dependencies_are_what_is_imported() -> None:
+    """What a user installs is used by what a user runs, and nothing of it came along by chance."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[\[<>=; ]", one)[0] for one in project["dependencies"]}
+    of_module = metadata.packages_distributions()
+    imported: set[str] = set()
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    names = [node.module]
+                imported |= {one.partition(".")[0] for one in names}
+    others = imported - set(sys.stdlib_module_names) - set(ROOMS)
+    of = {name: {one.lower().replace("_", "-") for one in of_module[name]} for name in others}
+    assert {name for name, found in of.items() if not found & declared} == set(BROUGHT)
+    assert declared >= set(BROUGHT.values())
+    assert declared - {one for found in of.values() for one in found} == set()
 
 
 def asset_graph() -> dict[str, dict[str, object]]:

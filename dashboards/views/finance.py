@@ -66,7 +66,7 @@ def headline(statement: pl.DataFrame, month: date) -> None:
 
 def statement_table(statement: pl.DataFrame) -> None:
     """One row per cost centre, team and currency, with a total per currency."""
-    st.subheader("Statement by cost centre", anchor=False)
+    st.header("Statement by cost centre", anchor=False)
     for currency, part in by_currency(statement):
         amounts = (f"Billed {currency}", f"Effective {currency}", f"Charged {currency}")
         rows = [
@@ -119,7 +119,7 @@ def download(page: Page, month: date) -> None:
 
 def reconciliation(page: Page, month: date) -> None:
     """Published against attributed cost, to the last digit."""
-    st.subheader("Does it tie to the bill?", anchor=False)
+    st.header("Does it tie to the bill?", anchor=False)
     if not page.viewer.has(SEE_WHOLE_BILLS):
         st.caption("A bill is of all teams: this part is shown to finance and the platform team.")
         return
@@ -163,7 +163,7 @@ def reconciliation(page: Page, month: date) -> None:
 
 def lines_table(page: Page, month: date) -> None:
     """The lines of the statement, as far as the search asks for."""
-    st.subheader("Lines", anchor=False)
+    st.header("Lines", anchor=False)
     text = asked_text(
         st.container(width=440), "Search lines", "lines", "app, title, team, cost centre or service"
     )
@@ -201,7 +201,7 @@ def held_deliveries(page: Page, month: date) -> None:
     frame = page.reads.frame("finance/held_deliveries", billing_period=month)
     if frame.is_empty():
         return
-    st.subheader("Held for a decision", anchor=False)
+    st.header("Held for a decision", anchor=False)
     st.warning(
         f"{frame['source_name'].n_unique()} source(s) delivered {month:%Y-%m} in a way that needs a person: the figures "
         "above do not contain it. `appfleet deliveries` lists, accepts and rejects."
@@ -232,7 +232,7 @@ def deliveries(page: Page, month: date) -> None:
     if not page.viewer.has(SEE_WHOLE_BILLS):
         return
     held_deliveries(page, month)
-    st.subheader("Published from", anchor=False)
+    st.header("Published from", anchor=False)
     frame = page.reads.frame("finance/deliveries", billing_period=month)
     if frame.is_empty():
         st.caption("The ledger names no delivery for this month.")

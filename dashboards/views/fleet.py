@@ -199,7 +199,7 @@ bills = bills_of(page.reads, days)
 headline(page)
 bill_headline(bills)
 currencies = [bill.currency for bill in bills]
-st.subheader("Apps", anchor=False)
+st.header("Apps", anchor=False)
 rows, order_words = chosen_rows(page, days)
 if rows.is_empty():
     st.info("No app matches. Clear the search or the filters to see all of yours.")

@@ -190,7 +190,7 @@ def faults_table(frame: pl.DataFrame) -> None:
 
 def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame) -> None:
     """What pages or needs a ticket, and what is at fault there."""
-    st.subheader(
+    st.header(
         f"As of {formats.moment(page.telemetry_end)}"
         if page.is_history and page.telemetry_end
         else "Act now",
@@ -212,7 +212,7 @@ def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame) -> None:
 
 def without_indicator(frame: pl.DataFrame) -> None:
     """Apps of which nobody can say whether they work."""
-    st.subheader("No indicator", anchor=False)
+    st.header("No indicator", anchor=False)
     st.caption(
         "These apps have no SERVER or CONSUMER span in the window, so nobody can say whether they work: "
         "jobs, idle apps and apps without telemetry."
@@ -259,14 +259,14 @@ def draw() -> None:
     act_now(page, found.filter(pl.col("state").is_in(ACT_NOW)), worst)
     headline(found)
     if silent.height:
-        st.subheader("Silent", anchor=False)
+        st.header("Silent", anchor=False)
         st.caption(
             "Requests were due by the app's own rhythm, none or far too few came, and chance does not explain it."
         )
         silent_table(silent)
     quiet = found.filter(~pl.col("state").is_in(ACT_NOW))
     if quiet.height:
-        st.subheader("No alert, the worst state first", anchor=False)
+        st.header("No alert, the worst state first", anchor=False)
         burning_table(
             quiet, "quiet", "Objectives without an alert, the worst state first, then the least budget"
         )

@@ -314,6 +314,7 @@ anomalies = page.reads.frame("app/anomalies", app_id=app_id)
 if facts:
     registry_facts(facts)
 else:
+    st.header(formats.as_text(app_id), anchor=False)
     st.caption(f"{formats.UNALLOCATED} An app tag or a registry pattern makes it an app's.")
 over_time(page, app_id, first, last, anomalies)
 if facts:

@@ -32,7 +32,7 @@ def so_far(page: Page, reads: TeamReads) -> list[list[CurrencyBill]]:
 
 def movers(changed: pl.DataFrame, bills: list[CurrencyBill], days: Comparison) -> None:
     """The apps whose usage changed most, and the service behind it, per currency that has the days before."""
-    st.subheader("What moved", anchor=False)
+    st.header("What moved", anchor=False)
     st.caption(
         f"Usage of {days.words} against the {days.before_words}, the largest changes first: "
         f"at most {MOVERS} up and {MOVERS} down in each currency."
@@ -72,7 +72,7 @@ def weeks(reads: TeamReads) -> None:
     frame = reads.frame("team/weeks")
     if frame.is_empty():
         return
-    st.subheader("Usage per week", anchor=False)
+    st.header("Usage per week", anchor=False)
     groups = by_currency(frame)
     for place, (column, (currency, part)) in enumerate(zip(st.columns(len(groups)), groups, strict=True)):
         chart = charts.weekly_bars(
@@ -97,7 +97,7 @@ def idle_and_health(reads: TeamReads) -> None:
     """Apps that cost and do nothing, and how many objectives are well."""
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.subheader("Idle apps", anchor=False)
+        st.header("Idle apps", anchor=False)
         idle = reads.frame("team/idle")
         if idle.is_empty():
             st.caption("None: every app that costs something served requests in the last 30 days.")
@@ -117,7 +117,7 @@ def idle_and_health(reads: TeamReads) -> None:
                 {"Cost, 30 days": st.column_config.NumberColumn(format="accounting")},
             )
     with right:
-        st.subheader("Health of objectives", anchor=False)
+        st.header("Health of objectives", anchor=False)
         health = reads.frame("team/health")
         if health.is_empty():
             st.caption("No objective yet: no app of the team sends request spans.")
@@ -133,7 +133,7 @@ def idle_and_health(reads: TeamReads) -> None:
 
 def silent_apps(reads: TeamReads) -> None:
     """Apps whose requests stopped against their own rhythm."""
-    st.subheader("Silent apps", anchor=False)
+    st.header("Silent apps", anchor=False)
     silent = silent_of(reads)
     if silent.is_empty():
         st.caption("None: no app stopped sending requests against its own rhythm.")

@@ -75,7 +75,9 @@ def init(
 ) -> None:
     """Write a commented appfleet.yaml, catalog/ and teams.yaml, ready to edit."""
     from pipelines.commands.templates import source_of, write_workspace
+    from sql.workspace import refuse_unusable
 
+    refuse_unusable(directory)
     source = source_of(bill) if bill else None
     _make(directory)
     for path in write_workspace(directory, source):
@@ -98,7 +100,9 @@ def simulate(
 ) -> None:
     """Write a fleet with known truth: bills, telemetry, catalogue, teams, truth.json."""
     from pipelines.simulate import simulate as write_fleet
+    from sql.workspace import refuse_unusable
 
+    refuse_unusable(directory)
     _make(directory)
     last = _day(end) if end else datetime.now(UTC).date() - timedelta(days=1)
     write_fleet(directory, apps=apps, days=days, seed=seed, end=last)

@@ -6,6 +6,7 @@ made. Whether there is, the step itself says.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,7 +14,7 @@ import dagster as dg
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.record import evaluation
 from pipelines.orchestration.resources import Workspace
-from pipelines.said import keep, said
+from pipelines.said import Kind, keep, said
 from pipelines.steps import Step
 from pipelines.work import ALL_TAKEN, DELIVERED_TO, DUE, Ask, Due
 
@@ -46,16 +47,22 @@ def schedule_of(step: Step) -> dg.ScheduleDefinition:
         settings = workspace.settings()
         with workspace.warehouse(settings) as warehouse:
             due = DUE[step.name](Ask(warehouse, settings, datetime.now(UTC)))
-            if (
-                step.name in DELIVERED_TO
-            ):  # it has seen everything that is delivered, which no run of a month does
-                keep(warehouse, step.name, {"refused": due.refused}, said(warehouse))
+            now = _holds(step, due)
+            if now:
+                keep(warehouse, step.name, now, said(warehouse))
         _tell(context.instance, step, due)
         if not due.periods:
             return dg.SkipReason("nothing changed" if not due.refused else "; ".join(due.refused))
         return [dg.RunRequest(partition_key=period.isoformat()) for period in due.periods]
 
     return tick
+
+
+def _holds(step: Step, due: Due) -> Mapping[Kind, Sequence[str]]:
+    """What is known to hold of a step now, of which runs of single periods say only their own; nothing is known of some."""
+    if step.name in DELIVERED_TO:  # the look has seen everything that is delivered
+        return {"refused": due.refused, "note": due.standing}
+    return {} if due.periods else {"refused": (), "note": ()}  # what is refused stays due
 
 
 def _tell(instance: dg.DagsterInstance, step: Step, due: Due) -> None:

@@ -320,6 +320,39 @@ def test_a_ledger_that_cannot_be_read_is_one_sentence_and_doctor_goes_on(workspa
         assert "period_head, the ledger" in appfleet(workspace, "run", code=1).said
 
 
+def test_releases_that_are_lost_from_the_ledger_are_said_and_made_again(
+    workspace: Path, right: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are all there, and nobody is shown them any more: of months a bill of which was loaded that is known."""
+    (workspace / "bills/azure/october.csv").rename(workspace / "october.csv")
+    with open_warehouse(workspace) as warehouse:
+        warehouse.execute_text(
+            "DELETE FROM period_head WHERE scope IN ('billing/aws', 'billing/azure', 'costs', 'slo') AND"
+            " (period = '2024-10-01' OR scope = 'slo')",
+            {"lightweight_deletes_sync": 2},
+        )
+        marks = [
+            f"Not whole: {source} 2024-10: 39 row(s) of its newest load are named by no release of period_head, the ledger; "
+            f"`appfleet rebuild --source {source} --month 2024-10`"
+            for source in ("aws", "azure")
+        ]
+        for answer in (appfleet(workspace, "status").out, appfleet(workspace, "sql", "SELECT 1").err):
+            assert all(mark in answer for mark in marks), answer
+        assert [one[: len(marks[0])] for one in page(workspace, monkeypatch)][:1] == marks[:1]
+        lost = found(appfleet(workspace, "doctor", code=1), "lost parts")
+        assert "aws 2024-10: 39 row(s) of its newest load" in lost and "2024-09" not in lost
+        run = appfleet(workspace, "run", code=1).out
+        assert "azure 2024-10: 39 row(s) of its newest load" in run and "aws 2024-10" not in run
+        assert not rows(
+            workspace,
+            "SELECT 1 FROM core_app_costs_daily_current WHERE billing_period = '2024-10-01' LIMIT 1",
+        ), "nothing is computed from less"
+        (workspace / "october.csv").rename(workspace / "bills/azure/october.csv")
+        appfleet(workspace, "rebuild")
+        assert figures(workspace) == right
+        assert places(workspace) == [] and page(workspace, monkeypatch) == []
+
+
 def test_every_table_with_batches_is_looked_at(whole: Path) -> None:
     named = {
         (one["database"], one["table"])

@@ -38,6 +38,13 @@ DAY = 86_400 * otlp.SECOND
 DECEMBER = {
     name: value.replace("2024-10", "2024-12").replace("2024-11", "2025-01") for name, value in OCTOBER.items()
 }
+AHEAD = {
+    "BillingPeriodStart": "2026-01-01T00:00:00Z",
+    "BillingPeriodEnd": "2026-02-01T00:00:00Z",
+    "ChargePeriodStart": "2026-01-15T00:00:00Z",
+    "ChargePeriodEnd": "2026-01-16T00:00:00Z",
+}
+"""Of a day that has not come when ``doctor`` looks."""
 
 
 def bill(source: str, *lines: Mapping[str, str]) -> bytes:
@@ -92,6 +99,12 @@ def _spans(made: Made, name: str, service: str = "shop", day: int = 0, **more: o
         5, start=otlp.NOON + day * DAY, service=service, first=abs(hash(name)) % 10_000, **more
     )
     made.write(f"otlp/{name}", otlp.as_json(request))
+
+
+def _copied_later(made: Made) -> None:
+    for name, seconds in (("once.jsonl", 0), ("later.jsonl", 1)):
+        request = otlp.traces(3, first=50_001, start=otlp.NOON + seconds * otlp.SECOND)
+        made.write(f"otlp/{name}", otlp.as_json(request))
 
 
 def _nameless(made: Made) -> None:
@@ -219,8 +232,17 @@ FIRST: tuple[Mistake, ...] = (
         "partitions missing",
         "gaps: no bill of 2024-10 to 2024-11",
         False,
-        _put("gaps/both.csv", {}, DECEMBER, {**DECEMBER, "Tags": ""}),
+        _put("gaps/both.csv", {}, DECEMBER, {**DECEMBER, "Tags": ""}, AHEAD, {**AHEAD, "Tags": ""}),
     ),
+    Mistake(
+        "charges ahead",
+        "gaps: 2 charges of usage, USD",
+        False,
+        lambda made: None,
+    ),
+    Mistake("stale sources", "newest complete day of cost is 2024-09-0", False, lambda made: None),
+    Mistake("ages", "Bills end ", False, lambda made: None),
+    Mistake("differing copies", "came in 6 copies that differ in time", False, _copied_later),
     Mistake("sources", "nowhere: no/such/place: there is no such file or folder", True, lambda made: None),
     Mistake("sources", "is also", True, lambda made: None),
     Mistake(

@@ -1,9 +1,7 @@
-"""What browser tests share: places in a table, its download, and what axe says. Nothing here knows a page's figures."""
+"""What browser tests share: places in a table, and what axe says. Nothing here knows a page's figures."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -17,6 +15,8 @@ PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch":
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "accept_downloads": True}
 
 _SERIOUS = ("serious", "critical")
+_SERIOUS_TO_US = ("heading-order",)
+"""Rules that axe calls moderate: who hears a page goes through it by its headings."""
 
 
 def settled(page: Page) -> None:
@@ -43,22 +43,13 @@ def in_table(page: Page, label: str, line: int, across: int = 30) -> tuple[float
     return box["x"] + across, box["y"] + (line + 0.5) * ROW
 
 
-def downloaded(page: Page, label: str) -> list[dict[str, str]]:
-    """The lines of a table's own download."""
-    table = table_of(page, label)
-    table.hover()
-    with page.expect_download() as started:
-        table.get_by_role("button", name="Download as CSV").click()
-    text = started.value.path().read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
-
-
 def serious_findings(page: Page) -> list[str]:
-    """What axe finds on a page as it stands and calls serious or critical: rule, place and what is wrong with it."""
+    """What axe finds on a page as it stands and calls serious or critical, and headings out of order: rule, place and what
+    is wrong with it."""
     found = Axe().run(page).response["violations"]
     return [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
         for violation in found
-        if violation["impact"] in _SERIOUS
+        if violation["impact"] in _SERIOUS or violation["id"] in _SERIOUS_TO_US
         for node in violation["nodes"]
     ]

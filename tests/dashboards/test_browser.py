@@ -94,6 +94,7 @@ def test_a_page_draws_and_axe_finds_nothing_serious(
     for figure in figures:
         expect(view.get_by_text(figure).first).to_be_visible(timeout=WAIT_MS)
     settled(view)
+    expect(view).to_have_title(f"{title} · appfleet")
     expect(view.get_by_test_id("stException")).to_have_count(0)
     first = view.get_by_test_id("stMainBlockContainer").inner_text().split("\n")[0]
     assert first == title, "nothing of the code is printed above the title"

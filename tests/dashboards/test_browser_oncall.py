@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboards.browsing import in_table, settled, table_of
+from tests.dashboards.browsing import WAIT_MS, in_table, settled, table_of
 
 pytestmark = pytest.mark.browser
 
@@ -75,6 +75,31 @@ def test_an_app_opens_in_the_same_tab_and_back_from_it_the_filters_are_still_cho
     expect(view.get_by_role("heading", name="On-call", exact=True)).to_be_visible()
     expect(table_of(view, FIRING).get_by_test_id("glide-cell-0-0")).to_have_text("card-vault")
     assert "team=payments" in view.url and len(view.context.pages) == 1
+
+
+def by_tab(page: Page, kind: str, name: str) -> None:
+    """Presses Tab until an element of a kind with this name is in focus, as somebody without a mouse does."""
+    wanted = "([kind, name]) => document.activeElement.matches(kind) && [document.activeElement.ariaLabel, document.activeElement.innerText].includes(name)"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(wanted, [kind, name]):
+            return
+    raise AssertionError(f"Tab never comes to {name}")
+
+
+def test_an_app_opens_by_keyboard_alone(view: Page, address: str) -> None:
+    """The first column of a table is drawn on a canvas, and no key presses its buttons: the App page finds every app."""
+    view.goto(f"{address}/fleet")
+    settled(view)
+    by_tab(view, "a", "App")
+    view.keyboard.press("Enter")
+    expect(view.get_by_role("heading", name="App", exact=True)).to_be_visible(timeout=WAIT_MS)
+    settled(view)
+    by_tab(view, "input", "App")
+    view.keyboard.type("card-v")
+    view.keyboard.press("Enter")
+    expect(view.get_by_role("heading", name="Card vault")).to_be_visible(timeout=WAIT_MS)
+    assert view.url == f"{address}/app?app=card-vault"
 
 
 @pytest.mark.slow  # test_oncall and test_anomalies ask the same of the pages without a browser

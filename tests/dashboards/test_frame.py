@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -43,6 +46,35 @@ def test_a_click_opens_the_app_that_was_read_though_the_rows_have_changed(
     )
     frame.open_clicked("table")
     assert opened == [("views/one_app.py", {"team": "people", "app": app_id})]
+
+
+def test_the_download_of_a_table_has_every_row_and_every_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 4,200 apps, of which a table shows a window: in its order, amounts whole, texts that would be formulas as text."""
+    offered: list[Any] = []
+    monkeypatch.setattr(frame.st, "dataframe", lambda *_, **__: None)
+    monkeypatch.setattr(
+        frame.st,
+        "download_button",
+        lambda label, data, **more: offered.append((label, data(), more["file_name"])),
+    )
+    exact = [Decimal(number) / 7 if number % 5 else None for number in range(4_200)]
+    costs = [None if one is None else one.quantize(Decimal("1e-18")) for one in exact]
+    table = pl.DataFrame(
+        {
+            "app_id": [f"app-{number}" for number in range(4_199)] + ["=1+1"],
+            "cost": pl.Series(costs, dtype=pl.Decimal(38, 18)),
+            "flags": [["Idle", "No owner"] if number % 2 else [] for number in range(4_200)],
+        }
+    )
+    frame.app_table(table, "apps", "Apps", {"cost": {"label": "EUR, 4 weeks"}})  # type: ignore[dict-item]
+    [(label, content, name)] = offered
+    assert (label, name) == ("Download 4,200 rows, every digit (CSV)", "apps.csv")
+    header, *lines = csv.reader(io.StringIO(content.decode("utf-8-sig")))
+    assert header == ["app_id", "EUR, 4 weeks", "flags"]
+    assert len(lines) == 4_200 and [line[0] for line in lines[:-1]] == table["app_id"].to_list()[:-1]
+    assert lines[-1][0].endswith("=1+1") and lines[-1][0] != "=1+1"
+    assert [Decimal(line[1]) if line[1] else None for line in lines] == costs
+    assert {line[2] for line in lines} == {"", "Idle; No owner"}
 
 
 def test_a_short_table_is_as_high_as_its_rows_and_a_long_one_a_window() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -76,7 +77,18 @@ def test_a_page_with_data_draws(run: Run, full_workspace: Path, page: str) -> No
     told = [warning.value for warning in app.warning]
     assert told[0].startswith("Telemetry ends ") and "on 2026-03-11 23:55 UTC" in told[0]
     assert told[1].startswith("Bills end ")
-    assert "Act now" not in [heading.value for heading in app.subheader]
+    assert "Act now" not in [heading.value for heading in (*app.header, *app.subheader)]
+
+
+@pytest.mark.parametrize(
+    "query", [*({"page": page} for page in PAGES), {"page": "one_app", "app": UNALLOCATED}]
+)
+def test_headings_go_down_one_level_at_a_time(run: Run, full_workspace: Path, query: dict[str, str]) -> None:
+    """Who hears a page goes through it by its headings; in a browser axe says the same."""
+    app = run(full_workspace, query["page"], **{key: value for key, value in query.items() if key != "page"})
+    levels = [int(one.tag[1]) for one in app.main if one.type in ("title", "header", "subheader")]
+    assert levels[0] == 1 and len(levels) == len([*app.title, *app.header, *app.subheader])
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -281,6 +293,47 @@ def test_app_of_an_open_anomaly(run: Run, full_workspace: Path, fleet: Fleet) ->
     assert list(table["State"]) == ["open"]
 
 
+MARKUP = "![p](https://evil.example/p.png) :red[x] $x$"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_text_from_outside_is_markup(
+    run: Run, full_workspace: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """Whatever a catalogue, a tag, a bill or a span says, in whichever column a page reads it."""
+    read = TeamReads.frame
+    outside = (
+        "app_name",
+        "lead",
+        "cost_center",
+        "system",
+        "source",
+        "evidence",
+        "service_name",
+        "lifecycle",
+        "route",
+    )
+
+    def hostile(reads: TeamReads, name: str, /, **parameters: object) -> pl.DataFrame:
+        found = read(reads, name, **parameters)
+        planted = [
+            pl.lit(MARKUP).alias(column)
+            for column in outside
+            if column in found.columns and found.schema[column] == pl.String
+        ]
+        return found.with_columns(planted)
+
+    monkeypatch.setattr(TeamReads, "frame", hostile)
+    app = run(full_workspace, page)
+    assert not app.exception
+    kinds = ("caption", "info", "warning", "error", "success", "markdown", "title", "header", "subheader")
+    marked = [one.value for kind in kinds for one in getattr(app, kind)]
+    marked += [text for one in app.metric for text in (one.label, one.value, one.delta, one.help)]
+    assert [one for one in marked if one and ("![p]" in one or ":red[x]" in one or "$x$" in one)] == []
+    if page == "one_app":
+        assert any("evil" in one for one in marked), "it is there, as text"
+
+
 @pytest.mark.parametrize(
     ("page", "query", "sentence"),
     [
@@ -299,7 +352,7 @@ def test_an_address_that_asks_for_what_is_not_there_is_told_so(
     app = run(full_workspace, page, viewer=Viewer(teams=("people",)), **query)
     [error] = [one.value for one in app.error]
     assert error.startswith(sentence)
-    assert "Checkout" not in words(app) and not app.header
+    assert "Checkout" not in words(app) and {one.value for one in app.header} <= {"Apps"}
     assert not [one for one in app.dataframe if "App id" in one.value]
 
 
@@ -408,7 +461,13 @@ def test_rows_that_are_lost_stand_beside_the_figures_of_every_page(
     run: Run, full_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = pl.DataFrame(
-        {"scope": ["billing/aws", "costs"], "period": [MARCH, MARCH], "published": [10, 5], "held": [7, 0]}
+        {
+            "scope": ["billing/aws", "costs"],
+            "period": [MARCH, MARCH],
+            "published": [10, 5],
+            "held": [7, 0],
+            "is_released": [1, 1],
+        }
     )
     failed = pl.DataFrame({"step": ["billing"], "sentence": ["<b>not shown</b>"]})
     found = {"damage/lost_rows": lost, "damage/failed_steps": failed}

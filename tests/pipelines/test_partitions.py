@@ -16,7 +16,7 @@ from pipelines.commands.run import run_pass
 from pipelines.commands.telling import dagster_home
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.resources import Workspace
-from pipelines.said import said
+from pipelines.said import keep, said
 from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
@@ -26,6 +26,7 @@ from tests.conftest import Migrated, SmallFleet
 from tests.pipelines.test_record import DEFS, checks, run_job, told
 
 RAW = "raw_focus_costs"
+WHOLE = "published_rows_equal_their_control_totals of raw_focus_costs"
 NOTHING: dict[str, Any] = {}
 
 
@@ -95,6 +96,11 @@ class Bills:
     def refused(self) -> list[str]:
         """What doctor says is refused."""
         return [one.text for one in said(self.warehouse) if one.kind == "refused"]
+
+    @property
+    def notes(self) -> list[str]:
+        """What doctor says to look at."""
+        return [one.text for one in said(self.warehouse) if one.kind == "note"]
 
     @property
     def taken(self) -> tuple[bool, list[str]]:
@@ -222,6 +228,55 @@ def test_a_run_for_a_month_that_is_refused_fails_by_its_reason(bills: Bills) -> 
     bills.deliver(6, 2)
     bills.tick()
     assert bills.refused == [], "it is mended"
+
+
+def test_what_a_run_of_one_month_notes_holds_until_a_schedule_sees_it_mended(bills: Bills) -> None:
+    """No pass of the command line is made: what ticks and runs say is all that doctor knows."""
+    for month in (5, 6, 7):
+        bills.deliver(month, month)
+    bills.put("may again.csv", (bills.workspace / "bills/2024-05.csv").read_text())
+    bills.put("june again.csv", (bills.workspace / "bills/2024-06.csv").read_text())
+    for key in bills.tick():
+        assert key and bills.run(key)
+    assert [" 2024-05: " in note or " 2024-06: " in note for note in bills.notes] == [True, True], bills.notes
+    both = bills.notes
+    assert bills.tick() == ["2024-07-01"] and bills.run("2024-07-01")
+    assert sorted(bills.notes) == sorted(both), "nothing changed"
+    (bills.workspace / "bills/june again.csv").unlink()
+    assert bills.tick() == ["2024-07-01"] and bills.run("2024-07-01")
+    [left] = bills.notes
+    assert "2024-05" in left and left in both
+    (bills.workspace / "bills/may again.csv").unlink()
+    bills.tick()
+    assert bills.notes == []
+
+
+@pytest.mark.parametrize("by_dagster", [True, False])
+def test_lost_rows_are_a_red_check(bills: Bills, by_dagster: bool) -> None:
+    """Whoever runs the step: Dagster shows what is lost by source and month, until it is loaded again."""
+    bills.deliver(5, 1, 2)
+    bills.deliver(6, 3)
+    bills.step()
+    whole = checks(bills.history)[WHOLE]
+    with open_warehouse(bills.workspace) as writer:
+        writer.execute_text(
+            "DELETE FROM raw_focus_costs WHERE BilledCost = 1", {"lightweight_deletes_sync": 2}
+        )
+    if by_dagster:
+        assert not bills.run("2024-06-01"), "what follows is held up"
+    else:
+        bills.step()
+    passed, wrong = checks(bills.history)[WHOLE]
+    assert whole == (True, []) and not passed
+    assert [one.partition(";")[0] for one in wrong] == ["bill 2024-05: 1 of 2 row(s) published are lost"]
+
+
+def test_what_days_were_refused_for_is_over_when_none_is_left_to_do(bills: Bills) -> None:
+    with open_warehouse(bills.workspace) as writer:
+        keep(writer, "slices", {"refused": ("files 2024-05-01: lost",), "note": ("n",)}, [])
+    assert bills.refused and bills.notes
+    assert bills.tick("slices") == "nothing changed"
+    assert not bills.refused and not bills.notes
 
 
 def test_every_month_published_before_a_kill_is_told_beside_what_the_next_pass_publishes(

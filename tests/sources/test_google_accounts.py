@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
 
 import grpc
 import pytest
 from google.cloud import billing_v1
 
 from models.errors import ConfigurationError
+from models.settings import BillingSource, Settings
+from pipelines.commands import checks
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
+from sql.warehouse import Warehouse
 
 ACCOUNT = "billingAccounts/012345-567890-ABCDEF"
 METHOD = "/google.cloud.billing.v1.CloudBilling/ListProjectBillingInfo"
@@ -60,3 +65,18 @@ def test_projects_of_all_pages_with_billing_enabled(address: str) -> None:
 def test_an_account_that_is_refused_is_one_sentence(address: str) -> None:
     with pytest.raises(ConfigurationError, match="refuses billingAccounts/other .PERMISSION_DENIED."):
         linked_projects(cloud_billing_client(address), "billingAccounts/other")
+
+
+def test_doctor_names_projects_that_are_paid_and_not_billed(
+    address: str, fresh_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUD_BILLING_EMULATOR_HOST", address)
+    sources = (
+        BillingSource("gcp", "focus", "bills", google_billing_account=ACCOUNT),
+        BillingSource("aws", "focus", "bills"),
+    )
+    settings = Settings(tmp_path, tmp_path, tmp_path, billing=sources)
+    found = checks.silent_projects(checks.Look(fresh_warehouse, settings, datetime.now(UTC)))
+    assert [one.sentence for one in found] == [
+        f"gcp: project {project} is paid by {ACCOUNT} but has no cost row" for project in ("ledger", "shop")
+    ]

@@ -119,6 +119,29 @@ def test_every_column_and_table_has_a_comment(warehouse: Warehouse) -> None:
     assert tables["name"].to_list() == []
 
 
+def test_every_column_of_a_view_has_a_comment_and_it_is_that_of_its_table(warehouse: Warehouse) -> None:
+    """What people are told to read, and `DESCRIBE` shows."""
+    text = filled("\n".join(one.text for one in migrations()), SINGLE_NODE)
+    views = set(re.findall(r"VIEW (?:otel\.)?(\w+) AS", text))
+    assert len(views) > 25
+    columns = warehouse.frame_of(
+        "SELECT table, name, comment FROM system.columns WHERE database IN ('default', 'otel') AND table IN {tables:Array(String)}",
+        tables=[*views, *_our_tables(warehouse)],
+    )
+    comments = {(table, name): comment for table, name, comment in columns.rows()}
+    assert {table for table, _ in comments} >= views
+    assert not [place for place, comment in comments.items() if not comment]
+    compared = 0
+    for (table, name), comment in comments.items():
+        of = comments.get((re.sub("_(current|published)$", "", table), name))
+        if table in views and of:
+            assert comment == of, (table, name)
+            compared += 1
+    assert compared > 400
+    described = warehouse.frame_of("DESCRIBE core_app_costs_daily_current")
+    assert all(described["comment"])
+
+
 def _our_tables(warehouse: Warehouse) -> list[str]:
     """Tables the migrations make (tests of this session make others)."""
     text = filled("\n".join(one.text for one in migrations()), SINGLE_NODE)

@@ -192,11 +192,14 @@ class _Run:
         return member_names(self.warehouse.reading, path)
 
     def look(self, store: ObjectStore, spool: Spool) -> None:
-        """Which months would be loaded."""
+        """Which months would be loaded, and what stands of the others."""
         counted = self._counted(store, spool)
-        self.found += sorted(
-            one.period for one in self._plans(*counted, self._state()) if one.action == "load"
-        )
+        state = self._state()
+        plans = self._plans(*counted, state)
+        quiet = [one for one in plans if one.action != "load"]
+        self.found += sorted(one.period for one in plans if one.action == "load")
+        self.periods += [_kept(one, state.releases.get(one.period)) for one in quiet]
+        self.standing += [_note(line) for line in _quiet_lines(quiet) if _is_note(line)]
 
     def deliver(self, store: ObjectStore, spool: Spool) -> None:
         """Everything of one delivery, from listing to collection.

@@ -1,10 +1,11 @@
--- purpose: releases whose tables hold more or fewer rows than were published: a part was lost, or a table was edited
+-- purpose: releases whose tables hold more or fewer rows than were published: a part was lost, or a table was edited; and
+--   months of a bill whose newest load no release names: a part of the ledger was lost, or a kill came before the release
 -- parameters: teams Array(String), the viewer's, or of a command any: whoever has none is told nothing; with_slices Bool
 --   (what is computed from telemetry by day too, which is most of what there is to count)
--- columns: scope, period, published, held UInt64
+-- columns: scope, period, published, held UInt64, is_released UInt8 (0: these rows were loaded, and no release names them)
 -- Counts batches by what the tables are ordered by, and reads no figure. Every table with a batch_id must be named here, each
 -- by itself: counting them through merge() takes four times as long.
-SELECT scope, period, any(released.rows) AS published, sum(counted.rows) AS held
+SELECT scope, period, any(released.rows) AS published, sum(counted.rows) AS held, 1 AS is_released
 FROM
 (
     SELECT
@@ -78,4 +79,26 @@ LEFT JOIN
 WHERE notEmpty({teams:Array(String)})
 GROUP BY scope, period
 HAVING published != held
+UNION ALL
+SELECT loaded.scope, loaded.period, loaded.rows, 0, 0
+FROM
+(
+    SELECT scope, period, argMax(rows, at) AS rows, argMax(batch_id, at) AS batch_id, max(at) AS loaded_at
+    FROM
+    (
+        SELECT concat('billing/', toString(source_name)) AS scope, period, batch_id, sum(rows) AS rows, max(recorded_at) AS at
+        FROM raw_deliveries
+        WHERE kind = 'billing' AND state = 'loaded'
+        GROUP BY scope, period, batch_id
+    )
+    GROUP BY scope, period
+) AS loaded
+LEFT JOIN
+(
+    SELECT
+        toString(scope) AS scope, period, groupArray(batches['raw_focus_costs']) AS batch_ids, max(published_at) AS published_at
+    FROM period_head
+    GROUP BY scope, period
+) AS named ON named.scope = loaded.scope AND named.period = loaded.period
+WHERE notEmpty({teams:Array(String)}) AND NOT has(named.batch_ids, loaded.batch_id) AND named.published_at < loaded.loaded_at
 ORDER BY scope, period
