@@ -6,9 +6,10 @@ their expressions in their place. Nothing here connects to anything; values are 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Literal
@@ -24,26 +25,59 @@ _FUNCTION = re.compile(
 )
 _OPENING, _CLOSING = "([{", ")]}"
 
-Purpose = Literal["migrate", "load", "read", "delete"]
-"""What a statement is for."""
+Purpose = Literal["migrate", "load", "record", "read", "delete"]
+"""What a statement is for; ``record`` writes lines of the ledger, which decide what everybody reads."""
 
-_OF_EVERY_STATEMENT: Mapping[str, str | int] = MappingProxyType(
+RECORDS = frozenset(
+    """
+    period_head raw_deliveries raw_held_deliveries raw_object_charges raw_object_overlaps raw_intake_heartbeats
+    pass_sentences schema_migrations warehouse_loaders
+    """.split()  # noqa: SIM905 (a table of names)
+)
+"""Tables of the ledger."""
+
+Settings = Mapping[str, str | int]
+
+_ALWAYS: Settings = MappingProxyType(
     {"session_timezone": "UTC"}  # dates without a zone mean the same wherever the server stands
 )
-SERVER_SETTINGS: Mapping[Purpose, Mapping[str, str | int]] = MappingProxyType(
+_WRITTEN: Settings = MappingProxyType(
     {
-        "migrate": _OF_EVERY_STATEMENT,
-        "load": {
-            **_OF_EVERY_STATEMENT,
-            "async_insert": 0,  # what is acknowledged is written
-            "insert_deduplicate": 0,  # replicated tables drop a block that is like an earlier one
-            "input_format_skip_unknown_fields": 0,  # Native matches by name and leaves out what it does not know
-        },
-        "read": _OF_EVERY_STATEMENT,
-        "delete": {**_OF_EVERY_STATEMENT, "lightweight_deletes_sync": 0},
+        **_ALWAYS,
+        "async_insert": 0,  # what is acknowledged is written
+        "insert_deduplicate": 0,  # replicated tables drop a block that is like an earlier one
+        "input_format_skip_unknown_fields": 0,  # Native matches by name and leaves out what it does not know
+    }
+)
+SERVER_SETTINGS: Mapping[Purpose, Settings] = MappingProxyType(
+    {
+        "migrate": _ALWAYS,
+        "load": _WRITTEN,
+        "record": _WRITTEN,
+        "read": _ALWAYS,
+        "delete": {**_ALWAYS, "lightweight_deletes_sync": 0},
     }
 )
 """Settings of a statement on a server by its purpose; the embedded engine has its own as defaults."""
+
+_READS_OWN_WRITES: Settings = MappingProxyType({"select_sequential_consistency": 1})
+CLOUD_SETTINGS: Mapping[Purpose, Settings] = MappingProxyType(
+    {**SERVER_SETTINGS, "read": {**_ALWAYS, **_READS_OWN_WRITES}}
+)
+"""The same on ClickHouse Cloud, whose tables share their storage: a quorum means nothing there."""
+
+CLUSTER_SETTINGS: Mapping[Purpose, Settings] = MappingProxyType(
+    {
+        **SERVER_SETTINGS,
+        "migrate": {**_ALWAYS, "distributed_ddl_task_timeout": 300},
+        "load": {**_WRITTEN, "distributed_foreground_insert": 1},
+        # What is read back must be what was written: one insert at a time, held by most replicas.
+        "record": {**_WRITTEN, "insert_quorum": "auto", "insert_quorum_parallel": 0},
+        # A subquery over tables that are cut in shards is asked once, for all of them.
+        "read": {**_ALWAYS, **_READS_OWN_WRITES, "distributed_product_mode": "global"},
+    }
+)
+"""The same on a cluster."""
 
 SINGLE_NODE: Mapping[str, str] = MappingProxyType(
     {"merge_tree": "MergeTree", "replacing_merge_tree": "ReplacingMergeTree", "otel": "otel"}
@@ -59,6 +93,9 @@ class Form:
     words: tuple[tuple[str, str], ...]
     has_functions: bool
     settings_by_purpose: tuple[tuple[Purpose, tuple[tuple[str, str | int], ...]], ...] = ()
+    cluster: str = ""
+    has_shards: bool = False
+    database: str = ""
 
     def settings(self, purpose: Purpose) -> dict[str, str | int]:
         """Settings of a statement by what it is for."""
@@ -75,6 +112,11 @@ class Form:
         Raises:
             MigrationError: it says a word that this form does not have.
         """
+        return _prepared(self, text)[0]
+
+    def texts(self, text: str) -> tuple[str, ...]:
+        """The statements a statement of a migration stands for: where a table is cut in shards, its shards and the table
+        over them."""
         return _prepared(self, text)
 
     def creates(self, text: str) -> bool:
@@ -87,14 +129,47 @@ EMBEDDED = Form("embedded", tuple(SINGLE_NODE.items()), has_functions=True)
 
 def server(database: str) -> Form:
     """A server of one node, in a database of its own; telemetry lies in the one beside it."""
+    return _served("server", database, SERVER_SETTINGS)
+
+
+def cloud(database: str) -> Form:
+    """ClickHouse Cloud: its engines and replicas are its own affair."""
+    return _served("cloud", database, CLOUD_SETTINGS)
+
+
+def cluster(database: str, name: str, shards: int) -> Form:
+    """A cluster: every table on every node, replicated; with more than one shard the largest are cut (``SHARDED``)."""
+    kind = "shards" if shards > 1 else "replicas"
+    return replace(
+        _served(kind, database, CLUSTER_SETTINGS), cluster=name, has_shards=shards > 1, database=database
+    )
+
+
+def _served(name: str, database: str, settings: Mapping[Purpose, Settings]) -> Form:
     return Form(
-        "server",
+        name,
         tuple({**SINGLE_NODE, "otel": f"{database}_otel"}.items()),
         has_functions=False,
-        settings_by_purpose=tuple(
-            (one, tuple(settings.items())) for one, settings in SERVER_SETTINGS.items()
-        ),
+        settings_by_purpose=tuple((one, tuple(of.items())) for one, of in settings.items()),
     )
+
+
+SHARDED: Mapping[str, str] = MappingProxyType(
+    {
+        "raw_focus_costs": "cityHash64(x_BatchId)",
+        "otel_traces": "cityHash64(otlp_app(ResourceAttributes, SpanAttributes, ServiceName))",
+        "otel_logs": "cityHash64(otlp_app(ResourceAttributes, LogAttributes, ServiceName))",
+        **{
+            f"otel_metrics_{kind}": "cityHash64(otlp_app(ResourceAttributes, Attributes, ServiceName))"
+            for kind in ("gauge", "sum", "summary", "histogram", "exponential_histogram")
+        },
+    }
+)
+"""Table that is cut in shards -> where a row goes: telemetry by its app, raw cost by its batch. All others, ledger and
+releases first, are whole on every shard, so that what is current is asked of no other."""
+
+SHARD = "_shard"
+"""End of the name of what a node holds of a table that is cut."""
 
 
 _PURPOSES: Mapping[str, Purpose] = {
@@ -108,8 +183,9 @@ _INSERTION = re.compile(r"INSERT INTO (?P<table>\S+)\s*\((?P<columns>[^)]*)\)(?P
 
 def purpose_of(text: str) -> Purpose:
     """What a statement is for, by its first word; whatever makes, changes or drops a table migrates."""
-    first = next(iter(tokens(text)), None)
-    return _PURPOSES.get(first.text.upper() if first else "", "migrate")
+    seen = list(itertools.islice(tokens(text), 3))
+    purpose = _PURPOSES.get(seen[0].text.upper() if seen else "", "migrate")
+    return "record" if purpose == "load" and seen[-1].text in RECORDS else purpose
 
 
 @dataclass(frozen=True)
@@ -144,9 +220,64 @@ def insertion(text: str, leave_out: Collection[str] = ()) -> Insertion:
 
 
 @lru_cache(maxsize=1_024)
-def _prepared(form: Form, text: str) -> str:
+def _prepared(form: Form, text: str) -> tuple[str, ...]:
     text = filled(text, dict(form.words))
-    return text if form.has_functions else expanded(text, functions())
+    if not form.has_functions:
+        text = expanded(text, functions())
+    return _on_cluster(form, text) if form.cluster else (text,)
+
+
+_BEFORE_A_NAME = frozenset(
+    ["CREATE", "OR", "REPLACE", "TABLE", "VIEW", "DATABASE", "IF", "NOT", "EXISTS", "ALTER", "DELETE", "FROM"]
+)
+_ENGINE = re.compile(r"ENGINE = (?P<kind>\w*MergeTree)(?:\((?P<arguments>[^()]*)\))?")
+
+
+def _on_cluster(form: Form, text: str) -> tuple[str, ...]:
+    """A statement for every node of a cluster, where it makes, changes or empties something; any other as it is."""
+    seen = list(tokens(text))
+    verb = seen[0].text.upper() if seen else ""
+    if verb not in ("CREATE", "ALTER", "DELETE"):
+        return (text,)
+    start = next(place for place, one in enumerate(seen) if not one.is_word(*_BEFORE_A_NAME))
+    end = start
+    while end + 2 < len(seen) and seen[end + 1].text == ".":
+        end += 2
+    if seen[start].text == "{":  # a name that is bound
+        end = next(place for place in range(start, len(seen)) if seen[place].text == "}")
+    name = text[seen[start].start : seen[end].end]
+    table = name.rpartition(".")[2]
+    is_cut = form.has_shards and table in SHARDED
+    # A replicated table deletes on all its replicas by itself; only one that is cut has other shards.
+    where = "" if verb == "DELETE" and not is_cut else f" ON CLUSTER `{form.cluster}`"
+    head, tail = text[: seen[start].start], text[seen[end].end :]
+    is_table = verb == "CREATE" and seen[1].is_word("TABLE")
+    if is_table:
+        tail = _ENGINE.sub(lambda found: f"ENGINE = {_replicated(found, form, is_cut)}", tail, count=1)
+    if not is_cut:
+        return (f"{head}{name}{where}{tail}",)
+    shard = f"{head}{name}{SHARD}{where}{tail}"
+    if verb == "DELETE":
+        return (shard,)
+    if not is_table:
+        return (shard, f"{head}{name}{where}{tail}")
+    database = name.rpartition(".")[0] or form.database
+    key = expanded(SHARDED[table], functions())
+    over = (
+        f"CREATE TABLE IF NOT EXISTS {name}{where} AS {name}{SHARD} "
+        f"ENGINE = Distributed(`{form.cluster}`, {database}, {table}{SHARD}, {key})"
+    )
+    return (shard, over)
+
+
+def _replicated(engine: re.Match[str], form: Form, is_cut: bool) -> str:
+    """The engine of a table on a cluster: a replica of its shard's where the table is cut, else one of all nodes'."""
+    whole = ("'/clickhouse/tables/{uuid}/all'", "'{shard}-{replica}'")
+    path, replica = (
+        whole if form.has_shards and not is_cut else ("'/clickhouse/tables/{uuid}/{shard}'", "'{replica}'")
+    )
+    arguments = ", ".join(filter(None, (path, replica, engine["arguments"])))
+    return f"Replicated{engine['kind']}({arguments})"
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:

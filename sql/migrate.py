@@ -46,7 +46,8 @@ class Migration:
 
     def statements(self, form: Form) -> list[str]:
         """Its statements as a kind of warehouse is asked them."""
-        return [form.text(text) for text in split_statements(self.text) if form.creates(text)]
+        own = (text for text in split_statements(self.text) if form.creates(text))
+        return [text for one in own for text in form.texts(one)]
 
 
 def migrations() -> list[Migration]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,6 +35,9 @@ READING = "reading"
 
 LEAST_VERSION = (26, 9)
 """The oldest ClickHouse that is taken: the version of the engine every test runs on."""
+
+MOST_APART = timedelta(minutes=5)
+"""How far a server's clock may be from ours: what is published, and what is old, is told by both."""
 
 _NOTHING_THERE = (60, 81)
 """Codes by which ClickHouse says that there is no such table, or no such database."""
@@ -110,7 +114,7 @@ def connected(
                 raise WarehouseError(_why_unreached(server, error)) from error
             raise
         stack.callback(warehouse.close)
-        _check_version(warehouse, server)
+        warehouse.form = _form_of(warehouse, server, role)
         yield warehouse
 
 
@@ -176,14 +180,42 @@ def credentials(role: Role) -> tuple[str, str]:
     return os.environ[names[0]], os.environ[names[1]]
 
 
-def _check_version(warehouse: Warehouse, server: ServerWarehouse) -> None:
-    said = str(warehouse.frame("queries/ledger/server_version")["version"].item())
-    version = tuple(int(one) for one in said.split(".")[:2])
-    if version < LEAST_VERSION:
+def _form_of(warehouse: Warehouse, server: ServerWarehouse, role: Role) -> Form:
+    """The form a server has by what it says of itself.
+
+    Raises:
+        WarehouseError: it is too old, its clock is another one than ours, or its user may not write.
+        ConfigurationError: it has no cluster of the name the settings give.
+    """
+    (said,) = warehouse.frame("queries/ledger/server_facts", cluster=server.cluster or "").iter_rows(
+        named=True
+    )
+    if tuple(int(one) for one in said["version"].split(".")[:2]) < LEAST_VERSION:
         least = ".".join(map(str, LEAST_VERSION))
         raise WarehouseError(
-            f"{server.url} is ClickHouse {said}; appfleet needs {least} or newer: update the server"
+            f"{server.url} is ClickHouse {said['version']}; appfleet needs {least} or newer: update the server"
         )
+    apart = abs(said["clock"] - datetime.now(UTC))
+    if apart > MOST_APART:
+        raise WarehouseError(
+            f"the clock of {server.url} and ours are {apart.total_seconds() / 60:.0f} minutes apart: set both by the same time "
+            "server"
+        )
+    if role == "writer" and said["may_only_read"]:
+        raise WarehouseError(
+            f"the writer's user of {server.url} may only read: give it the rights `appfleet grants` lists"
+        )
+    if server.cluster is None:
+        return forms.cloud(server.database) if said["is_cloud"] else forms.server(server.database)
+    if said["is_cloud"]:
+        raise ConfigurationError(
+            f"{server.url} is ClickHouse Cloud, which has no clusters: remove `warehouse.cluster`"
+        )
+    if not said["shards"]:
+        raise ConfigurationError(
+            f"{server.url} knows no cluster {server.cluster!r}: correct `warehouse.cluster` (system.clusters lists them)"
+        )
+    return forms.cluster(server.database, server.cluster, said["shards"])
 
 
 def _refuse_missing(wanted: Sequence[Migration], server: ServerWarehouse) -> None:
@@ -214,13 +246,15 @@ def schema_missing(workspace: Path, server: ServerWarehouse | None) -> tuple[lis
     """
     if server is None:
         return missing(_recorded_embedded(workspace)), forms.EMBEDDED
+    with connected(workspace, server, in_database=False) as warehouse:
+        form = warehouse.form
     try:
         with connected(workspace, server) as warehouse:
-            return missing(_recorded(warehouse)), warehouse.form
+            return missing(_recorded(warehouse)), form
     except WarehouseError as error:
         if error.code not in _NOTHING_THERE:
             raise
-    return missing({}), forms.server(server.database)
+    return missing({}), form
 
 
 def _recorded_embedded(workspace: Path) -> Mapping[str, Recorded]:

@@ -29,7 +29,7 @@ from urllib3.exceptions import HTTPError
 from models.errors import DamagedData, DiskFull, StatementRefused, WarehouseError
 from sql.catalog import statement
 from sql.damage import placed
-from sql.forms import EMBEDDED, Form, Purpose, insertion, purpose_of
+from sql.forms import EMBEDDED, RECORDS, Form, Purpose, insertion, purpose_of
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
 
@@ -182,7 +182,7 @@ class Warehouse:
                 table,
                 frame.columns,
                 insert_block=_arrow_stream(frame),
-                settings=self._settings("load", None),
+                settings=self._settings("record" if table in RECORDS else "load", None),
                 fmt="ArrowStream",
             )
 

@@ -723,7 +723,7 @@ def test_rows_of_a_batch_and_month_are_removed_and_no_others(
 BESIDE = {
     "computed_rows": "tests/server/test_leases.py",
     "loaders": "tests/server/test_opening.py",
-    "server_version": "tests/server/test_opening.py",
+    "server_facts": "tests/server/test_opening.py",
     "uncollected": "tests/sql/test_collect.py",
     "alive": "tests/sql/test_local_warehouse.py",
     "claimed_twice": "test_a_number_given_twice_is_noticed_while_it_is_the_newest",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,7 +16,8 @@ import pytest
 from models.errors import AppfleetError, ConfigurationError, MigrationError, WarehouseError
 from sql import opening
 from sql.migrate import migrations
-from sql.opening import open_warehouse, schema_applied, schema_missing
+from sql.opening import connected, open_warehouse, schema_applied, schema_missing
+from sql.warehouse import Warehouse
 from tests.conftest import SmallFleet
 from tests.pipelines.test_pass import figures
 from tests.server.conftest import Acting, Served, write_warehouse
@@ -110,6 +114,72 @@ def test_a_server_that_is_too_old_is_refused(
         open_warehouse(root, "reader"),
     ):
         pass
+
+
+FACTS: dict[str, tuple[dict[str, Any], str | None, str]] = {
+    "a clock an hour ahead": (
+        {"clock": datetime.now(UTC) + timedelta(hours=1)},
+        None,
+        "are 60 minutes apart: set both by the same time server",
+    ),
+    "a clock an hour behind": (
+        {"clock": datetime.now(UTC) - timedelta(hours=1)},
+        None,
+        "are 60 minutes apart",
+    ),
+    "a user that may only read": ({"may_only_read": True}, None, "may only read"),
+    "a cluster nobody knows": ({}, "main", "knows no cluster 'main'"),
+    "a cluster on Cloud": ({"is_cloud": True, "shards": 1}, "main", "has no clusters"),
+}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_what_a_server_says_of_itself_may_refuse_it(
+    served: Served, server: Acting, monkeypatch: pytest.MonkeyPatch, fact: str
+) -> None:
+    """A server is played by the engine here: what it cannot be is said in its place."""
+    said, cluster, sentence = FACTS[fact]
+    root = served("facts", with_tables=False)
+    frame = Warehouse.frame
+
+    def told(self: Warehouse, name: str, /, *args: Any, **parameters: Any) -> pl.DataFrame:
+        found = frame(self, name, *args, **parameters)
+        return (
+            found.with_columns(**{key: pl.lit(value) for key, value in said.items()})
+            if "facts" in name
+            else found
+        )
+
+    monkeypatch.setattr(Warehouse, "frame", told)
+    settings = replace(server.settings("facts"), cluster=cluster)
+    with pytest.raises(AppfleetError, match=sentence), connected(root, settings, in_database=False):
+        pass
+
+
+def test_the_form_follows_what_a_server_says(
+    served: Served, server: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, frame, said = served("formed"), Warehouse.frame, {}
+
+    def told(self: Warehouse, name: str, /, *args: Any, **parameters: Any) -> pl.DataFrame:
+        found = frame(self, name, *args, **parameters)
+        return (
+            found.with_columns(**{key: pl.lit(value) for key, value in said.items()})
+            if "facts" in name
+            else found
+        )
+
+    monkeypatch.setattr(Warehouse, "frame", told)
+    for facts, cluster, name in (
+        ({}, None, "server"),
+        ({"is_cloud": True}, None, "cloud"),
+        ({"shards": 1}, "main", "replicas"),
+        ({"shards": 3}, "main", "shards"),
+    ):
+        said.clear()
+        said.update(facts)
+        with connected(root, replace(server.settings("formed"), cluster=cluster)) as warehouse:
+            assert warehouse.form.name == name
 
 
 def test_a_schema_of_another_version_is_refused(served: Served, server: Acting) -> None:

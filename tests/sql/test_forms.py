@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -11,8 +12,12 @@ from models.errors import MigrationError
 from sql.catalog import split_statements, statement, statements
 from sql.forms import (
     EMBEDDED,
+    RECORDS,
     SINGLE_NODE,
+    Form,
     Function,
+    cloud,
+    cluster,
     expanded,
     filled,
     functions,
@@ -20,6 +25,7 @@ from sql.forms import (
     purpose_of,
     server,
 )
+from sql.migrate import migrations
 from sql.tokens import tokens
 from sql.warehouse import Warehouse
 
@@ -180,13 +186,96 @@ def test_statements_are_told_by_what_they_are_for() -> None:
     assert {found[name] for name in statements("queries")} == {"read"}
     for name in statements("statements"):
         first = next(tokens(statement(name))).text
-        assert (found[name] == "load") == (first == "INSERT"), name
+        assert (found[name] in ("load", "record")) == (first == "INSERT"), name
         assert (found[name] == "delete") == (first == "DELETE"), name
     assert EMBEDDED.settings("load") == {}
     assert SERVER.settings("load")["input_format_skip_unknown_fields"] == 0
     assert all(
         SERVER.settings(one)["session_timezone"] == "UTC" for one in ("migrate", "load", "read", "delete")
     )
+
+
+REPLICAS, SHARDS = cluster("fleet", "main", 1), cluster("fleet", "main", 3)
+MADE = [text for one in migrations() for text in split_statements(one.text)]
+CHANGES = [name for name in statements("statements") if not name.startswith("statements/renewal")]
+
+
+@pytest.mark.parametrize("form", [SERVER, cloud("fleet"), REPLICAS, SHARDS], ids=lambda form: form.name)
+def test_every_statement_of_every_form_is_sql(fresh_warehouse: Warehouse, form: Form) -> None:
+    """Parsed by the engine; the form of one node is executed in ``tests/server``."""
+    texts = [text for one in migrations() for text in one.statements(form)]
+    texts += [text for name in (*CHANGES, *statements("queries")) for text in form.texts(statement(name))]
+    assert len(texts) > 200
+    for text in texts:
+        unbound = re.sub(r"\{(\w+)\s*:\s*Identifier\}", r"\1", text)
+        parsed = fresh_warehouse.frame_of("SELECT formatQueryOrNull({text:String}) AS parsed", text=unbound)[
+            "parsed"
+        ].item()
+        assert parsed, text
+
+
+def test_on_a_cluster_everything_is_made_on_every_node_and_replicated() -> None:
+    for form in (REPLICAS, SHARDS):
+        for text in [text for one in migrations() for text in one.statements(form)]:
+            assert " ON CLUSTER `main`" in text, text[:200]
+            if "CREATE TABLE" in text and "Distributed(" not in text:
+                assert re.search(r"ENGINE = Replicated\w*MergeTree\('/clickhouse/tables/", text), text[:200]
+    for text in [text for one in migrations() for text in one.statements(SERVER)]:
+        assert "CLUSTER" not in text and "Replicated" not in text
+
+
+def test_only_what_is_large_is_cut_and_goes_where_its_app_or_batch_is() -> None:
+    made = {}
+    for text in [text for one in migrations() for text in one.statements(SHARDS)]:
+        table = re.search(r"CREATE TABLE IF NOT EXISTS (?:\w+\.)?(\w+)", text)
+        if table:
+            made[table[1]] = text
+    cut = {table.removesuffix("_shard") for table in made if table.endswith("_shard")}
+    assert cut == {
+        "raw_focus_costs",
+        *(table for table in made if table.startswith("otel_") and "_shard" not in table),
+    }
+    for table, text in made.items():
+        if table in cut:
+            assert f"AS {'fleet_otel.' if table.startswith('otel') else ''}{table}_shard" in text.replace(
+                "`", ""
+            )
+            assert "Distributed(`main`, fleet" in text and "cityHash64(" in text
+            assert ("x_BatchId" in text) == (table == "raw_focus_costs")
+        elif table.endswith("_shard"):
+            assert "'/clickhouse/tables/{uuid}/{shard}', '{replica}'" in text
+        else:
+            assert "'/clickhouse/tables/{uuid}/all', '{shard}-{replica}'" in text
+    for text in [text for one in migrations() for text in one.statements(REPLICAS)]:
+        assert "_shard" not in text.replace("{shard}", "") and "Distributed" not in text
+
+
+def test_what_is_removed_is_removed_where_it_lies() -> None:
+    text = statement("statements/collect_billing")
+    assert "DELETE FROM raw_focus_costs_shard ON CLUSTER `main`" in SHARDS.text(text)
+    assert "DELETE FROM raw_focus_costs\n" in REPLICAS.text(text)
+    text = statement("statements/telemetry_hide_batch")
+    assert "CLUSTER" not in SHARDS.text(text) and "CLUSTER" not in REPLICAS.text(text)
+
+
+def test_only_the_ledger_is_written_with_a_quorum() -> None:
+    asked = {name: purpose_of(statement(name)) for name in statements("statements")}
+    records = {name for name, purpose in asked.items() if purpose == "record"}
+    assert {"statements/publish", "statements/publish_periods", "statements/telemetry_delivery"} <= records
+    assert asked["statements/core_request_slices"] == "load"
+    for form in (REPLICAS, SHARDS):
+        assert form.settings("record")["insert_quorum_parallel"] == 0
+        assert "insert_quorum" not in form.settings("load") and "insert_quorum" not in form.settings("read")
+    assert "insert_quorum" not in cloud("fleet").settings("record")
+    tables = {found[1] for text in MADE if (found := re.search(r"CREATE TABLE IF NOT EXISTS (\w+)", text))}
+    assert RECORDS - {"schema_migrations"} <= tables
+
+
+def test_no_statement_deletes_by_a_subquery() -> None:
+    """A replicated table refuses it."""
+    for name in statements("statements"):
+        if purpose_of(statement(name)) == "delete":
+            assert statement(name).upper().count("SELECT") == 0, name
 
 
 def test_an_insert_without_columns_is_no_load() -> None:

@@ -1,4 +1,0 @@
--- purpose: which ClickHouse answers
--- parameters: none
--- columns: version
-SELECT version() AS version
