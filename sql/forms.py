@@ -101,6 +101,10 @@ class Form:
         """Settings of a statement by what it is for."""
         return dict(dict(self.settings_by_purpose).get(purpose, ()))
 
+    def stored(self, table: str) -> str:
+        """The table rows lie in on a node: what is removed is removed there."""
+        return f"{table}{SHARD}" if self.has_shards and table in SHARDED else table
+
     @property
     def telemetry_database(self) -> str:
         """The database of telemetry."""
@@ -240,14 +244,13 @@ def _on_cluster(form: Form, text: str) -> tuple[str, ...]:
     if verb not in ("CREATE", "ALTER", "DELETE"):
         return (text,)
     start = next(place for place, one in enumerate(seen) if not one.is_word(*_BEFORE_A_NAME))
-    end = start
-    while end + 2 < len(seen) and seen[end + 1].text == ".":
-        end += 2
-    if seen[start].text == "{":  # a name that is bound
-        end = next(place for place in range(start, len(seen)) if seen[place].text == "}")
+    end = _end_of_name(seen, start)
     name = text[seen[start].start : seen[end].end]
-    table = name.rpartition(".")[2]
-    is_cut = form.has_shards and table in SHARDED
+    database, _, table = name.rpartition(".")
+    is_bound = table.startswith(
+        "{"
+    )  # of telemetry it is cut, and whoever binds it names the shard: ``stored``
+    is_cut = form.has_shards and (database == form.telemetry_database if is_bound else table in SHARDED)
     # A replicated table deletes on all its replicas by itself; only one that is cut has other shards.
     where = "" if verb == "DELETE" and not is_cut else f" ON CLUSTER `{form.cluster}`"
     head, tail = text[: seen[start].start], text[seen[end].end :]
@@ -256,18 +259,28 @@ def _on_cluster(form: Form, text: str) -> tuple[str, ...]:
         tail = _ENGINE.sub(lambda found: f"ENGINE = {_replicated(found, form, is_cut)}", tail, count=1)
     if not is_cut:
         return (f"{head}{name}{where}{tail}",)
-    shard = f"{head}{name}{SHARD}{where}{tail}"
+    shard = f"{head}{name}{'' if is_bound else SHARD}{where}{tail}"
     if verb == "DELETE":
         return (shard,)
     if not is_table:
         return (shard, f"{head}{name}{where}{tail}")
-    database = name.rpartition(".")[0] or form.database
     key = expanded(SHARDED[table], functions())
     over = (
         f"CREATE TABLE IF NOT EXISTS {name}{where} AS {name}{SHARD} "
-        f"ENGINE = Distributed(`{form.cluster}`, {database}, {table}{SHARD}, {key})"
+        f"ENGINE = Distributed(`{form.cluster}`, {database or form.database}, {table}{SHARD}, {key})"
     )
     return (shard, over)
+
+
+def _end_of_name(seen: Sequence[Token], start: int) -> int:
+    """Where a name ends that begins at a token: of several parts between dots, each written or bound."""
+    end = start
+    while True:
+        if seen[end].text == "{":
+            end = next(place for place in range(end, len(seen)) if seen[place].text == "}")
+        if end + 2 >= len(seen) or seen[end + 1].text != ".":
+            return end
+        end += 2
 
 
 def _replicated(engine: re.Match[str], form: Form, is_cut: bool) -> str:

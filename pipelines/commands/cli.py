@@ -327,6 +327,19 @@ def migrate(
 
 
 @app.command()
+def grants(
+    workspace: WorkspaceOption = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the statements, run none.")] = False,
+) -> None:
+    """Give readers of a ClickHouse server their rights."""
+    from pipelines.commands.grants import granted
+    from sql.workspace import load_settings, named_workspace
+
+    texts = granted(load_settings(named_workspace(workspace)), plan)
+    typer.echo("\n\n".join(f"{text};" for text in texts) if plan else f"{len(texts)} statements were run")
+
+
+@app.command()
 def renew(workspace: WorkspaceOption = None) -> None:
     """Replace a warehouse of version 0.1: keep it aside, carry its live telemetry into a new one."""
     from pipelines.ingest import LIVE_SOURCE

@@ -723,6 +723,7 @@ def test_rows_of_a_batch_and_month_are_removed_and_no_others(
 BESIDE = {
     "computed_rows": "tests/server/test_leases.py",
     "loaders": "tests/server/test_opening.py",
+    "team_views": "tests/sql/test_grants.py",
     "server_facts": "tests/server/test_opening.py",
     "uncollected": "tests/sql/test_collect.py",
     "alive": "tests/sql/test_local_warehouse.py",

@@ -208,9 +208,9 @@ def test_every_statement_of_every_form_is_sql(fresh_warehouse: Warehouse, form: 
     assert len(texts) > 200
     for text in texts:
         unbound = re.sub(r"\{(\w+)\s*:\s*Identifier\}", r"\1", text)
-        parsed = fresh_warehouse.frame_of("SELECT formatQueryOrNull({text:String}) AS parsed", text=unbound)[
-            "parsed"
-        ].item()
+        parsed = fresh_warehouse.frame_of(
+            "SELECT formatQueryOrNull({asked:String}) AS parsed", asked=unbound
+        )["parsed"].item()
         assert parsed, text
 
 
@@ -254,6 +254,11 @@ def test_what_is_removed_is_removed_where_it_lies() -> None:
     text = statement("statements/collect_billing")
     assert "DELETE FROM raw_focus_costs_shard ON CLUSTER `main`" in SHARDS.text(text)
     assert "DELETE FROM raw_focus_costs\n" in REPLICAS.text(text)
+    text = statement("statements/collect_telemetry")
+    assert "DELETE FROM fleet_otel.{table:Identifier} ON CLUSTER `main`" in SHARDS.text(text)
+    assert "CLUSTER" not in REPLICAS.text(text)
+    assert SHARDS.stored("otel_logs") == "otel_logs_shard" and SHARDS.stored("core_apps") == "core_apps"
+    assert REPLICAS.stored("otel_logs") == SERVER.stored("otel_logs") == "otel_logs"
     text = statement("statements/telemetry_hide_batch")
     assert "CLUSTER" not in SHARDS.text(text) and "CLUSTER" not in REPLICAS.text(text)
 

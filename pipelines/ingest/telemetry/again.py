@@ -130,5 +130,8 @@ def _hide(warehouse: Warehouse, batch_id: str) -> None:
     warehouse.execute("statements/telemetry_hide_batch", settings=_AND_WAIT, batch_id=batch_id)
     for table in TELEMETRY:
         warehouse.execute(
-            "statements/collect_telemetry", settings=IN_THE_BACKGROUND, table=table, batch_id=batch_id
+            "statements/collect_telemetry",
+            settings=IN_THE_BACKGROUND,
+            table=warehouse.form.stored(table),
+            batch_id=batch_id,
         )
