@@ -55,7 +55,7 @@ SERVER_SETTINGS: Mapping[Purpose, Settings] = MappingProxyType(
         "load": _WRITTEN,
         "record": _WRITTEN,
         "read": _ALWAYS,
-        "delete": {**_ALWAYS, "lightweight_deletes_sync": 0},
+        "delete": _ALWAYS,
     }
 )
 """Settings of a statement on a server by its purpose; the embedded engine has its own as defaults."""

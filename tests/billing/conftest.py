@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import BillingOutcome, ingest_source
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 

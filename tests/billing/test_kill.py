@@ -16,7 +16,7 @@ import pytest
 
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import ingest_source
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.billing.conftest import OCTOBER
 from tests.conftest import Migrated
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from pipelines.ingest.billing import ingest_source
 from models.settings import BillingSource, Settings
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 
 root = Path(sys.argv[1])
 settings = Settings(root=root, catalog=root, teams=root)

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from tests.preloaded import run_command
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from pipelines.commands.rebuild import damages
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.telemetry import load_object
 from sql.damage import BILL, COMPUTED, TELEMETRY
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.workspace import WORKSPACE_VARIABLE
 from tests.billing.conftest import OCTOBER
 from tests.cli.conftest import Answer, appfleet, make_workspace, owned, rows

@@ -25,7 +25,7 @@ from pipelines.ingest.intake.journal import SEGMENTS
 from pipelines.ingest.telemetry import load_object
 from pipelines.steps import STEPS
 from pipelines.work import WORK, Ask, Done
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.reading import read_only
 from sql.warehouse import Warehouse
 from tests.billing.conftest import OCTOBER, ROW

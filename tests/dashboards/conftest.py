@@ -22,7 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import access
 from models.people import Viewer
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.workspace import WORKSPACE_VARIABLE
 from tests.conftest import Migrated
 from tests.dashboards.browsing import DESKTOP, PHONE, WAIT_MS

@@ -26,7 +26,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.queries import reads_of
 from dashboards.statement import statement_file
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.workspace import WORKSPACE_VARIABLE
 from tests.billing.conftest import ROW
 from tests.cli.conftest import csv_text

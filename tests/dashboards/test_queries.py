@@ -19,7 +19,8 @@ from models.policy import health_checks, request_errors, request_slices, slo_def
 from models.requests import classification, ladder_ms
 from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
-from sql.local_warehouse.process import WarehouseProcess, open_warehouse
+from sql.local_warehouse.process import WarehouseProcess
+from sql.opening import open_warehouse
 from sql.warehouse import bindings
 from tests.conftest import Migrated
 from tests.dashboards.fleet import (

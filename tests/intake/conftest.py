@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.ingest.intake import Intake, Limits
 from pipelines.ingest.telemetry import ObjectLoad
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 

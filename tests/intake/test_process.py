@@ -16,7 +16,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from tests.conftest import Migrated, free_ports
 from tests.intake.conftest import eventually, patience
 from tests.intake.otlp import METHODS, export, span_ids, spans

@@ -19,7 +19,7 @@ import pytest
 
 from models.settings import BillingSource, Settings, TelemetrySource
 from pipelines.ingest import billing, telemetry
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 from tests.mutations import bills as bill_mutations

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.ingest.intake import Intake
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 from tests.intake.conftest import VISIBLE_SECONDS, eventually, patience

@@ -22,7 +22,7 @@ from pipelines.commands.run import run_pass
 from pipelines.compute import AsOf, as_of, as_of_moment, compute_slices, newest_complete, yesterday
 from pipelines.ingest.telemetry import load_object
 from pipelines.steps import STEPS
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated

@@ -17,7 +17,7 @@ from pipelines.commands.telling import dagster_home
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.resources import Workspace
 from pipelines.said import keep, said
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
 from tests.billing.conftest import ROW

@@ -24,7 +24,7 @@ import polars as pl
 import pytest
 
 from pipelines.simulate import simulate
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated, SmallFleet

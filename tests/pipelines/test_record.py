@@ -23,7 +23,7 @@ from pipelines.orchestration.partitions import PARTITIONS
 from pipelines.orchestration.resources import Workspace
 from pipelines.steps import STEPS
 from pipelines.work import CHECKS
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
 from tests.conftest import SmallFleet

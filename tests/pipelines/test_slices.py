@@ -27,7 +27,7 @@ from models.policy import (
 from models.settings import Settings
 from pipelines.compute import compute_slices
 from sql.catalog import statement
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, new_batch_id, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated

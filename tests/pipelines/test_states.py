@@ -21,7 +21,7 @@ from models.policy import burn_windows, request_slices, slo_defaults
 from models.settings import EnvironmentSettings, Settings
 from pipelines.compute import AsOf, compute_slo
 from pipelines.compute.publishing import insert
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated

@@ -23,7 +23,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from pipelines.steps import STEPS
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from tests.conftest import SmallFleet, free_ports
 from tests.intake.otlp import post, span_ids, spans
 

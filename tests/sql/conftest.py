@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from sql.local_warehouse.ownership import Place
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 

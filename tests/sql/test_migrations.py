@@ -19,8 +19,8 @@ from sql import migrate as migrate_module
 from sql.catalog import split_statements, statement, statements
 from sql.forms import SINGLE_NODE, filled
 from sql.local_warehouse.ownership import Place
-from sql.local_warehouse.process import open_warehouse
 from sql.migrate import Migration, migrate, migrations
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 

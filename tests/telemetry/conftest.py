@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines.ingest.telemetry import ObjectLoad, load_object
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 
@@ -40,7 +40,8 @@ def warehouse(opened: Warehouse) -> Warehouse:
     """A warehouse with empty tables."""
     filled = opened.frame_of(
         "SELECT database || '.' || name FROM system.tables"
-        " WHERE (database = 'otel' OR name IN ('raw_deliveries', 'raw_rejects', 'raw_repairs')) AND total_rows > 0"
+        " WHERE (database = '{{otel}}' OR database = currentDatabase() AND name IN ('raw_deliveries', 'raw_rejects', 'raw_repairs'))"
+        " AND total_rows > 0"
     )
     for table in filled.to_series():
         opened.execute_text(f"TRUNCATE TABLE {table}")

@@ -144,6 +144,6 @@ def test_senders_without_a_name_are_told_apart(warehouse: Warehouse, load: Load)
 def test_what_an_insert_leaves_to_merges_is_every_index_but_that_of_batches(warehouse: Warehouse) -> None:
     left = insert_settings()["exclude_materialize_skip_indexes_on_insert"]
     there = warehouse.frame_of(
-        "SELECT DISTINCT name FROM system.data_skipping_indices WHERE database = 'otel' AND table LIKE 'otel\\_%'"
+        "SELECT DISTINCT name FROM system.data_skipping_indices WHERE database = '{{otel}}' AND table LIKE 'otel\\_%'"
     )["name"].to_list()
     assert {*str(left).split(","), "idx_batch"} == set(there)

@@ -17,7 +17,7 @@ from models import requests
 from models.errors import ControlTotalError
 from models.policy import health_checks, request_errors
 from pipelines.ingest.telemetry import load as load_module
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
@@ -31,7 +31,7 @@ import sys, hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from pipelines.ingest.telemetry import load_object
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 path = Path(sys.argv[2])
 with open_warehouse(Path(sys.argv[1])) as warehouse:
     print("open", flush=True)

@@ -16,7 +16,7 @@ from models import requests
 from models.policy import health_checks, request_errors
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.telemetry import TelemetryOutcome, ingest_source
-from sql.local_warehouse.process import open_warehouse
+from sql.opening import open_warehouse
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
