@@ -156,13 +156,14 @@ def _family() -> list[psutil.Process]:
 class PeakMemory:
     """Greatest resident memory, in bytes, sampled while the context is open.
 
-    ``engine`` is the largest child, ``beside`` all but it, ``together`` both at one moment.
+    ``engine`` is the largest child, ``beside`` all but it, ``together`` both at one moment, ``own`` this process alone.
     """
 
     def __init__(self) -> None:
         self.engine = 0
         self.beside = 0
         self.together = 0
+        self.own = 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -176,8 +177,9 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while not self._end.wait(_SAMPLE_SECONDS):
-            _, *children = sizes = [_resident(process) for process in _family()]
+            own, *children = sizes = [_resident(process) for process in _family()]
             engine, together = max(children, default=0), sum(sizes)
+            self.own = max(self.own, own)
             self.engine = max(self.engine, engine)
             self.beside = max(self.beside, together - engine)
             self.together = max(self.together, together)

@@ -13,6 +13,7 @@ from typing import Literal
 
 DESIGN = "DESIGN.md, section 6"
 ANOMALY_QUALITY = "DESIGN.md, section 6, by research/anomaly.md, section 8"
+SERVER_PATH = "docs/clickhouse.md"
 
 
 class Unit(StrEnum):
@@ -138,6 +139,8 @@ TARGETS = {
     for one in (
         Target("billing-1m", _BILLING, "billing", 0.6, _RATIO, True, {"rows": 1_000_000}),
         Target("billing-5m", _BILLING, "billing", 0.6, _RATIO, True, {"rows": 5_000_000}),
+        Target("server-1m", _BILLING, "server", 0.7, _RATIO, True, {"rows": 1_000_000}, source=SERVER_PATH),
+        Target("memory-relay", _MEMORY, "server", 512, _MIB, size={"rows": 1_000_000}, source=SERVER_PATH),
         Target("spans-bare", _OTLP, "spans", 0.7, _RATIO, True, _SPANS),
         Target("spans-decode", _OTLP, "spans", 3, _RATIO, True, _SPANS),
         Target("restated", "restating one month of twelve", "restated", 1.3, _RATIO),

@@ -31,6 +31,9 @@ COUNTS_FORMAT = "JSONEachRow"
 ROW_BY_ROW: Settings = {"max_threads": 1, "input_format_parallel_parsing": 0}
 """Settings under which rows have their number, counted from 1 over the whole file."""
 
+_OF_ITSELF = re.compile(r"^\s*(?:text|json|amount)\(\{(\w+):Identifier\}(?:, is_\w+)?\),$", re.MULTILINE)
+"""An expression of a SELECT, on a line of its own, that reads one column and no other."""
+
 _OF_EVERY_FILE: Settings = {
     # a member without a value is not there: Spark writes a tag nobody set as a NULL member of a struct
     "output_format_json_skip_null_value_in_named_tuples": 1,
@@ -120,6 +123,12 @@ def member_names(warehouse: Warehouse, path: Path) -> list[str]:
 def absent_name(column: str) -> str:
     """The name under which a column that a file does not have is read as NULL: one that no file has."""
     return f"{column} (not delivered)"
+
+
+def undelivered(text: str, bound: Mapping[str, object]) -> frozenset[str]:
+    """Columns that a statement takes from nothing but a column of the same name, which these files do not have: NULL in
+    every row."""
+    return frozenset(one for one in _OF_ITSELF.findall(text) if bound.get(one) == absent_name(one))
 
 
 ABSENT = "Nullable(Nothing)"

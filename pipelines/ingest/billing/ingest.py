@@ -50,7 +50,7 @@ from pipelines.ingest.billing.sameness import (
 )
 from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
-from sql.bill_files import member_names
+from sql.bill_files import member_names, undelivered
 from sql.catalog import statement
 from sql.leases import lease
 from sql.publish import Release, heads, new_batch_id, publish
@@ -520,10 +520,12 @@ class _Run:
             self._fail(one.name, f"it cannot be loaded ({error})", one.periods, failed)
 
     def _write(self, run: tuple[Loadable, ...], batch_id: UUID) -> None:
+        parameters = bound(run)
         self.warehouse.load(
             self.bill.load,
             reading_settings=run[0].readable.file.settings,
-            **bound(run),
+            leave_out=undelivered(statement(self.bill.load), parameters),
+            **parameters,
             source_name=self.source.name,
             batch_id=batch_id,
         )
