@@ -511,11 +511,15 @@ def silent_projects(look: Look) -> Iterator[Finding]:
 
 def refused_segments(look: Look) -> Iterator[Finding]:
     """Live requests that were acknowledged and could not be loaded."""
-    kept = journal.refused_segments(look.settings.state)
+    kept = journal.refused_segments(journal.journal_folder(look.settings))
     if kept:
+        folder = kept[0].parent
+        place = (
+            folder.relative_to(look.settings.root) if folder.is_relative_to(look.settings.root) else folder
+        )
         yield Finding(
-            f"{len(kept):,} file(s) of live requests could not be loaded and are kept in "
-            f"{kept[0].parent.relative_to(look.settings.root)}, {sum(one.stat().st_size for one in kept):,} bytes; "
+            f"{len(kept):,} file(s) of live requests could not be loaded and are kept in {place}, "
+            f"{sum(one.stat().st_size for one in kept):,} bytes; "
             f"first: {kept[0].name}",
             "rejects name who sent them; nothing reads the files again, they are yours to keep",
         )
