@@ -90,6 +90,11 @@ class SenderToken:
             self, keys=tuple(replace(key, revoked_at=key.revoked_at or moment) for key in self.keys)
         )
 
+    def next_end(self, moment: datetime) -> datetime | None:
+        """When a key made now ends, which is to live as long as the newest one was made for."""
+        newest = self.keys[-1]
+        return moment + (newest.expires_at - newest.made_at) if newest.expires_at else None
+
     def rotated(self, key: TokenKey, overlap: timedelta) -> SenderToken:
         """The token with a new key; those before it are good for ``overlap`` after the new one was made, not longer."""
         end = key.made_at + overlap
