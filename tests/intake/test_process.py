@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -39,10 +39,19 @@ def workspace(tmp_path: Path, migrated: Migrated) -> Path:
 class Process:
     """``python -m pipelines.ingest.intake`` and its gRPC address."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, options: Sequence[str] = (), **environment: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines.ingest.intake",
+            "-w",
+            str(workspace),
+            "--until-stdin-closes",
+        ]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.ingest.intake", "-w", str(workspace), "--until-stdin-closes"],
+            [*command, *options],
             cwd=ROOT,
+            env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -31,59 +31,65 @@ class Certificate:
             ConfigurationError: one of the files cannot be read, or they are no pair.
         """
         self._files = files
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.set_alpn_protocols(["http/1.1"])
-        self._seen = {"http": self._times(), "grpc": self._times()}
+        times = self._times()
         try:
-            files.certificate.read_bytes(), files.key.read_bytes()
-            self._context.load_cert_chain(files.certificate, files.key, lambda: "")
+            self._newest = self._read()
+        except ssl.SSLError:
+            raise ConfigurationError(
+                f"intake.tls in {FILE_NAME}: {files.certificate} and {files.key} are no certificate and its key in PEM, "
+                "without a password"
+            ) from None
         except OSError as error:
-            if isinstance(error, ssl.SSLError):
-                raise ConfigurationError(
-                    f"intake.tls in {FILE_NAME}: {files.certificate} and {files.key} are no certificate and its key in PEM, "
-                    "without a password"
-                ) from None
             raise ConfigurationError(
                 f"intake.tls in {FILE_NAME}: {error.filename} cannot be read: {error.strerror}"
             ) from None
+        self._seen = {"http": times, "grpc": times}
 
     def context(self) -> ssl.SSLContext:
-        """For HTTP."""
-        return self._context
+        """For HTTP: looks at the files when a connection begins."""
+        context = self._read()
 
-    def look(self) -> None:
-        """Takes up files that changed; where they are no pair yet, the ones before stay."""
-        times = self._times()
-        if times != self._seen["http"]:
-            try:
-                self._context.load_cert_chain(self._files.certificate, self._files.key, lambda: "")
-                self._seen["http"] = times
-            except OSError:
-                pass
+        def begin(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            if self._is_changed("http"):
+                self._newest = self._read()
+            connection.context = self._newest
+
+        context.sni_callback = begin
+        return context
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For gRPC."""
-        return grpc.dynamic_ssl_server_credentials(self._pair(), self._fresh_pair)
+        """For gRPC: the same."""
+
+        def begin() -> grpc.ServerCertificateConfiguration | None:
+            return self._pair() if self._is_changed("grpc") else None
+
+        return grpc.dynamic_ssl_server_credentials(self._pair(), begin)
+
+    def _is_changed(self, server: str) -> bool:
+        """Whether the files are others than a server has, and a pair; until they are, the ones before stay."""
+        times = self._times()
+        if times == self._seen[server]:
+            return False
+        try:
+            self._read()
+        except OSError:
+            return False
+        self._seen[server] = times
+        return True
+
+    def _read(self) -> ssl.SSLContext:
+        for path in (self._files.certificate, self._files.key):
+            path.open("rb").close()  # whose error names the file
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self._files.certificate, self._files.key, lambda: "")
+        return context
 
     def _pair(self) -> grpc.ServerCertificateConfiguration:
         return grpc.ssl_server_certificate_configuration(
             [(self._files.key.read_bytes(), self._files.certificate.read_bytes())]
         )
-
-    def _fresh_pair(self) -> grpc.ServerCertificateConfiguration | None:
-        times = self._times()
-        if times == self._seen["grpc"]:
-            return None
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                self._files.certificate, self._files.key, lambda: ""
-            )
-            pair = self._pair()
-        except OSError:
-            return None
-        self._seen["grpc"] = times
-        return pair
 
     def _times(self) -> tuple[int, ...]:
         return tuple(_time(path) for path in (self._files.certificate, self._files.key))

@@ -115,8 +115,6 @@ class HttpFront:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if self._served.door.certificate:
-            self._served.door.certificate.look()
         crowded = len(self._connections) >= self._served.receiver.limits.connections
         connection = _Connection(self._served, reader, writer, crowded)
         self._connections[task] = connection

@@ -230,8 +230,15 @@ class Intake:
         self._loop.close()
 
 
-def run_intake(settings: Settings, stop: threading.Event, announce: Callable[[Addresses], None]) -> None:
-    """Runs the intake of a workspace until ``stop`` is set; ``announce`` gets the addresses once they accept.
+def run_intake(
+    settings: Settings,
+    stop: threading.Event,
+    announce: Callable[[Addresses], None],
+    grpc_port: int | None = None,
+    http_port: int | None = None,
+) -> None:
+    """Runs the intake of a workspace until ``stop`` is set; ``announce`` gets the addresses once they accept. A port that is
+    given counts instead of the settings' own.
 
     Raises:
         ConfigurationError: a port is taken, ``redact:`` switches a rule that does not exist, or others could send without a
@@ -243,8 +250,8 @@ def run_intake(settings: Settings, stop: threading.Event, announce: Callable[[Ad
     intake = Intake(
         settings.root,
         None,
-        ports.otlp_grpc,
-        ports.otlp_http,
+        ports.otlp_grpc if grpc_port is None else grpc_port,
+        ports.otlp_http if http_port is None else http_port,
         partial(open_warehouse, port=ports.warehouse),
         partial(load_object, hide=hide),
         replace(named(settings.intake, os.environ), journal=journal_folder(settings)),
