@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,7 +36,7 @@ STORES = ("s3",)
 """Schemes a location can have; one without a scheme is a path."""
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _INTAKE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -98,11 +99,19 @@ def _place(value: Any, info: ValidationInfo) -> Path:
 
 
 def _listen_host(value: str) -> str:
-    if not _HOST.fullmatch(value):
+    if not _HOST.fullmatch(value) and not _is_address(value):
         raise ValueError(
             f"is {value!r}; it must be an address or a host name without a port, such as 0.0.0.0 or ::1"
         )
     return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _intake_name(value: str) -> str:

@@ -77,7 +77,7 @@ def complete(limits: SenderLimits) -> SenderLimits:
     return replace(whole, bytes_burst=max(whole.bytes_burst or 0, whole.request_bytes or 0))
 
 
-class Sender:
+class Bearer:
     """Whoever shows a token: what it may send for, and how much now."""
 
     def __init__(self, grant: Grant, gate: Gate, buckets: tuple[Bucket, Bucket], request_bytes: int) -> None:
@@ -163,7 +163,7 @@ class Gate:
         self._read()
         self.look_at_teams()
 
-    def sender(self, authorization: str | None) -> Sender | None:
+    def sender(self, authorization: str | None) -> Bearer | None:
         """Who sends, by the header ``Authorization``; None where nobody is asked.
 
         Raises:
@@ -176,7 +176,7 @@ class Gate:
         if isinstance(found, str):
             self.use(found).refused += 1
             raise unauthenticated()
-        sender = Sender(self._grant(found.token), self, found.buckets, self._limits.request_bytes or 0)
+        sender = Bearer(self._grant(found.token), self, found.buckets, self._limits.request_bytes or 0)
         sender.ask()
         return sender
 

@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from pipelines.ingest.intake.claims import Grant, Left, Unclear, claimed
 from pipelines.ingest.intake.examine import Examined, examined
-from pipelines.ingest.intake.gate import Sender
+from pipelines.ingest.intake.gate import Bearer
 from pipelines.ingest.intake.journal import Journal
 from pipelines.ingest.intake.left_out import lines_of, said_of
 from pipelines.ingest.intake.limits import Limits, Refused, busy, malformed
@@ -92,7 +92,7 @@ class Receiver:
         coding: str,
         body: bytes,
         hold: MemoryHold,
-        sender: Sender | None = None,
+        sender: Bearer | None = None,
     ) -> Examined:
         """Returns when the request's bytes are on disk, and what of it will not be kept; an empty request is nothing.
 
@@ -114,7 +114,7 @@ class Receiver:
         return found
 
     async def _take_from(
-        self, sender: Sender, signal: Signal, encoding: Encoding, message: bytes
+        self, sender: Bearer, signal: Signal, encoding: Encoding, message: bytes
     ) -> Examined:
         """As ``take``, of a sender whose token decides what is let in."""
         sender.bring(len(message))
