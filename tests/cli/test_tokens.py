@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import polars as pl
 import pytest
 
 from models.sender_tokens import is_token
+from models.settings import IntakeSettings
 from pipelines.commands import checks
+from pipelines.commands.supervise import Listening, services
 from sql.local_warehouse.process import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
@@ -150,6 +153,20 @@ def test_the_doctor_tells_what_ends_what_is_over_and_what_was_refused(place: tup
     (line,) = [one for one in table.splitlines() if "team Shop" in one]
     assert [word.strip() for word in line.split("│")][7:12] == ["5", "0", "7", "4", "0"]
     assert "5 request(s) of the last 7 days showed no token that is known" in table
+
+
+def test_up_waits_for_the_intake_where_it_listens(place: tuple[Path, Warehouse]) -> None:
+    settings = load_settings(place[0])
+    ports = (settings.ports.otlp_grpc, settings.ports.otlp_http)
+    for host, expected in (
+        ("127.0.0.1", ports),
+        ("0.0.0.0", ports),
+        ("::", ports),
+        ("10.1.2.3", tuple(Listening("10.1.2.3", port) for port in ports)),
+    ):
+        listening = replace(settings, intake=IntakeSettings(listen=host))
+        (intake,) = [one for one in services(listening, Path("code")) if one.name == "intake"]
+        assert intake.answers_on == expected
 
 
 def test_an_intake_that_would_not_start_is_a_failure_of_the_doctor(place: tuple[Path, Warehouse]) -> None:

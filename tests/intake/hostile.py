@@ -48,7 +48,11 @@ class Draw:
         request = REQUESTS[self.signal]()
         for _ in range(self.numbers.randint(1, 3)):
             group = getattr(request, GROUPS[self.signal]).add()
-            if self.chance(0.9):
+            if self.chance(0.4):
+                group.resource.attributes.add(key="app_id").value.string_value = self.numbers.choice(
+                    self.claims
+                )
+            elif self.chance(0.9):
                 self._claim_in(group.resource.attributes, ("app_id", "service.name", "app_id", "APP_ID"))
             if self.chance():
                 self._claim_in(group.resource.attributes, ("app_id", "service.name"))
@@ -103,36 +107,49 @@ class Draw:
             for _ in range(2):
                 more = self._misleading(type(group.resource)())
                 body = body + more if self.chance(0.5) else more + body
-            out += _field(1, body)
+            out += field_of(1, body)
         if self.chance(0.1):
-            out = self.numbers.choice([_GROUP, b"\x78\x01", _field(5, b"x")]) + out
+            out = self.numbers.choice([_GROUP, b"\x78\x01", field_of(5, b"x")]) + out
         if self.chance(0.1):
             out += self.numbers.choice(
-                [_GROUP + _field(1, self._misleading(None)), out[: len(out) // 2], b"\xff"]
+                [
+                    _GROUP
+                    + field_of(
+                        1,
+                        field_of(
+                            1,
+                            field_of(
+                                1, field_of(1, b"app_id") + field_of(2, field_of(1, self.claim().encode()))
+                            ),
+                        ),
+                    ),
+                    out[: len(out) // 2],
+                    b"\xff",
+                ]
             )
         return out
 
     def _misleading(self, resource: Any) -> bytes:
         """What may stand before or after the fields of a resource and its records."""
-        if resource is None or self.chance(0.6):
+        if self.chance(0.75):
             return b""
         resource.attributes.add(key="app_id").value.string_value = self.claim()
         named = resource.SerializeToString()
         text = self.claim().encode()
-        key, twice = _field(1, b"app_id"), _field(1, b"a") + _field(1, b"app_id")
-        value = _field(2, _field(1, text))
-        many = _field(2, _field(1, b"a") + b"\x18\x07" + _field(1, text))
+        key, twice = field_of(1, b"app_id"), field_of(1, b"a") + field_of(1, b"app_id")
+        value = field_of(2, field_of(1, text))
+        many = field_of(2, field_of(1, b"a") + b"\x18\x07" + field_of(1, text))
         return self.numbers.choice(
             [
-                _field(1, named),
-                _field(1, _field(1, twice + value)),
-                _field(1, _field(1, key + many)),
-                _field(1, _field(1, key + value + value) + _field(1, key)),
-                _field(1, named[:-1]),
-                _GROUP + _field(1, named),
-                b"\x08\x01" + _field(1, named),
-                _field(1000, b""),
-                _field(77, named),
+                field_of(1, named),
+                field_of(1, field_of(1, twice + value)),
+                field_of(1, field_of(1, key + many)),
+                field_of(1, field_of(1, key + value + value) + field_of(1, key)),
+                field_of(1, named[:-1]),
+                _GROUP + field_of(1, named),
+                b"\x08\x01" + field_of(1, named),
+                field_of(1000, b""),
+                field_of(77, named),
             ]
         )
 
@@ -171,7 +188,8 @@ _GROUP = b"\x9b\x06\x9c\x06"
 """Field 99 as a group, empty: every reader of Protobuf skips it."""
 
 
-def _field(number: int, body: bytes) -> bytes:
+def field_of(number: int, body: bytes) -> bytes:
+    """A length-delimited field of Protobuf."""
     return _varint(number << 3 | 2) + _varint(len(body)) + body
 
 

@@ -18,10 +18,11 @@ from pipelines.ingest.intake.limits import Refused
 from pipelines.ingest.intake.receiver import _examined_for
 from pipelines.ingest.intake.wire import ENDINGS, JSON, PROTOBUF, SIGNALS, framed
 from pipelines.ingest.telemetry import load_object
-from pipelines.ingest.telemetry.frames import Encoding, Signal
+from pipelines.ingest.telemetry.frames import Encoding, Signal, fields
+from pipelines.ingest.telemetry.messages import count_records
 from pipelines.ingest.telemetry.signals import READERS
 from sql.warehouse import Warehouse
-from tests.intake.hostile import Draw, without_apps
+from tests.intake.hostile import GROUPS, Draw, field_of, without_apps
 from tests.intake.otlp import REQUESTS
 from tests.telemetry import otlp_messages
 
@@ -29,7 +30,7 @@ OURS = ["own-a", "own-b", "own-c"]
 THEIRS = ["theirs-1", "theirs-2", "7", "unknown_service"]
 ONE = Grant("one", frozenset({"own-a"}), "own-a")
 SEVERAL = Grant("several", frozenset({"own-a", "own-b"}))
-MESSAGES = 64
+MESSAGES = 80
 
 
 def as_sent(draw: Draw, request: Any, encoding: Encoding, is_tricky: bool) -> bytes:
@@ -95,8 +96,12 @@ def let_in(
     return found.payload, found.is_suspect, sum(one.records for one in left)
 
 
-@pytest.mark.parametrize("encoding", [PROTOBUF, JSON])
-@pytest.mark.parametrize("signal", SIGNALS)
+QUICK = [(signal, encoding) for signal in ("traces", "logs") for encoding in (PROTOBUF, JSON)]
+LONG = [pytest.param("metrics", encoding, marks=pytest.mark.slow) for encoding in (PROTOBUF, JSON)]
+"""Metrics are read by five statements."""
+
+
+@pytest.mark.parametrize(("signal", "encoding"), [*QUICK, ("metrics", PROTOBUF), LONG[1]])
 def test_no_bytes_count_for_an_app_the_token_does_not_name(
     warehouse: Warehouse, tmp_path: Path, signal: Signal, encoding: Encoding
 ) -> None:
@@ -115,8 +120,7 @@ def test_no_bytes_count_for_an_app_the_token_does_not_name(
         assert sum(found.values()) > MESSAGES // 8
 
 
-@pytest.mark.parametrize("encoding", [PROTOBUF, JSON])
-@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize(("signal", "encoding"), [*QUICK, *LONG])
 def test_what_a_token_lets_in_is_what_the_engine_would_have_counted_for_its_apps(
     warehouse: Warehouse, tmp_path: Path, signal: Signal, encoding: Encoding
 ) -> None:
@@ -157,6 +161,9 @@ def test_all_else_of_a_request_stays(signal: Signal) -> None:
         assert not done.left and done.message.endswith(unknown)
         told = REQUESTS[signal].FromString(done.message[: -len(unknown)])
         assert without_apps(told, signal) == without_apps(request, signal)
+        for group in getattr(told, GROUPS[signal]):
+            named = [one.value.string_value for one in group.resource.attributes if one.key == "app_id"]
+            assert [app_of(one) for one in named] == ["own-a"]
         text = as_sent(draw, request, JSON, False)
         document = json.loads(text)
         document["of nobody"] = {"kept": [1.5, None, "\ud800"]}
@@ -187,20 +194,24 @@ def test_a_resource_that_names_its_app_as_it_should_stays_byte_for_byte(encoding
 
 
 def test_who_claims_another_app_two_or_none_is_left_out_and_named() -> None:
-    cases: list[tuple[dict[str, Any], str]] = [
-        ({"app_id": "theirs"}, "theirs"),
-        ({"service.name": "theirs"}, "theirs"),
-        ({"app_id": "theirs", "service.name": "own-a"}, "theirs"),
-        ({"app_id": "", "service.name": "theirs"}, "theirs"),
-        ({"app_id": 7, "service.name": "own-a"}, "(no text)"),
-        ({}, ""),
-        ({"host.name": "own-a"}, ""),
-        ({"app_id": "own-a2"}, "own-a2"),
+    app, service = "app_id", "service.name"
+    cases: list[tuple[list[tuple[str, Any]], str]] = [
+        ([(app, "theirs")], "theirs"),
+        ([(service, "theirs")], "theirs"),
+        ([(app, "theirs"), (service, "own-a")], "theirs"),
+        ([(app, ""), (service, "theirs")], "theirs"),
+        ([(app, 7), (service, "own-a")], "(no text)"),
+        ([(app, "own-a"), (app, "theirs")], "own-a and theirs"),
+        ([(app, "own-a"), (app, "own-b")], "own-a and own-b"),
+        ([(service, "own-a"), (service, 7)], "own-a and (no text)"),
+        ([], ""),
+        ([("host.name", "own-a")], ""),
+        ([(app, "own-a2")], "own-a2"),
     ]
     for attributes, claim in cases:
         request = REQUESTS["logs"]()
         group = request.resource_logs.add()
-        for key, value in attributes.items():
+        for key, value in attributes:
             made = group.resource.attributes.add(key=key).value
             if isinstance(value, int):
                 made.int_value = value
@@ -228,10 +239,78 @@ def test_what_cannot_be_walked_is_let_in_by_nobody() -> None:
         with pytest.raises(Unclear):
             claimed(text, "traces", JSON, ONE)
         assert let_in(ONE, text, "traces", JSON) is None
+    # A resource nobody can be sure of is left out with its records, not passed by.
+    (body,) = [named[one.start : one.end] for one in list(fields(named))[:1]]
+    records = _examined_records(field_of(1, body))
+    for odd in (group + body, body + group, b"\x08\x01" + body, body + field_of(1, b"\x0a\xff")):
+        done = claimed(field_of(1, odd), "traces", PROTOBUF, ONE)
+        assert done.message == b""
+        assert [(one.reason, one.records in (1, records)) for one in done.left] == [
+            ("unreadable resource", True)
+        ]
     # What stands before the part that cannot be read is kept.
     own = Draw(1, "traces", ["own-a"]).plain().SerializeToString()
     done = claimed(own + group + named, "traces", PROTOBUF, SEVERAL)
     assert done.message and [one.reason for one in done.left] == ["unreadable resource"]
+
+
+def _examined_records(message: bytes) -> int:
+    return count_records(REQUESTS["traces"].FromString(message))
+
+
+def test_resources_that_stand_twice_are_one_and_what_reads_differently_is_written_anew() -> None:
+    def pair(key: bytes, value: bytes) -> bytes:
+        return field_of(1, field_of(1, key) + field_of(2, field_of(1, value)))
+
+    twice = field_of(1, pair(b"app_id", b"own-a")) + field_of(1, pair(b"host.name", b"h"))
+    two_keys = field_of(
+        1, field_of(1, field_of(1, b"app_id") + field_of(1, b"x") + field_of(2, field_of(1, b"theirs")))
+    )
+    last_key = field_of(
+        1, field_of(1, field_of(1, b"x") + field_of(1, b"app_id") + field_of(2, field_of(1, b"own-a")))
+    )
+    cases: list[tuple[bytes, list[str]]] = [
+        (twice, ["host.name"]),
+        (field_of(1, pair(b"app_id", b"own-a")) + two_keys, ["x"]),
+        (last_key, []),
+    ]
+    for group, others in cases:
+        for grant in (ONE, SEVERAL):
+            told = REQUESTS["traces"].FromString(
+                claimed(field_of(1, group), "traces", PROTOBUF, grant).message
+            )
+            (resource,) = [one.resource for one in told.resource_spans]
+            assert [one.key for one in resource.attributes] == ["app_id", *others]
+            assert resource.attributes[0].value.string_value == "own-a"
+            assert told.SerializeToString() == claimed(field_of(1, group), "traces", PROTOBUF, grant).message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"stringValue": "own-a", "string_value": "theirs"},
+        {"intValue": "3", "stringValue": "own-a"},
+        {"stringValue": ["own-a"]},
+        {"stringValue": 7},
+        "own-a",
+        None,
+    ],
+)
+def test_of_a_value_that_can_be_read_in_two_ways_none_is_believed(value: object) -> None:
+    document = {"resourceSpans": [{"resource": {"attributes": [{"key": "app_id", "value": value}]}}]}
+    sent = json.dumps(document).encode()
+    assert claimed(sent, "traces", JSON, SEVERAL).left
+    told = json.loads(claimed(sent, "traces", JSON, ONE).message)
+    attributes = told["resourceSpans"][0]["resource"]["attributes"]
+    assert attributes == [{"key": "app_id", "value": {"stringValue": "own-a"}}]
+
+
+def test_requests_of_other_signals_in_the_same_text_are_not_kept() -> None:
+    other = {"resourceLogs": [{"resource": {}}], "resource_metrics": [], "resourceSpans": [], "mine": 1}
+    assert json.loads(claimed(json.dumps(other).encode(), "traces", JSON, ONE).message) == {
+        "resourceSpans": [],
+        "mine": 1,
+    }
 
 
 def test_apps_are_compared_as_the_engine_compares_them(warehouse: Warehouse) -> None:

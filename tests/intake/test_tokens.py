@@ -30,10 +30,13 @@ from models.sender_tokens import DIGITS, SenderToken, TokenKey, digest, key_id, 
 from models.settings import IntakeSettings, SenderLimits, TlsSettings
 from pipelines.ingest.intake import Intake, Limits, Senders
 from pipelines.ingest.intake.door import opened, refuse_unguarded
-from pipelines.ingest.intake.gate import Bucket
+from pipelines.ingest.intake.gate import Bucket, Gate, GateOptions
+from pipelines.ingest.intake.limits import Refused
+from pipelines.ingest.intake.team_apps import CatalogueTeams
 from pipelines.ingest.intake.token_file import TokenFile
 from pipelines.ingest.telemetry import ObjectLoad
 from sql.warehouse import Warehouse
+from sql.workspace import load_settings
 from tests.intake.conftest import eventually, patience
 from tests.intake.otlp import METHODS, PROTOBUF, spans
 
@@ -325,6 +328,46 @@ def test_a_changed_file_counts_at_once_and_a_broken_one_changes_nothing(start: S
     file.path.write_text('{"version": 1}')
     eventually(lambda: answer(new) == 401, 5)
     assert answer("") == 401, "without any token the intake does not open again"
+
+
+def test_apps_of_a_team_are_those_the_catalogue_says_now(tmp_path: Path) -> None:
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "teams.yaml").write_text("teams: [{team: Shop}]\n")
+    (tmp_path / "appfleet.yaml").write_text("warehouse: embedded\n")
+
+    def own(app: str, team: str) -> None:
+        (tmp_path / "catalog" / f"{app}.yaml").write_text(
+            f"apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {{name: {app}}}\nspec: {{owner: {team}}}\n"
+        )
+
+    own("orders", "Shop")
+    own("carts", "other")
+    file = TokenFile(tmp_path / "tokens.json")
+    file.change(lambda _: TOKENS[:1])
+    gate = Gate(file, GateOptions(is_exposed=True), CatalogueTeams(load_settings(tmp_path)))
+    gate.start()
+    shop = SenderToken("shop", ("ledger",), ("SHOP",), (key(SHARED),))
+    file.change(lambda old: (*old, shop))
+
+    def apps() -> set[str]:
+        bearer = gate.sender(f"Bearer {SHARED}")
+        assert bearer is not None
+        return set(bearer.grant.apps)
+
+    def asked() -> bool:
+        try:
+            apps()
+        except Refused as refused:
+            return refused.status == 503 and gate.wants_teams.is_set()
+        return False
+
+    # A token for a team nobody asked about yet waits for the catalogue, and is not refused for good.
+    eventually(asked, 5)
+    gate.look_at_teams()
+    assert apps() == {"ledger", "orders"}
+    own("carts", "shop")
+    gate.look_at_teams()
+    assert apps() == {"ledger", "orders", "carts"}
 
 
 def test_on_loopback_nobody_is_asked_until_there_is_a_token(start: Start, tmp_path: Path) -> None:
