@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ STORES = ("s3",)
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
 _DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_INTAKE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -116,7 +119,48 @@ def _warehouse(value: Any) -> Any:
     return value
 
 
+def _place(value: Any, info: ValidationInfo) -> Path:
+    """Where a path of the settings leads, whether or not anything is there; one that is known stays."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("must be a path")
+    locate: Locate = (info.context or {})["locate"]
+    return locate(value).path
+
+
+def _listen_host(value: str) -> str:
+    if not _HOST.fullmatch(value) and not _is_address(value):
+        raise ValueError(
+            f"is {value!r}; it must be an address or a host name without a port, such as 0.0.0.0 or ::1"
+        )
+    return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _intake_name(value: str) -> str:
+    if not _INTAKE_NAME.fullmatch(value):
+        raise ValueError("may hold letters, digits, `-`, `_` and `.` only, 100 of them at most")
+    return value
+
+
+def _at_least_one_each(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("must be a whole number from 1 on")
+    return value
+
+
 Port = Annotated[int, pydantic.PlainValidator(_port)]
+Place = Annotated[Path, pydantic.PlainValidator(_place)]
+Count = Annotated[int, pydantic.PlainValidator(_at_least_one_each)]
+IntakeName = Annotated[Text, AfterValidator(_intake_name)]
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
@@ -173,10 +217,40 @@ class Ports:
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class TlsSettings:
+    """Files of a certificate (with those that lead to its root) and of its key, PEM."""
+
+    certificate: Place
+    key: Place
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class SenderLimits:
+    """What one token may send to one intake; None leaves a number to the policy.
+
+    Rates refill a bucket that holds the burst; ``request_bytes`` is the unpacked size of one request.
+    """
+
+    requests_per_second: Count | None = None
+    requests_burst: Count | None = None
+    bytes_per_second: Count | None = None
+    bytes_burst: Count | None = None
+    request_bytes: Count | None = None
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class IntakeSettings:
-    """How live telemetry is taken: the origins whose pages may send it from a browser, as browsers write them."""
+    """How live telemetry is taken: the origins whose pages may send it from a browser, as browsers write them; where it
+    listens and what protects it there; the name, the journal and the file of tokens (None: in the state folder)."""
 
     cors_origins: tuple[Annotated[Text, AfterValidator(_origin)], ...] = ()
+    listen: Annotated[Text, AfterValidator(_listen_host)] = "127.0.0.1"
+    tls: TlsSettings | None = None
+    behind_proxy: StrictBool = False
+    limits: SenderLimits = field(default_factory=SenderLimits)
+    name: IntakeName = "live"
+    journal: Place | None = None
+    tokens: Place | None = None
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)

@@ -13,8 +13,10 @@ from models.settings import (
     EnvironmentSettings,
     IntakeSettings,
     Ports,
+    SenderLimits,
     Settings,
     TelemetrySource,
+    TlsSettings,
 )
 from sql.workspace import WORKSPACE_VARIABLE, load_settings, named_workspace
 
@@ -34,6 +36,12 @@ viewer: {name: Ada, teams: [beta, alpha, "Ops, unassigned"], rights: [see_whole_
 ports: {dashboards: 9501}
 intake:
   cors_origins: ["https://Shop.example.com", "http://localhost:5173"]
+  listen: 0.0.0.0
+  tls: {certificate: certs/intake.pem, key: /etc/intake.key}
+  limits: {bytes_per_second: 1000}
+  name: eu-1
+  journal: journal
+  tokens: tokens.json
 redact: {credentials: true, email: false}
 environments: {production: [production, prod]}
 """
@@ -76,6 +84,14 @@ MISTAKES = [
     ("intake:\n  cors_origins:\n    - '*'\n", 3, "intake.cors_origins[0]", "must be an origin"),
     ("intake:\n  cors_origins: ['https://a.example/path']\n", 2, "intake.cors_origins[0]", "must be an origin"),
     ("intake:\n  cors_origins: https://a.example\n", 2, "intake.cors_origins", "must be a list"),
+    ("intake:\n  listen: '0.0.0.0:4318'\n", 2, "intake.listen", "without a port"),
+    ("intake:\n  tls: {certificate: a}\n", 2, "intake.tls.key", "is missing"),
+    ("intake:\n  tls: {certificate: 1, key: b}\n", 2, "intake.tls.certificate", "must be a path"),
+    ("intake:\n  name: a b\n", 2, "intake.name", "may hold letters"),
+    ("intake:\n  journal: ''\n", 2, "intake.journal", "must be a path"),
+    ("intake:\n  behind_proxy: maybe\n", 2, "intake.behind_proxy", "must be true or false"),
+    ("intake:\n  limits:\n    requests_burst: 0\n", 3, "intake.limits.requests_burst", "must be a whole number from 1 on"),
+    ("intake:\n  limits: {request_bytes: 1.5}\n", 2, "intake.limits.request_bytes", "must be a whole number from 1 on"),
     ("redact:\n  email: maybe\n", 2, "redact.email", "must be true or false"),
     ("redact:\n  email: true\n  emails: true\n", 3, "redact.emails", "names no rule; the rules are "),
     ("redact: [email]\n", 1, "redact", "must be a mapping"),
@@ -106,7 +122,15 @@ def test_a_whole_file_loads(tmp_path: Path) -> None:
     assert settings.telemetry == (TelemetrySource("collector", "otlp", "telemetry"),)
     assert settings.viewer == Viewer("Ada", ("Ops, unassigned", "alpha", "beta"), ("see_whole_bills",))
     assert settings.ports == Ports(dashboards=9501)
-    assert settings.intake == IntakeSettings(("https://shop.example.com", "http://localhost:5173"))
+    assert settings.intake == IntakeSettings(
+        ("https://shop.example.com", "http://localhost:5173"),
+        "0.0.0.0",
+        TlsSettings(tmp_path / "certs" / "intake.pem", Path("/etc/intake.key")),
+        limits=SenderLimits(bytes_per_second=1000),
+        name="eu-1",
+        journal=tmp_path / "journal",
+        tokens=tmp_path / "tokens.json",
+    )
     assert settings.redact == {"credentials": True, "email": False}
     assert settings.environments == EnvironmentSettings(("production", "prod"))
     assert (settings.root, settings.catalog, settings.teams) == (

@@ -25,6 +25,11 @@ from pipelines.compute import STALE_DAYS, changed_totals, cost_days, newest_comp
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake import journal
+from pipelines.ingest.intake.door import refuse_unguarded
+from pipelines.ingest.intake.gate import NOBODY
+from pipelines.ingest.intake.policy import intake_policy
+from pipelines.ingest.intake.token_file import token_file
+from pipelines.ingest.registry import load_registry
 from pipelines.ingest.sources import open_store, refuse_shared_objects
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from pipelines.said import Sentence, said
@@ -511,11 +516,100 @@ def silent_projects(look: Look) -> Iterator[Finding]:
 
 def refused_segments(look: Look) -> Iterator[Finding]:
     """Live requests that were acknowledged and could not be loaded."""
-    kept = journal.refused_segments(look.settings.state)
+    kept = journal.refused_segments(journal.journal_folder(look.settings))
     if kept:
+        folder = kept[0].parent
+        place = (
+            folder.relative_to(look.settings.root) if folder.is_relative_to(look.settings.root) else folder
+        )
         yield Finding(
-            f"{len(kept):,} file(s) of live requests could not be loaded and are kept in "
-            f"{kept[0].parent.relative_to(look.settings.root)}, {sum(one.stat().st_size for one in kept):,} bytes; "
+            f"{len(kept):,} file(s) of live requests could not be loaded and are kept in {place}, "
+            f"{sum(one.stat().st_size for one in kept):,} bytes; "
             f"first: {kept[0].name}",
             "rejects name who sent them; nothing reads the files again, they are yours to keep",
+        )
+
+
+def tokens(look: Look) -> Iterator[Finding]:
+    """Tokens that end, that are over, that send for an app that is gone, and what was refused because of them."""
+    file = token_file(look.settings)
+    known = {one.name: one for one in file.read()}
+    try:
+        refuse_unguarded(look.settings.intake, file, look.clock)
+    except AppfleetError as error:
+        yield Finding(str(error), "the intake does not start until then", is_failure=True)
+    valid = {name: one for name, one in known.items() if one.state(look.clock) == "valid"}
+    for name, token in valid.items():
+        ends = max(key.expires_at or _NEVER for key in token.keys if key.state(look.clock) == "valid")
+        if ends - look.clock <= intake_policy().ends_soon:
+            yield Finding(
+                f"token {name} ends at {ends.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+                f"`appfleet tokens rotate {name} --expires-in 90d` gives it a new secret; put it where the sender reads it",
+            )
+    lifecycles = (
+        dict(load_registry(look.settings).apps.select("app_id", "lifecycle").iter_rows()) if valid else {}
+    )
+    for name, token in valid.items():
+        for app in token.apps:
+            is_over = lifecycles.get(app, "").strip().lower() in intake_policy().retired_lifecycles
+            if is_over or app not in lifecycles:
+                what = f"is {lifecycles[app]}" if is_over else "is not described there any more"
+                yield Finding(
+                    f"token {name} sends for app {app}, which by the catalogue {what}",
+                    f"`appfleet tokens revoke {name}` if nothing of it is to run",
+                )
+    since = (look.clock - timedelta(days=LIVE_DAYS - 1)).date()
+    for row in look.warehouse.frame("queries/doctor/token_uses", first_day=since).iter_rows(named=True):
+        yield from _uses(row, known.keys() | {NOBODY})
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _uses(row: dict[str, Any], known: Iterable[str]) -> Iterator[Finding]:
+    """What went wrong with a token lately."""
+    name, lately = row["token"], f"in the last {LIVE_DAYS} days (last at {row['last_at']:%Y-%m-%d %H:%M} UTC)"
+    if name not in known:
+        return
+    if name == NOBODY:
+        if row["refused"]:
+            yield Finding(
+                f"{row['refused']:,} live request(s) showed no token that is known {lately}",
+                "a sender has none, or one that was typed wrong: give it one with `appfleet tokens make`",
+            )
+        return
+    if row["refused"]:
+        yield Finding(
+            f"token {name}: {row['refused']:,} request(s) were refused because their secret is expired or revoked {lately}",
+            "a sender still shows the old one: give it the new one, or stop it",
+        )
+    if row["limited"]:
+        yield Finding(
+            f"token {name}: {row['limited']:,} request(s) were more than it may send {lately}",
+            "have it send larger batches less often, or raise intake.limits in appfleet.yaml",
+        )
+    if row["rejected_records"]:
+        yield Finding(
+            f"token {name}: {row['rejected_records']:,} record(s) were not kept {lately}: of apps it does not name, or faulty",
+            'read why with `appfleet sql "SELECT * FROM raw_rejects"`; name the app rightly, or make a token for it',
+        )
+
+
+def intakes(look: Look) -> Iterator[Finding]:
+    """Intakes that do not speak any more without having been stopped: what is on their disk waits there."""
+    silent = watermark_policy().intake_silent
+    lines = look.warehouse.frame("queries/doctor/intakes").to_dicts()
+    for line in lines:
+        is_over = line["state"] == "gone" or (line["state"] == "ended" and not line["waiting_bytes"])
+        # One that was stopped alone is no loss; what it speaks of is as old as `ages` says.
+        is_alone = len(lines) == 1 and not line["waiting_bytes"]
+        if is_over or is_alone or look.clock - line["recorded_at"] <= silent:
+            continue
+        yield Finding(
+            f"intake {line['intake']} (journal {line['journal'][:8]}) spoke last at {line['recorded_at']:%Y-%m-%d %H:%M} UTC: it "
+            f"had loaded what came until {line['loaded_through']:%Y-%m-%d %H:%M:%S}, and {line['waiting_bytes']:,} bytes that "
+            "it acknowledged waited on its disk",
+            "start it again with the same journal, which loads them; if its disk is lost, "
+            f"`appfleet intakes gone {line['intake']}`",
+            is_failure=True,
         )

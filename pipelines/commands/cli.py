@@ -58,6 +58,22 @@ class DeliveryAction(StrEnum):
     reject = "reject"
 
 
+class TokenAction(StrEnum):
+    """What `appfleet tokens` does."""
+
+    list = "list"
+    make = "make"
+    rotate = "rotate"
+    revoke = "revoke"
+
+
+class IntakeAction(StrEnum):
+    """What `appfleet intakes` does."""
+
+    list = "list"
+    gone = "gone"
+
+
 class OutputFormat(StrEnum):
     """Formats of `appfleet sql`."""
 
@@ -258,6 +274,66 @@ def deliveries(
     decide(
         _console(), settings, action.value, delivery, by=by, why=why, newest_only=newest, wait_seconds=wait
     )
+
+
+@app.command()
+def tokens(
+    action: Annotated[TokenAction, typer.Argument(help="What to do.")] = TokenAction.list,
+    name: Annotated[str | None, typer.Argument(help="Name of the token.")] = None,
+    workspace: WorkspaceOption = None,
+    apps: Annotated[
+        list[str] | None,
+        typer.Option("--app", help="make: an app it may send for; of one app, all it sends is."),
+    ] = None,
+    teams: Annotated[
+        list[str] | None, typer.Option("--team", help="make: a team whose apps it may send for.")
+    ] = None,
+    expires_in: Annotated[
+        str | None, typer.Option(help="make, rotate: 12h, 90d, 2w.", show_default="never")
+    ] = None,
+    overlap: Annotated[
+        str, typer.Option(help="rotate: how long the older secrets stay good, 0 for not.")
+    ] = "7d",
+) -> None:
+    """List the tokens senders show to the intake, or make, rotate or revoke one."""
+    from pipelines.commands import tokens as commands
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    if action is TokenAction.list:
+        commands.print_tokens(_console(), settings, datetime.now(UTC))
+        return
+    if name is None:
+        raise ConfigurationError(f"appfleet tokens {action.value}: name the token")
+    if action is not TokenAction.make and (apps or teams):
+        raise ConfigurationError(
+            f"appfleet tokens {action.value}: whom a token sends for stays as it was made; make another one for other apps"
+        )
+    if action is TokenAction.make:
+        commands.make(settings, name, apps or [], teams or [], expires_in)
+    elif action is TokenAction.rotate:
+        commands.rotate(settings, name, overlap, expires_in)
+    else:
+        commands.revoke(settings, name)
+
+
+@app.command()
+def intakes(
+    action: Annotated[IntakeAction, typer.Argument(help="What to do.")] = IntakeAction.list,
+    name: Annotated[str | None, typer.Argument(help="Name of the intake, or id of its journal.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the intakes that feed this warehouse, or say that a silent one is gone for good."""
+    from pipelines.commands import intakes as commands
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    if action is IntakeAction.list:
+        commands.print_intakes(_console(), settings)
+        return
+    if name is None:
+        raise ConfigurationError("appfleet intakes gone: name the intake, as `appfleet intakes` lists it")
+    commands.mark_gone(_console(), settings, name, datetime.now(UTC))
 
 
 @app.command()

@@ -20,7 +20,7 @@ from pipelines.commands.run import run_pass
 from pipelines.commands.summary import print_step
 from pipelines.ingest import LIVE_SOURCE, billing, telemetry
 from pipelines.ingest.billing.ledger import Ledger
-from pipelines.ingest.intake.journal import SEGMENTS
+from pipelines.ingest.intake.journal import journal_folder
 from pipelines.said import said
 from pipelines.steps import STEPS
 from pipelines.told import take
@@ -40,7 +40,6 @@ from sql.damage import (
 from sql.leases import lease
 from sql.opening import open_warehouse
 from sql.publish import heads, withdraw
-from sql.state import state_folder
 from sql.warehouse import Warehouse
 
 LOADS = ("billing", "telemetry")
@@ -186,8 +185,9 @@ def _telemetry_again(
     warehouse: Warehouse, settings: Settings, name: str, batches: Sequence[str], done: _Done
 ) -> None:
     sources = {one.name: one for one in settings.telemetry}
-    segments = state_folder(settings.root, SEGMENTS)
-    kept = TelemetrySource(LIVE_SOURCE, "otlp", str(segments.relative_to(settings.root)))
+    journal = journal_folder(settings)
+    journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = TelemetrySource(LIVE_SOURCE, "otlp", str(journal))
     source = kept if name == LIVE_SOURCE else sources.get(name)
     if source is None:
         done.missing.append(

@@ -23,9 +23,12 @@ from types import FrameType
 from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
+from models.loopback import is_loopback
 from models.settings import Settings
 from pipelines.commands.telling import dagster_home
 from pipelines.commands.watch import Watch
+from pipelines.ingest.intake.door import refuse_unguarded
+from pipelines.ingest.intake.token_file import token_file
 from sql.local_warehouse.process import WarehouseProcess
 from sql.state import state_folder
 from sql.workspace import WORKSPACE_VARIABLE
@@ -39,6 +42,14 @@ TICK_SECONDS = 3600
 DEFINITIONS = "pipelines.orchestration.definitions"
 
 
+@dataclass(frozen=True)
+class Listening:
+    """A host that is not loopback, and a port of it."""
+
+    host: str
+    port: int
+
+
 @dataclass
 class Service:
     """One process of ours under a keeper, and the ports or sockets it answers on.
@@ -48,7 +59,7 @@ class Service:
 
     name: str
     command: list[str]
-    answers_on: tuple[int | Path, ...]
+    answers_on: tuple[int | Path | Listening, ...]
     environment: Mapping[str, str]
     log: Path
     after: str = ""
@@ -117,7 +128,7 @@ def services(settings: Settings, code: Path) -> list[Service]:
             (
                 "intake",
                 [*python, "pipelines.ingest.intake", "-w", root],
-                (ports.otlp_grpc, ports.otlp_http),
+                _intake_answers_on(settings),
                 "",
             ),
             ("dagster code", [*python, *grpc], (code,), ""),
@@ -131,6 +142,15 @@ def services(settings: Settings, code: Path) -> list[Service]:
             ("dagster daemon", [_script("dagster-daemon"), "run", *locations], (), "dagster code"),
         )
     ]
+
+
+def _intake_answers_on(settings: Settings) -> tuple[int | Listening, ...]:
+    """The intake's ports; one that listens everywhere listens on loopback too."""
+    host = settings.intake.listen
+    ports = (settings.ports.otlp_grpc, settings.ports.otlp_http)
+    if is_loopback(host) or host in ("0.0.0.0", "::"):
+        return ports
+    return tuple(Listening(host, port) for port in ports)
 
 
 def _script(name: str) -> str:
@@ -164,6 +184,7 @@ def serve(settings: Settings, console: Console) -> None:
 
 
 def _serve(settings: Settings, console: Console, running: list[Service]) -> None:
+    refuse_unguarded(settings.intake, token_file(settings), datetime.now(UTC))
     wanted = {"warehouse": (settings.ports.warehouse,)} | {one.name: one.answers_on for one in running}
     for name, places in wanted.items():
         for port in places:
@@ -223,7 +244,13 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _answers(place: int | Path) -> bool:
+def _answers(place: int | Path | Listening) -> bool:
+    if isinstance(place, Listening):
+        try:
+            socket.create_connection((place.host, place.port), 0.5).close()
+        except OSError:
+            return False
+        return True
     is_socket = isinstance(place, Path)
     with socket.socket(socket.AF_UNIX if is_socket else socket.AF_INET) as probe:
         probe.settimeout(0.5)
@@ -246,5 +273,7 @@ def _print_addresses(settings: Settings, console: Console) -> None:
     console.print(
         f"  warehouse   http://127.0.0.1:{ports.warehouse}   (credentials in {settings.state / 'credentials'})"
     )
-    console.print(f"  OTLP        grpc 127.0.0.1:{ports.otlp_grpc}, http://127.0.0.1:{ports.otlp_http}")
+    host = f"[{settings.intake.listen}]" if ":" in settings.intake.listen else settings.intake.listen
+    scheme = "https" if settings.intake.tls else "http"
+    console.print(f"  OTLP        grpc {host}:{ports.otlp_grpc}, {scheme}://{host}:{ports.otlp_http}")
     console.print("  Ctrl-C ends all of it.")

@@ -53,8 +53,8 @@ def test_signals_and_encodings_have_segments_of_their_own(tmp_path: Path) -> Non
     journal.close()
     found = {}
     for segment in _all_sealed(journal):
-        assert segment.name.startswith(segment.signal)
-        found[segment.signal, segment.encoding] = segment.path.read_bytes()
+        assert segment.name.startswith(segment.kind)
+        found[segment.kind, segment.encoding] = segment.path.read_bytes()
         journal.remove(segment)
     assert found == {("traces", PROTOBUF): b"\x01a", ("logs", PROTOBUF): b"\x01b", ("logs", JSON): b"{}\n"}
     assert not list(tmp_path.iterdir()) and journal.waiting_bytes() == 0
@@ -173,7 +173,7 @@ def test_a_sender_that_gave_up_frees_its_room(tmp_path: Path) -> None:
 
 def test_requests_nothing_of_which_can_be_loaded_are_kept_and_listed(tmp_path: Path) -> None:
     journal = _started(tmp_path / "segments")
-    assert refused_segments(tmp_path) == []
+    assert refused_segments(tmp_path / "segments") == []
     for payload in (b"good", b"bad", b"fine", b"worse"):
         journal.append("traces", PROTOBUF, payload).result(5)
     journal.close()
@@ -185,6 +185,6 @@ def test_requests_nothing_of_which_can_be_loaded_are_kept_and_listed(tmp_path: P
         if numbers:
             journal.keep_apart(segment, numbers)
         journal.remove(segment)
-    for path in refused_segments(tmp_path):
+    for path in refused_segments(tmp_path / "segments"):
         kept += path.read_bytes()
     assert sorted(kept.split(b"\x05")) == sorted([b"\x03bad", b"worse"])

@@ -53,4 +53,4 @@ def test_a_full_disk_sets_no_segment_aside(
     running.join()
     journal.close()
     assert set(asked) == {asked[0]}, "it is tried again whole, never halved"
-    assert refused_segments(tmp_path) == []
+    assert refused_segments(tmp_path / "segments") == []

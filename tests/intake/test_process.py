@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -39,10 +39,19 @@ def workspace(tmp_path: Path, migrated: Migrated) -> Path:
 class Process:
     """``python -m pipelines.ingest.intake`` and its gRPC address."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, options: Sequence[str] = (), **environment: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines.ingest.intake",
+            "-w",
+            str(workspace),
+            "--until-stdin-closes",
+        ]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.ingest.intake", "-w", str(workspace), "--until-stdin-closes"],
+            [*command, *options],
             cwd=ROOT,
+            env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -121,7 +130,7 @@ def test_killed_under_load_it_loses_and_doubles_nothing(
         last = Process(workspace)
         started.append(last)
         folder = workspace / ".appfleet" / "segments"
-        eventually(lambda: not list(folder.iterdir()), 60)
+        eventually(lambda: not list(folder.glob("[!.]*")), 60)
         found = warehouse.frame_of("SELECT TraceId, SpanId FROM otel.otel_traces_current")
         rows = list(found.iter_rows())
         assert len(acknowledged) > 200 * kills
@@ -154,7 +163,7 @@ def test_what_the_warehouse_misses_while_it_is_killed_is_loaded_later(
         os.kill(_owner(workspace), signal.SIGKILL)
         export(process.grpc, "traces", second.SerializeToString())
     folder = workspace / ".appfleet" / "segments"
-    eventually(lambda: not list(folder.iterdir()), 60)
+    eventually(lambda: not list(folder.glob("[!.]*")), 60)
     with open_warehouse(workspace, role="reader") as warehouse:
         found = warehouse.frame_of("SELECT TraceId, SpanId FROM otel.otel_traces_current")
         assert sorted(found.iter_rows()) == sorted(span_ids(first) | span_ids(second))

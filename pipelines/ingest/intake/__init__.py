@@ -5,6 +5,6 @@ the bytes is the business of ``pipelines.ingest.telemetry``.
 """
 
 from pipelines.ingest.intake.limits import Limits
-from pipelines.ingest.intake.service import Addresses, Intake, run_intake
+from pipelines.ingest.intake.service import Addresses, Intake, Senders, run_intake
 
-__all__ = ["Addresses", "Intake", "Limits", "run_intake"]
+__all__ = ["Addresses", "Intake", "Limits", "Senders", "run_intake"]

@@ -22,6 +22,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end when whoever holds the other end of stdin ends"
     )
+    for protocol in ("grpc", "http"):
+        parser.add_argument(
+            f"--{protocol}-port",
+            type=int,
+            help=f"where it listens instead of ports.otlp_{protocol}, for several intakes on one machine; 0: a free one",
+        )
     options = parser.parse_args(arguments)
     logging.basicConfig(format="intake: %(message)s", level=logging.INFO, stream=sys.stderr)
     stop = threading.Event()
@@ -30,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.until_stdin_closes:
         threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     try:
-        run_intake(load_settings(named_workspace(options.workspace)), stop, _announce)
+        settings = load_settings(named_workspace(options.workspace))
+        run_intake(settings, stop, _announce, options.grpc_port, options.http_port)
     except AppfleetError as error:
         print(f"appfleet: {error}", file=sys.stderr)
         return error.exit_code

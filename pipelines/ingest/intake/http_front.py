@@ -1,4 +1,5 @@
-"""OTLP over HTTP/1.1: POST /v1/traces, /v1/metrics and /v1/logs, Protobuf or JSON; GET /healthz; CORS by an allow-list.
+"""OTLP over HTTP/1.1: POST /v1/traces, /v1/metrics and /v1/logs, Protobuf or JSON; GET /healthz and /readyz; CORS by an
+allow-list.
 
 h11 speaks the protocol; this module keeps time and size, and words the answers. Errors are a
 ``google.rpc.Status`` in the encoding of the request, as the OTLP specification asks.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from google.rpc.status_pb2 import Status
 from models.errors import ConfigurationError
 from models.loopback import names_this_machine
 from pipelines.ingest.intake.answers import json_response, protobuf_response
+from pipelines.ingest.intake.door import Door
+from pipelines.ingest.intake.gate import Gate
 from pipelines.ingest.intake.limits import Refused, busy, malformed, too_large, unsupported
 from pipelines.ingest.intake.receiver import MemoryHold, Receiver
 from pipelines.ingest.intake.wire import JSON, PROTOBUF, SIGNALS
@@ -27,16 +30,34 @@ from pipelines.ingest.telemetry.frames import Encoding, Signal
 _ENCODINGS = {"application/x-protobuf": PROTOBUF, "application/json": JSON}
 _CONTENT_TYPES = {encoding: content_type for content_type, encoding in _ENCODINGS.items()}
 _SIGNAL_OF_PATH = {f"/v1/{signal}": signal for signal in SIGNALS}
-_HEALTH_PATH = "/healthz"
+_HEALTH_PATH, _READY_PATH = "/healthz", "/readyz"
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9-]+(?:\s*,\s*[A-Za-z0-9-]+)*")
 _PREFLIGHT_SECONDS = 7200
 """How long a browser may remember the answer to a preflight; no browser takes more."""
 _HEADER_BYTES = 16 << 10
 _READ_BYTES = 1 << 18
+_HANDSHAKE_SECONDS = 10.0
 _DRAIN_BYTES = 64 << 20
 _DRAIN_SECONDS = 1.0
 
 Health = Callable[[], Mapping[str, Any]]
+Ready = Callable[[], Awaitable[Mapping[str, str]]]
+"""What is not as it must be, by part; empty where requests are welcome."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What an HTTP server answers for: a receiver behind a gate and a door, and what is told of their health.
+
+    Pages of ``cors_origins`` may send from a browser, no others.
+    """
+
+    receiver: Receiver
+    gate: Gate
+    door: Door
+    health: Health
+    ready: Ready
+    cors_origins: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -48,26 +69,34 @@ class _Answer:
 
 
 class HttpFront:
-    """An HTTP server for one receiver; pages of ``cors_origins`` may send from a browser, no others."""
+    """An HTTP server for one receiver."""
 
-    def __init__(self, receiver: Receiver, health: Health, cors_origins: Collection[str] = ()) -> None:
-        self._receiver = receiver
-        self._health = health
-        self._cors_origins = frozenset(cors_origins)
+    def __init__(self, served: Served) -> None:
+        self._served = served
         self._connections: dict[asyncio.Task[None], _Connection] = {}
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, port: int) -> int:
         """Listens and returns the port it got (``port`` 0 takes a free one).
 
         Raises:
             ConfigurationError: the port is taken.
         """
+        door = self._served.door
+        context = door.certificate.context() if door.certificate else None
         try:
-            self._server = await asyncio.start_server(self._connected, host, port, backlog=1024)
+            self._server = await asyncio.start_server(
+                self._connected,
+                door.host,
+                port,
+                backlog=1024,
+                ssl=context,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if context else None,
+            )
         except OSError:
             raise ConfigurationError(
-                f"port {port} is taken, so OTLP over HTTP cannot listen: end what uses it, or set ports.otlp_http in appfleet.yaml"
+                f"port {port} is taken, or {door.host} is no address of this machine, so OTLP over HTTP cannot listen: end what "
+                "uses it, or set ports.otlp_http or intake.listen in appfleet.yaml"
             ) from None
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -86,8 +115,8 @@ class HttpFront:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        crowded = len(self._connections) >= self._receiver.limits.connections
-        connection = _Connection(self._receiver, self._health, self._cors_origins, reader, writer, crowded)
+        crowded = len(self._connections) >= self._served.receiver.limits.connections
+        connection = _Connection(self._served, reader, writer, crowded)
         self._connections[task] = connection
         try:
             await connection.run()
@@ -103,16 +132,13 @@ class _Connection:
 
     def __init__(
         self,
-        receiver: Receiver,
-        health: Health,
-        cors_origins: frozenset[str],
+        served: Served,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         crowded: bool,
     ) -> None:
-        self._receiver = receiver
-        self._health = health
-        self._cors_origins = cors_origins
+        self._served = served
+        self._receiver = served.receiver
         self._reader = reader
         self._writer = writer
         self._crowded = crowded
@@ -158,17 +184,25 @@ class _Connection:
         content_type = headers.get("content-type", "").split(";")[0].strip().lower()
         encoding = _ENCODINGS.get(content_type, PROTOBUF)
         path = request.target.decode("latin-1").split("?")[0]
-        if not names_this_machine(headers.get("host", "")):
+        is_exposed = self._served.door.is_exposed
+        if not is_exposed and not names_this_machine(headers.get("host", "")):
             return _refusal_text(403, encoding, "this intake answers to 127.0.0.1 and localhost only")
         if path == _HEALTH_PATH and request.method == b"GET":
             await self._event()
-            return _Answer(200, "application/json", json.dumps(self._health()).encode())
+            # Whoever comes from elsewhere without a token learns that it lives, and nothing of what it does.
+            health = {"alive": True} if is_exposed else self._served.health()
+            return _Answer(200, "application/json", json.dumps(health).encode())
+        if path == _READY_PATH and request.method == b"GET":
+            await self._event()
+            lacks = await self._served.ready()
+            body = json.dumps({"ready": not lacks, **lacks}).encode()
+            return _Answer(503 if lacks else 200, "application/json", body)
         signal = _SIGNAL_OF_PATH.get(path)
         if signal is None:
             known = ", ".join(_SIGNAL_OF_PATH)
             return _refusal_text(404, encoding, f"there is nothing at this path: post to {known}")
         origin = headers.get("origin")
-        if origin is not None and origin not in self._cors_origins:
+        if origin is not None and origin not in self._served.cors_origins:
             # What a browser sends for a page that is not on the list is not wanted, whatever it is.
             return _refusal_text(
                 403,
@@ -195,23 +229,26 @@ class _Connection:
             with self._receiver.admitted(), self._receiver.held() as hold:
                 if self._crowded:
                     raise busy("there are as many connections as may be", 1)
+                sender = self._served.gate.sender(headers.get("authorization"))
                 if content_type not in _ENCODINGS:
                     known = " or ".join(_ENCODINGS)
                     raise unsupported(f"content type {content_type[:80]!r} is not read here: send {known}")
                 coding = headers.get("content-encoding", "identity").strip().lower() or "identity"
                 async with asyncio.timeout(self._receiver.limits.body_seconds):
-                    body = await self._body(headers, hold)
-                found = await self._receiver.take(signal, encoding, coding, body, hold)
+                    limit = self._receiver.limits.request_bytes
+                    limit = min(limit, sender.request_bytes) if sender else limit
+                    body = await self._body(headers, hold, limit)
+                found = await self._receiver.take(signal, encoding, coding, body, hold, sender)
         except Refused as refused:
             retry = (("Retry-After", str(refused.retry_after)),) if refused.retry_after else ()
-            return _refusal_text(refused.status, encoding, refused.message, retry)
+            asks = (("WWW-Authenticate", "Bearer"),) if refused.status == 401 else ()
+            return _refusal_text(refused.status, encoding, refused.message, (*retry, *asks))
         except TimeoutError:
             return _refusal_text(408, encoding, "the body did not arrive in time")
         body = json_response(found, signal) if encoding == JSON else protobuf_response(found)
         return _Answer(200, _CONTENT_TYPES[encoding], body)
 
-    async def _body(self, headers: Mapping[str, str], hold: MemoryHold) -> bytes:
-        limit = self._receiver.limits.request_bytes
+    async def _body(self, headers: Mapping[str, str], hold: MemoryHold, limit: int) -> bytes:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
             raise too_large(limit)
@@ -258,7 +295,8 @@ class _Connection:
 
     async def _drain(self) -> None:
         """Reads on for a moment, so that a sender still writing sees the answer and not a reset."""
-        self._writer.write_eof()
+        if self._writer.can_write_eof():  # not under TLS
+            self._writer.write_eof()
         left = _DRAIN_BYTES
         async with asyncio.timeout(_DRAIN_SECONDS):
             while left > 0 and (data := await self._reader.read(_READ_BYTES)):

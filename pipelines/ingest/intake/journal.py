@@ -7,22 +7,25 @@ a segment, which the next start cuts off: nothing in it was ever acknowledged. W
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import re
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from models.errors import ConfigurationError, LeaseHeld
+from models.settings import Settings
 from pipelines.ingest.intake.limits import Limits, busy, exhausted
-from pipelines.ingest.intake.wire import ENDINGS, SIGNALS, frame_ends, framed
-from pipelines.ingest.telemetry.frames import Encoding, Signal
+from pipelines.ingest.intake.wire import ENDINGS, KINDS, Kind, frame_ends, framed
+from pipelines.ingest.telemetry.frames import Encoding
 
 _log = logging.getLogger(__name__)
 
@@ -32,17 +35,19 @@ _REFUSED = "refused"
 
 SEGMENTS = "segments"
 """Folder of the journal in a workspace's state."""
+JOURNAL_VARIABLE = "APPFLEET_INTAKE_JOURNAL"
+_ID = ".journal"
 _CREATED = "%Y%m%dT%H%M%S.%fZ"
 _SUSPECT = "-suspect"
 _NAME = re.compile(
-    rf"({'|'.join(SIGNALS)})({_SUSPECT})?-([0-9TZ.]+)-[0-9a-f-]{{36}}({'|'.join(map(re.escape, ENDINGS.values()))})"
+    rf"({'|'.join(KINDS)})({_SUSPECT})?-([0-9TZ.]+)-[0-9a-f-]{{36}}({'|'.join(map(re.escape, ENDINGS.values()))})"
 )
 
 
 class Stream(NamedTuple):
-    """Signal, encoding, and whether its requests must be put right before they are loaded: each has its own segments."""
+    """Kind, encoding, and whether its requests must be put right before they are loaded: each has its own segments."""
 
-    signal: Signal
+    kind: Kind
     encoding: Encoding
     is_suspect: bool = False
 
@@ -64,9 +69,9 @@ class Segment:
         return self.path.name
 
     @property
-    def signal(self) -> Signal:
+    def kind(self) -> Kind:
         """What its requests are of."""
-        return self.stream.signal
+        return self.stream.kind
 
     @property
     def encoding(self) -> Encoding:
@@ -93,7 +98,7 @@ class _Append:
 
 
 class Journal:
-    """Appends from many requests, one sync for all that wait, sealed segments for one loader per signal."""
+    """Appends from many requests, one sync for all that wait, sealed segments for one loader per kind."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
@@ -118,14 +123,14 @@ class Journal:
         self._thread.start()
 
     def append(
-        self, signal: Signal, encoding: Encoding, payload: bytes, is_suspect: bool = False
+        self, kind: Kind, encoding: Encoding, payload: bytes, is_suspect: bool = False
     ) -> Future[None]:
         """Queues a payload; the future is done once it is on disk, or fails with ``Refused``.
 
         Raises:
             Refused: too much waits to be loaded, or the journal is closing.
         """
-        one = _Append(Stream(signal, encoding, is_suspect), framed(payload, encoding))
+        one = _Append(Stream(kind, encoding, is_suspect), framed(payload, encoding))
         with self._changed:
             if self._closing:
                 raise busy("the intake is stopping", self._limits.retry_seconds)
@@ -139,11 +144,11 @@ class Journal:
             self._changed.notify_all()
         return one.done
 
-    def next_sealed(self, signal: Signal, timeout: float) -> Segment | None:
-        """The oldest sealed segment of a signal, or None after ``timeout`` seconds; it stays until removed."""
+    def next_sealed(self, kind: Kind, timeout: float) -> Segment | None:
+        """The oldest sealed segment of a kind, or None after ``timeout`` seconds; it stays until removed."""
 
         def oldest() -> Segment | None:
-            return next((one for one in self._sealed if one.signal == signal), None)
+            return next((one for one in self._sealed if one.kind == kind), None)
 
         with self._loadable:
             self._loadable.wait_for(lambda: oldest() or self._closing, timeout)
@@ -207,6 +212,24 @@ class Journal:
         with self._changed:
             self._sealed.remove(segment)
             self._sealed.append(segment)
+
+    def problem(self) -> str:
+        """Why nothing more can be appended now, in a few words; empty where it can. Tries the disk."""
+        with self._changed:
+            if self._closing:
+                return "stopping"
+            if self._waiting >= self._limits.waiting_bytes:
+                return "full"
+        probe = self._folder / f"ready{_PART}"
+        try:
+            with probe.open("wb") as file:
+                file.write(b"ready")
+                file.flush()
+                os.fdatasync(file.fileno())
+            probe.unlink()
+        except OSError:
+            return "not writable"
+        return ""
 
     def waiting_bytes(self) -> int:
         """Bytes accepted that are not yet in the warehouse."""
@@ -352,15 +375,56 @@ class Journal:
             self._loadable.notify_all()
 
 
-def refused_segments(state: Path) -> list[Path]:
-    """Files of requests that could not be loaded, in the state folder of a workspace."""
-    folder = state / SEGMENTS / _REFUSED
+def journal_folder(settings: Settings, environment: Mapping[str, str] = os.environ) -> Path:
+    """The journal of an intake: what the environment names, else the settings, else a folder of the workspace's state."""
+    named = environment.get(JOURNAL_VARIABLE)
+    return Path(named) if named else settings.intake.journal or settings.state / SEGMENTS
+
+
+@contextlib.contextmanager
+def held_journal(folder: Path) -> Iterator[str]:
+    """Holds a journal for one intake and yields its id, the same for as long as the folder lives; the kernel lets go of it
+    when the holder dies.
+
+    Raises:
+        LeaseHeld: another intake holds it.
+        ConfigurationError: the folder cannot be made or written to.
+    """
+    path = folder / _ID
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder}: cannot be written to ({error.strerror}): the journal of the intake needs a folder of its own"
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LeaseHeld(
+                f"another intake writes the journal {folder}: stop it, or give this one a journal of its own "
+                f"(intake.journal in appfleet.yaml, or {JOURNAL_VARIABLE})"
+            ) from None
+        file.seek(0)
+        known = file.read().strip()
+        if not known:
+            known = str(uuid.uuid4())
+            file.write(known)
+            file.flush()
+            os.fsync(file.fileno())
+        yield known
+
+
+def refused_segments(folder: Path) -> list[Path]:
+    """Files of requests that could not be loaded, in the folder of a journal."""
+    folder = folder / _REFUSED
     return sorted(one for one in folder.iterdir() if one.suffix != _PART) if folder.is_dir() else []
 
 
 def _name(stream: Stream, created: datetime) -> str:
-    """A file name of its own: signal, when, and something unique."""
-    kind = f"{stream.signal}{_SUSPECT if stream.is_suspect else ''}"
+    """A file name of its own: kind, when, and something unique."""
+    kind = f"{stream.kind}{_SUSPECT if stream.is_suspect else ''}"
     return f"{kind}-{created.strftime(_CREATED)}-{uuid.uuid4()}{ENDINGS[stream.encoding]}"
 
 
@@ -378,9 +442,9 @@ def _left_behind(folder: Path) -> Iterable[Segment]:
             path.unlink()
         if named is None:
             continue
-        signal, suspect, created, ending = named.groups()
+        kind, suspect, created, ending = named.groups()
         encoding = next(one for one in ENDINGS if ENDINGS[one] == ending)
-        stream = Stream(cast(Signal, signal), encoding, bool(suspect))
+        stream = Stream(cast(Kind, kind), encoding, bool(suspect))
         received = _written_at(path)
         if path.suffix == _OPEN:
             os.truncate(path, max(frame_ends(path, encoding), default=0))

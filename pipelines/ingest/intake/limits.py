@@ -76,3 +76,15 @@ def busy(reason: str, retry_after: int) -> Refused:
 def exhausted(reason: str, retry_after: int) -> Refused:
     """As ``busy``, where room must be made first: disk or waiting bytes."""
     return Refused(503, grpc.StatusCode.RESOURCE_EXHAUSTED, reason, retry_after)
+
+
+def unauthenticated() -> Refused:
+    """There is no valid token; which of all it lacks is not said, and sending again cannot help."""
+    return Refused(
+        401, grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed: Authorization: Bearer ..."
+    )
+
+
+def limited(reason: str, retry_after: int) -> Refused:
+    """A token's own limit is reached; the sender may try again after ``retry_after`` seconds."""
+    return Refused(429, grpc.StatusCode.RESOURCE_EXHAUSTED, reason, retry_after)

@@ -16,13 +16,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from models.errors import WarehouseError, is_disk_full
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.intake.journal import Journal, Segment
+from pipelines.ingest.intake.wire import Kind
 from pipelines.ingest.telemetry import ObjectLoad
-from pipelines.ingest.telemetry.frames import Encoding, Signal
+from pipelines.ingest.telemetry.frames import Encoding
 from sql.warehouse import Warehouse
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
@@ -45,7 +46,7 @@ class LoadObject(Protocol):
         path: Path,
         sha256: str,
         modified_at: datetime,
-        signal: Signal,
+        signal: Any,
         encoding: Encoding,
         received_at: datetime,
         is_suspect: bool,
@@ -53,17 +54,17 @@ class LoadObject(Protocol):
 
 
 class Loader:
-    """A thread that empties one signal of a journal into the warehouse.
+    """A thread that empties one kind of a journal into the warehouse.
 
-    Signals have a thread each, because loads of metrics take several times as long as others: no signal's
+    Kinds have a thread each, because loads of metrics take several times as long as others: no signal's
     visibility waits for another's.
     """
 
     def __init__(
-        self, journal: Journal, signal: Signal, open_warehouse: OpenWarehouse, load_object: LoadObject
+        self, journal: Journal, kind: Kind, open_warehouse: OpenWarehouse, load_object: LoadObject
     ) -> None:
         self._journal = journal
-        self._signal = signal
+        self._kind = kind
         self._open_warehouse = open_warehouse
         self._load_object = load_object
         self._connection = ExitStack()
@@ -71,7 +72,7 @@ class Loader:
         self._pause = _FIRST_PAUSE
         self._deadline: float | None = None
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"intake-loader-{signal}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"intake-loader-{kind}", daemon=True)
         self.loaded = 0
         self.last_problem = ""
 
@@ -95,7 +96,7 @@ class Loader:
         except Exception as error:
             self.last_problem = str(error)
         while True:
-            segment = self._journal.next_sealed(self._signal, 0.5)
+            segment = self._journal.next_sealed(self._kind, 0.5)
             if self._deadline is not None and (segment is None or time.monotonic() > self._deadline):
                 break
             if segment is not None and not self._loaded(segment) and self._stopped.is_set():
@@ -134,7 +135,7 @@ class Loader:
             path=segment.path,
             sha256=sha256,
             modified_at=segment.created,
-            signal=segment.signal,
+            signal=segment.kind,
             encoding=segment.encoding,
             received_at=segment.received,
             is_suspect=segment.stream.is_suspect,

@@ -1,4 +1,5 @@
-"""The one way a request takes, whichever protocol brought it: count, unpack, examine, append, wait for the disk.
+"""The one way a request takes, whichever protocol brought it: count, unpack, hold to its token, examine, append, wait for the
+disk.
 
 Runs on the intake's event loop. Nothing here knows gRPC or HTTP; those modules turn ``Refused`` into an answer.
 """
@@ -10,13 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from pipelines.ingest.intake.claims import Grant, Left, Unclear, claimed
 from pipelines.ingest.intake.examine import Examined, examined
+from pipelines.ingest.intake.gate import Bearer
 from pipelines.ingest.intake.journal import Journal
-from pipelines.ingest.intake.limits import Limits, Refused, busy
+from pipelines.ingest.intake.left_out import lines_of, said_of
+from pipelines.ingest.intake.limits import Limits, Refused, busy, malformed
 from pipelines.ingest.intake.wire import JSON, unpacked
 from pipelines.ingest.telemetry.frames import Encoding, Signal
 
@@ -82,14 +86,23 @@ class Receiver:
             self._held -= hold.bytes
 
     async def take(
-        self, signal: Signal, encoding: Encoding, coding: str, body: bytes, hold: MemoryHold
+        self,
+        signal: Signal,
+        encoding: Encoding,
+        coding: str,
+        body: bytes,
+        hold: MemoryHold,
+        sender: Bearer | None = None,
     ) -> Examined:
         """Returns when the request's bytes are on disk, and what of it will not be kept; an empty request is nothing.
 
         Raises:
             Refused: malformed, too large, unreadable encoding, or no room for it now.
         """
-        message = await self._unpacked(coding, body, hold)
+        limit = min(self.limits.request_bytes, sender.request_bytes) if sender else self.limits.request_bytes
+        message = await self._unpacked(coding, body, hold, limit)
+        if sender is not None:
+            return await self._take_from(sender, signal, encoding, message)
         inline = _INLINE_EXAMINED.get(encoding, _INLINE_EXAMINED_PROTOBUF)
         if len(message) <= inline:
             found = examined(message, signal, encoding, time.time())
@@ -97,13 +110,35 @@ class Receiver:
             found = await self._beside(examined, message, signal, encoding, time.time())
         if found.payload:
             await asyncio.wrap_future(self._journal.append(signal, encoding, found.payload, found.is_suspect))
+        self._count(found)
+        return found
+
+    async def _take_from(
+        self, sender: Bearer, signal: Signal, encoding: Encoding, message: bytes
+    ) -> Examined:
+        """As ``take``, of a sender whose token decides what is let in."""
+        sender.bring(len(message))
+        now = time.time()
+        if len(message) <= _INLINE_EXAMINED.get(encoding, _INLINE_EXAMINED_PROTOBUF):
+            found, left = _examined_for(sender.grant, message, signal, encoding, now)
+        else:
+            found, left = await self._beside(_examined_for, sender.grant, message, signal, encoding, now)
+        appends = []
+        if found.payload:
+            appends.append(self._journal.append(signal, encoding, found.payload, found.is_suspect))
+        if left:
+            appends.append(self._journal.append("left", JSON, lines_of(left, signal, now)))
+        await asyncio.gather(*(asyncio.wrap_future(one) for one in appends))
+        self._count(found)
+        sender.took(len(message), found.rejected)
+        return found
+
+    def _count(self, found: Examined) -> None:
         self.counters.accepted += 1
         self.counters.accepted_bytes += len(found.payload)
         self.counters.rejected_records += found.rejected
-        return found
 
-    async def _unpacked(self, coding: str, body: bytes, hold: MemoryHold) -> bytes:
-        limit = self.limits.request_bytes
+    async def _unpacked(self, coding: str, body: bytes, hold: MemoryHold, limit: int) -> bytes:
         if coding == "identity" or len(body) <= _INLINE_BYTES:
             message = unpacked(body, coding, limit)
         else:
@@ -126,6 +161,31 @@ class Receiver:
         if self._held + size > self.limits.held_bytes:
             raise busy(f"requests under way hold {self._held} bytes, which is as much as may", 1)
         self._held += size
+
+
+def _examined_for(
+    grant: Grant, message: bytes, signal: Signal, encoding: Encoding, received: float
+) -> tuple[Examined, tuple[Left, ...]]:
+    """What a request holds of what its token lets in, and what is left out.
+
+    Raises:
+        Refused: nothing of it can be kept, whoever sent it.
+    """
+    try:
+        let_in = claimed(message, signal, encoding, grant)
+    except Unclear:
+        examined(message, signal, encoding, received)
+        # Whatever could be made of it, whom it speaks for was not seen.
+        raise malformed("the body is not an OTLP request whose resources can be told") from None
+    found = Examined(b"")
+    if let_in.message or not let_in.left:
+        found = examined(let_in.message, signal, encoding, received)
+        found = replace(found, is_suspect=found.is_suspect or let_in.is_suspect)
+    if not let_in.left:
+        return found, ()
+    records, said = said_of(let_in.left)
+    reason = f"{said} are not kept" + (f"; {found.reason}" if found.reason else "")
+    return replace(found, rejected=found.rejected + records, reason=reason), let_in.left
 
 
 class MemoryHold:

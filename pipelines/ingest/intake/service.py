@@ -1,39 +1,48 @@
-"""The intake as a whole: journal, loader and the two servers, started and stopped together.
+"""The intake as a whole: journal, loaders, gate and the two servers, started and stopped together.
 
-One intake per workspace, held by a lease. What each part does is in its own module.
+One intake per journal; several of them may feed one warehouse. What each part does is in its own module.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models.redaction import redaction
-from models.settings import Ports, Settings
-from pipelines.ingest import LIVE_SOURCE
+from models.errors import AppfleetError
+from models.redaction import Redaction, redaction
+from models.settings import IntakeSettings, Ports, Settings
+from pipelines.ingest.intake.door import Door, named, opened
+from pipelines.ingest.intake.gate import Gate, GateOptions, TeamApps
 from pipelines.ingest.intake.grpc_front import serve_grpc
-from pipelines.ingest.intake.heartbeat import Heartbeat
-from pipelines.ingest.intake.http_front import HttpFront
-from pipelines.ingest.intake.journal import SEGMENTS, Journal
+from pipelines.ingest.intake.heartbeat import Heartbeat, Speaker
+from pipelines.ingest.intake.http_front import HttpFront, Served
+from pipelines.ingest.intake.journal import SEGMENTS, Journal, held_journal, journal_folder
+from pipelines.ingest.intake.left_out import load_left_out
 from pipelines.ingest.intake.limits import Limits
 from pipelines.ingest.intake.loader import Loader, LoadObject
+from pipelines.ingest.intake.policy import intake_policy
 from pipelines.ingest.intake.receiver import Receiver
+from pipelines.ingest.intake.team_apps import CatalogueTeams
+from pipelines.ingest.intake.token_file import FILE_NAME, TokenFile, token_file
 from pipelines.ingest.intake.wire import SIGNALS
 from pipelines.ingest.telemetry import load_object
-from sql.leases import local_lease
 from sql.opening import open_warehouse
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 
-HOST = "127.0.0.1"
-LEASE = "intake"
+_READY_SECONDS = 1.0
+"""How long an answer about readiness holds: whoever asks more often learns no more."""
+_log = logging.getLogger(__name__)
 _GRACE_SECONDS = 0.5
 _DRAIN_SECONDS = 2.0
 
@@ -48,6 +57,15 @@ class Addresses:
     http: str
 
 
+@dataclass(frozen=True)
+class Senders:
+    """Who may send: the file of tokens, the apps of teams, and the door they come through."""
+
+    file: TokenFile
+    door: Door
+    team_apps: TeamApps
+
+
 class Intake:
     """Receives OTLP for a workspace and loads it; ``start`` returns when both ports accept."""
 
@@ -59,40 +77,57 @@ class Intake:
         http_port: int = Ports.otlp_http,
         open_warehouse: OpenWorkspace = open_warehouse,
         load_object: LoadObject = load_object,
-        cors_origins: tuple[str, ...] = (),
+        settings: IntakeSettings | None = None,
+        senders: Senders | None = None,
+        hide: Redaction | None = None,
     ) -> None:
-        self._workspace = workspace
+        self._settings = settings or IntakeSettings()
+        self._folder = self._settings.journal or state_folder(workspace) / SEGMENTS
+        self._senders = senders or Senders(TokenFile(state_folder(workspace) / FILE_NAME), Door(), dict)
         self._limits = limits or Limits()
         self._ports = (grpc_port, http_port)
-        self._journal = Journal(state_folder(workspace, SEGMENTS), self._limits)
+        self._journal = Journal(self._folder, self._limits)
         self._receiver = Receiver(self._journal, self._limits)
-        self._loaders = [
-            Loader(self._journal, signal, lambda: open_warehouse(workspace), load_object)
-            for signal in SIGNALS
-        ]
-        self._heartbeat = Heartbeat(
-            LIVE_SOURCE,
-            self._journal.loaded_through,
-            lambda: open_warehouse(workspace),
-            self._limits.heartbeat_seconds,
+        self._gate = Gate(
+            self._senders.file,
+            GateOptions(self._senders.door.is_exposed, self._settings.limits),
+            self._senders.team_apps,
         )
-        self._cors_origins = cors_origins
+        self._open = partial(open_warehouse, workspace)
+        load_left: LoadObject = partial(load_left_out, hide=hide or redaction())
+        self._loaders = [
+            *(Loader(self._journal, signal, self._open, load_object) for signal in SIGNALS),
+            Loader(self._journal, "left", self._open, load_left),
+        ]
+        self._heartbeat: Heartbeat | None = None
         self._held = ExitStack()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="intake-loop", daemon=True)
+        self._stopped = threading.Event()
+        self._teams = threading.Thread(target=self._look_at_teams, name="intake-teams", daemon=True)
         self._stop_fronts: Callable[[], Any] = _nothing_to_stop
+        self._lacks: Mapping[str, str] = {}
+        self._asked_at = float("-inf")
         self.addresses = Addresses("", "")
 
     def start(self) -> Addresses:
         """Takes over segments left behind, listens, and begins to load.
 
         Raises:
-            ConfigurationError: a port is taken.
-            LeaseHeld: another intake runs for this workspace.
+            ConfigurationError: a port is taken, or the tokens cannot be read.
+            LeaseHeld: another intake writes this journal.
         """
-        self._held.enter_context(local_lease(self._workspace, LEASE))
+        journal_id = self._held.enter_context(held_journal(self._folder))
+        self._heartbeat = Heartbeat(
+            Speaker(self._settings.name, journal_id, datetime.now(UTC)),
+            self._journal,
+            self._gate,
+            self._open,
+            self._limits.heartbeat_seconds,
+        )
         self._thread.start()
         try:
+            self._gate.start()
             self.addresses = self._call(self._listen())
         except BaseException:
             self._end_loop()
@@ -101,10 +136,13 @@ class Intake:
         for loader in self._loaders:
             loader.start()
         self._heartbeat.start()
+        self._teams.start()
         return self.addresses
 
     def stop(self) -> None:
-        """Refuses new requests, seals, loads what can be loaded in a moment, and lets go of the workspace."""
+        """Refuses new requests, seals, loads what can be loaded in a moment, and lets go of the journal."""
+        self._stopped.set()
+        self._gate.wants_teams.set()
         self._call(self._stop_fronts())
         self._journal.close()
         deadline = time.monotonic() + _DRAIN_SECONDS
@@ -112,7 +150,8 @@ class Intake:
             loader.end_by(deadline)
         for loader in self._loaders:
             loader.join()
-        self._heartbeat.stop(_GRACE_SECONDS)
+        if self._heartbeat is not None:
+            self._heartbeat.stop(_GRACE_SECONDS)
         self._end_loop()
         self._held.close()
 
@@ -127,16 +166,50 @@ class Intake:
             "waiting_bytes": self._journal.waiting_bytes(),
             "loaded_through": self._journal.loaded_through().isoformat(),
             "loaded_segments": sum(loader.loaded for loader in self._loaders),
-            "last_problem": next((one.last_problem for one in self._loaders if one.last_problem), ""),
+            "last_problem": next((one.last_problem for one in self._loaders if one.last_problem), "")
+            or self._gate.problem,
+            **self._of_tokens(),
         }
+
+    def _of_tokens(self) -> dict[str, Any]:
+        """What came today with each token, where there are any."""
+        today = datetime.now(UTC).date()
+        uses = {name: asdict(use) for (day, name), use in self._gate.uses().items() if day == today}
+        return {} if self._gate.is_open else {"tokens": uses}
+
+    async def lacks(self) -> Mapping[str, str]:
+        """What keeps the intake from taking requests well, by part; empty where it is ready. Says nothing secret."""
+        if time.monotonic() - self._asked_at > _READY_SECONDS:
+            self._asked_at = time.monotonic()
+            problem = await self._loop.run_in_executor(None, self._journal.problem)
+            silent = self._heartbeat.silent_seconds() if self._heartbeat else None
+            is_away = silent is None or silent > intake_policy().warehouse_away_seconds
+            found = {"journal": problem, "warehouse": "not reached" if is_away else ""}
+            self._lacks = {part: what for part, what in found.items() if what}
+        return self._lacks
+
+    async def _is_ready(self) -> bool:
+        return not await self.lacks()
+
+    def _look_at_teams(self) -> None:
+        """Follows the catalogue for the apps of teams."""
+        while not self._stopped.is_set():
+            self._gate.wants_teams.wait(intake_policy().teams_look_seconds)
+            self._gate.wants_teams.clear()
+            try:
+                self._gate.look_at_teams()
+            except AppfleetError as error:
+                _log.error("the apps of teams are as they were: %s", error)
 
     async def _listen(self) -> Addresses:
         grpc_port, http_port = self._ports
-        front = HttpFront(self._receiver, self.health, self._cors_origins)
+        door, gate = self._senders.door, self._gate
+        origins = frozenset(self._settings.cors_origins)
+        front = HttpFront(Served(self._receiver, gate, door, self.health, self.lacks, origins))
         self._journal.start()
         try:
-            http_port = await front.start(HOST, http_port)
-            server, grpc_port = await serve_grpc(self._receiver, HOST, grpc_port)
+            http_port = await front.start(http_port)
+            server, grpc_port = await serve_grpc(self._receiver, gate, self._is_ready, door, grpc_port)
         except BaseException:
             await front.stop(0)
             self._journal.close()
@@ -146,7 +219,7 @@ class Intake:
             await asyncio.gather(front.stop(_GRACE_SECONDS), server.stop(_GRACE_SECONDS))
 
         self._stop_fronts = stop
-        return Addresses(f"http://{HOST}:{grpc_port}", f"http://{HOST}:{http_port}")
+        return Addresses(f"{door.scheme}://{door.at(grpc_port)}", f"{door.scheme}://{door.at(http_port)}")
 
     def _call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
@@ -157,24 +230,33 @@ class Intake:
         self._loop.close()
 
 
-def run_intake(settings: Settings, stop: threading.Event, announce: Callable[[Addresses], None]) -> None:
-    """Runs the intake of a workspace until ``stop`` is set; ``announce`` gets the addresses once they accept.
+def run_intake(
+    settings: Settings,
+    stop: threading.Event,
+    announce: Callable[[Addresses], None],
+    grpc_port: int | None = None,
+    http_port: int | None = None,
+) -> None:
+    """Runs the intake of a workspace until ``stop`` is set; ``announce`` gets the addresses once they accept. A port that is
+    given counts instead of the settings' own.
 
     Raises:
-        ConfigurationError: a port is taken, or ``redact:`` switches a rule that does not exist.
-        LeaseHeld: another intake runs for this workspace.
+        ConfigurationError: a port is taken, ``redact:`` switches a rule that does not exist, or others could send without a
+            token or in clear.
+        LeaseHeld: another intake writes the same journal.
     """
-    ports = settings.ports
-    opener = partial(open_warehouse, port=ports.warehouse)
-    load = partial(load_object, hide=redaction(settings.redact))
+    ports, file = settings.ports, token_file(settings)
+    hide = redaction(settings.redact)
     intake = Intake(
         settings.root,
         None,
-        ports.otlp_grpc,
-        ports.otlp_http,
-        opener,
-        load,
-        cors_origins=settings.intake.cors_origins,
+        ports.otlp_grpc if grpc_port is None else grpc_port,
+        ports.otlp_http if http_port is None else http_port,
+        partial(open_warehouse, port=ports.warehouse),
+        partial(load_object, hide=hide),
+        replace(named(settings.intake, os.environ), journal=journal_folder(settings)),
+        Senders(file, opened(settings.intake, file, datetime.now(UTC)), CatalogueTeams(settings)),
+        hide,
     )
     announce(intake.start())
     try:

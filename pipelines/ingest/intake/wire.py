@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from backports import zstd
 
@@ -15,6 +15,10 @@ from pipelines.ingest.telemetry.frames import Encoding, Signal, varint_bytes
 from pipelines.ingest.telemetry.spool import unpacked_zstd
 
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
+
+Kind = Signal | Literal["left"]
+"""What a segment of the journal holds: requests of a signal, or lines about what a token did not let in."""
+KINDS: tuple[Kind, ...] = (*SIGNALS, "left")
 PROTOBUF: Encoding = "protobuf_delimited"
 JSON: Encoding = "json"
 ENDINGS: dict[Encoding, str] = {PROTOBUF: ".otlp", JSON: ".jsonl"}

@@ -528,6 +528,13 @@ def _refused(warehouse: Warehouse, delivered: TelemetryObject, reason: str) -> O
     return ObjectLoad("refused", reason=reason)
 
 
+def record_rejected(warehouse: Warehouse, delivered: TelemetryObject, records: Mapping[str, int]) -> None:
+    """Writes to the ledger how many records of each signal were set aside of an object that holds nothing else."""
+    lines = [_Line(delivered, signal, _NO_DAY, 0, count) for signal, count in records.items()]
+    if lines:
+        _record(warehouse, lines, new_batch_id(), "loaded", "", [_NO_CONTENT])
+
+
 def note_copies(warehouse: Warehouse, copies: Sequence[TelemetryObject]) -> None:
     """Writes to the ledger that the bytes of these objects were loaded under another name."""
     for one in copies:
@@ -579,6 +586,7 @@ def _set_aside(warehouse: Warehouse, delivered: TelemetryObject, findings: Findi
                     "object_name": delivered.object_name,
                     "object_sha256": delivered.sha256,
                     "position": one.position,
+                    "records": one.records,
                     "reason": one.reason,
                     "detail": one.detail,
                     "first_bytes": one.first_bytes,

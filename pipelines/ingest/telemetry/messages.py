@@ -234,7 +234,7 @@ class _JsonReader:
                 self.kept = kept
                 where = f"{of.name}[{number}]"
                 self.done.rejects.append(
-                    Reject(UNREADABLE_RECORD, str(wrong.within(where)), max(1, _records_in(item, of)))
+                    Reject(UNREADABLE_RECORD, str(wrong.within(where)), max(1, records_in(item, of)))
                 )
             else:
                 self.kept += of.is_record
@@ -372,7 +372,7 @@ def _truth(value: Any) -> bool:
     raise _Wrong("is neither true nor false")
 
 
-def _records_in(node: Any, of: Shape) -> int:
+def records_in(node: Any, of: Shape) -> int:
     """Records of a group, as far as they can be told."""
     if of.is_record:
         return 1
@@ -383,7 +383,7 @@ def _records_in(node: Any, of: Shape) -> int:
         one = of.members.get(name)
         if one is not None and one.message is not None and one.message.leads_to_records:
             items = value if isinstance(value, list) else [value]
-            total += sum(_records_in(item, one.message) for item in items)
+            total += sum(records_in(item, one.message) for item in items)
     return total
 
 

@@ -6,7 +6,7 @@ SELECT
     toString(source_name) AS source_name,
     toString(reason) AS reason,
     object_name,
-    count() AS records,
+    sum(rejects.records) AS records,
     min(rejects.position) AS position,
     max(rejects.rejected_at) AS rejected_at
 FROM raw_rejects AS rejects FINAL
