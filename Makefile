@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export DAGSTER_DISABLE_TELEMETRY := yes
 export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
 
-.PHONY: run test test-slow test-mutants lint bench bench-anomaly screenshots lock clean
+.PHONY: run test test-slow test-server test-mutants lint bench bench-anomaly screenshots lock clean
 
 run: $(VENV)/.run-installed ## simulate a fleet, run the pipeline, start everything (ONCE=1: end after the summary)
 	@test -f $(DEMO)/appfleet.yaml || $(BIN)/appfleet simulate $(DEMO) --apps $(APPS) --days $(DAYS) --seed $(SEED) $(if $(END),--end $(END))
@@ -29,6 +29,9 @@ test: $(VENV)/.test-installed lint ## lint, types, import rules and all tests
 
 test-slow: $(VENV)/.test-installed ## what takes long: twenty kills, the large fleet
 	$(BIN)/python -m pytest -m slow --timeout=3600
+
+test-server: $(VENV)/.test-installed ## ingest, publish, compute and pages over a server: [WAREHOUSE_URL=https://...], else one played here
+	$(BIN)/python -m pytest -m "not slow" --timeout=600 -n 2 --dist loadfile --no-loadscope-reorder --warehouse-url $(or $(WAREHOUSE_URL),local)
 
 test-mutants: $(VENV)/.test-installed ## plant faults, print those no test notices: [PATHS="models/money.py"] [SAMPLE=60] [SEED=0] [MINUTES=30]
 	$(BIN)/python -m tests.mutants $(PATHS) --sample $(or $(SAMPLE),60) --seed $(or $(SEED),0) --minutes $(or $(MINUTES),30)

@@ -36,12 +36,12 @@ def test_a_batch_damaged_before_it_is_counted_is_not_published(
 ) -> None:
     """In every table the signal feeds, one at a time."""
     content = {"traces": otlp.traces(3), "logs": otlp.rich_logs()}
-    execute = warehouse.execute
+    load_rows = warehouse.load
     hurt: set[str] = set()
 
     def damaging(text: str, only: str) -> Any:
         def then_damaged(name: str, /, *args: Any, **parameters: Any) -> None:
-            execute(name, *args, **parameters)
+            load_rows(name, *args, **parameters)
             into = re.search(r"INSERT INTO (otel\.otel_\w+)", EMBEDDED.text(statement(name)))
             if into and into.group(1) == only:
                 hurt.add(into.group(1))
@@ -60,7 +60,7 @@ def test_a_batch_damaged_before_it_is_counted_is_not_published(
         chosen = DAMAGES if signal == "traces" else [[*DAMAGES][place % len(DAMAGES)]]
         for name in chosen:
             with monkeypatch.context() as patch:
-                patch.setattr(warehouse, "execute", damaging(DAMAGES[name], f"otel.{table}"))
+                patch.setattr(warehouse, "load", damaging(DAMAGES[name], f"otel.{table}"))
                 with pytest.raises(ControlTotalError, match=f"otel.{table}: .* nothing was published"):
                     load(sent)
             visible = sum(

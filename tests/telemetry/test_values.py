@@ -465,11 +465,11 @@ def sounds_told(opened: Warehouse) -> Iterator[None]:
     own = next(
         one for one in split_statements(statement("migrations/0003_otel")) if "FUNCTION otlp_sound AS" in one
     )
-    opened.execute_text(
+    opened.reading.execute_text(
         "CREATE OR REPLACE FUNCTION otlp_sound AS (text, json) -> if(json OR isValidUTF8(text), text, '(broken)')"
     )
     yield
-    opened.execute_text(own)
+    opened.reading.execute_text(own)
 
 
 def dumped(warehouse: Warehouse, signal: str) -> str:
