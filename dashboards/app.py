@@ -1,34 +1,85 @@
-"""The dashboards of appfleet: their pages, served on this machine only.
+"""The dashboards of appfleet: their pages, and the door before them.
 
-Run it with ``appfleet up``. What a page shows lives in ``views/`` (a folder named pages would be served by Streamlit itself, past the check below); here is only the frame around them.
+Run it with ``appfleet up``. What a page shows lives in ``views/`` (a folder named pages would be served by Streamlit itself, past the door); here is only the frame around them.
 """
 
 from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.access import ONLY_LOOPBACK, is_loopback
+from dashboards import access, door
+from dashboards.access import ONLY_LOOPBACK, AccessChanged, Looker
 from dashboards.formats import as_text
-from models.errors import AppfleetError
+from models.errors import AppfleetError, NotAdmitted
+from models.loopback import is_loopback
+from models.people import SEE_ACCESS_LOG, SEE_STATEMENTS
+from sql.workspace import named_workspace
 
-if not is_loopback(st.get_option("server.address")):
-    st.error(ONLY_LOOPBACK)
-    st.stop()
-
-chosen = st.navigation(
-    [
-        st.Page("views/fleet.py", title="Fleet", url_path="home", default=True),
-        st.Page("views/fleet.py", title="Fleet", url_path="fleet", visibility="hidden"),
-        st.Page("views/one_app.py", title="App", url_path="app"),
-        st.Page("views/team.py", title="Team", url_path="team"),
-        st.Page("views/oncall.py", title="On-call", url_path="oncall"),
-        st.Page("views/anomalies.py", title="Anomalies", url_path="anomalies"),
-        st.Page("views/finance.py", title="Finance", url_path="finance"),
-    ],
-    position="top",
+PAGES = (
+    ("home", "Fleet", "views/fleet.py", ""),
+    ("fleet", "Fleet", "views/fleet.py", ""),
+    ("app", "App", "views/one_app.py", ""),
+    ("team", "Team", "views/team.py", ""),
+    ("oncall", "On-call", "views/oncall.py", ""),
+    ("anomalies", "Anomalies", "views/anomalies.py", ""),
+    ("finance", "Finance", "views/finance.py", SEE_STATEMENTS),
+    ("access", "Access", "views/access_log.py", SEE_ACCESS_LOG),
 )
-st.set_page_config(page_title=f"{chosen.title} · appfleet", layout="wide")
+"""Address, title, file, and the right without which a page is not there."""
+
+
+def not_there() -> None:
+    """What stands at the address of a page that is not this person's."""
+    st.title("Not yours", anchor=False)
+    st.warning("This page needs a right that you do not have: ask who runs these pages.")
+
+
+def nothing() -> None:
+    """What stands at every address while nobody is let in."""
+
+
+def run_page(found: Looker | None) -> None:
+    """Draws the page the address asks for, as far as somebody may see it."""
+    pages = [
+        st.Page(
+            nothing if found is None else file if not right or found.viewer.has(right) else not_there,
+            title=title,
+            url_path=path,
+            default=path == "home",
+            visibility="hidden"
+            if path == "fleet" or (found and right and not found.viewer.has(right))
+            else "visible",
+        )
+        for path, title, file, right in PAGES
+    ]
+    chosen = st.navigation(pages, position="top" if found else "hidden")
+    st.set_page_config(page_title=f"{chosen.title if found else 'Sign in'} · appfleet", layout="wide")
+    if found is None:
+        return
+    door.watch(found)
+    if found.identity != access.Identity():
+        door.draw_head(found)
+    try:
+        chosen.run()
+    finally:
+        door.record_page(found, chosen.url_path or "home")
+
+
+workspace = named_workspace()
 try:
-    chosen.run()
+    if not access.has_sign_in(workspace) and not is_loopback(st.get_option("server.address")):
+        st.error(ONLY_LOOPBACK)
+        st.stop()
+    found = access.looker(workspace)
+except NotAdmitted as why:
+    run_page(None)
+    door.draw_door(workspace, why)
 except AppfleetError as error:
     st.error(as_text(str(error)))
+else:
+    try:
+        run_page(found)
+    except AccessChanged:
+        st.rerun()
+    except AppfleetError as error:
+        st.error(as_text(str(error)))

@@ -16,7 +16,7 @@ from dashboards.frame import Page, app_table, chosen_team, holding, open_page
 from dashboards.links import asked_text
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
-from models.errors import AppfleetError
+from models.errors import AppfleetError, NotAdmitted
 from models.policy import burn_windows, health_checks, request_errors, request_slices, slo_defaults
 from models.requests import classification, ladder_ms
 from models.slo import worst_first
@@ -280,6 +280,8 @@ def draw_again() -> None:
     """The page, drawn again by itself; what fails then is said where it is, as the frame around pages no longer runs."""
     try:
         draw()
+    except NotAdmitted:
+        st.rerun()  # the whole page, which then is the door
     except AppfleetError as error:
         st.error(formats.as_text(str(error)))
 

@@ -14,7 +14,15 @@ from dashboards.access import current_viewer
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
-from models.people import RIGHTS, SEE_ALL_TEAMS, SEE_WHOLE_BILLS, Viewer
+from models.people import (
+    DOWNLOAD_STATEMENTS,
+    RIGHTS,
+    SEE_ACCESS_LOG,
+    SEE_ALL_TEAMS,
+    SEE_STATEMENTS,
+    SEE_WHOLE_BILLS,
+    Viewer,
+)
 from models.policy import health_checks, request_errors, request_slices, slo_defaults
 from models.requests import classification, ladder_ms
 from pipelines.reports.statements import write_statement
@@ -36,8 +44,9 @@ from tests.dashboards.fleet import (
     write_settings,
 )
 
-PEOPLE = Viewer(teams=("people",))
-FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance")
+STATEMENTS = (SEE_STATEMENTS, DOWNLOAD_STATEMENTS)
+PEOPLE = Viewer(teams=("people",), rights=(*STATEMENTS, SEE_ACCESS_LOG))
+FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance", "access")
 NAMES = [name.removeprefix("queries/") for folder in FOLDERS for name in statements(f"queries/{folder}")]
 PARAMETERS: dict[str, Any] = {
     "cost_day": COST_DAY,
@@ -49,6 +58,7 @@ PARAMETERS: dict[str, Any] = {
     "before_first_day": FIRST_DAY - timedelta(days=60),
     "before_last_day": FIRST_DAY - timedelta(days=1),
     "row_limit": 1000,
+    "kinds": ("page", "file"),
     "bounds_ms": ladder_ms(request_slices(), slo_defaults()),
     "apps": ("checkout",),
     "slices": (f"{AS_OF - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}",),
