@@ -166,12 +166,12 @@ def _load(warehouse: Warehouse, frame: pl.DataFrame) -> int:
 
 def _known(warehouse: Warehouse, frame: pl.DataFrame) -> set[str]:
     first_at, last_at = _bound(frame["at"].min()), _bound(frame["at"].max())
-    return set(warehouse.frame("queries/access/known", first_at=first_at, last_at=last_at)["event_id"])
+    return set(warehouse.frame("queries/ledger/access_known", first_at=first_at, last_at=last_at)["event_id"])
 
 
 def _collect(warehouse: Warehouse, now: datetime) -> int:
     before = _bound(now - timedelta(days=access_policy().kept_days))
-    old = int(warehouse.frame("queries/access/older", before=before)["entries"][0])
+    old = int(warehouse.frame("queries/ledger/access_older", before=before)["entries"][0])
     if old:
         warehouse.execute("statements/collect_access_log", before=before)
     return old

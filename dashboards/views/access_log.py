@@ -49,7 +49,7 @@ def entries(kind: str) -> pl.DataFrame:
     loaded = page.reads.frame("access/newest", kinds=OF_KIND[kind], row_limit=MOST)
     fresh = waiting(page.reads.workspace).filter(pl.col("event").is_in(OF_KIND[kind]))
     return (
-        pl.concat([fresh, loaded.cast(dict(fresh.schema))])
+        pl.concat([fresh, loaded.cast(fresh.schema)])
         .unique("event_id", keep="first")
         .sort("at", "event_id", descending=[True, False])
         .head(MOST)
