@@ -1,6 +1,6 @@
 """The way in for when the provider of identities is down: one local admin, whose hashed secret stands in the environment.
 
-It opens pages in one tab for as long as any sign-in lasts, leaves no cookie, and each use is in the access log. What an
+``python -m dashboards.break_glass`` makes a secret. It opens pages in one tab for as long as any sign-in lasts, leaves no cookie, and each use is in the access log. What an
 admin may see is the role's business.
 """
 
@@ -11,14 +11,15 @@ import hashlib
 import hmac
 import os
 import secrets
+import sys
 import threading
 import time
 from collections import deque
 
 from models.errors import ConfigurationError, NotAdmitted
 from models.people import Viewer, access_policy
+from models.settings import BREAK_GLASS_SECRET
 
-VARIABLE = "APPFLEET_BREAK_GLASS"
 NAME = "break-glass admin"
 _KIND = "scrypt"
 _COST = {"n": 2**14, "r": 8, "p": 1}
@@ -81,7 +82,7 @@ def admin() -> Viewer:
 
 def _kept() -> tuple[bytes, bytes] | None:
     """Salt and digest of the secret, or None where there is none."""
-    text = os.environ.get(VARIABLE, "")
+    text = os.environ.get(BREAK_GLASS_SECRET, "")
     if not text:
         return None
     try:
@@ -91,7 +92,7 @@ def _kept() -> tuple[bytes, bytes] | None:
         kind, kept = "", (b"", b"")
     if kind != _KIND or not all(kept):
         raise ConfigurationError(
-            f"{VARIABLE} is not what `appfleet break-glass` prints: set it to that line, in quotes, or leave it out"
+            f"{BREAK_GLASS_SECRET} is not what `python -m dashboards.break_glass` prints: set it to that line, in quotes, or leave it out"
         )
     return kept
 
@@ -102,3 +103,16 @@ def _digest(secret: str, salt: bytes) -> bytes:
 
 def _text(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
+
+
+def main() -> None:
+    """Prints a new secret, and the line that lets its holder in."""
+    secret, line = new_secret()
+    sys.stdout.write(
+        f"The secret, for a safe place, shown this once:\n  {secret}\n"
+        f"For the environment of who serves the pages:\n  export {BREAK_GLASS_SECRET}='{line}'\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -25,14 +25,12 @@ from dashboards.front import CALLBACK, Front
 from models.errors import AppfleetError, ConfigurationError
 from models.grants import parse_people
 from models.loopback import is_loopback
-from models.settings import Settings, SignIn
+from models.settings import CLIENT_SECRET, COOKIE_SECRET, Settings, SignIn
 from models.text import visible
 from sql.workspace import WORKSPACE_VARIABLE, load_settings, named_workspace, people_text
 
 LOOPBACK = "127.0.0.1"
 PORT = 8501
-CLIENT_SECRET = "APPFLEET_OIDC_CLIENT_SECRET"
-COOKIE_SECRET = "APPFLEET_COOKIE_SECRET"
 _STREAMLIT_COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"
 _LEAST_SECRET = 32
 """Characters of a cookie secret: 256 bits where each is one of sixteen, as HS256 asks for (RFC 7518, 3.2), with half to spare."""

@@ -100,7 +100,7 @@ def person_of(claims: Mapping[str, Any]) -> str:
     for name in _NAMES_OF_A_PERSON:
         words = " ".join(claims[name].split()) if isinstance(claims.get(name), str) else ""
         if words and "\0" not in words:
-            return words[:200]
+            return words[:200].encode("utf-8", "replace").decode()
     return "somebody without a name"
 
 

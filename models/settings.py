@@ -30,6 +30,12 @@ FILE_NAME = "appfleet.yaml"
 WELL_KNOWN = "/.well-known/openid-configuration"
 """Where OpenID Connect Discovery 1.0, section 4, has a provider's metadata, below its issuer."""
 
+CLIENT_SECRET = "APPFLEET_OIDC_CLIENT_SECRET"
+COOKIE_SECRET = "APPFLEET_COOKIE_SECRET"
+BREAK_GLASS_SECRET = "APPFLEET_BREAK_GLASS"
+SIGN_IN_SECRETS = (CLIENT_SECRET, COOKIE_SECRET, BREAK_GLASS_SECRET)
+"""Variables of the environment that hold what sign-in keeps secret; who serves the pages reads them, and nobody else."""
+
 BILLING_FORMATS = ("focus",)
 """Formats a bill can be in, by the name ``sources.billing[].format`` has."""
 

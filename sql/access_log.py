@@ -146,6 +146,12 @@ def refused_files(workspace: Path) -> list[Path]:
     return sorted(state_folder(workspace, FOLDER).glob(f"{_REFUSED}*"))
 
 
+def waiting_bytes(workspace: Path) -> int:
+    """Bytes that no pass has loaded yet."""
+    folder = state_folder(workspace, FOLDER)
+    return sum(path.stat().st_size for path in [*_taken(folder), folder / _SPOOL] if path.exists())
+
+
 def _load(warehouse: Warehouse, frame: pl.DataFrame) -> int:
     """Inserts the entries that are not there yet, and reads all of them back."""
     frame = frame.unique("event_id", keep="first", maintain_order=True)
@@ -182,7 +188,8 @@ def _bound(moment: Any) -> str:
 
 
 def _short(value: Any) -> Any:
-    return value[:_TEXT] if isinstance(value, str) else value
+    """A text bounded and in UTF-8: half a character, which an address may hold, would end its reader."""
+    return value[:_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _taken(folder: Path) -> list[Path]:

@@ -58,10 +58,7 @@ def entries(kind: str) -> pl.DataFrame:
 
 def shown(found: pl.DataFrame) -> pl.DataFrame:
     """Entries as people read them."""
-    asked = [
-        ", ".join(f"{one['key']}={one['value']}" for one in parameters)
-        for parameters in found["parameters"].cast(pl.List(pl.Struct({"key": pl.String, "value": pl.String})))
-    ]
+    asked = [", ".join(f"{key}={value}" for key, value in one.items()) for one in found["parameters"].to_list()]
     return found.select(
         pl.col("at").alias("At"),
         Event=pl.col("event").replace(EVENTS),

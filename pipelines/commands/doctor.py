@@ -42,6 +42,8 @@ CHECKS: Mapping[str, Checking] = {
         checks.silent_apps,
         checks.silent_projects,
         checks.refused_segments,
+        checks.people,
+        checks.access,
     )
 }
 """Name of a check -> what makes it."""

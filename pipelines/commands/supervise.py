@@ -5,6 +5,7 @@ Knows commands, ports and lifetimes; what a service does is its own package's bu
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ from types import FrameType
 from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
-from models.settings import Settings
+from models.settings import SIGN_IN_SECRETS, Settings
 from pipelines.commands.telling import dagster_home
 from pipelines.commands.watch import Watch
 from sql.local_warehouse.process import WarehouseProcess
@@ -39,6 +40,10 @@ TICK_SECONDS = 3600
 DEFINITIONS = "pipelines.orchestration.definitions"
 
 
+Place = int | Path | tuple[str, int]
+"""Where a service answers: a port of loopback, a socket, or a port of another address of this machine."""
+
+
 @dataclass
 class Service:
     """One process of ours under a keeper, and the ports or sockets it answers on.
@@ -48,7 +53,7 @@ class Service:
 
     name: str
     command: list[str]
-    answers_on: tuple[int | Path, ...]
+    answers_on: tuple[Place, ...]
     environment: Mapping[str, str]
     log: Path
     after: str = ""
@@ -104,6 +109,7 @@ def services(settings: Settings, code: Path) -> list[Service]:
         "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": str(TICK_SECONDS),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
+    secrets = {name: value for name in SIGN_IN_SECRETS if (value := environment.pop(name, ""))}
     python = [sys.executable, "-m"]
     grpc = ["dagster", "api", "grpc", "--location-name", "appfleet", "-m", DEFINITIONS, "-s", str(code)]
     locations = ["-w", str(_code_location(settings, code))]
@@ -111,7 +117,12 @@ def services(settings: Settings, code: Path) -> list[Service]:
     pages = ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)]
     return [
         Service(
-            name, command, answers_on, environment, _logs(settings) / f"{name.replace(' ', '-')}.log", after
+            name,
+            command,
+            answers_on,
+            {**environment, **(secrets if name == "dashboards" else {})},
+            _logs(settings) / f"{name.replace(' ', '-')}.log",
+            after,
         )
         for name, command, answers_on, after in (
             (
@@ -121,7 +132,7 @@ def services(settings: Settings, code: Path) -> list[Service]:
                 "",
             ),
             ("dagster code", [*python, *grpc], (code,), ""),
-            ("dashboards", [*python, *pages], (ports.dashboards,), ""),
+            ("dashboards", [*python, *pages], (_pages_place(settings),), ""),
             (
                 "dagster",
                 [*python, "pipelines.orchestration.webserver", *serving],
@@ -131,6 +142,14 @@ def services(settings: Settings, code: Path) -> list[Service]:
             ("dagster daemon", [_script("dagster-daemon"), "run", *locations], (), "dagster code"),
         )
     ]
+
+
+def _pages_place(settings: Settings) -> Place:
+    """Where the pages answer: on loopback too, unless they listen on another address of this machine alone."""
+    listen = ipaddress.ip_address(settings.sign_in.listen if settings.sign_in else "127.0.0.1")
+    if listen.is_unspecified or listen == ipaddress.ip_address("127.0.0.1"):
+        return settings.ports.dashboards
+    return str(listen), settings.ports.dashboards
 
 
 def _script(name: str) -> str:
@@ -223,11 +242,15 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _answers(place: int | Path) -> bool:
-    is_socket = isinstance(place, Path)
-    with socket.socket(socket.AF_UNIX if is_socket else socket.AF_INET) as probe:
+def _answers(place: Place) -> bool:
+    if isinstance(place, Path):
+        family, address = socket.AF_UNIX, str(place)  # type: tuple[socket.AddressFamily, str | tuple[str, int]]
+    else:
+        host, port = ("127.0.0.1", place) if isinstance(place, int) else place
+        family, address = socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port)
+    with socket.socket(family) as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(str(place) if is_socket else ("127.0.0.1", place)) == 0
+        return probe.connect_ex(address) == 0
 
 
 def _wait_until_up(service: Service) -> None:
@@ -241,7 +264,12 @@ def _wait_until_up(service: Service) -> None:
 def _print_addresses(settings: Settings, console: Console) -> None:
     ports = settings.ports
     console.print()
-    console.print(f"  dashboards  http://127.0.0.1:{ports.dashboards}")
+    if settings.sign_in:
+        console.print(f"  dashboards  {settings.sign_in.redirect}   (people sign in; see docs/sign-in.md)")
+    else:
+        console.print(
+            f"  dashboards  http://127.0.0.1:{ports.dashboards}   (this machine only: there is no sign-in)"
+        )
     console.print(f"  Dagster     http://127.0.0.1:{ports.dagster}")
     console.print(
         f"  warehouse   http://127.0.0.1:{ports.warehouse}   (credentials in {settings.state / 'credentials'})"

@@ -16,7 +16,7 @@ import yaml
 from oidc_provider_mock import User, run_server_in_thread
 from playwright.sync_api import Page, expect
 
-from dashboards import serve
+from models.settings import CLIENT_SECRET, COOKIE_SECRET
 from tests.dashboards.browsing import WAIT_MS, settled
 
 GRANTS: list[dict[str, Any]] = [
@@ -42,7 +42,7 @@ PERSONS: Mapping[str, Mapping[str, Any]] = {
 }
 """Subject -> claims the provider adds."""
 
-ENVIRONMENT = {serve.CLIENT_SECRET: "client-secret", serve.COOKIE_SECRET: secrets.token_hex(32)}
+ENVIRONMENT = {CLIENT_SECRET: "client-secret", COOKIE_SECRET: secrets.token_hex(32)}
 
 
 def claims_of(subject: str, ago_seconds: float = 60, **more: Any) -> dict[str, Any]:
@@ -64,7 +64,9 @@ def claims_of(subject: str, ago_seconds: float = 60, **more: Any) -> dict[str, A
 
 def write_people(root: Path, grants: Sequence[Mapping[str, Any]] = tuple(GRANTS)) -> None:
     """The workspace's ``people.yaml``."""
-    (root / "people.yaml").write_text(yaml.safe_dump({"people": [dict(one) for one in grants]}), encoding="utf-8")
+    (root / "people.yaml").write_text(
+        yaml.safe_dump({"people": [dict(one) for one in grants]}), encoding="utf-8"
+    )
 
 
 def write_sign_in(root: Path, provider: str = "http://localhost:1", port: int = 8501, **more: Any) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser
 
 from tests.conftest import free_ports
-from tests.dashboards.browsing import DESKTOP, WAIT_MS, settled
+from tests.dashboards.browsing import DESKTOP, settled
 from tests.dashboards.conftest import served_as_it_is
 from tests.dashboards.people import identity_provider, sign_in, write_people, write_sign_in
 
@@ -36,6 +36,7 @@ def test_a_lead_signs_in_and_sees_only_their_team(pages: str, browser: Browser) 
     page.goto(f"{pages}/finance")
     settled(page)
     page.screenshot(path="/tmp/people-try/finance.png", full_page=True)
-    with context.expect_event("page") as opened:
+    with page.expect_download() as started:
         page.get_by_role("link", name="Download the statement").click()
+    print(started.value.suggested_filename, started.value.path().read_text()[:200], started.value.url)
     context.close()
