@@ -93,7 +93,7 @@ class Front:
     def _browser_cookie(self) -> str:
         secure = "; Secure" if self._is_private else ""
         value = secrets.token_urlsafe(24)
-        return f"{sessions.BROWSER_COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        return f"{sessions.BROWSER_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax{secure}"
 
     def _note_refusal(self, scope: Scope, headers: MutableHeaders) -> None:
         """An answer of the provider after which nobody is signed in; after a sign-out it comes without one."""

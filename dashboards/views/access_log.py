@@ -58,7 +58,9 @@ def entries(kind: str) -> pl.DataFrame:
 
 def shown(found: pl.DataFrame) -> pl.DataFrame:
     """Entries as people read them."""
-    asked = [", ".join(f"{key}={value}" for key, value in one.items()) for one in found["parameters"].to_list()]
+    asked = [
+        ", ".join(f"{key}={value}" for key, value in one.items()) for one in found["parameters"].to_list()
+    ]
     return found.select(
         pl.col("at").alias("At"),
         Event=pl.col("event").replace(EVENTS),

@@ -27,7 +27,7 @@ from sql.workspace import WORKSPACE_VARIABLE
 from tests.conftest import Migrated, free_ports
 from tests.dashboards.browsing import DESKTOP, PHONE, WAIT_MS
 from tests.dashboards.fleet import EVERYTHING, Fleet, build, publish_fleet, write_settings
-from tests.dashboards.people import ENVIRONMENT
+from tests.dashboards.people import ENVIRONMENT, STRANGE, renamed, write_people, write_sign_in
 
 APP = Path(access.__file__).with_name("app.py")
 Run = Callable[..., AppTest]
@@ -57,10 +57,12 @@ def full_workspace(
 def people_workspace(
     tmp_path_factory: pytest.TempPathFactory, migrated: Migrated, fleet: Fleet
 ) -> Iterator[Path]:
-    """The same in a workspace of its own, whose settings ask for a sign-in."""
+    """The same in a workspace of its own, whose settings ask for a sign-in; a team of it has a strange name."""
     root = migrated(tmp_path_factory.mktemp("people"))
     with open_warehouse(root) as warehouse:
-        publish_fleet(warehouse, fleet)
+        publish_fleet(warehouse, renamed(fleet, "people", STRANGE))
+        write_people(root)
+        write_sign_in(root)
         yield root
         st.cache_resource.clear()
 

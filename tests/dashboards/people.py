@@ -18,6 +18,10 @@ from playwright.sync_api import Page, expect
 
 from models.settings import CLIENT_SECRET, COOKIE_SECRET
 from tests.dashboards.browsing import WAIT_MS, settled
+from tests.dashboards.fleet import Fleet
+
+STRANGE = """people, "payments" <b>x</b> ' OR 1=1 -- {teams:Array(String)}"""
+"""A team's name that is a list, a quote, a tag, a condition and a parameter, where somebody took it for more than text."""
 
 GRANTS: list[dict[str, Any]] = [
     {"groups": ["payments-leads"], "roles": ["lead"], "teams": ["payments"]},
@@ -26,7 +30,12 @@ GRANTS: list[dict[str, Any]] = [
     {"groups": ["on-call"], "roles": ["on-call"]},
     {"groups": ["platform"], "roles": ["platform"]},
     {"claim": "email", "values": ["ada@example.com"], "roles": ["admin"]},
-    {"groups": ["nowhere"], "roles": ["lead"], "teams": ["payment's", "no such team"]},
+    {"groups": ["strange"], "roles": ["lead"], "teams": [STRANGE]},
+    {
+        "groups": ["nowhere"],
+        "roles": ["lead"],
+        "teams": ["payments, logistics", "payments' OR 1=1 --", "%", "<b>payments</b>", "Payments", "people"],
+    },
 ]
 """Who may see what in the fleet of these tests."""
 
@@ -37,12 +46,23 @@ PERSONS: Mapping[str, Mapping[str, Any]] = {
     "ona": {"name": "Ona Call", "groups": ["on-call"]},
     "pat": {"name": "Pat Platform", "groups": ["platform"]},
     "ada": {"name": "Ada Admin", "email": "ada@example.com", "email_verified": True},
+    "sue": {"name": "Sue <b>Strange</b>", "groups": ["strange"]},
+    "ned": {"name": "Ned Nowhere", "groups": ["nowhere"]},
     "noa": {"name": "Noa Nobody", "groups": ["elsewhere"]},
     "tex": {"name": "Tex Text", "groups": "payments-leads"},
 }
 """Subject -> claims the provider adds."""
 
 ENVIRONMENT = {CLIENT_SECRET: "client-secret", COOKIE_SECRET: secrets.token_hex(32)}
+
+
+def renamed(fleet: Fleet, team: str, name: str) -> Fleet:
+    """The fleet with another name for one of its teams."""
+    tables = {
+        table: [{**row, "team": name} if row.get("team") == team else row for row in rows]
+        for table, rows in fleet.tables.items()
+    }
+    return Fleet(tables)
 
 
 def claims_of(subject: str, ago_seconds: float = 60, **more: Any) -> dict[str, Any]:
