@@ -26,29 +26,19 @@ PAGES = (
     ("access", "Access", "views/access_log.py", SEE_ACCESS_LOG),
 )
 """Address, title, file, and the right without which a page is not there."""
-
-
-def not_there() -> None:
-    """What stands at the address of a page that is not this person's."""
-    st.title("Not yours", anchor=False)
-    st.warning("This page needs a right that you do not have: ask who runs these pages.")
-
-
-def nothing() -> None:
-    """What stands at every address while nobody is let in."""
+NOT_THEIRS = "This page needs a right that you do not have: ask who runs these pages."
 
 
 def run_page(found: Looker | None) -> None:
-    """Draws the page the address asks for, as far as somebody may see it."""
+    """Draws the page the address asks for, as far as somebody may see it; of nobody it draws nothing."""
+    rights = {path: right for path, _, _, right in PAGES}
     pages = [
         st.Page(
-            nothing if found is None else file if not right or found.viewer.has(right) else not_there,
+            file,
             title=title,
             url_path=path,
             default=path == "home",
-            visibility="hidden"
-            if path == "fleet" or (found and right and not found.viewer.has(right))
-            else "visible",
+            visibility="hidden" if path == "fleet" or not _is_theirs(found, right) else "visible",
         )
         for path, title, file, right in PAGES
     ]
@@ -59,10 +49,19 @@ def run_page(found: Looker | None) -> None:
     door.watch(found)
     if found.identity != access.Identity():
         door.draw_head(found)
+    path = chosen.url_path or "home"
     try:
-        chosen.run()
+        if _is_theirs(found, rights[path]):
+            chosen.run()
+        else:
+            st.title(chosen.title, anchor=False)
+            st.warning(NOT_THEIRS)
     finally:
-        door.record_page(found, chosen.url_path or "home")
+        door.record_page(found, path)
+
+
+def _is_theirs(found: Looker | None, right: str) -> bool:
+    return not right or (found is not None and found.viewer.has(right))
 
 
 workspace = named_workspace()

@@ -26,7 +26,7 @@ def draw_door(workspace: Path, why: NotAdmitted) -> None:
     """The page for somebody who is not let in; a sign-in that was refused is in the access log."""
     st.title("appfleet", anchor=False)
     if not access.has_sign_in(workspace):
-        st.warning(as_text(str(why)))
+        st.warning(str(why))
         return
     identity = access.identity_now(workspace)
     if identity is None:

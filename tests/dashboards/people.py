@@ -89,10 +89,10 @@ def write_people(root: Path, grants: Sequence[Mapping[str, Any]] = tuple(GRANTS)
     )
 
 
-def write_sign_in(root: Path, provider: str = "http://localhost:1", port: int = 8501, **more: Any) -> None:
+def write_sign_in(root: Path, issuer: str = "http://localhost:1", port: int = 8501, **more: Any) -> None:
     """Settings of a workspace whose pages are signed in to, served on this machine."""
     sign_in = {
-        "provider": f"{provider}/.well-known/openid-configuration",
+        "provider": f"{issuer}/.well-known/openid-configuration",
         "client_id": "appfleet",
         "redirect": f"http://127.0.0.1:{port}",
         **more,

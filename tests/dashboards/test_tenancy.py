@@ -14,7 +14,6 @@ import pytest
 import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from dashboards import access, audit
 from dashboards.downloads import OFFERS
@@ -36,8 +35,6 @@ PAGES: dict[str, list[dict[str, str]]] = {
     "access_log": [{}, {"kind": "page"}],
 }
 """Page -> addresses: its own, another team's, and what is neither."""
-URLS = {"one_app": "app", "access_log": "access"}
-"""Pages whose address is not the name of their file."""
 TEAMS_OF = {
     "lee": {"payments"},
     "vic": {"logistics"},
@@ -74,9 +71,7 @@ def look(people_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
         app.run()
         for key, value in (query or {}).items():
             app.query_params[key] = value
-        app._page_hash = calc_hash(
-            URLS.get(page, page)
-        )  # as a browser asks, whether the page is theirs or not
+        app.switch_page(f"views/{page}.py")  # as a browser asks, whether the page is theirs or not
         return app.run()
 
     yield run
