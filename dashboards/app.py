@@ -57,7 +57,7 @@ def run_page(found: Looker | None) -> None:
             st.title(chosen.title, anchor=False)
             st.warning(NOT_THEIRS)
     finally:
-        door.record_page(found, path)
+        door.record_page(found, "fleet" if path == "home" else path)
 
 
 def _is_theirs(found: Looker | None, right: str) -> bool:

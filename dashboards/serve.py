@@ -25,15 +25,13 @@ from dashboards.front import CALLBACK, Front
 from models.errors import AppfleetError, ConfigurationError
 from models.grants import parse_people
 from models.loopback import is_loopback
-from models.settings import CLIENT_SECRET, COOKIE_SECRET, Settings, SignIn
+from models.settings import CLIENT_SECRET, COOKIE_SECRET, Settings, SignIn, check_sign_in_secrets
 from models.text import visible
 from sql.workspace import WORKSPACE_VARIABLE, load_settings, named_workspace, people_text
 
 LOOPBACK = "127.0.0.1"
 PORT = 8501
 _STREAMLIT_COOKIE_SECRET = "STREAMLIT_SERVER_COOKIE_SECRET"
-_LEAST_SECRET = 32
-"""Characters of a cookie secret: 256 bits where each is one of sixteen, as HS256 asks for (RFC 7518, 3.2), with half to spare."""
 _THIS_MACHINE = ["127.0.0.1", "localhost", "::1"]
 
 
@@ -66,15 +64,7 @@ def sign_in_secrets(sign_in: SignIn | None, environment: Mapping[str, str]) -> d
     """
     if sign_in is None:
         return {}
-    for name in (CLIENT_SECRET, COOKIE_SECRET):
-        if not environment.get(name):
-            raise ConfigurationError(
-                f"{name} is not set: sign-in takes its secrets from the environment, never from a file"
-            )
-    if len(environment[COOKIE_SECRET]) < _LEAST_SECRET:
-        raise ConfigurationError(
-            f"{COOKIE_SECRET} has fewer than {_LEAST_SECRET} characters: make one with `openssl rand -hex 32`"
-        )
+    check_sign_in_secrets(environment)
     return {
         "auth": {
             "redirect_uri": sign_in.redirect + CALLBACK,

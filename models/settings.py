@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +33,8 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 CLIENT_SECRET = "APPFLEET_OIDC_CLIENT_SECRET"
 COOKIE_SECRET = "APPFLEET_COOKIE_SECRET"
 BREAK_GLASS_SECRET = "APPFLEET_BREAK_GLASS"
+LEAST_SECRET = 32
+"""Characters of a cookie secret: 128 bits where each is one of sixteen."""
 SIGN_IN_SECRETS = (CLIENT_SECRET, COOKIE_SECRET, BREAK_GLASS_SECRET)
 """Variables of the environment that hold what sign-in keeps secret; who serves the pages reads them, and nobody else."""
 
@@ -209,6 +211,23 @@ class SignIn:
     )
     listen: Annotated[Text, AfterValidator(_listening)] = "127.0.0.1"
     scope: Text = "openid email profile"
+
+
+def check_sign_in_secrets(environment: Mapping[str, str]) -> None:
+    """Does nothing where an environment holds what sign-in needs to keep secret.
+
+    Raises:
+        ConfigurationError: a secret is missing, or too short; names the variable.
+    """
+    for name in (CLIENT_SECRET, COOKIE_SECRET):
+        if not environment.get(name):
+            raise ConfigurationError(
+                f"{name} is not set: sign-in takes its secrets from the environment, never from a file"
+            )
+    if len(environment[COOKIE_SECRET]) < LEAST_SECRET:
+        raise ConfigurationError(
+            f"{COOKIE_SECRET} has fewer than {LEAST_SECRET} characters: make one with `openssl rand -hex 32`"
+        )
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)

@@ -24,12 +24,13 @@ from types import FrameType
 from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
-from models.settings import SIGN_IN_SECRETS, Settings
+from models.grants import parse_people
+from models.settings import SIGN_IN_SECRETS, Settings, check_sign_in_secrets
 from pipelines.commands.telling import dagster_home
 from pipelines.commands.watch import Watch
 from sql.local_warehouse.process import WarehouseProcess
 from sql.state import state_folder
-from sql.workspace import WORKSPACE_VARIABLE
+from sql.workspace import WORKSPACE_VARIABLE, people_text
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -175,9 +176,12 @@ def serve(settings: Settings, console: Console) -> None:
     """Starts everything, prints the addresses, and returns after Ctrl-C or SIGTERM ended it all.
 
     Raises:
-        ConfigurationError: a port is taken.
+        ConfigurationError: a port is taken, or what sign-in needs is missing.
         AppfleetError: a service does not come up.
     """
+    if settings.sign_in:
+        check_sign_in_secrets(os.environ)
+        parse_people(people_text(settings), str(settings.people))
     with tempfile.TemporaryDirectory(prefix="appfleet-") as folder:  # a socket's path may have 107 bytes
         _serve(settings, console, services(settings, Path(folder) / "code"))
 
