@@ -707,6 +707,8 @@ def test_rows_of_a_batch_and_month_are_removed_and_no_others(
 
 
 BESIDE = {
+    "access_known": "tests/sql/test_access_log.py",
+    "access_older": "tests/sql/test_access_log.py",
     "alive": "tests/sql/test_local_warehouse.py",
     "claimed_twice": "test_a_number_given_twice_is_noticed_while_it_is_the_newest",
     "columns": "tests/pipelines/test_record.py",
