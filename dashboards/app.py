@@ -8,39 +8,27 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import access, door
-from dashboards.access import ONLY_LOOPBACK, AccessChanged, Looker
+from dashboards.access import ONLY_LOOPBACK, Looker
 from dashboards.formats import as_text
+from dashboards.menu import HOME, MENU
 from models.errors import AppfleetError, NotAdmitted
 from models.loopback import is_loopback
-from models.people import SEE_ACCESS_LOG, SEE_STATEMENTS
 from sql.workspace import named_workspace
 
-PAGES = (
-    ("home", "Fleet", "views/fleet.py", ""),
-    ("fleet", "Fleet", "views/fleet.py", ""),
-    ("app", "App", "views/one_app.py", ""),
-    ("team", "Team", "views/team.py", ""),
-    ("oncall", "On-call", "views/oncall.py", ""),
-    ("anomalies", "Anomalies", "views/anomalies.py", ""),
-    ("finance", "Finance", "views/finance.py", SEE_STATEMENTS),
-    ("access", "Access", "views/access_log.py", SEE_ACCESS_LOG),
-)
-"""Address, title, file, and the right without which a page is not there."""
 NOT_THEIRS = "This page needs a right that you do not have: ask who runs these pages."
 
 
 def run_page(found: Looker | None) -> None:
     """Draws the page the address asks for, as far as somebody may see it; of nobody it draws nothing."""
-    rights = {path: right for path, _, _, right in PAGES}
     pages = [
         st.Page(
-            file,
-            title=title,
-            url_path=path,
-            default=path == "home",
-            visibility="hidden" if path == "fleet" or not _is_theirs(found, right) else "visible",
+            f"views/{page.view}.py",
+            title=page.title,
+            url_path=page.path,
+            default=page.path == HOME,
+            visibility="visible" if page.path != "fleet" and _is_theirs(found, page.right) else "hidden",
         )
-        for path, title, file, right in PAGES
+        for page in MENU
     ]
     chosen = st.navigation(pages, position="top" if found else "hidden")
     st.set_page_config(page_title=f"{chosen.title if found else 'Sign in'} · appfleet", layout="wide")
@@ -49,15 +37,15 @@ def run_page(found: Looker | None) -> None:
     door.watch(found)
     if found.identity != access.Identity():
         door.draw_head(found)
-    path = chosen.url_path or "home"
+    page = next(one for one in MENU if one.path == (chosen.url_path or HOME))
     try:
-        if _is_theirs(found, rights[path]):
+        if _is_theirs(found, page.right):
             chosen.run()
         else:
             st.title(chosen.title, anchor=False)
             st.warning(NOT_THEIRS)
     finally:
-        door.record_page(found, "fleet" if path == "home" else path)
+        door.record_page(found, page.title)
 
 
 def _is_theirs(found: Looker | None, right: str) -> bool:
@@ -78,7 +66,5 @@ except AppfleetError as error:
 else:
     try:
         run_page(found)
-    except AccessChanged:
-        st.rerun()
     except AppfleetError as error:
-        st.error(as_text(str(error)))
+        door.tell(found, error)

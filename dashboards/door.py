@@ -94,6 +94,15 @@ def watch(found: Looker) -> None:
     look_again()
 
 
+def tell(found: Looker, error: AppfleetError) -> None:
+    """Says what failed on a page; where its person may not see it any more, the page goes instead."""
+    try:
+        found.check()
+    except AppfleetError:
+        st.rerun()
+    st.error(as_text(str(error)))
+
+
 def _draw_break_glass(workspace: Path) -> None:
     with st.expander("Emergency access"), st.form("break glass", border=False):
         st.caption(

@@ -105,7 +105,7 @@ else:
         "access-log",
         lambda: csv_bytes(table)[0],
         "access-log.csv",
-        page="access",
+        page="Access",
         parameters={"kind": kind, "search": text},
         kind="tertiary",
     )

@@ -114,7 +114,7 @@ def download(page: Page, month: date) -> None:
         "statement",
         lambda: statement_file(page.reads, month),
         f"chargeback-{month:%Y-%m}.csv",
-        page="finance",
+        page="Finance",
         parameters={"month": f"{month:%Y-%m}"},
         help="Your teams' lines; the same bytes as `appfleet chargeback` writes.",
     )

@@ -5,6 +5,7 @@ What a page shows is searched whole, as the bytes it sends to a browser, tables 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -193,7 +194,7 @@ def test_a_change_of_people_takes_a_page_away(look: Look, people_workspace: Path
 
 
 def test_who_signs_out_is_out_with_every_copy(look: Look) -> None:
-    claims = {"nonce": "of this one"}
+    claims = {"nonce": "of this one", "iat": int(time.time()) - 60}
     app = look("lee", "fleet", **claims)
     copy = look("lee", "fleet", **claims)
     [button] = [one for one in app.button if one.label == "Sign out"]
@@ -214,7 +215,7 @@ def test_the_log_says_who_saw_what(look: Look, people_workspace: Path) -> None:
     assert {
         "Event": "Saw page",
         "Person": "Lee Lead",
-        "Page": "finance",
+        "Page": "Finance",
         "Asked": "month=2026-02",
         "Teams": "payments",
     } in rows
