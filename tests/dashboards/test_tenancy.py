@@ -194,7 +194,8 @@ def test_a_change_of_people_takes_a_page_away(look: Look, people_workspace: Path
 
 
 def test_who_signs_out_is_out_with_every_copy(look: Look) -> None:
-    claims = {"nonce": "of this one", "iat": int(time.time()) - 60}
+    now = int(time.time())
+    claims = {"nonce": "of this one", "iat": now - 60, "exp": now + 3600}
     app = look("lee", "fleet", **claims)
     copy = look("lee", "fleet", **claims)
     [button] = [one for one in app.button if one.label == "Sign out"]
