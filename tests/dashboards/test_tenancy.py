@@ -11,14 +11,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from dashboards import access, audit
+from dashboards import access, audit, break_glass
 from dashboards.downloads import OFFERS
 from models.people import access_policy
+from models.settings import BREAK_GLASS_SECRET
+from sql.access_log import waiting
 from sql.workspace import WORKSPACE_VARIABLE
 from tests.dashboards.conftest import APP
 from tests.dashboards.fleet import Fleet
@@ -253,3 +256,26 @@ def test_each_month_s_statement_is_of_the_lead_s_team(look: Look, fleet: Fleet) 
         app = look("lee", "finance", {"month": f"{month:%Y-%m}"})
         statement = app.dataframe[0].value
         assert set(statement["Team"]) == {"payments", "Total"}
+
+
+def test_the_break_glass_admin_comes_in_and_it_is_said(
+    look: Look, people_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, line = break_glass.new_secret()
+    monkeypatch.setenv(BREAK_GLASS_SECRET, line)
+    monkeypatch.setattr(break_glass, "_wrong", type(break_glass._wrong)())
+    app = look("lee", "fleet", is_logged_in=False)
+    [field] = app.text_input
+    [enter] = [one for one in app.button if one.label == "Enter"]
+    field.input("guess")
+    assert [one.value for one in enter.click().run().error] == ["This is not the secret."]
+    app.text_input[0].input(secret)
+    [enter] = [one for one in app.button if one.label == "Enter"]
+    enter.click().run()
+    assert app.dataframe and app.warning[0].value.startswith("Break-glass admin")
+    audit.log_of(people_workspace).flush()
+    found = waiting(people_workspace).filter(pl.col("person") == break_glass.NAME)
+    assert {"break_glass", "refused", "page"} <= set(found["event"])
+    assert secret not in str(found.drop("parameters").rows())
+    [out] = [one for one in app.button if one.label == "Sign out"]
+    assert not out.click().run().dataframe
