@@ -6,7 +6,6 @@ that is read ahead of whoever looks (``dashboards.shared``).
 
 from __future__ import annotations
 
-import ast
 import os
 import time
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import access, queries
 from dashboards.frame import EMPTY
+from dashboards.menu import HOME, MENU
+from models.people import access_policy
 from sql.warehouse import Warehouse
 from sql.workspace import WORKSPACE_VARIABLE
 
@@ -41,15 +42,13 @@ class ServedPage:
 
 
 def pages() -> tuple[ServedPage, ...]:
-    """The pages of the menu in their order, read from where the dashboard lists them."""
-    found = []
-    for call in ast.walk(ast.parse(APP.read_text(encoding="utf-8"))):
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "st.Page":
-            named = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
-            path = "" if named.get("default") else named["url_path"]
-            if named.get("visibility") != "hidden":
-                found.append(ServedPage(Path(ast.literal_eval(call.args[0])).stem, named["title"], path))
-    return tuple(found)
+    """The pages of the menu that who sits at this machine has, in their order."""
+    theirs = ("", *access_policy().at_this_machine)
+    return tuple(
+        ServedPage(page.view, page.title, "" if page.path == HOME else page.path)
+        for page in MENU
+        if page.right in theirs and page.path != "fleet"
+    )
 
 
 def reads_of_pages(workspace: Path) -> dict[str, list[Read]]:

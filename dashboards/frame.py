@@ -14,7 +14,8 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
-from dashboards.access import NOBODY, current_viewer
+from dashboards.access import looker
+from dashboards.downloads import offer_file
 from dashboards.links import asked_choice
 from dashboards.queries import TeamReads, reads_of
 from models import age
@@ -81,18 +82,16 @@ class Page:
 def open_page(title: str, question: str) -> Page:
     """Draws the head of a page and returns what it reads from; stops where nobody is signed in or nothing is published."""
     st.title(title, anchor=False)
-    workspace = named_workspace()
-    viewer = current_viewer(workspace)
-    if viewer is None:
-        st.warning(NOBODY)
-        st.stop()
-    reads = reads_of(workspace, viewer)
-    found = reads.of_anybody("dashboards/as_of")
-    if found.is_empty():
+    found = looker(named_workspace())
+    reads = reads_of(found.workspace, found.viewer, found.check)
+    as_of = reads.of_anybody("dashboards/as_of")
+    if as_of.is_empty():
         st.caption(question)
         st.info(EMPTY)
         st.stop()
-    row = found.row(0, named=True)
+    if found.identity.claims is not None:
+        reads = _known_teams_of(reads)
+    row = as_of.row(0, named=True)
     page = Page(
         reads.viewer,
         reads,
@@ -103,6 +102,17 @@ def open_page(title: str, question: str) -> Page:
     st.caption(f"{question}  \n{_as_of(page, row['published_at'])}")
     _say_what_is_doubtful(page, row["note"])
     return page
+
+
+def _known_teams_of(reads: TeamReads) -> TeamReads:
+    """The reads of teams that exist: what people.yaml writes wrong is nobody's team; stops where none is left."""
+    known = reads.narrowed(tuple(reads.frame("dashboards/known_teams")["team"]))
+    if not known.teams:
+        st.info(
+            "No team you were given is known here yet: ask who runs these pages, whom `appfleet doctor` tells which."
+        )
+        st.stop()
+    return known
 
 
 def _say_what_is_doubtful(page: Page, note: str) -> None:
@@ -189,20 +199,19 @@ def app_table(
 
 
 def _download(frame: pl.DataFrame, key: str, columns: Mapping[str, ColumnConfig]) -> None:
-    """A button for all rows of a table as CSV, every digit as text: a browser's own copy of a table has doubles.
+    """A link to all rows of a table as CSV, every digit as text: a browser's own copy of a table has doubles.
 
     The file is made when it is asked for.
     """
     named = {name: str((columns.get(name) or {}).get("label") or name) for name in frame.columns}
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
-    st.download_button(
+    offer_file(
         f"Download {formats.plural(frame.height, 'row')}, every digit (CSV)",
+        key,
         lambda: csv_bytes(frame.with_columns(pl.col(lists).list.join("; ")).rename(named))[0],
-        file_name=f"{key}.csv",
-        mime="text/csv",
-        on_click="ignore",
-        type="tertiary",
-        key=f"download {key}",
+        f"{key}.csv",
+        parameters={str(name): str(value) for name, value in st.query_params.to_dict().items()},
+        kind="tertiary",
     )
 
 

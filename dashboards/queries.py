@@ -7,10 +7,11 @@ here.
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards.shared import SharedReads
-from models.errors import ConfigurationError, WarehouseError
+from models.errors import ConfigurationError, NotAdmitted, WarehouseError
 from models.identity import UNASSIGNED
 from models.people import RIGHTS, SEE_ALL_TEAMS, Viewer
 from sql.catalog import statement
@@ -31,7 +32,14 @@ TEAMS_PARAMETER = f"{{{TEAMS}:Array(String)}}"
 
 NO_TEAM = "the viewer has no team, so there is nothing this viewer may read"
 
+_NEEDED = re.compile(r"^-- right: (\w+)$", re.MULTILINE)
+"""In the header of a statement: the right without which nothing of it is for a viewer."""
+
 _KEPT_RESULTS = 400
+
+
+def _unchecked() -> None:
+    """Who reads without a sign-in is asked nothing again."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class TeamReads:
     workspace: Path
     viewer: Viewer
     mark: str
+    check: Callable[[], None] = field(default=_unchecked, compare=False)
+    """Raises ``NotAdmitted`` where whoever reads may not any more; asked before every read."""
 
     @property
     def teams(self) -> tuple[str, ...]:
@@ -53,8 +63,10 @@ class TeamReads:
         Raises:
             ConfigurationError: the statement does not take the viewer's teams, there are none, or a parameter would
                 stand in for the viewer's teams or rights.
+            NotAdmitted: the viewer lacks the right the statement needs, or may not read any more.
             WarehouseError: the warehouse cannot be reached or refuses the statement.
         """
+        self.check()
         scope = self._scope(name, parameters)
         return _remembered(str(self.workspace), self.mark, name, scope, tuple(sorted(parameters.items())))
 
@@ -64,6 +76,7 @@ class TeamReads:
         Raises:
             WarehouseError: the warehouse cannot be reached or refuses the statement.
         """
+        self.check()
         return _shared(str(self.workspace)).frame(name, self.mark)
 
     def _scope(self, name: str, parameters: Collection[str]) -> tuple[tuple[str, Any], ...]:
@@ -81,8 +94,8 @@ class TeamReads:
         return replace(self, viewer=replace(self.viewer, teams=kept))
 
 
-def reads_of(workspace: Path, viewer: Viewer) -> TeamReads:
-    """Reads of a viewer at the newest release, of every team for who has the right to.
+def reads_of(workspace: Path, viewer: Viewer, check: Callable[[], None] = _unchecked) -> TeamReads:
+    """Reads of a viewer at the newest release, of every team for who has the right to; ``check`` goes before each read.
 
     Raises:
         ConfigurationError: the viewer has neither teams nor the right to see all of them.
@@ -95,7 +108,7 @@ def reads_of(workspace: Path, viewer: Viewer) -> TeamReads:
         anybody = replace(viewer, teams=viewer.teams or (UNASSIGNED,))
         seen = _remembered(str(workspace), mark, "dashboards/teams", _scope("dashboards/teams", anybody), ())
         viewer = replace(viewer, teams=tuple(seen["team"]))
-    return TeamReads(workspace, viewer, mark)
+    return TeamReads(workspace, viewer, mark, check)
 
 
 def _scope(name: str, viewer: Viewer) -> tuple[tuple[str, Any], ...]:
@@ -107,6 +120,9 @@ def _scope(name: str, viewer: Viewer) -> tuple[tuple[str, Any], ...]:
         )
     if not viewer.teams:
         raise ConfigurationError(NO_TEAM)
+    for right in _NEEDED.findall(text):
+        if not viewer.has(right):
+            raise NotAdmitted(f"This needs the right {right}, which you do not have.")
     rights = ((right, viewer.has(right)) for right in RIGHTS if f"{{{right}:Bool}}" in text)
     return ((TEAMS, viewer.teams), *rights)
 

@@ -11,6 +11,7 @@ traceback belongs in it. The exit code of the command is the error's own::
     |   +-- StatementRefused      2  a reader's statement that is not a plain read
     |   +-- DamagedData           1  bytes of a published table cannot be read any more
     |   +-- MigrationError        1  the schema is not the one the code expects
+    +-- NotAdmitted             1  whoever looks may not, or not any more
     +-- LeaseHeld                 1  somebody else writes this scope now
     +-- LeaseLost                 1  the lease we wrote under ended before we published
     +-- ControlTotalError         1  two independent counts disagree: nothing is published
@@ -76,6 +77,10 @@ class DamagedData(WarehouseError):
 
 class MigrationError(WarehouseError):
     """The schema in the warehouse is not the one this code expects."""
+
+
+class NotAdmitted(AppfleetError):
+    """Whoever looks at a page is not signed in, has nothing granted, or not any more; told to that very person."""
 
 
 class LeaseHeld(AppfleetError):

@@ -5,7 +5,7 @@ A page of another site can make a browser send requests here under its own name 
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import ipaddress
 
 NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -16,11 +16,12 @@ def names_this_machine(host: str) -> bool:
     return name.lower() in NAMES
 
 
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach what listens on a host; of another name that is not known."""
-    if host.lower() == "localhost":
+def is_loopback(address: str | None) -> bool:
+    """Whether what listens on ``address`` is reached from this machine only; unset binds every interface, and of another
+    name that is not known."""
+    if (address or "").lower() == "localhost":
         return True
     try:
-        return ip_address(host).is_loopback
+        return ipaddress.ip_address(address or "").is_loopback
     except ValueError:
         return False

@@ -271,4 +271,21 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "worst_state": pl.String(),
         }
     ),
+    "core_access_log": pl.Schema(
+        {
+            "event_id": pl.String(),
+            "at": MOMENT,
+            "event": pl.String(),
+            "person": pl.String(),
+            "subject": pl.String(),
+            "session": pl.String(),
+            "page": pl.String(),
+            "file_name": pl.String(),
+            "parameters": pl.Map(pl.String, pl.String),
+            "teams": pl.List(pl.String),
+            "rights": pl.List(pl.String),
+            "reason": pl.String(),
+            "lost": pl.UInt64(),
+        }
+    ),
 }

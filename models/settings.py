@@ -7,10 +7,10 @@ provider's own chain.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -20,12 +20,23 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, Va
 from pydantic.dataclasses import dataclass
 
 from models.errors import ConfigurationError
-from models.people import Viewer
+from models.loopback import is_loopback
+from models.people import Viewer, access_policy
 from models.redaction import rule_names
 from models.workspace import STATE_FOLDER
 from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
 
 FILE_NAME = "appfleet.yaml"
+WELL_KNOWN = "/.well-known/openid-configuration"
+"""Where OpenID Connect Discovery 1.0, section 4, has a provider's metadata, below its issuer."""
+
+CLIENT_SECRET = "APPFLEET_OIDC_CLIENT_SECRET"
+COOKIE_SECRET = "APPFLEET_COOKIE_SECRET"
+BREAK_GLASS_SECRET = "APPFLEET_BREAK_GLASS"
+LEAST_SECRET = 32
+"""Characters of a cookie secret: 128 bits where each is one of sixteen."""
+SIGN_IN_SECRETS = (CLIENT_SECRET, COOKIE_SECRET, BREAK_GLASS_SECRET)
+"""Variables of the environment that hold what sign-in keeps secret; who serves the pages reads them, and nobody else."""
 
 BILLING_FORMATS = ("focus",)
 """Formats a bill can be in, by the name ``sources.billing[].format`` has."""
@@ -139,7 +150,7 @@ def _listen_host(value: str) -> str:
 
 def _is_address(value: str) -> bool:
     try:
-        ip_address(value)
+        ipaddress.ip_address(value)
     except ValueError:
         return False
     return True
@@ -155,6 +166,41 @@ def _at_least_one_each(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError("must be a whole number from 1 on")
     return value
+
+
+def _private(address: str, what: str) -> str:
+    """An address that nobody on the way can read along: https, or http to this machine."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"is {address!r}; it must be the address of {what}: https://...")
+    if parts.username or parts.password:
+        raise ValueError("holds a user or a password; secrets come from the environment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(
+            f"is {address!r}; over http anybody on the way reads along, so it must begin with https://"
+        )
+    return address
+
+
+def _provider(value: str) -> str:
+    if not value.endswith(WELL_KNOWN):
+        raise ValueError(
+            f"is {value!r}; it must be the address of the provider's metadata, which ends with {WELL_KNOWN}"
+        )
+    return _private(value, "the provider's metadata")
+
+
+def _public_address(value: str) -> str:
+    return _private(_origin(value), "these pages as people's browsers see it")
+
+
+def _listening(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError(
+            f"is {value!r}; it must be an address of this machine: 127.0.0.1, 0.0.0.0, ::"
+        ) from None
 
 
 Port = Annotated[int, pydantic.PlainValidator(_port)]
@@ -268,6 +314,40 @@ class ServerWarehouse:
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class SignIn:
+    """How people sign in to the pages: the provider of OpenID Connect, this client of it, and where the pages are.
+
+    ``redirect`` is the origin of the pages as browsers see it, ``listen`` the address of this machine they are served on.
+    """
+
+    provider: Annotated[Text, AfterValidator(_provider)]
+    client_id: Text
+    redirect: Annotated[Text, AfterValidator(_public_address)]
+    session_minutes: Annotated[int, pydantic.Field(strict=True, ge=1, le=24 * 60)] = round(
+        access_policy().session.total_seconds() / 60
+    )
+    listen: Annotated[Text, AfterValidator(_listening)] = "127.0.0.1"
+    scope: Text = "openid email profile"
+
+
+def check_sign_in_secrets(environment: Mapping[str, str]) -> None:
+    """Does nothing where an environment holds what sign-in needs to keep secret.
+
+    Raises:
+        ConfigurationError: a secret is missing, or too short; names the variable.
+    """
+    for name in (CLIENT_SECRET, COOKIE_SECRET):
+        if not environment.get(name):
+            raise ConfigurationError(
+                f"{name} is not set: sign-in takes its secrets from the environment, never from a file"
+            )
+    if len(environment[COOKIE_SECRET]) < LEAST_SECRET:
+        raise ConfigurationError(
+            f"{COOKIE_SECRET} has fewer than {LEAST_SECRET} characters: make one with `openssl rand -hex 32`"
+        )
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class EnvironmentSettings:
     """Which environments are production, in place of the policy's list; None leaves it to the policy."""
 
@@ -293,10 +373,12 @@ class Settings:
     root: Path
     catalog: Path
     teams: Path
+    people: Path | None = None
     identity: IdentityKeys = field(default_factory=IdentityKeys)
     billing: tuple[BillingSource, ...] = ()
     telemetry: tuple[TelemetrySource, ...] = ()
     viewer: Viewer = field(default_factory=Viewer)
+    sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
@@ -335,7 +417,9 @@ class _File:
     sources: _Sources = field(default_factory=_Sources)
     catalog: Text = "catalog"
     teams: Text = "teams.yaml"
+    people: Text = "people.yaml"
     viewer: Viewer = field(default_factory=Viewer)
+    sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
@@ -390,10 +474,12 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         root=root,
         catalog=locate(given.catalog).path,
         teams=locate(given.teams).path,
+        people=locate(given.people).path,
         identity=given.identity,
         billing=given.sources.billing,
         telemetry=given.sources.telemetry,
         viewer=given.viewer,
+        sign_in=given.sign_in,
         ports=given.ports,
         intake=given.intake,
         environments=given.environments,

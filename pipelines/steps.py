@@ -167,5 +167,12 @@ STEPS: Mapping[str, Step] = {
             ("core_app_costs_daily", "core_app_telemetry_daily", "mart_slo_status", "core_apps"),
             "40 * * * *",
         ),
+        Step(
+            "access",
+            "access",
+            {"core_access_log": Asset("Who signed in or was refused, saw which page and took which file.")},
+            (),
+            "*/15 * * * *",
+        ),
     )
 }

@@ -23,6 +23,8 @@ from pipelines.ingest import billing, telemetry
 from pipelines.ingest.billing import BillingOutcome
 from pipelines.ingest.sources import refuse_shared_objects
 from pipelines.steps import STEPS, Asset, Step
+from sql import access_log
+from sql.leases import lease
 from sql.publish import WHOLE_TABLE, heads
 from sql.warehouse import Warehouse
 
@@ -161,9 +163,29 @@ COMPUTED: Mapping[str, Callable[[Ask], Outcome]] = {
     "marts": lambda ask: compute.compute_marts(ask.warehouse, ask.settings, ask.moment),
 }
 
+
+def _access(ask: Ask) -> Done:
+    with lease(ask.settings.root, "access", LOOK_WAIT_SECONDS):
+        loaded = access_log.load(ask.warehouse, ask.settings.root, ask.clock)
+    return Done(
+        rows={access_log.TABLE: loaded.rows},
+        published=0,
+        unchanged=0,
+        refused=tuple(
+            f"{loaded.unreadable:,} lines of the access log cannot be read; they are kept under .appfleet/{access_log.FOLDER}"
+            for _ in range(bool(loaded.unreadable))
+        ),
+        facts={"collected": loaded.collected},
+    )
+
+
+LOOK_WAIT_SECONDS = 600.0
+"""How long a look waits for an ingest of the same source: the next one is a day away."""
+
 WORK: Mapping[str, Callable[[Ask], Done]] = {
     "billing": _billing,
     "telemetry": _telemetry,
+    "access": _access,
     **{step: _computed(step, work) for step, work in COMPUTED.items()},
 }
 """Step -> its function; every step of ``STEPS`` has one."""
@@ -178,10 +200,6 @@ class Due:
     notes: tuple[str, ...] = ()
     standing: tuple[str, ...] = ()
     """Every note that holds of what there is nothing to do in."""
-
-
-LOOK_WAIT_SECONDS = 600.0
-"""How long a look waits for an ingest of the same source: the next one is a day away."""
 
 
 def _billing_due(ask: Ask) -> Due:
@@ -231,6 +249,8 @@ def published_figures(warehouse: Warehouse, step: Step) -> dict[str, dict[date, 
     """
     if step.name == "telemetry":
         return {table: {WHOLE_TABLE: Figures(_kept(warehouse, table))} for table in step.tables}
+    if step.name == "access":
+        return {table: {WHOLE_TABLE: Figures(_seen(warehouse, table))} for table in step.tables}
     sums: dict[date, list[Mapping[str, Decimal]]] = {}
     for release in heads(warehouse, f"{step.name}/" if step.name == "billing" else step.name):
         sums.setdefault(release.period, []).append(release.sums)
@@ -256,6 +276,10 @@ def _rows(warehouse: Warehouse, table: str, asset: Asset, step: Step) -> dict[da
         "queries/ledger/table_rows_by_period", view=view, period_column=asset.period, unit=unit
     )
     return dict(frame.select("period", "rows").rows())
+
+
+def _seen(warehouse: Warehouse, table: str) -> int:
+    return int(warehouse.frame("queries/ledger/table_rows", view=f"{table}_current")["rows"][0])
 
 
 def _kept(warehouse: Warehouse, table: str) -> int:

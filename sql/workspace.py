@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from models.errors import ConfigurationError
+from models.grants import FILE_NAME as PEOPLE_FILE
 from models.settings import FILE_NAME, Settings, SettingsPath, parse_settings
 
 WORKSPACE_VARIABLE = "APPFLEET_WORKSPACE"
@@ -49,7 +50,30 @@ def load_settings(workspace: Path) -> Settings:
             file, line and key.
     """
     refuse_unusable(workspace)
-    root, path = workspace.resolve(), workspace / FILE_NAME
+    return settings_of(workspace, settings_text(workspace))
+
+
+def settings_text(workspace: Path) -> str:
+    """The text of the settings of a workspace.
+
+    Raises:
+        ConfigurationError: there is no such file, or it cannot be read.
+    """
+    path = workspace / FILE_NAME
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no {FILE_NAME} in {workspace}: make one with `appfleet init {workspace}`, or name a workspace with -w"
+        )
+    return read_text(path, str(path))
+
+
+def settings_of(workspace: Path, text: str) -> Settings:
+    """What the text of the settings of a workspace says.
+
+    Raises:
+        ConfigurationError: a wrong key, type or path; names file, line and key.
+    """
+    root = workspace.resolve()
 
     def locate(text: str) -> SettingsPath:
         place = root / text
@@ -61,11 +85,21 @@ def load_settings(workspace: Path) -> Settings:
         except (OSError, RuntimeError):  # a name too long, links in a circle
             return SettingsPath(place, "nothing")
 
-    if not path.exists():
+    return parse_settings(text, str(workspace / FILE_NAME), root, locate)
+
+
+def people_text(settings: Settings) -> str:
+    """The text of the file that says who may see what.
+
+    Raises:
+        ConfigurationError: there is no such file, or it cannot be read.
+    """
+    path = settings.people or settings.root / PEOPLE_FILE
+    if not path.is_file():
         raise ConfigurationError(
-            f"there is no {FILE_NAME} in {workspace}: make one with `appfleet init {workspace}`, or name a workspace with -w"
+            f"there is no {path}: it grants people what they may see, and without it nobody sees anything"
         )
-    return parse_settings(read_text(path, str(path)), str(path), root, locate)
+    return read_text(path, str(path))
 
 
 def read_text(path: Path, name: str) -> str:

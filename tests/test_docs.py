@@ -13,6 +13,7 @@ import typer
 from models.people import RIGHTS, Viewer
 from models.schemas import SCHEMAS
 from models.settings import (
+    WELL_KNOWN,
     BillingSource,
     EnvironmentSettings,
     IdentityKeys,
@@ -20,6 +21,7 @@ from models.settings import (
     Ports,
     ServerWarehouse,
     Settings,
+    SignIn,
 )
 from models.statement_csv import COLUMNS
 from pipelines.commands import doctor
@@ -78,6 +80,7 @@ def test_each_default_is_the_one_that_is_told() -> None:
         "ports": Ports(),
         "intake": IntakeSettings(),
     }
+    kinds["sign_in"] = SignIn("https://x" + WELL_KNOWN, "c", "https://x")
     told = re.findall(r"^\| `(\w+)\.(\w+)` \| `([^`]*)` \|", _document("workspace"), re.MULTILINE)
     compared = []
     for kind, key, default in told:
@@ -95,7 +98,7 @@ def test_each_default_is_the_one_that_is_told() -> None:
 
 def test_every_key_of_the_settings_is_in_the_table() -> None:
     section = _document("workspace")
-    keys = {"warehouse", "catalog", "teams", "redact", "sources.billing", "sources.telemetry"}
+    keys = {"warehouse", "catalog", "teams", "people", "redact", "sources.billing", "sources.telemetry"}
     nested = {
         "identity": IdentityKeys,
         "viewer": Viewer,
@@ -103,6 +106,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "intake": IntakeSettings,
         "environments": EnvironmentSettings,
         "warehouse": ServerWarehouse,
+        "sign_in": SignIn,
     }
     for key, kind in nested.items():
         keys |= {f"{key}.{field.name}" for field in dataclasses.fields(kind)}
@@ -115,6 +119,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "telemetry",
         "catalog",
         "teams",
+        "people",
         "redact",
     }
 

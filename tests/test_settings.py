@@ -64,7 +64,7 @@ MISTAKES = [
     ("viewer:\n  teams: [1]\n", 2, "viewer.teams[0]", "must be text"),
     ("viewer:\n  teams:\n    - a\n    - ' '\n", 4, "viewer.teams[1]", "is empty"),
     ("viewer:\n  name: 2026-01-31\n", 2, "viewer.name", "must be text"),
-    ("viewer:\n  rights:\n    - see_whole_bils\n", 3, "viewer.rights[0]", "it can be see_all_teams, see_whole_bills"),
+    ("viewer:\n  rights:\n    - see_whole_bils\n", 3, "viewer.rights[0]", "it can be download_statements, see_access_log, see_all_teams, see_statements, see_whole_bills"),
     ("ports:\n  dagster: none\n", 2, "ports.dagster", "must be a port number"),
     ("ports:\n  dagster: 65536\n", 2, "ports.dagster", "must be a port number"),
     ("ports:\n  dagster: true\n", 2, "ports.dagster", "must be a port number"),
@@ -144,9 +144,15 @@ def test_a_whole_file_loads(tmp_path: Path) -> None:
 def test_what_is_not_given_is_the_default(tmp_path: Path) -> None:
     """A key without a value is a key that is not given."""
     bare = load_settings(workspace(tmp_path, "warehouse: embedded\n"))
-    assert bare == Settings(root=tmp_path, catalog=tmp_path / "catalog", teams=tmp_path / "teams.yaml")
+    assert bare == Settings(
+        root=tmp_path,
+        catalog=tmp_path / "catalog",
+        teams=tmp_path / "teams.yaml",
+        people=tmp_path / "people.yaml",
+    )
+    assert bare.sign_in is None
     assert (bare.viewer.teams, bare.viewer.rights, bare.environments.production) == ((), (), None)
-    silent = "sources:\n  billing:\n  telemetry:\nviewer:\nidentity:\nports:\n  dagster:\nredact:\nintake:\nenvironments:\n"
+    silent = "sources:\n  billing:\n  telemetry:\nviewer:\nidentity:\nports:\n  dagster:\nredact:\nintake:\nenvironments:\nsign_in:\npeople:\n"
     assert load_settings(workspace(tmp_path, silent)) == bare
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
+from dashboards.downloads import offer_file
 from dashboards.frame import (
     Page,
     app_table,
@@ -19,7 +20,7 @@ from dashboards.links import asked_choice, asked_text
 from dashboards.statement import statement_file
 from models.focus import currencies as minor_units
 from models.money import exact_total
-from models.people import SEE_WHOLE_BILLS
+from models.people import DOWNLOAD_STATEMENTS, SEE_WHOLE_BILLS
 from models.schemas import MONEY
 from models.statement_csv import plain
 
@@ -106,13 +107,15 @@ def statement_table(statement: pl.DataFrame) -> None:
 
 def download(page: Page, month: date) -> None:
     """The statement as a file, made when asked for and never kept on the server's side."""
-
-    st.download_button(
+    if not page.viewer.has(DOWNLOAD_STATEMENTS):
+        return
+    offer_file(
         "Download the statement (CSV)",
+        "statement",
         lambda: statement_file(page.reads, month),
-        file_name=f"chargeback-{month:%Y-%m}.csv",
-        mime="text/csv",
-        on_click="ignore",
+        f"chargeback-{month:%Y-%m}.csv",
+        page="Finance",
+        parameters={"month": f"{month:%Y-%m}"},
         help="Your teams' lines; the same bytes as `appfleet chargeback` writes.",
     )
 

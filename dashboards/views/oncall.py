@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import formats
+from dashboards import door, formats
+from dashboards.access import looking
 from dashboards.frame import Page, app_table, chosen_team, holding, open_page
 from dashboards.links import asked_text
 from dashboards.queries import TeamReads
@@ -278,10 +279,13 @@ def draw() -> None:
 @st.fragment(run_every=EVERY_SECONDS)
 def draw_again() -> None:
     """The page, drawn again by itself; what fails then is said where it is, as the frame around pages no longer runs."""
+    found = looking()
     try:
         draw()
     except AppfleetError as error:
-        st.error(formats.as_text(str(error)))
+        door.tell(found, error)
+    finally:
+        door.record_page(found, "On-call")
 
 
 draw_again()

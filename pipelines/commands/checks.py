@@ -15,7 +15,9 @@ from typing import Any
 
 from models import age
 from models.comparison import four_weeks
-from models.errors import AppfleetError
+from models.errors import AppfleetError, ConfigurationError
+from models.grants import FILE_NAME as PEOPLE_FILE
+from models.grants import parse_people
 from models.policy import watermark_policy
 from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
@@ -33,9 +35,11 @@ from pipelines.ingest.registry import load_registry
 from pipelines.ingest.sources import open_store, refuse_shared_objects
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from pipelines.said import Sentence, said
+from sql import access_log
 from sql.damage import Damage, lost_rows
 from sql.publish import heads
 from sql.warehouse import Warehouse
+from sql.workspace import people_text
 
 SHOWN = 10
 LIVE_DAYS = 7
@@ -612,4 +616,61 @@ def intakes(look: Look) -> Iterator[Finding]:
             "start it again with the same journal, which loads them; if its disk is lost, "
             f"`appfleet intakes gone {line['intake']}`",
             is_failure=True,
+        )
+
+
+def people(look: Look) -> Iterator[Finding]:
+    """Whether `people.yaml` can be read, and gives only teams that exist."""
+    if look.settings.sign_in is None:
+        return
+    try:
+        granted = parse_people(people_text(look.settings), str(look.settings.people))
+    except ConfigurationError as error:
+        yield Finding(str(error), "nobody who signs in sees anything until then", is_failure=True)
+        return
+    known = set(look.warehouse.frame("queries/dashboards/known_teams", teams=sorted(granted.teams))["team"])
+    advice = "write it as `teams.yaml` or the bill's tag does; pages show nothing of it until then"
+    yield from _shown(
+        [
+            Finding(f"{PEOPLE_FILE} gives somebody the team {team!r}, which nobody knows", advice)
+            for team in sorted(granted.teams - known)
+        ],
+        advice,
+    )
+
+
+WATCHED_DAYS = 7
+"""How long a use of the break-glass admin, and refused sign-ins, are told."""
+WAITING_BYTES = 16 << 20
+"""Bytes of the access log that may wait before somebody is told: a pass loads them."""
+
+
+def access(look: Look) -> Iterator[Finding]:
+    """What somebody should look at in the access log, and whether it is whole."""
+    since = f"{look.clock - timedelta(days=WATCHED_DAYS):%Y-%m-%d %H:%M:%S}"
+    words = {
+        "break_glass": (
+            "the break-glass admin came in {n} time(s)",
+            "the page Access says what was looked at",
+        ),
+        "refused": ("{n} sign-in(s) were refused", "the page Access says whom, and why"),
+        "lost": (
+            "{lost} entries of the access log could not be written",
+            "look whether there is room on the disk",
+        ),
+    }
+    for row in look.warehouse.frame("queries/doctor/access", since=since).iter_rows(named=True):
+        sentence, advice = words[row["event"]]
+        told = sentence.format(n=f"{row['entries']:,}", lost=f"{row['lost']:,}")
+        last = f"{row['last_at']:%Y-%m-%d %H:%M} UTC"
+        yield Finding(f"in {WATCHED_DAYS} days {told}, the last at {last}: {row['example']}", advice)
+    for path in access_log.refused_files(look.settings.root):
+        yield Finding(
+            f"{path.relative_to(look.settings.root)} holds lines of the access log that cannot be read",
+            "all its other lines are loaded; the file is yours to keep",
+        )
+    size = access_log.waiting_bytes(look.settings.root)
+    if size > WAITING_BYTES:
+        yield Finding(
+            f"{size:,} bytes of the access log wait to be loaded", "`appfleet run --only access` loads them"
         )

@@ -44,6 +44,8 @@ CHECKS: Mapping[str, Checking] = {
         checks.refused_segments,
         checks.tokens,
         checks.intakes,
+        checks.people,
+        checks.access,
     )
 }
 """Name of a check -> what makes it."""

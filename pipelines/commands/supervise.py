@@ -5,6 +5,7 @@ Knows commands, ports and lifetimes; what a service does is its own package's bu
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import signal
@@ -23,15 +24,16 @@ from types import FrameType
 from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
+from models.grants import parse_people
 from models.loopback import is_loopback
-from models.settings import Settings
+from models.settings import SIGN_IN_SECRETS, Settings, check_sign_in_secrets
 from pipelines.commands.telling import dagster_home
 from pipelines.commands.watch import Watch
 from pipelines.ingest.intake.door import refuse_unguarded
 from pipelines.ingest.intake.token_file import token_file
 from sql.local_warehouse.process import WarehouseProcess
 from sql.state import state_folder
-from sql.workspace import WORKSPACE_VARIABLE
+from sql.workspace import WORKSPACE_VARIABLE, people_text
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -42,12 +44,8 @@ TICK_SECONDS = 3600
 DEFINITIONS = "pipelines.orchestration.definitions"
 
 
-@dataclass(frozen=True)
-class Listening:
-    """A host that is not loopback, and a port of it."""
-
-    host: str
-    port: int
+Place = int | Path | tuple[str, int]
+"""Where a service answers: a port of loopback, a socket, or a port of another address of this machine."""
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Service:
 
     name: str
     command: list[str]
-    answers_on: tuple[int | Path | Listening, ...]
+    answers_on: tuple[Place, ...]
     environment: Mapping[str, str]
     log: Path
     after: str = ""
@@ -115,6 +113,7 @@ def services(settings: Settings, code: Path) -> list[Service]:
         "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": str(TICK_SECONDS),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
+    secrets = {name: value for name in SIGN_IN_SECRETS if (value := environment.pop(name, ""))}
     python = [sys.executable, "-m"]
     grpc = ["dagster", "api", "grpc", "--location-name", "appfleet", "-m", DEFINITIONS, "-s", str(code)]
     locations = ["-w", str(_code_location(settings, code))]
@@ -122,7 +121,12 @@ def services(settings: Settings, code: Path) -> list[Service]:
     pages = ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)]
     return [
         Service(
-            name, command, answers_on, environment, _logs(settings) / f"{name.replace(' ', '-')}.log", after
+            name,
+            command,
+            answers_on,
+            {**environment, **(secrets if name == "dashboards" else {})},
+            _logs(settings) / f"{name.replace(' ', '-')}.log",
+            after,
         )
         for name, command, answers_on, after in (
             (
@@ -132,7 +136,7 @@ def services(settings: Settings, code: Path) -> list[Service]:
                 "",
             ),
             ("dagster code", [*python, *grpc], (code,), ""),
-            ("dashboards", [*python, *pages], (ports.dashboards,), ""),
+            ("dashboards", [*python, *pages], (_pages_place(settings),), ""),
             (
                 "dagster",
                 [*python, "pipelines.orchestration.webserver", *serving],
@@ -144,13 +148,21 @@ def services(settings: Settings, code: Path) -> list[Service]:
     ]
 
 
-def _intake_answers_on(settings: Settings) -> tuple[int | Listening, ...]:
+def _intake_answers_on(settings: Settings) -> tuple[Place, ...]:
     """The intake's ports; one that listens everywhere listens on loopback too."""
     host = settings.intake.listen
     ports = (settings.ports.otlp_grpc, settings.ports.otlp_http)
     if is_loopback(host) or host in ("0.0.0.0", "::"):
         return ports
-    return tuple(Listening(host, port) for port in ports)
+    return tuple((host, port) for port in ports)
+
+
+def _pages_place(settings: Settings) -> Place:
+    """Where the pages answer: on loopback too, unless they listen on another address of this machine alone."""
+    listen = ipaddress.ip_address(settings.sign_in.listen if settings.sign_in else "127.0.0.1")
+    if listen.is_unspecified or listen == ipaddress.ip_address("127.0.0.1"):
+        return settings.ports.dashboards
+    return str(listen), settings.ports.dashboards
 
 
 def _script(name: str) -> str:
@@ -176,9 +188,12 @@ def serve(settings: Settings, console: Console) -> None:
     """Starts everything, prints the addresses, and returns after Ctrl-C or SIGTERM ended it all.
 
     Raises:
-        ConfigurationError: a port is taken.
+        ConfigurationError: a port is taken, or what sign-in needs is missing.
         AppfleetError: a service does not come up.
     """
+    if settings.sign_in:
+        check_sign_in_secrets(os.environ)
+        parse_people(people_text(settings), str(settings.people))
     with tempfile.TemporaryDirectory(prefix="appfleet-") as folder:  # a socket's path may have 107 bytes
         _serve(settings, console, services(settings, Path(folder) / "code"))
 
@@ -244,17 +259,15 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _answers(place: int | Path | Listening) -> bool:
-    if isinstance(place, Listening):
-        try:
-            socket.create_connection((place.host, place.port), 0.5).close()
-        except OSError:
-            return False
-        return True
-    is_socket = isinstance(place, Path)
-    with socket.socket(socket.AF_UNIX if is_socket else socket.AF_INET) as probe:
+def _answers(place: Place) -> bool:
+    if isinstance(place, Path):
+        family, address = socket.AF_UNIX, str(place)  # type: tuple[socket.AddressFamily, str | tuple[str, int]]
+    else:
+        host, port = ("127.0.0.1", place) if isinstance(place, int) else place
+        family, address = socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port)
+    with socket.socket(family) as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(str(place) if is_socket else ("127.0.0.1", place)) == 0
+        return probe.connect_ex(address) == 0
 
 
 def _wait_until_up(service: Service) -> None:
@@ -268,7 +281,12 @@ def _wait_until_up(service: Service) -> None:
 def _print_addresses(settings: Settings, console: Console) -> None:
     ports = settings.ports
     console.print()
-    console.print(f"  dashboards  http://127.0.0.1:{ports.dashboards}")
+    if settings.sign_in:
+        console.print(f"  dashboards  {settings.sign_in.redirect}   (people sign in; see docs/sign-in.md)")
+    else:
+        console.print(
+            f"  dashboards  http://127.0.0.1:{ports.dashboards}   (this machine only: there is no sign-in)"
+        )
     console.print(f"  Dagster     http://127.0.0.1:{ports.dagster}")
     console.print(
         f"  warehouse   http://127.0.0.1:{ports.warehouse}   (credentials in {settings.state / 'credentials'})"

@@ -32,10 +32,15 @@ sources:
 catalog: catalog               # Backstage catalog-info.yaml files
 teams: teams.yaml
 
-viewer:                        # the person at this machine, until sign-in exists
+viewer:                        # the person at this machine; where people sign in, people.yaml says who sees what
   name: you
   teams: []                    # rows of these teams are shown on the pages; unassigned: what no team is known for
   rights: [see_all_teams, see_whole_bills] # rows of every team; figures of whole bills, whichever teams they are of
+
+# sign_in:                                   # else the pages answer on this machine alone; docs/sign-in.md
+#   provider: https://id.example.com/.well-known/openid-configuration
+#   client_id: appfleet
+#   redirect: https://appfleet.example.com   # the pages as browsers see them
 
 # ports: {dashboards: 8501, dagster: 3000, warehouse: 8123, otlp_grpc: 4317, otlp_http: 4318}
 """

@@ -16,7 +16,7 @@ from pipelines.told import Told, keep, take
 from pipelines.work import ALL_TAKEN, CHECKS, DELIVERED_TO, WORK, Ask, Check
 
 OWNERS = ["team:platform"]
-ENGINES = {"billing": {"clickhouse"}, "telemetry": {"clickhouse"}}
+ENGINES = {"billing": {"clickhouse"}, "telemetry": {"clickhouse"}, "access": {"clickhouse"}}
 """What does the work of a step, where it is not both."""
 
 

@@ -37,7 +37,7 @@ sources:
 catalog: catalog/              # Backstage descriptors, one file per team
 teams: teams.yaml
 
-viewer:                        # the person at this machine, until sign-in exists
+viewer:                        # the person at this machine
   name: you
   teams: [{teams}]
   rights: [see_whole_bills]

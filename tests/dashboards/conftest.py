@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import subprocess
 import sys
 import time
@@ -24,9 +24,10 @@ from dashboards import access
 from models.people import Viewer
 from sql.opening import open_warehouse
 from sql.workspace import WORKSPACE_VARIABLE
-from tests.conftest import Migrated
+from tests.conftest import Migrated, free_ports
 from tests.dashboards.browsing import DESKTOP, PHONE, WAIT_MS
 from tests.dashboards.fleet import EVERYTHING, Fleet, build, publish_fleet, write_settings
+from tests.dashboards.people import ENVIRONMENT, STRANGE, renamed, write_people, write_sign_in
 
 APP = Path(access.__file__).with_name("app.py")
 Run = Callable[..., AppTest]
@@ -48,6 +49,20 @@ def full_workspace(
     root = migrated(tmp_path_factory.mktemp("full"))
     with open_warehouse(root) as warehouse:
         publish_fleet(warehouse, fleet)
+        yield root
+        st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def people_workspace(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Migrated, fleet: Fleet
+) -> Iterator[Path]:
+    """The same in a workspace of its own, whose settings ask for a sign-in; a team of it has a strange name."""
+    root = migrated(tmp_path_factory.mktemp("people"))
+    with open_warehouse(root) as warehouse:
+        publish_fleet(warehouse, renamed(fleet, "people", STRANGE))
+        write_people(root)
+        write_sign_in(root)
         yield root
         st.cache_resource.clear()
 
@@ -109,14 +124,20 @@ def address(_server: str, full_workspace: Path) -> str:
 @contextmanager
 def served(workspace: Path, viewer: Viewer = EVERYTHING) -> Iterator[str]:
     """The pages of a workspace, served as the command does, while the context is open; their address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     write_settings(workspace, viewer)
+    with served_as_it_is(workspace, port) as place:
+        yield place
+
+
+@contextmanager
+def served_as_it_is(workspace: Path, port: int) -> Iterator[str]:
+    """The same, with the settings the workspace has, and the secrets of ``tests.dashboards.people``."""
     server = subprocess.Popen(
         [sys.executable, "-m", "dashboards.serve", "--workspace", str(workspace), "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={**os.environ, **ENVIRONMENT},
     )
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from models.people import SEE_WHOLE_BILLS, Viewer
+from models.people import DOWNLOAD_STATEMENTS, SEE_ACCESS_LOG, SEE_STATEMENTS, SEE_WHOLE_BILLS, Viewer
 from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
 from sql.publish import WHOLE_TABLE, new_batch_id, publish, publish_periods
@@ -39,7 +39,9 @@ TEAMS = {
     "storefront": ("0205", "Eli Novak"),
 }
 ALL_TEAMS = (*TEAMS, NOBODY)
-EVERYTHING = Viewer("Ada Moreno", ALL_TEAMS, (SEE_WHOLE_BILLS,))
+EVERYTHING = Viewer(
+    "Ada Moreno", ALL_TEAMS, (SEE_WHOLE_BILLS, SEE_STATEMENTS, DOWNLOAD_STATEMENTS, SEE_ACCESS_LOG)
+)
 """Who sees all rows and whole bills."""
 
 SOURCES = {"aws-main": ("Amazon Web Services", "USD"), "azure-eu": ("Microsoft Azure", "EUR")}

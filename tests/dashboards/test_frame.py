@@ -15,8 +15,13 @@ from dashboards import frame
 
 SCRIPT = """
 import polars as pl
+import streamlit as st
+from pathlib import Path
+from dashboards import access
 from dashboards.frame import app_table
+from models.people import Viewer
 
+st.session_state[access._LOOKER] = access.Looker(Path(), access.Identity(), Viewer())
 ids = [":material/delete: x", " :red[x]", '["a", "b"]', "\N{ROCKET} x", "*a* `b` <i>c</i>", "plain", "", None]
 app_table(pl.DataFrame({"n": range(8), "app_id": ids}), "table", "Apps")
 """

@@ -14,7 +14,15 @@ from dashboards.access import current_viewer
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
-from models.people import RIGHTS, SEE_ALL_TEAMS, SEE_WHOLE_BILLS, Viewer
+from models.people import (
+    DOWNLOAD_STATEMENTS,
+    RIGHTS,
+    SEE_ACCESS_LOG,
+    SEE_ALL_TEAMS,
+    SEE_STATEMENTS,
+    SEE_WHOLE_BILLS,
+    Viewer,
+)
 from models.policy import health_checks, request_errors, request_slices, slo_defaults
 from models.requests import classification, ladder_ms
 from pipelines.reports.statements import write_statement
@@ -37,8 +45,9 @@ from tests.dashboards.fleet import (
     write_settings,
 )
 
-PEOPLE = Viewer(teams=("people",))
-FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance")
+STATEMENTS = (SEE_STATEMENTS, DOWNLOAD_STATEMENTS)
+PEOPLE = Viewer(teams=("people",), rights=(*STATEMENTS, SEE_ACCESS_LOG))
+FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance", "access")
 NAMES = [name.removeprefix("queries/") for folder in FOLDERS for name in statements(f"queries/{folder}")]
 PARAMETERS: dict[str, Any] = {
     "cost_day": COST_DAY,
@@ -50,6 +59,7 @@ PARAMETERS: dict[str, Any] = {
     "before_first_day": FIRST_DAY - timedelta(days=60),
     "before_last_day": FIRST_DAY - timedelta(days=1),
     "row_limit": 1000,
+    "kinds": ("page", "file"),
     "bounds_ms": ladder_ms(request_slices(), slo_defaults()),
     "apps": ("checkout",),
     "slices": (f"{AS_OF - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}",),
@@ -98,7 +108,9 @@ def test_a_row_of_another_team_never_leaves_the_warehouse(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_team_that_owns_nothing_gets_nothing(full_workspace: Path, name: str) -> None:
-    frame = reads_of(full_workspace, Viewer(teams=("nobody-of-ours",))).frame(name, **needed(name))
+    frame = reads_of(full_workspace, Viewer(teams=("nobody-of-ours",), rights=PEOPLE.rights)).frame(
+        name, **needed(name)
+    )
     if name.startswith("dashboards/"):
         return
     figures = [value for row in frame.iter_rows() for value in row]
@@ -131,7 +143,7 @@ def test_a_team_is_one_name_whatever_it_holds(full_workspace: Path, fleet: Fleet
     """A comma in a team's name makes no second team of it, and no team carries a right."""
     write_settings(full_workspace, Viewer(teams=("people, unassigned",)))
     viewer = current_viewer(full_workspace)
-    assert viewer == Viewer(teams=("people, unassigned",))
+    assert viewer == Viewer(teams=("people, unassigned",), rights=STATEMENTS)
     reads = reads_of(full_workspace, viewer)
     assert reads.frame("fleet/counts")["apps"][0] == 0
     for name in (
@@ -149,9 +161,11 @@ def test_a_team_is_one_name_whatever_it_holds(full_workspace: Path, fleet: Fleet
 )
 def test_whole_bills_hang_on_the_right_alone(full_workspace: Path, name: str) -> None:
     """Neither every team together nor what nobody owns gives what the right gives, and the right opens no other rows."""
-    teams_only = reads_of(full_workspace, Viewer(teams=ALL_TEAMS)).frame(name, **needed(name))
+    teams_only = reads_of(full_workspace, Viewer(teams=ALL_TEAMS, rights=STATEMENTS)).frame(
+        name, **needed(name)
+    )
     with_right = reads_of(full_workspace, EVERYTHING).frame(name, **needed(name))
-    people = reads_of(full_workspace, Viewer(teams=("people",), rights=(SEE_WHOLE_BILLS,)))
+    people = reads_of(full_workspace, Viewer(teams=("people",), rights=(SEE_WHOLE_BILLS, *STATEMENTS)))
     if name in ("finance/reconciliation", "finance/deliveries", "finance/held_deliveries"):
         assert teams_only.is_empty() and with_right.height
         assert people.frame(name, **needed(name)).equals(with_right)
@@ -162,7 +176,7 @@ def test_whole_bills_hang_on_the_right_alone(full_workspace: Path, name: str) ->
 
 def test_all_teams_are_seen_by_right_and_by_nothing_else(full_workspace: Path, fleet: Fleet) -> None:
     """The right opens every team's rows and no whole bill; a team of its name opens nothing."""
-    reads = reads_of(full_workspace, Viewer(teams=("hidden",), rights=(SEE_ALL_TEAMS,)))
+    reads = reads_of(full_workspace, Viewer(teams=("hidden",), rights=(SEE_ALL_TEAMS, SEE_STATEMENTS)))
     assert set(reads.teams) == {*ALL_TEAMS, "hidden"}
     assert reads.frame("fleet/counts")["apps"][0] == len(fleet.tables["mart_app_inventory"])
     assert reads.frame("finance/reconciliation", **needed("finance/reconciliation")).is_empty()

@@ -726,6 +726,8 @@ BESIDE = {
     "team_views": "tests/sql/test_grants.py",
     "server_facts": "tests/server/test_opening.py",
     "uncollected": "tests/sql/test_collect.py",
+    "access_known": "tests/sql/test_access_log.py",
+    "access_older": "tests/sql/test_access_log.py",
     "alive": "tests/sql/test_local_warehouse.py",
     "claimed_twice": "test_a_number_given_twice_is_noticed_while_it_is_the_newest",
     "columns": "tests/pipelines/test_record.py",

@@ -15,6 +15,7 @@ EXIT_CODES = {
     "WarehouseError": 1,
     "StatementRefused": 2,
     "MigrationError": 1,
+    "NotAdmitted": 1,
     "LeaseHeld": 1,
     "ControlTotalError": 1,
     "DamagedData": 1,

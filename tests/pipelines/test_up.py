@@ -232,7 +232,7 @@ MODULES = {
     "warehouse": ("sql.local_warehouse",),
     "intake": ("pipelines.ingest.intake",),
     "dagster": ("pipelines.orchestration.webserver", "pipelines.orchestration.definitions", "dagster-daemon"),
-    "dashboards": ("streamlit",),
+    "dashboards": ("dashboards.serve",),
 }
 
 

@@ -1,5 +1,6 @@
 -- purpose: the objects a billing month was published from. A bill is of all teams, so only a viewer with
 --   the right to see whole bills (finance, the platform team) is shown it
+-- right: see_statements
 -- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: source_name, object_name, object_sha256, rows, rejected, modified_at, recorded_at, batch_id, published_at, seq
 SELECT

@@ -1,5 +1,6 @@
 -- purpose: deliveries of a billing month that wait for a person, with the money at stake: what would count beside what is
 --   published meanwhile. Only a viewer with the right to see whole bills is shown it
+-- right: see_statements
 -- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: source_name, sha256, cause, reason, object_names String, rows UInt64, billing_currency,
 --   delivered_cost, published_cost, difference Decimal(38, 18), held_at

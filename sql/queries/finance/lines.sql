@@ -1,5 +1,6 @@
 -- purpose: lines of the statement of a billing month, in the order of its file; the rounding line of a currency is of no
 --   team, so it goes to a viewer with the right to see whole bills (finance, the platform team)
+-- right: see_statements
 -- parameters: teams Array(String), see_whole_bills Bool, billing_period Date, search String
 -- columns: line, cost_center, team, app_id, app_name, source_name, service_name, charge_category, charge_class,
 --   cost_type, attribution_rule, billing_currency, billed_cost, effective_cost, amount

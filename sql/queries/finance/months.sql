@@ -1,4 +1,5 @@
 -- purpose: billing months whose statement has a line of the viewer's teams, newest first
+-- right: see_statements
 -- parameters: teams Array(String)
 -- columns: billing_period
 SELECT billing_period

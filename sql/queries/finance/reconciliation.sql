@@ -1,5 +1,6 @@
 -- purpose: published against attributed cost of a billing month, exactly, per source, currency and metric.
 --   A bill is of all teams, so only a viewer with the right to see whole bills (finance, the platform team) is shown it
+-- right: see_statements
 -- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: source_name, billing_currency, metric, published, attributed, difference
 SELECT

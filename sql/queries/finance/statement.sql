@@ -1,5 +1,6 @@
 -- purpose: the statement of a billing month per cost centre, team and currency; the rounding line of a currency is of
 --   no team, so it goes to a viewer with the right to see whole bills (finance, the platform team)
+-- right: see_statements
 -- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: cost_center, team (empty for rounding), owner, billing_currency, billed_cost, effective_cost, amount, unallocated, lines, apps
 SELECT

@@ -1,5 +1,6 @@
 -- purpose: every line of the statement of a billing month, as a file carries it; the rounding line of a currency is of
 --   no team, so it goes to a viewer with the right to see whole bills (finance, the platform team)
+-- right: download_statements
 -- parameters: teams Array(String), see_whole_bills Bool, billing_period Date
 -- columns: those of mart_chargeback_lines, version (statements of the month that said something else), is_whole (no line is left out)
 SELECT
