@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pipelines.ingest.intake.claims import Claimed, Grant, Unclear, app_of, claimed
+from pipelines.ingest.intake.claims import Claimed, Permit, Unclear, app_of, claimed
 from pipelines.ingest.intake.limits import Refused
 from pipelines.ingest.intake.receiver import _examined_for
 from pipelines.ingest.intake.wire import ENDINGS, JSON, PROTOBUF, SIGNALS, framed
@@ -28,8 +28,8 @@ from tests.telemetry import otlp_messages
 
 OURS = ["own-a", "own-b", "own-c"]
 THEIRS = ["theirs-1", "theirs-2", "7", "unknown_service"]
-ONE = Grant("one", frozenset({"own-a"}), "own-a")
-SEVERAL = Grant("several", frozenset({"own-a", "own-b"}))
+ONE = Permit("one", frozenset({"own-a"}), "own-a")
+SEVERAL = Permit("several", frozenset({"own-a", "own-b"}))
 MESSAGES = 80
 
 
@@ -85,11 +85,11 @@ class Loaded:
 
 
 def let_in(
-    grant: Grant, message: bytes, signal: Signal, encoding: Encoding
+    permit: Permit, message: bytes, signal: Signal, encoding: Encoding
 ) -> tuple[bytes, bool, int] | None:
     """What the intake keeps of a request, whether it is suspect, and records left out; None where it is refused."""
     try:
-        found, left = _examined_for(grant, message, signal, encoding, datetime.now(UTC).timestamp())
+        found, left = _examined_for(permit, message, signal, encoding, datetime.now(UTC).timestamp())
     except Refused as refused:
         assert refused.status == 400
         return None
@@ -106,17 +106,17 @@ def test_no_bytes_count_for_an_app_the_token_does_not_name(
     warehouse: Warehouse, tmp_path: Path, signal: Signal, encoding: Encoding
 ) -> None:
     draw = Draw(len(signal) * 7 + len(encoding), signal, [*OURS[:2] * 4, OURS[2], *THEIRS])
-    for grant in (ONE, SEVERAL):
+    for permit in (ONE, SEVERAL):
         loaded = Loaded(warehouse, tmp_path)
         payloads: dict[bool, list[bytes]] = {False: [], True: []}
         for _ in range(MESSAGES):
-            kept = let_in(grant, as_sent(draw, draw.tricky(), encoding, True), signal, encoding)
+            kept = let_in(permit, as_sent(draw, draw.tricky(), encoding, True), signal, encoding)
             if kept is not None and kept[0]:
                 payloads[kept[1]].append(kept[0])
         assert len(payloads[False]) + len(payloads[True]) > MESSAGES // 8
         loaded.load(signal, encoding, payloads)
         found = loaded.apps(signal)
-        assert set(found) <= set(grant.apps), found
+        assert set(found) <= set(permit.apps), found
         assert sum(found.values()) > MESSAGES // 8
 
 
@@ -131,9 +131,9 @@ def test_what_a_token_lets_in_is_what_the_engine_would_have_counted_for_its_apps
     free.load(signal, encoding, {False: sent})
     whole = free.apps(signal)
     assert set(whole) == {*OURS, *THEIRS[:2]}
-    for grant in (ONE, SEVERAL):
+    for permit in (ONE, SEVERAL):
         held = Loaded(warehouse, tmp_path)
-        kept = [let_in(grant, one, signal, encoding) for one in sent]
+        kept = [let_in(permit, one, signal, encoding) for one in sent]
         assert all(kept)
         payloads = [(one[0], one[1]) for one in kept if one and one[0]]
         held.load(
@@ -141,10 +141,10 @@ def test_what_a_token_lets_in_is_what_the_engine_would_have_counted_for_its_apps
             encoding,
             {is_suspect: [p for p, s in payloads if s == is_suspect] for is_suspect in (False, True)},
         )
-        if grant.pinned:
-            expected = {grant.pinned: sum(whole.values())}
+        if permit.pinned:
+            expected = {permit.pinned: sum(whole.values())}
         else:
-            expected = {app: count for app, count in whole.items() if app in grant.apps}
+            expected = {app: count for app, count in whole.items() if app in permit.apps}
         assert held.apps(signal) == expected
         left = sum(one[2] for one in kept if one)
         assert left == sum(whole.values()) - sum(expected.values())
@@ -189,8 +189,8 @@ def test_a_resource_that_names_its_app_as_it_should_stays_byte_for_byte(encoding
         group.resource.attributes.add(key="app_id").value.string_value = " Own-A "
         group.resource.attributes.add(key="service.name").value.string_value = "anything"
     sent = as_sent(draw, request, encoding, False)
-    for grant in (ONE, SEVERAL):
-        assert claimed(sent, "traces", encoding, grant) == Claimed(sent)
+    for permit in (ONE, SEVERAL):
+        assert claimed(sent, "traces", encoding, permit) == Claimed(sent)
 
 
 def test_who_claims_another_app_two_or_none_is_left_out_and_named() -> None:
@@ -275,14 +275,14 @@ def test_resources_that_stand_twice_are_one_and_what_reads_differently_is_writte
         (last_key, []),
     ]
     for group, others in cases:
-        for grant in (ONE, SEVERAL):
+        for permit in (ONE, SEVERAL):
             told = REQUESTS["traces"].FromString(
-                claimed(field_of(1, group), "traces", PROTOBUF, grant).message
+                claimed(field_of(1, group), "traces", PROTOBUF, permit).message
             )
             (resource,) = [one.resource for one in told.resource_spans]
             assert [one.key for one in resource.attributes] == ["app_id", *others]
             assert resource.attributes[0].value.string_value == "own-a"
-            assert told.SerializeToString() == claimed(field_of(1, group), "traces", PROTOBUF, grant).message
+            assert told.SerializeToString() == claimed(field_of(1, group), "traces", PROTOBUF, permit).message
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ EXIT_CODES = {
     "MigrationError": 1,
     "NotAdmitted": 1,
     "LeaseHeld": 1,
+    "LeaseLost": 1,
     "ControlTotalError": 1,
     "DamagedData": 1,
     "DiskFull": 1,

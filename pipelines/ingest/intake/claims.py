@@ -31,7 +31,7 @@ _FIRST_BYTES = 4000
 
 
 @dataclass(frozen=True)
-class Grant:
+class Permit:
     """Whom a token may send for: ``pinned`` is the one app everything is of, else what is claimed must be in ``apps``."""
 
     token: str
@@ -66,13 +66,13 @@ class Unclear(Exception):
     """Not a request of this encoding: whoever examines it says what is wrong."""
 
 
-def claimed(message: bytes, signal: Signal, encoding: Encoding, grant: Grant) -> Claimed:
+def claimed(message: bytes, signal: Signal, encoding: Encoding, permit: Permit) -> Claimed:
     """What a token lets in of a request.
 
     Raises:
         Unclear: it is no request of its encoding.
     """
-    return _of_json(message, signal, grant) if encoding == "json" else _of_protobuf(message, signal, grant)
+    return _of_json(message, signal, permit) if encoding == "json" else _of_protobuf(message, signal, permit)
 
 
 def app_of(text: str) -> str:
@@ -97,7 +97,7 @@ class _Verdict(NamedTuple):
     claim: str
 
 
-def _verdict(attributes: list[_Attribute], grant: Grant) -> _Verdict:
+def _verdict(attributes: list[_Attribute], permit: Permit) -> _Verdict:
     """Whom a resource may count for; one that claims two apps claims none, and what is not text is no claim."""
     for key in (APP_KEY, SERVICE_KEY):
         texts = [one.text for one in attributes if one.key == key and one.text != ""]
@@ -105,7 +105,7 @@ def _verdict(attributes: list[_Attribute], grant: Grant) -> _Verdict:
             claims = {app_of(text) if text is not None else "" for text in texts}
             claim = next(iter(claims)) if len(claims) == 1 else ""
             return _Verdict(
-                claim if claim in grant.apps else None, " and ".join(t or "(no text)" for t in texts)
+                claim if claim in permit.apps else None, " and ".join(t or "(no text)" for t in texts)
             )
     return _Verdict(None, "")
 
@@ -116,21 +116,21 @@ def _is_as_told(attributes: list[_Attribute], app: str) -> bool:
     return len(texts) == 1 and texts[0] is not None and texts[0].isascii() and app_of(texts[0]) == app
 
 
-def _refusal(grant: Grant) -> str:
-    return f"token {grant.token} does not name the app"
+def _refusal(permit: Permit) -> str:
+    return f"token {permit.token} does not name the app"
 
 
 # Protobuf
 
 
-def _of_protobuf(message: bytes, signal: Signal, grant: Grant) -> Claimed:
+def _of_protobuf(message: bytes, signal: Signal, permit: Permit) -> Claimed:
     out, left, end = bytearray(), [], 0
     for one in fields(message):
         start, end = end, one.end
         if (one.number, one.wire) != (1, 2):
             out += message[start:end]
             continue
-        made = _protobuf_group(message, one, signal, grant)
+        made = _protobuf_group(message, one, signal, permit)
         if isinstance(made, Left):
             left.append(made)
         elif made is None:
@@ -145,7 +145,7 @@ def _of_protobuf(message: bytes, signal: Signal, grant: Grant) -> Claimed:
     return Claimed(bytes(out), tuple(left))
 
 
-def _protobuf_group(message: bytes, group: Field, signal: Signal, grant: Grant) -> bytes | Left | None:
+def _protobuf_group(message: bytes, group: Field, signal: Signal, permit: Permit) -> bytes | Left | None:
     """A resource with its records as it is let in (None: as it stands), or left out."""
     first = message[group.start : min(group.end, group.start + _FIRST_BYTES)]
     resources: list[Field] = []
@@ -163,9 +163,9 @@ def _protobuf_group(message: bytes, group: Field, signal: Signal, grant: Grant) 
     except DecodeError:
         return Left(_records(message, group, signal), UNREADABLE, "", first)
     attributes = [_protobuf_attribute(one) for one in resource.attributes]
-    app, claim = (grant.pinned, "") if grant.pinned else _verdict(attributes, grant)
+    app, claim = (permit.pinned, "") if permit.pinned else _verdict(attributes, permit)
     if app is None:
-        return Left(_records(message, group, signal), _refusal(grant), claim, first)
+        return Left(_records(message, group, signal), _refusal(permit), claim, first)
     if len(resources) == 1 and _is_as_told(attributes, app) and resource.SerializeToString() == given:
         return None
     kept = [one for one, known in zip(resource.attributes, attributes, strict=True) if known.key != APP_KEY]
@@ -214,7 +214,7 @@ def _records(message: bytes, group: Field, signal: Signal) -> int:
 # JSON
 
 
-def _of_json(message: bytes, signal: Signal, grant: Grant) -> Claimed:
+def _of_json(message: bytes, signal: Signal, permit: Permit) -> Claimed:
     text = message.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     try:
         document = json.loads(text)
@@ -236,7 +236,7 @@ def _of_json(message: bytes, signal: Signal, grant: Grant) -> Claimed:
             continue
         kept: list[Any] = []
         for item in items:
-            made = _json_group(item, group, grant) if isinstance(item, dict) else None
+            made = _json_group(item, group, permit) if isinstance(item, dict) else None
             if made is None:
                 kept.append(item)
                 is_odd |= isinstance(item, dict) and _has_odd_names(item, group)
@@ -249,7 +249,7 @@ def _of_json(message: bytes, signal: Signal, grant: Grant) -> Claimed:
     return Claimed(json.dumps(document, separators=(",", ":")).encode(), tuple(left), is_odd)
 
 
-def _json_group(group: dict[str, Any], of: Shape, grant: Grant) -> Left | None:
+def _json_group(group: dict[str, Any], of: Shape, permit: Permit) -> Left | None:
     """Writes the app into the resource of a group; or why the group is left out."""
     resource = group.get("resource")
     resource = {} if resource is None else resource
@@ -258,9 +258,9 @@ def _json_group(group: dict[str, Any], of: Shape, grant: Grant) -> Left | None:
     if not isinstance(listed, list):
         return _json_left(group, of, UNREADABLE, "")
     attributes = [_json_attribute(one) for one in listed]
-    app, claim = (grant.pinned, "") if grant.pinned else _verdict(attributes, grant)
+    app, claim = (permit.pinned, "") if permit.pinned else _verdict(attributes, permit)
     if app is None:
-        return _json_left(group, of, _refusal(grant), claim)
+        return _json_left(group, of, _refusal(permit), claim)
     if not _is_as_told(attributes, app) or _plain(app, attributes) not in listed:
         others = [one for one, known in zip(listed, attributes, strict=True) if known.key != APP_KEY]
         told = {"key": APP_KEY, "value": {"stringValue": app}}

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from models.errors import ConfigurationError
 from models.sender_tokens import SenderToken, TokenKey, digest, is_token, key_id
 from models.settings import SenderLimits
-from pipelines.ingest.intake.claims import Grant
+from pipelines.ingest.intake.claims import Permit
 from pipelines.ingest.intake.limits import busy, limited, unauthenticated
 from pipelines.ingest.intake.policy import intake_policy
 from pipelines.ingest.intake.token_file import Signature, TokenFile
@@ -80,8 +80,10 @@ def complete(limits: SenderLimits) -> SenderLimits:
 class Bearer:
     """Whoever shows a token: what it may send for, and how much now."""
 
-    def __init__(self, grant: Grant, gate: Gate, buckets: tuple[Bucket, Bucket], request_bytes: int) -> None:
-        self.grant = grant
+    def __init__(
+        self, permit: Permit, gate: Gate, buckets: tuple[Bucket, Bucket], request_bytes: int
+    ) -> None:
+        self.permit = permit
         self.request_bytes = request_bytes
         self._gate = gate
         self._requests, self._bytes = buckets
@@ -104,7 +106,7 @@ class Bearer:
 
     def took(self, size: int, rejected: int) -> None:
         """Counts a request that was taken."""
-        use = self._gate.use(self.grant.token)
+        use = self._gate.use(self.permit.token)
         use.requests += 1
         use.bytes += size
         use.rejected_records += rejected
@@ -112,9 +114,9 @@ class Bearer:
     def _spend(self, bucket: Bucket, amount: int, what: str) -> None:
         seconds = bucket.wait(amount)
         if seconds:
-            self._gate.use(self.grant.token).limited += 1
+            self._gate.use(self.permit.token).limited += 1
             raise limited(
-                f"token {self.grant.token} sends more {what} than it may", max(1, math.ceil(seconds))
+                f"token {self.permit.token} sends more {what} than it may", max(1, math.ceil(seconds))
             )
 
 
@@ -176,7 +178,7 @@ class Gate:
         if isinstance(found, str):
             self.use(found).refused += 1
             raise unauthenticated()
-        sender = Bearer(self._grant(found.token), self, found.buckets, self._limits.request_bytes or 0)
+        sender = Bearer(self._permit(found.token), self, found.buckets, self._limits.request_bytes or 0)
         sender.ask()
         return sender
 
@@ -221,14 +223,14 @@ class Gate:
     def _named_teams(self) -> frozenset[str]:
         return frozenset(team for known in list(self._known.values()) for team in known.token.teams)
 
-    def _grant(self, token: SenderToken) -> Grant:
+    def _permit(self, token: SenderToken) -> Permit:
         if not self._teams_read.issuperset(token.teams):
             self.wants_teams.set()
             raise busy("the catalogue is being read for the apps of a team", 1)
         apps = set(token.apps)
         for team in token.teams:
             apps |= self._apps_of_team.get(team.casefold(), frozenset())
-        return Grant(token.name, frozenset(apps), token.pinned_app)
+        return Permit(token.name, frozenset(apps), token.pinned_app)
 
     def _look(self) -> None:
         now = time.monotonic()

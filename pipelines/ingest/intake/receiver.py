@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from pipelines.ingest.intake.claims import Grant, Left, Unclear, claimed
+from pipelines.ingest.intake.claims import Permit, Left, Unclear, claimed
 from pipelines.ingest.intake.examine import Examined, examined
 from pipelines.ingest.intake.gate import Bearer
 from pipelines.ingest.intake.journal import Journal
@@ -120,9 +120,9 @@ class Receiver:
         sender.bring(len(message))
         now = time.time()
         if len(message) <= _INLINE_EXAMINED.get(encoding, _INLINE_EXAMINED_PROTOBUF):
-            found, left = _examined_for(sender.grant, message, signal, encoding, now)
+            found, left = _examined_for(sender.permit, message, signal, encoding, now)
         else:
-            found, left = await self._beside(_examined_for, sender.grant, message, signal, encoding, now)
+            found, left = await self._beside(_examined_for, sender.permit, message, signal, encoding, now)
         appends = []
         if found.payload:
             appends.append(self._journal.append(signal, encoding, found.payload, found.is_suspect))
@@ -164,7 +164,7 @@ class Receiver:
 
 
 def _examined_for(
-    grant: Grant, message: bytes, signal: Signal, encoding: Encoding, received: float
+    permit: Permit, message: bytes, signal: Signal, encoding: Encoding, received: float
 ) -> tuple[Examined, tuple[Left, ...]]:
     """What a request holds of what its token lets in, and what is left out.
 
@@ -172,7 +172,7 @@ def _examined_for(
         Refused: nothing of it can be kept, whoever sent it.
     """
     try:
-        let_in = claimed(message, signal, encoding, grant)
+        let_in = claimed(message, signal, encoding, permit)
     except Unclear:
         examined(message, signal, encoding, received)
         # Whatever could be made of it, whom it speaks for was not seen.
