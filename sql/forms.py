@@ -101,6 +101,11 @@ class Form:
         """Settings of a statement by what it is for."""
         return dict(dict(self.settings_by_purpose).get(purpose, ()))
 
+    @property
+    def main_database(self) -> str:
+        """The database of everything else."""
+        return self.database or "default"
+
     def stored(self, table: str) -> str:
         """The table rows lie in on a node: what is removed is removed there."""
         return f"{table}{SHARD}" if self.has_shards and table in SHARDED else table
@@ -144,9 +149,7 @@ def cloud(database: str) -> Form:
 def cluster(database: str, name: str, shards: int) -> Form:
     """A cluster: every table on every node, replicated; with more than one shard the largest are cut (``SHARDED``)."""
     kind = "shards" if shards > 1 else "replicas"
-    return replace(
-        _served(kind, database, CLUSTER_SETTINGS), cluster=name, has_shards=shards > 1, database=database
-    )
+    return replace(_served(kind, database, CLUSTER_SETTINGS), cluster=name, has_shards=shards > 1)
 
 
 def _served(name: str, database: str, settings: Mapping[Purpose, Settings]) -> Form:
@@ -154,6 +157,7 @@ def _served(name: str, database: str, settings: Mapping[Purpose, Settings]) -> F
         name,
         tuple({**SINGLE_NODE, "otel": f"{database}_otel"}.items()),
         has_functions=False,
+        database=database,
         settings_by_purpose=tuple((one, tuple(of.items())) for one, of in settings.items()),
     )
 

@@ -416,6 +416,39 @@ def grants(
 
 
 @app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write everything the warehouse holds into a folder."""
+    from pipelines.commands.transfer import back_up
+    from sql.workspace import load_settings, named_workspace
+
+    back_up(load_settings(named_workspace(workspace)), folder.resolve(), typer.echo)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="The folder of a backup.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Load a backup into an empty warehouse, and hold it against its control totals."""
+    from pipelines.commands.transfer import restore as load_backup
+    from sql.workspace import load_settings, named_workspace
+
+    load_backup(load_settings(named_workspace(workspace)), folder.resolve(), typer.echo)
+
+
+@app.command()
+def move(workspace: WorkspaceOption = None) -> None:
+    """Copy the embedded warehouse into the server the settings name."""
+    from pipelines.commands.transfer import move as move_rows
+    from sql.workspace import load_settings, named_workspace
+
+    move_rows(load_settings(named_workspace(workspace)), typer.echo)
+
+
+@app.command()
 def renew(workspace: WorkspaceOption = None) -> None:
     """Replace a warehouse of version 0.1: keep it aside, carry its live telemetry into a new one."""
     from pipelines.ingest import LIVE_SOURCE

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from pipelines.ingest.intake.claims import Permit, Left, Unclear, claimed
+from pipelines.ingest.intake.claims import Left, Permit, Unclear, claimed
 from pipelines.ingest.intake.examine import Examined, examined
 from pipelines.ingest.intake.gate import Bearer
 from pipelines.ingest.intake.journal import Journal
