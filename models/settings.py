@@ -194,6 +194,13 @@ class ServerWarehouse:
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class DagsterSettings:
+    """How Dagster works here: runs at once; None leaves it to the policy."""
+
+    runs_at_once: Annotated[int, pydantic.Field(strict=True, gt=0)] | None = None
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class EnvironmentSettings:
     """Which environments are production, in place of the policy's list; None leaves it to the policy."""
 
@@ -225,6 +232,7 @@ class Settings:
     viewer: Viewer = field(default_factory=Viewer)
     ports: Ports = field(default_factory=Ports)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
+    dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[str, bool] = field(default_factory=dict)
     warehouse: ServerWarehouse | None = None
@@ -264,6 +272,7 @@ class _File:
     viewer: Viewer = field(default_factory=Viewer)
     ports: Ports = field(default_factory=Ports)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
+    dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[Name, StrictBool] = field(default_factory=dict)
 
@@ -322,6 +331,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         viewer=given.viewer,
         ports=given.ports,
         intake=given.intake,
+        dagster=given.dagster,
         environments=given.environments,
         redact=given.redact,
         warehouse=given.warehouse,

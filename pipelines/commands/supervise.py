@@ -24,8 +24,8 @@ from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
 from models.settings import Settings
-from pipelines.commands.telling import dagster_home
 from pipelines.commands.watch import Watch
+from pipelines.orchestration.instance import dagster_home, enter_history
 from sql.local_warehouse.process import WarehouseProcess
 from sql.state import state_folder
 from sql.workspace import WORKSPACE_VARIABLE
@@ -36,7 +36,6 @@ STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.5
 TICK_SECONDS = 3600
 """How long a schedule of Dagster may look for what there is to do: a new bill is counted before its months are known."""
-DEFINITIONS = "pipelines.orchestration.definitions"
 
 
 @dataclass
@@ -99,13 +98,12 @@ def services(settings: Settings, code: Path) -> list[Service]:
     environment = {
         **os.environ,
         WORKSPACE_VARIABLE: root,
-        "DAGSTER_HOME": str(dagster_home(settings)),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
         "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": str(TICK_SECONDS),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
     }
+    enter_history(settings, environment)
     python = [sys.executable, "-m"]
-    grpc = ["dagster", "api", "grpc", "--location-name", "appfleet", "-m", DEFINITIONS, "-s", str(code)]
+    grpc = ["pipelines.orchestration.code_server", "--socket", str(code)]
     locations = ["-w", str(_code_location(settings, code))]
     serving = ["-h", "127.0.0.1", "-p", str(ports.dagster), *locations]
     pages = ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)]

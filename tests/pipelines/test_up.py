@@ -231,7 +231,7 @@ def test_live_telemetry_is_in_the_warehouse_within_seconds(
 MODULES = {
     "warehouse": ("sql.local_warehouse",),
     "intake": ("pipelines.ingest.intake",),
-    "dagster": ("pipelines.orchestration.webserver", "pipelines.orchestration.definitions", "dagster-daemon"),
+    "dagster": ("pipelines.orchestration.webserver", "pipelines.orchestration.code_server", "dagster-daemon"),
     "dashboards": ("streamlit",),
 }
 
