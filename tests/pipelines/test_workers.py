@@ -32,6 +32,7 @@ from pipelines.orchestration.instance import (
     STORAGE_VARIABLE,
     enter_history,
 )
+from pipelines.orchestration.partitions import learn
 from pipelines.simulate import simulate
 from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 from sql.workspace import load_settings
@@ -143,6 +144,16 @@ def spans_of_steps(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> d
     return found
 
 
+def why(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, str, str]:
+    """Source and month of a run that failed, and what it said."""
+    said = [
+        str(one.dagster_event.step_failure_data.error)
+        for one in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+        if one.dagster_event
+    ]
+    return run.tags[SOURCE_TAG], run.tags["dagster/partition"], " ".join(said)[-1500:]
+
+
 def worker_of(instance: dg.DagsterInstance, run_id: str) -> int:
     """Process of a run whose step is under way; 0 where there is none."""
     events = [one.dagster_event for one in instance.all_logs(run_id) if one.dagster_event]
@@ -163,8 +174,9 @@ def worker_of(instance: dg.DagsterInstance, run_id: str) -> int:
 def test_twelve_months_by_two_workers_of_which_one_is_killed(fleet: Fleet, tmp_path: Path) -> None:
     months = sorted({line["period"] for line in fleet.truth})
     assert len(months) == 12
-    asked = {fleet.launch(source, month): source for month in months for source in ("aws", "azure")}
     with fleet.instance() as instance:
+        learn(instance, "billing_month", [date.fromisoformat(month) for month in months])
+        asked = {fleet.launch(source, month): source for month in months for source in ("aws", "azure")}
         victim = until(
             lambda: next(((run_id, pid) for run_id in asked if (pid := worker_of(instance, run_id))), None),
             120,
@@ -197,7 +209,7 @@ def test_twelve_months_by_two_workers_of_which_one_is_killed(fleet: Fleet, tmp_p
             runs = instance.get_runs()
             failed = [run for run in runs if run.status != dg.DagsterRunStatus.SUCCESS]
             assert [run.run_id for run in failed] == [victim[0]], [
-                (run.run_id, run.tags, run.status) for run in failed
+                why(instance, run) for run in failed
             ]
             (retried,) = [run for run in runs if run.parent_run_id == victim[0]]
             assert retried.tags[SOURCE_TAG] == asked[victim[0]]
