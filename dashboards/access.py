@@ -5,7 +5,6 @@ There is no sign-in yet, so nobody is trusted by default: no teams, nothing show
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 from models.people import Viewer
@@ -30,13 +29,3 @@ def current_viewer(workspace: Path) -> Viewer | None:
     """
     viewer = load_settings(workspace).viewer
     return viewer if viewer.sees_rows else None
-
-
-def is_loopback(address: str | None) -> bool:
-    """Whether a server bound to ``address`` is reached from this machine only; unset binds every interface."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address or "").is_loopback
-    except ValueError:
-        return False

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.access import ONLY_LOOPBACK, is_loopback
+from dashboards.access import ONLY_LOOPBACK
 from dashboards.formats import as_text
 from models.errors import AppfleetError
+from models.loopback import is_loopback
 
 if not is_loopback(st.get_option("server.address")):
     st.error(ONLY_LOOPBACK)

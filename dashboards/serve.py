@@ -8,35 +8,44 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
+from typing import Any
 
-from dashboards.access import ONLY_LOOPBACK, is_loopback
+import streamlit as st
+from starlette.middleware import Middleware
+
+from dashboards.access import ONLY_LOOPBACK
+from models.loopback import is_loopback
+from sql.health import warehouse_missing
+from sql.logs import start_log
+from sql.probe import Health
 from sql.workspace import WORKSPACE_VARIABLE, named_workspace
 
 LOOPBACK = "127.0.0.1"
 PORT = 8501
 
 
-def command(port: int = PORT, address: str = LOOPBACK) -> list[str]:
-    """Arguments that serve the pages with this interpreter; run them from where ``dashboards`` can be imported."""
-    options = {
+def options(port: int = PORT, address: str = LOOPBACK) -> dict[str, Any]:
+    """What Streamlit is told, over whatever its files and the environment say."""
+    return {
         "server.address": address,
-        "server.port": str(port),
-        "server.headless": "true",
+        "server.port": port,
+        "server.headless": True,
         "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
+        "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
-        "runner.magicEnabled": "false",  # else a constant's docstring is printed on the page
+        "runner.magicEnabled": False,  # else a constant's docstring is printed on the page
     }
-    return [
-        *(sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py"))),
-        *(f"--{name}={value}" for name, value in options.items()),
-    ]
+
+
+def application(workspace: Path) -> st.App:
+    """The pages of a workspace as a web application, with the paths of its health before all else."""
+    health = Middleware(Health, missing=lambda: warehouse_missing(workspace))
+    return st.App(Path(__file__).with_name("app.py"), middleware=[health])
 
 
 def main() -> None:
-    """Becomes the Streamlit server; ends with 2 where the address is not of this machine alone."""
+    """Serves until it is ended; ends with 2 where the address is not of this machine alone."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.serve")
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--port", type=int, default=PORT)
@@ -44,14 +53,10 @@ def main() -> None:
     given = parser.parse_args()
     if not is_loopback(given.address):
         parser.error(ONLY_LOOPBACK)
-    root = str(Path(__file__).resolve().parents[1])
-    beside = os.environ.get("PYTHONPATH")
-    environment = {
-        **os.environ,
-        WORKSPACE_VARIABLE: str(named_workspace(given.workspace)),
-        "PYTHONPATH": os.pathsep.join([root, *([beside] if beside else [])]),
-    }
-    os.execve(sys.executable, command(given.port, given.address), environment)
+    start_log("%(levelname)s %(name)s: %(message)s")
+    workspace = named_workspace(given.workspace)
+    os.environ[WORKSPACE_VARIABLE] = str(workspace)
+    application(workspace).run(config=options(given.port, given.address))
 
 
 if __name__ == "__main__":

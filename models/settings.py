@@ -163,13 +163,18 @@ class TelemetrySource(Source):
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class Ports:
-    """Where the services of ``appfleet up`` listen, all on loopback."""
+    """Where services listen: the first five are those of ``appfleet up``, all on loopback; the others are Dagster's parts as
+    services of their own.
+    """
 
     dashboards: Port = 8501
     dagster: Port = 3000
     warehouse: Port = 8123
     otlp_grpc: Port = 4317
     otlp_http: Port = 4318
+    dagster_code: Port = 4000
+    dagster_code_health: Port = 4001
+    dagster_daemon_health: Port = 4002
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
@@ -195,9 +200,16 @@ class ServerWarehouse:
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class DagsterSettings:
-    """How Dagster works here: runs at once; None leaves it to the policy."""
+    """How Dagster works here.
+
+    ``runs_at_once`` None leaves it to the policy. As services of their own, its parts ``listen`` at an address and find the
+    code server at ``code_host``; ``url`` is the origin people see its pages under, at a proxy that lets in who may.
+    """
 
     runs_at_once: Annotated[int, pydantic.Field(strict=True, gt=0)] | None = None
+    listen: Text = "127.0.0.1"
+    code_host: Text = "127.0.0.1"
+    url: Annotated[Text, AfterValidator(_origin)] | None = None
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)

@@ -40,13 +40,8 @@ environments: {production: [production, prod]}
 
 # text, line and key of a mistake, and a part of what is said about it
 MISTAKES = [
-<<<<<<< HEAD
-    ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: catalog, environments"),
-    ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; it is `embedded`, or has the `url`"),
-=======
     ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: catalog, dagster"),
-    ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; only `embedded` exists"),
->>>>>>> 154172e (Dagster's history in Postgres, runs queued by source, retries as data; a code server fails the runs that went with its predecessor)
+    ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; it is `embedded`, or has the `url`"),
     ("sources:\n  billing:\n    - {name: a, format: focus}\n", 3, "sources.billing[0].location", "is missing"),
     ("sources:\n  billing:\n    - name: a\n      format:\n      location: x\n", 4, "sources.billing[0].format", "is missing"),
     ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format", "it can be focus"),

@@ -5,8 +5,6 @@ Knows commands, ports and lifetimes; what a service does is its own package's bu
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
 import subprocess
@@ -24,18 +22,14 @@ from rich.console import Console
 
 from models.errors import AppfleetError, ConfigurationError
 from models.settings import Settings
+from pipelines.commands.services import PROJECT, SERVICES, Machine, environment_of
 from pipelines.commands.watch import Watch
-from pipelines.orchestration.instance import dagster_home, enter_history
 from sql.local_warehouse.process import WarehouseProcess
 from sql.state import state_folder
-from sql.workspace import WORKSPACE_VARIABLE
 
-PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.5
-TICK_SECONDS = 3600
-"""How long a schedule of Dagster may look for what there is to do: a new bill is counted before its months are known."""
 
 
 @dataclass
@@ -94,56 +88,25 @@ class _WarehouseService(WarehouseProcess):
 
 def services(settings: Settings, code: Path) -> list[Service]:
     """Everything beside the warehouse, in the order it is started; ``code`` is the socket of Dagster's code server."""
-    ports, root = settings.ports, str(settings.root)
-    environment = {
-        **os.environ,
-        WORKSPACE_VARIABLE: root,
-        "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": str(TICK_SECONDS),
-        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
-    }
-    enter_history(settings, environment)
-    python = [sys.executable, "-m"]
-    grpc = ["pipelines.orchestration.code_server", "--socket", str(code)]
-    locations = ["-w", str(_code_location(settings, code))]
-    serving = ["-h", "127.0.0.1", "-p", str(ports.dagster), *locations]
-    pages = ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)]
+    machine, environment = Machine(settings, code), environment_of(settings)
+    places: Mapping[str, tuple[int | Path, ...]] = {"dagster-code": (code,), "dagster-daemon": ()}
     return [
         Service(
-            name, command, answers_on, environment, _logs(settings) / f"{name.replace(' ', '-')}.log", after
+            name,
+            [sys.executable, *SERVICES[name].command(machine)],
+            places.get(name, tuple(getattr(settings.ports, port) for port in SERVICES[name].ports)),
+            environment,
+            _logs(settings) / f"{name}.log",
+            after,
         )
-        for name, command, answers_on, after in (
-            (
-                "intake",
-                [*python, "pipelines.ingest.intake", "-w", root],
-                (ports.otlp_grpc, ports.otlp_http),
-                "",
-            ),
-            ("dagster code", [*python, *grpc], (code,), ""),
-            ("dashboards", [*python, *pages], (ports.dashboards,), ""),
-            (
-                "dagster",
-                [*python, "pipelines.orchestration.webserver", *serving],
-                (ports.dagster,),
-                "dagster code",
-            ),
-            ("dagster daemon", [_script("dagster-daemon"), "run", *locations], (), "dagster code"),
+        for name, after in (
+            ("intake", ""),
+            ("dagster-code", ""),
+            ("pages", ""),
+            ("dagster-webserver", "dagster-code"),
+            ("dagster-daemon", "dagster-code"),
         )
     ]
-
-
-def _script(name: str) -> str:
-    """A command that was installed beside this interpreter."""
-    return str(Path(sys.executable).with_name(name))
-
-
-def _code_location(settings: Settings, code: Path) -> Path:
-    """Dagster's workspace file that names the code served on the socket ``code``."""
-    path = dagster_home(settings) / "workspace.yaml"
-    path.write_text(
-        f"load_from:\n  - grpc_server:\n      socket: {json.dumps(str(code))}\n      location_name: appfleet\n",
-        encoding="utf-8",
-    )
-    return path
 
 
 def _logs(settings: Settings) -> Path:

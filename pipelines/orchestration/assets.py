@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from models.settings import Settings
+from pipelines.observed import StepSeen, a_step
 from pipelines.orchestration.instance import SOURCE_TAG
 from pipelines.orchestration.partitions import AS_OF_TAG, PARTITIONS, asked_periods
 from pipelines.orchestration.record import metadata, severity
@@ -18,6 +19,7 @@ from pipelines.said import keep as keep_said
 from pipelines.steps import STEPS, Step
 from pipelines.told import Told, keep, take
 from pipelines.work import ALL_TAKEN, CHECKS, DELIVERED_TO, WORK, Ask, Check, Done
+from sql.logs import of_run
 from sql.publish import lease
 
 OWNERS = ["team:platform"]
@@ -61,14 +63,15 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
     def publish(
         context: dg.AssetExecutionContext, workspace: Workspace
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        with only_what_passes_again():
-            yield from _published(context, workspace, step)
+        run = context.run_id
+        with only_what_passes_again(), of_run(run), a_step(step.name, run) as seen:
+            yield from _published(context, workspace, step, seen)
 
     return publish
 
 
 def _published(
-    context: dg.AssetExecutionContext, workspace: Workspace, step: Step
+    context: dg.AssetExecutionContext, workspace: Workspace, step: Step, seen: StepSeen
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Does a step's work and tells what it published and said."""
     started = time.monotonic()
@@ -91,6 +94,7 @@ def _published(
             if step.name in DELIVERED_TO:
                 yield _all_taken(step, done, [] if source is None else _of_others(spoken, step, source))
             yield from _told(context, step, done, periods, figures)
+    seen.ended(done, max(done.rows.values(), default=0))
     if before:
         keep(settings.root, step.name, Told(done.refused, done.held, before.wrong))
 

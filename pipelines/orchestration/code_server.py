@@ -18,6 +18,10 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.orchestration.log import begin_log
+from pipelines.orchestration.needs import code_missing, history_missing
+from sql.probe import HealthServer
+
 DEFINITIONS = "pipelines.orchestration.definitions"
 LOCATION = "appfleet"
 WORKER_TAG = ".dagster/grpc_info"
@@ -56,17 +60,27 @@ def fail_lost_runs(instance: dg.DagsterInstance, address: Address) -> list[str]:
 
 def main() -> None:
     """Serves until it is ended."""
+    begin_log()
     parser = argparse.ArgumentParser(prog="python -m pipelines.orchestration.code_server")
     parser.add_argument("--socket", type=Path, help="path of a socket of this machine")
     parser.add_argument("--listen", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--called", default="", help="host name the others use, where it is another")
+    parser.add_argument(
+        "--health-port", type=int, help="port of the health paths; none where it is not given"
+    )
     given = parser.parse_args()
     address = Address(given.socket, given.called or given.listen, given.port)
-    with dg.DagsterInstance.get() as instance:
-        fail_lost_runs(instance, address)
-    place = ["-s", str(given.socket)] if given.socket else ["-h", given.listen, "-p", str(given.port)]
-    sys.argv = ["dagster", "api", "grpc", "--location-name", LOCATION, "-m", DEFINITIONS, *place]
+    instance = dg.DagsterInstance.get()
+    fail_lost_runs(instance, address)
+    if given.health_port is not None:
+        place = str(given.socket) if given.socket else f"{given.listen}:{given.port}"
+        own = place.replace("0.0.0.0:", "127.0.0.1:")  # noqa: S104 (what is asked, not where it listens)
+        HealthServer(
+            lambda: [*history_missing(instance), *code_missing(own)], given.listen, given.health_port
+        ).start()
+    listens = ["-s", str(given.socket)] if given.socket else ["-h", given.listen, "-p", str(given.port)]
+    sys.argv = ["dagster", "api", "grpc", "--location-name", LOCATION, "-m", DEFINITIONS, *listens]
     runpy.run_module("dagster", run_name="__main__", alter_sys=False)
 
 

@@ -208,9 +208,7 @@ def test_twelve_months_by_two_workers_of_which_one_is_killed(fleet: Fleet, tmp_p
             until(ended, 600)
             runs = instance.get_runs()
             failed = [run for run in runs if run.status != dg.DagsterRunStatus.SUCCESS]
-            assert [run.run_id for run in failed] == [victim[0]], [
-                why(instance, run) for run in failed
-            ]
+            assert [run.run_id for run in failed] == [victim[0]], [why(instance, run) for run in failed]
             (retried,) = [run for run in runs if run.parent_run_id == victim[0]]
             assert retried.tags[SOURCE_TAG] == asked[victim[0]]
             retries = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.errors import AppfleetError
 from pipelines.ingest.intake.service import Addresses, run_intake
+from sql.logs import complain, start_log
 from sql.workspace import load_settings, named_workspace
 
 
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--until-stdin-closes", action="store_true", help="end when whoever holds the other end of stdin ends"
     )
     options = parser.parse_args(arguments)
-    logging.basicConfig(format="intake: %(message)s", level=logging.INFO, stream=sys.stderr)
+    start_log("intake: %(message)s", logging.INFO)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run_intake(load_settings(named_workspace(options.workspace)), stop, _announce)
     except AppfleetError as error:
-        print(f"appfleet: {error}", file=sys.stderr)
+        complain(str(error))
         return error.exit_code
     return 0
 
