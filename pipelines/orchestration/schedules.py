@@ -54,7 +54,7 @@ def schedule_of(step: Step) -> dg.ScheduleDefinition:
         _tell(context.instance, step, due)
         if not due.periods:
             return dg.SkipReason("nothing changed" if not due.refused else "; ".join(due.refused))
-        return list(_requests(due))
+        return list(requests(due))
 
     return tick
 
@@ -66,7 +66,7 @@ def _holds(step: Step, due: Due) -> Mapping[Kind, Sequence[str]]:
     return {} if due.periods else {"refused": (), "note": ()}  # what is refused stays due
 
 
-def _requests(due: Due) -> Iterator[dg.RunRequest]:
+def requests(due: Due) -> Iterator[dg.RunRequest]:
     """A run for each period, and for each source of a bill in it: sources are loaded side by side."""
     for period in due.periods:
         for source in due.sources.get(period, ("",)):
