@@ -231,8 +231,12 @@ def test_live_telemetry_is_in_the_warehouse_within_seconds(
 MODULES = {
     "warehouse": ("sql.local_warehouse",),
     "intake": ("pipelines.ingest.intake",),
-    "dagster": ("pipelines.orchestration.webserver", "pipelines.orchestration.code_server", "dagster-daemon"),
-    "dashboards": ("streamlit",),
+    "dagster": (
+        "pipelines.orchestration.webserver",
+        "pipelines.orchestration.code_server",
+        "pipelines.orchestration.daemon",
+    ),
+    "dashboards": ("dashboards.serve",),
 }
 
 

@@ -113,7 +113,7 @@ def fleet(
         wanted = {
             one.name: one
             for one in services(settings, Path(sockets) / "code")
-            if one.name in ("dagster code", "dagster", "dagster daemon")
+            if one.name in ("dagster-code", "dagster-webserver", "dagster-daemon")
         }
         enter_history(settings, os.environ)
         for name in (STORAGE_VARIABLE, "DAGSTER_HOME"):
@@ -125,11 +125,13 @@ def fleet(
             stack.callback(process.wait, 30)
             stack.callback(process.send_signal, signal.SIGTERM)
             started[name] = process
-            if name == "dagster code":
+            if name == "dagster-code":
                 until((Path(sockets) / "code").exists, 60)
         until(lambda: _answers(root), 60)
         truth = json.loads((root / "truth.json").read_text())["billing"]
-        yield Fleet(root, truth, dict(wanted["dagster"].environment), started["dagster code"], warehouse)
+        yield Fleet(
+            root, truth, dict(wanted["dagster-webserver"].environment), started["dagster-code"], warehouse
+        )
 
 
 def _answers(root: Path) -> bool:
