@@ -14,6 +14,7 @@ from models.people import RIGHTS, Viewer
 from models.schemas import SCHEMAS
 from models.settings import (
     BillingSource,
+    DagsterSettings,
     EnvironmentSettings,
     IdentityKeys,
     IntakeSettings,
@@ -77,6 +78,7 @@ def test_each_default_is_the_one_that_is_told() -> None:
         "viewer": Viewer(),
         "ports": Ports(),
         "intake": IntakeSettings(),
+        "dagster": DagsterSettings(),
     }
     told = re.findall(r"^\| `(\w+)\.(\w+)` \| `([^`]*)` \|", _document("workspace"), re.MULTILINE)
     compared = []
@@ -101,6 +103,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "viewer": Viewer,
         "ports": Ports,
         "intake": IntakeSettings,
+        "dagster": DagsterSettings,
         "environments": EnvironmentSettings,
         "warehouse": ServerWarehouse,
     }

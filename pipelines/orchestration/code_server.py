@@ -32,7 +32,7 @@ UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dagst
 
 
 @dataclass(frozen=True)
-class Address:
+class CodePlace:
     """Where the code server answers, as the others call it: a socket of this machine, or host and port."""
 
     socket: Path | None = None
@@ -47,7 +47,7 @@ class Address:
         return (worker.get("host"), worker.get("port")) == (self.host, self.port)
 
 
-def fail_lost_runs(instance: dg.DagsterInstance, address: Address) -> list[str]:
+def fail_lost_runs(instance: dg.DagsterInstance, address: CodePlace) -> list[str]:
     """Fails the runs whose workers went with the code server that answered at ``address`` before; returns their ids."""
     lost = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
@@ -70,7 +70,7 @@ def main() -> None:
         "--health-port", type=int, help="port of the health paths; none where it is not given"
     )
     given = parser.parse_args()
-    address = Address(given.socket, given.called or given.listen, given.port)
+    address = CodePlace(given.socket, given.called or given.listen, given.port)
     instance = dg.DagsterInstance.get()
     fail_lost_runs(instance, address)
     if given.health_port is not None:

@@ -26,7 +26,7 @@ from models.errors import (
 from models.retries import is_transient, retry_policy
 from models.settings import DagsterSettings, Settings
 from pipelines.orchestration import instance as of_instance
-from pipelines.orchestration.code_server import GONE, WORKER_TAG, Address, fail_lost_runs
+from pipelines.orchestration.code_server import GONE, WORKER_TAG, CodePlace, fail_lost_runs
 from pipelines.orchestration.definitions import build_defs
 from pipelines.orchestration.instance import POSTGRES_VARIABLE, SOURCE_TAG, STORAGE_VARIABLE, enter_history
 from pipelines.orchestration.retries import only_what_passes_again, step_retries
@@ -209,7 +209,7 @@ def test_the_runs_that_went_with_a_machine_are_failed_and_no_others(
     runs["done"] = history.create_run_for_job(
         work, status=dg.DagsterRunStatus.SUCCESS, tags={WORKER_TAG: json.dumps(workers["ours"])}
     )
-    lost = fail_lost_runs(history, Address(host="code", port=4000))
+    lost = fail_lost_runs(history, CodePlace(host="code", port=4000))
     assert set(lost) == {runs[name].run_id for name in ("ours", "a socket that is gone")}
     status = {name: history.get_run_by_id(run.run_id).status for name, run in runs.items()}  # type: ignore[union-attr]
     assert {name for name, one in status.items() if one == dg.DagsterRunStatus.FAILURE} == {
@@ -220,4 +220,4 @@ def test_the_runs_that_went_with_a_machine_are_failed_and_no_others(
         GONE in str(event.user_message) or GONE in str(event.message)
         for event in history.all_logs(runs["ours"].run_id)
     )
-    assert set(fail_lost_runs(history, Address(socket=alive))) == {runs["a socket of somebody"].run_id}
+    assert set(fail_lost_runs(history, CodePlace(socket=alive))) == {runs["a socket of somebody"].run_id}
