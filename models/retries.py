@@ -11,7 +11,7 @@ from importlib import resources
 
 import yaml
 
-from models.errors import DamagedData, LeaseHeld, MigrationError, StatementRefused, WarehouseError
+from models.errors import DamagedData, LeaseHeld, LeaseLost, MigrationError, StatementRefused, WarehouseError
 
 _NEVER = (StatementRefused, DamagedData, MigrationError)
 
@@ -53,8 +53,8 @@ def retry_policy() -> RetryPolicy:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error may pass by itself: a lease somebody holds, a warehouse that went away or says so by its code."""
-    if isinstance(error, LeaseHeld):
+    """Whether an error may pass by itself: a lease somebody holds or that was lost, a warehouse that went away or says so by its code."""
+    if isinstance(error, LeaseHeld | LeaseLost):
         return True
     if not isinstance(error, WarehouseError) or isinstance(error, _NEVER):
         return False

@@ -19,8 +19,8 @@ from pipelines.said import keep as keep_said
 from pipelines.steps import STEPS, Step
 from pipelines.told import Told, keep, take
 from pipelines.work import ALL_TAKEN, CHECKS, DELIVERED_TO, WORK, Ask, Check, Done
+from sql.leases import lease
 from sql.logs import of_run
-from sql.publish import lease
 
 OWNERS = ["team:platform"]
 ENGINES = {"billing": {"clickhouse"}, "telemetry": {"clickhouse"}}

@@ -16,13 +16,11 @@ import yaml
 from models.errors import ConfigurationError
 from models.retries import retry_policy
 from models.settings import Settings
+from sql.leases import POSTGRES_VARIABLE
 from sql.state import state_folder
 
-POSTGRES_VARIABLE = "APPFLEET_POSTGRES_URL"
-"""The address of the Postgres that Dagster keeps its runs in, with user and password."""
-
 STORAGE_VARIABLE = "APPFLEET_DAGSTER_STORAGE_URL"
-"""The same as Dagster needs it, with the driver's name; set by us for Dagster's processes."""
+"""The address of Postgres as Dagster needs it, with the driver's name; set by us for Dagster's processes."""
 
 SOURCE_TAG = "appfleet/source"
 """Run tag: the source a run of a bill is about; without it, all of them."""

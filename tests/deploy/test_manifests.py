@@ -22,7 +22,7 @@ import yaml
 from models.settings import Ports, Settings, SettingsPath, parse_settings
 from pipelines.commands.cli import app
 from pipelines.commands.services import SERVICES, Machine, refuse_unsafe
-from pipelines.orchestration.instance import POSTGRES_VARIABLE
+from sql.leases import POSTGRES_VARIABLE
 from sql.logs import Hiding
 from tests.conftest import free_ports
 from tests.deploy.test_health import fetched

@@ -18,7 +18,7 @@ import yaml
 from models.errors import ConfigurationError
 from models.settings import DagsterSettings, ServerWarehouse, Settings
 from pipelines.commands.services import SERVICES, Machine, refuse_unsafe
-from pipelines.orchestration.instance import POSTGRES_VARIABLE
+from sql.leases import POSTGRES_VARIABLE
 from sql.workspace import load_settings
 from tests.conftest import SmallFleet, free_ports
 from tests.deploy.test_health import fetched

@@ -18,6 +18,7 @@ from models.errors import (
     DamagedData,
     DiskFull,
     LeaseHeld,
+    LeaseLost,
     MigrationError,
     ObjectRefused,
     StatementRefused,
@@ -28,14 +29,16 @@ from models.settings import DagsterSettings, Settings
 from pipelines.orchestration import instance as of_instance
 from pipelines.orchestration.code_server import GONE, WORKER_TAG, CodePlace, fail_lost_runs
 from pipelines.orchestration.definitions import build_defs
-from pipelines.orchestration.instance import POSTGRES_VARIABLE, SOURCE_TAG, STORAGE_VARIABLE, enter_history
+from pipelines.orchestration.instance import SOURCE_TAG, STORAGE_VARIABLE, enter_history
 from pipelines.orchestration.retries import only_what_passes_again, step_retries
 from pipelines.orchestration.schedules import requests
 from pipelines.steps import STEPS
 from pipelines.work import Due
+from sql.leases import POSTGRES_VARIABLE
 
 PASSES = [
     LeaseHeld("somebody writes"),
+    LeaseLost("the connection ended"),
     WarehouseError("the warehouse went away"),
     WarehouseError("timeout", 159),
     WarehouseError("too many parts", 252),

@@ -27,13 +27,13 @@ from models.errors import (
 )
 from pipelines.commands.supervise import services
 from pipelines.orchestration.instance import (
-    POSTGRES_VARIABLE,
     SOURCE_TAG,
     STORAGE_VARIABLE,
     enter_history,
 )
 from pipelines.orchestration.partitions import learn
 from pipelines.simulate import simulate
+from sql.leases import POSTGRES_VARIABLE
 from sql.local_warehouse.process import WarehouseProcess, open_warehouse
 from sql.workspace import load_settings
 from tests.conftest import Migrated, free_ports
