@@ -65,11 +65,13 @@ def receiver() -> Iterator[Receiver]:
     server.shutdown()
 
 
-def run_steps(workspace: Path, **more: str) -> tuple[subprocess.CompletedProcess[str], float]:
+def run_steps(
+    workspace: Path, steps: str = "registry", **more: str
+) -> tuple[subprocess.CompletedProcess[str], float]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.commands.cli", "run", "-w", str(workspace), "--only", STEPS],
+        [sys.executable, "-m", "pipelines.commands.cli", "run", "-w", str(workspace), "--only", steps],
         env={**kept, "PYTHONPATH": str(ROOT), "APPFLEET_LOG": "json", **more},
         capture_output=True,
         text=True,
@@ -90,7 +92,7 @@ def attributes(one: Any) -> dict[str, Any]:
 def test_a_pass_and_its_steps_are_spans_of_one_trace_and_their_rows_and_seconds_are_metrics(
     workspace: Path, receiver: Receiver
 ) -> None:
-    done, _ = run_steps(workspace, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.address)
+    done, _ = run_steps(workspace, STEPS, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.address)
     assert done.returncode == 0, done.stderr
     resources = [one for request in receiver.got["/v1/traces"] for one in request.resource_spans]
     assert {attributes(one.resource)["app_id"] for one in resources} == {"appfleet"}
@@ -152,14 +154,14 @@ def silence() -> Iterator[str]:
 
 
 def test_a_collector_that_is_away_or_silent_neither_slows_nor_breaks_a_pass(workspace: Path) -> None:
-    alone, seconds = run_steps(workspace)
-    assert alone.returncode == 0
     with silence() as silent:
-        for address in ("http://127.0.0.1:1", silent):
-            done, taken = run_steps(workspace, OTEL_EXPORTER_OTLP_ENDPOINT=address)
-            assert done.returncode == 0, done.stderr
-            # The exit waits at most 1.5 s for what is on its way; the rest is a machine that others use.
-            assert taken < 2 * seconds + 4, address
+        taken = {
+            address: run_steps(workspace, OTEL_EXPORTER_OTLP_ENDPOINT=address)
+            for address in ("", "http://127.0.0.1:1", silent)
+        }
+    assert {done.returncode for done, _ in taken.values()} == {0}
+    # The exit waits at most 1.5 s for what is on its way; the rest is a machine that others use.
+    assert max(seconds for _, seconds in taken.values()) < 2 * taken[""][1] + 4
 
 
 def test_nothing_is_imported_or_sent_where_nothing_says_where_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -36,14 +37,6 @@ PORTS = (
     "dagster_code_health",
     "dagster_daemon_health",
 )
-NEEDS = {
-    "pages": ("warehouse",),
-    "intake": ("warehouse",),
-    "warehouse": (),
-    "dagster-code": (),
-    "dagster-webserver": ("dagster-code",),
-    "dagster-daemon": ("dagster-code",),
-}
 MISSING = {"pages": "warehouse", "dagster-webserver": "code", "dagster-daemon": "code"}
 """What a service says it misses where nothing else runs."""
 
@@ -59,13 +52,13 @@ def workspace(small_fleet: SmallFleet, tmp_path: Path) -> Path:
 
 @contextmanager
 def serving(name: str, workspace: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
+    with log.open("wb") as errors, log.with_suffix(".out").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipelines.commands.cli", "serve", name, "-w", str(workspace)],
             env={**os.environ, "PYTHONPATH": str(ROOT), "APPFLEET_LOG": "json"},
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=output,
+            stderr=errors,
         )
         try:
             yield process
@@ -85,29 +78,43 @@ def answers(name: str, workspace: Path, path: str) -> tuple[int, str]:
         return 0, ""
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_alone_answers_and_ends(name: str, workspace: Path, tmp_path: Path) -> None:
+def test_each_service_answers_says_what_it_misses_becomes_ready_and_ends(
+    workspace: Path, tmp_path: Path
+) -> None:
+    """As containers that are started in any order: those that need others say so until the others are there."""
     with ExitStack() as stack:
-        log = tmp_path / f"{name}.log"
-        process = stack.enter_context(serving(name, workspace, log))
-        until(lambda: answers(name, workspace, "/healthz")[0] == 200 or process.poll() is not None, 60)
-        assert process.poll() is None, log.read_text()
-        if name in MISSING:
+
+        def start(name: str) -> subprocess.Popen[bytes]:
+            return stack.enter_context(serving(name, workspace, tmp_path / f"{name}.log"))
+
+        running = {name: start(name) for name in MISSING}
+        for name, word in MISSING.items():
+            until(lambda name=name: answers(name, workspace, "/healthz")[0] == 200, 90)  # type: ignore[misc]
             status, words = answers(name, workspace, "/readyz")
-            assert (status, words.startswith("missing: ")) == (503, True)
-            assert MISSING[name] in words
-        for other in NEEDS[name]:
-            stack.enter_context(serving(other, workspace, tmp_path / f"{other}.log"))
-        if name != "intake":  # its own tests have its health
-            until(lambda: answers(name, workspace, "/readyz") == (200, "ready\n"), 90)
-        family = psutil.Process(process.pid).children(recursive=True)
-        started = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(GRACE_SECONDS)
-        assert time.monotonic() - started < GRACE_SECONDS
-        assert code in (0, -signal.SIGTERM, 128 + signal.SIGTERM), log.read_text()
+            assert (status, words.startswith("missing: ")) == (503, True), name
+            assert word in words, name
+        running |= {name: start(name) for name in ("warehouse", "dagster-code")}
+        until(lambda: answers("warehouse", workspace, "/readyz")[0] == 200, 60)
+        running["intake"] = start("intake")
+        for name in (*MISSING, "dagster-code"):
+            until(lambda name=name: answers(name, workspace, "/readyz") == (200, "ready\n"), 90)  # type: ignore[misc]
+        until(lambda: answers("intake", workspace, "/healthz")[0] == 200, 60)
+        assert set(running) == set(SERVICES)
+        assert [name for name, one in running.items() if one.poll() is not None] == []
+        family = [
+            child for one in running.values() for child in psutil.Process(one.pid).children(recursive=True)
+        ]
+        for name, process in running.items():
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(GRACE_SECONDS)
+            assert time.monotonic() - started < GRACE_SECONDS, name
+            assert code in (0, -signal.SIGTERM, 128 + signal.SIGTERM), (tmp_path / f"{name}.log").read_text()
         _, alive = psutil.wait_procs(family, timeout=5)
         assert [one.cmdline() for one in alive] == [], "nothing is left behind"
+    for name in SERVICES:
+        for line in (tmp_path / f"{name}.log").read_text().splitlines():
+            assert {"time", "level", "logger", "message"} <= set(json.loads(line)), f"{name}: {line}"
 
 
 def test_what_is_no_service_is_one_sentence(workspace: Path) -> None:

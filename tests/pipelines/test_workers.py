@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -33,7 +33,7 @@ from pipelines.orchestration.partitions import learn
 from pipelines.simulate import simulate
 from sql.leases import POSTGRES_VARIABLE
 from sql.local_warehouse.process import WarehouseProcess
-from sql.opening import open_warehouse, schema_applied
+from sql.opening import connected, open_warehouse, schema_applied
 from sql.workspace import load_settings
 from tests.conftest import free_ports
 from tests.pipelines.test_up import LAUNCH, ask, until
@@ -112,6 +112,10 @@ def fleet(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Ite
         write_warehouse(root, f"http://127.0.0.1:{at}", "workers")
         settings = load_settings(root)
         schema_applied(root, settings.warehouse)
+        with connected(
+            root, settings.warehouse, in_database=False
+        ) as server:  # else a killed one does not start again
+            server.execute_text("CREATE TABLE default.kept (number Int8) ENGINE = MergeTree ORDER BY number")
         wanted = {
             one.name: one
             for one in services(settings, Path(sockets) / "code")
@@ -124,8 +128,7 @@ def fleet(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Ite
         for name, one in wanted.items():
             log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
             process = subprocess.Popen(one.command, env=dict(one.environment), stdout=log, stderr=log)
-            stack.callback(process.wait, 30)
-            stack.callback(process.send_signal, signal.SIGTERM)
+            stack.callback(end, process)
             started[name] = process
             if name == "dagster-code":
                 until((Path(sockets) / "code").exists, 60)
@@ -134,6 +137,20 @@ def fleet(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield Fleet(
             root, truth, dict(wanted["dagster-webserver"].environment), started["dagster-code"], warehouse
         )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a service and its workers; one whose runs are under way waits for them, and is killed."""
+    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for one in family:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def _answers(root: Path) -> bool:
