@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipelines.commands.deliveries import decide
 from pipelines.commands.run import run_pass
-from pipelines.commands.telling import dagster_home
+from pipelines.orchestration.instance import dagster_home
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.resources import Workspace
 from pipelines.said import keep, said

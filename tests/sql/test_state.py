@@ -11,7 +11,7 @@ import pytest
 from models.errors import ConfigurationError
 from models.settings import Settings, TelemetrySource
 from pipelines.commands.supervise import services
-from pipelines.commands.telling import dagster_home
+from pipelines.orchestration.instance import dagster_home
 from pipelines.ingest.intake import Intake
 from pipelines.ingest.telemetry import ingest_source
 from sql.leases import lease
