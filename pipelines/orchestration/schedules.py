@@ -54,7 +54,7 @@ def schedule_of(step: Step) -> dg.ScheduleDefinition:
         _tell(context.instance, step, due)
         if not due.periods:
             return dg.SkipReason("nothing changed" if not due.refused else "; ".join(due.refused))
-        return list(requests(due))
+        return list(requests(due, context.scheduled_execution_time))
 
     return tick
 
@@ -66,12 +66,16 @@ def _holds(step: Step, due: Due) -> Mapping[Kind, Sequence[str]]:
     return {} if due.periods else {"refused": (), "note": ()}  # what is refused stays due
 
 
-def requests(due: Due) -> Iterator[dg.RunRequest]:
-    """A run for each period, and for each source of a bill in it: sources are loaded side by side."""
+def requests(due: Due, tick: datetime) -> Iterator[dg.RunRequest]:
+    """A run for each period, and for each source of a bill in it: sources are loaded side by side.
+
+    Each has a key of its own, which no tick repeats: of several runs Dagster takes none without.
+    """
     for period in due.periods:
         for source in due.sources.get(period, ("",)):
+            key = f"{period} {source} {tick.isoformat()}"
             tags = {SOURCE_TAG: source} if source else None
-            yield dg.RunRequest(partition_key=period.isoformat(), tags=tags)
+            yield dg.RunRequest(key, partition_key=period.isoformat(), tags=tags)
 
 
 def _tell(instance: dg.DagsterInstance, step: Step, due: Due) -> None:

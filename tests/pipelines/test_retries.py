@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -27,6 +29,7 @@ from models.errors import (
 from models.retries import is_transient, retry_policy
 from models.settings import DagsterSettings, Settings
 from pipelines.orchestration import instance as of_instance
+from pipelines.orchestration import schedules
 from pipelines.orchestration.code_server import GONE, WORKER_TAG, CodePlace, fail_lost_runs
 from pipelines.orchestration.definitions import build_defs
 from pipelines.orchestration.instance import SOURCE_TAG, STORAGE_VARIABLE, enter_history
@@ -171,15 +174,54 @@ def test_without_postgres_one_run_at_a_time_in_sqlite(
 
 
 def test_a_schedule_asks_for_a_run_for_each_source_and_month() -> None:
-    from datetime import date
-
     may, june = date(2026, 5, 1), date(2026, 6, 1)
     due = Due(periods=(may, june), sources={may: ("aws",), june: ("aws", "azure")})
-    asked = [(one.partition_key, one.tags.get(SOURCE_TAG)) for one in requests(due)]
+    now, later = datetime(2026, 6, 2, 5, tzinfo=UTC), datetime(2026, 6, 3, 5, tzinfo=UTC)
+    asked = [(one.partition_key, one.tags.get(SOURCE_TAG)) for one in requests(due, now)]
     assert asked == [("2026-05-01", "aws"), ("2026-06-01", "aws"), ("2026-06-01", "azure")]
-    assert [(one.partition_key, one.tags.get(SOURCE_TAG)) for one in requests(Due(periods=(may,)))] == [
+    assert [(one.partition_key, one.tags.get(SOURCE_TAG)) for one in requests(Due(periods=(may,)), now)] == [
         ("2026-05-01", None)
     ]
+    keys = [one.run_key for moment in (now, later) for one in requests(due, moment)]
+    assert all(keys)
+    assert len(set(keys)) == 6, "no run is taken for one of another period, source or tick"
+
+
+@pytest.mark.parametrize("months", [1, 3])
+def test_dagster_takes_what_a_schedule_asks_for(
+    months: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schedule of a step with periods, evaluated as the daemon does, with one period or several due."""
+    days = tuple(date(2026, month, 1) for month in range(1, months + 1))
+    monkeypatch.setattr(schedules, "DUE", {"costs": lambda _: Due(periods=days)})
+    monkeypatch.setattr(schedules, "_holds", lambda *_: {})
+    definitions = build_defs(resources={"workspace": dg.ResourceDefinition.hardcoded_resource(NoWorkspace())})
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime(2026, 6, 2, 5, tzinfo=UTC),
+            repository_def=definitions.get_repository_def(),
+            resources={"workspace": NoWorkspace()},
+        ) as tick,
+    ):
+        asked = (
+            definitions.get_repository_def()
+            .get_schedule_def("costs_schedule")
+            .evaluate_tick(tick)
+            .run_requests
+        )
+    assert [one.partition_key for one in asked or []] == [day.isoformat() for day in days]
+
+
+class NoWorkspace:
+    """A workspace nobody looks into."""
+
+    def settings(self) -> None: ...
+
+    @contextmanager
+    def warehouse(self, _: object) -> Iterator[None]:
+        yield
 
 
 @pytest.fixture

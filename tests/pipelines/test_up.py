@@ -179,8 +179,11 @@ def test_a_schedule_asks_for_partitions_there_are(up: subprocess.Popen[bytes], w
 
     billing = asked("billing")
     assert billing["error"] is None
-    (request,) = billing["runRequests"]
-    assert {"key": "dagster/partition", "value": "2026-10-01"} in request["tags"]
+    tags = [{tag["key"]: tag["value"] for tag in request["tags"]} for request in billing["runRequests"]]
+    assert [(one["dagster/partition"], one["appfleet/source"]) for one in tags] == [
+        ("2026-10-01", "aws"),
+        ("2026-10-01", "azure"),
+    ]
     assert asked("costs")["skipReason"] == "nothing changed"
 
 
