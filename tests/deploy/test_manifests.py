@@ -81,7 +81,7 @@ def containers() -> Iterator[Container]:
         arguments = service.get("command", [])
         yield Container("compose", name, service["image"], tuple(map(str, arguments)), variables)
     for _, pod in pods():
-        for one in pod["containers"]:
+        for one in [*pod.get("initContainers", []), *pod["containers"]]:
             variables = {
                 each["name"]: each.get("value") or f"secret {each['valueFrom']['secretKeyRef']}"
                 for each in one.get("env", [])
@@ -203,6 +203,25 @@ def test_a_service_is_described_twice_and_has_the_same_variables(service: str) -
     assert described["compose"] == described["kubernetes"]
 
 
+def test_whoever_writes_joins_from_its_own_disk_before_it_serves() -> None:
+    """A server's database is loaded by folders that joined it, and each of these has a folder of its own."""
+    writes = {
+        one.name
+        for one in OURS
+        if one.arguments[0] == "serve" and any("WRITER" in name for name in one.variables)
+    }
+    assert writes == {"intake", "dagster-code"}
+    for name in writes:
+        join, service = COMPOSE["services"][f"join-{name}"], COMPOSE["services"][name]
+        assert join["command"] == ["migrate", "--join"]
+        assert join["volumes"] == service["volumes"]
+        assert service["depends_on"][f"join-{name}"] == {"condition": "service_completed_successfully"}
+        (pod,) = [pod for _, pod in pods() if pod["containers"][0]["name"] == name]
+        (init,) = pod["initContainers"]
+        assert init["args"] == ["migrate", "--join"]
+        assert init["volumeMounts"] == pod["containers"][0]["volumeMounts"]
+
+
 def test_no_secret_has_a_value_or_a_default() -> None:
     for one in CONTAINERS:
         for name, value in one.variables.items():
@@ -295,7 +314,7 @@ def test_pods_are_nobody_s_root_and_have_limits() -> None:
         assert pod["enableServiceLinks"] is False, (
             "else DAGSTER_WEBSERVER_PORT is what Dagster reads as its port"
         )
-        for one in pod["containers"]:
+        for one in [*pod.get("initContainers", []), *pod["containers"]]:
             assert one["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
