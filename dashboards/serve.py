@@ -27,6 +27,9 @@ from models.grants import parse_people
 from models.loopback import is_loopback
 from models.settings import CLIENT_SECRET, COOKIE_SECRET, Settings, SignIn, check_sign_in_secrets
 from models.text import visible
+from sql.health import warehouse_missing
+from sql.logs import start_log
+from sql.probe import Health
 from sql.workspace import WORKSPACE_VARIABLE, load_settings, named_workspace, people_text
 
 LOOPBACK = "127.0.0.1"
@@ -93,7 +96,10 @@ def application(settings: Settings, environment: Mapping[str, str]) -> st.App:
         Path(__file__).with_name("app.py"),
         secrets=secrets or None,
         routes=routes(),
-        middleware=[Middleware(Front, workspace=settings.root, sign_in=sign_in)],
+        middleware=[
+            Middleware(Health, missing=lambda: warehouse_missing(settings.root)),
+            Middleware(Front, workspace=settings.root, sign_in=sign_in),
+        ],
     )
 
 
@@ -104,6 +110,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--address", help="default: `sign_in.listen` of the settings, else 127.0.0.1")
     given = parser.parse_args()
+    start_log("%(levelname)s %(name)s: %(message)s")
     workspace = named_workspace(given.workspace)
     try:
         settings = load_settings(workspace)

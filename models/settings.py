@@ -253,13 +253,18 @@ class TelemetrySource(Source):
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class Ports:
-    """Where the services of ``appfleet up`` listen, all on loopback."""
+    """Where services listen: the first five are those of ``appfleet up``, all on loopback; the others are Dagster's parts as
+    services of their own.
+    """
 
     dashboards: Port = 8501
     dagster: Port = 3000
     warehouse: Port = 8123
     otlp_grpc: Port = 4317
     otlp_http: Port = 4318
+    dagster_code: Port = 4000
+    dagster_code_health: Port = 4001
+    dagster_daemon_health: Port = 4002
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
@@ -348,6 +353,20 @@ def check_sign_in_secrets(environment: Mapping[str, str]) -> None:
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class DagsterSettings:
+    """How Dagster works here.
+
+    ``runs_at_once`` None leaves it to the policy. As services of their own, its parts ``listen`` at an address and find the
+    code server at ``code_host``; ``url`` is the origin people see its pages under, at a proxy that lets in who may.
+    """
+
+    runs_at_once: Annotated[int, pydantic.Field(strict=True, gt=0)] | None = None
+    listen: Text = "127.0.0.1"
+    code_host: Text = "127.0.0.1"
+    url: Annotated[Text, AfterValidator(_origin)] | None = None
+
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class EnvironmentSettings:
     """Which environments are production, in place of the policy's list; None leaves it to the policy."""
 
@@ -381,6 +400,7 @@ class Settings:
     sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
+    dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[str, bool] = field(default_factory=dict)
     warehouse: ServerWarehouse | None = None
@@ -422,6 +442,7 @@ class _File:
     sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
+    dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[Name, StrictBool] = field(default_factory=dict)
 
@@ -482,6 +503,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         sign_in=given.sign_in,
         ports=given.ports,
         intake=given.intake,
+        dagster=given.dagster,
         environments=given.environments,
         redact=given.redact,
         warehouse=given.warehouse,

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sql.state import state_folder
+from pipelines.orchestration.instance import history_folder
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,6 @@ def keep(root: Path, step: str, told: Told) -> None:
 
 
 def _path(root: Path, step: str) -> Path:
-    return state_folder(root, "dagster", "told") / f"{step}.json"
+    folder = history_folder(root) / "told"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{step}.json"

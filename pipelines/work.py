@@ -6,7 +6,7 @@ are looped inside, so one that is broken does not stop the others. Nothing is co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,19 +25,22 @@ from pipelines.ingest.sources import refuse_shared_objects
 from pipelines.steps import STEPS, Asset, Step
 from sql import access_log
 from sql.leases import lease
-from sql.publish import WHOLE_TABLE, heads
+from sql.publish import WHOLE_TABLE, heads, heads_by_scope
 from sql.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What a step is asked for: ``as_of`` None is as far as the data is known whole, ``periods`` None all there are."""
+    """What a step is asked for: ``as_of`` None is as far as the data is known whole, ``periods`` None all there are, and
+    ``sources`` None all of a bill's.
+    """
 
     warehouse: Warehouse
     settings: Settings
     clock: datetime
     as_of: datetime | None = None
     periods: Sequence[date] | None = None
+    sources: Collection[str] | None = None
 
     @property
     def has_moment(self) -> bool:
@@ -80,6 +83,7 @@ def _billing(ask: Ask) -> Done:
     outcomes = [
         billing.ingest_source(ask.warehouse, settings, source, months=ask.periods)
         for source in settings.billing
+        if ask.sources is None or source.name in ask.sources
     ]
     kept = _kept_as_they_were(outcomes)
     notes = [f"{one.source}: {note}" for one in outcomes for note in (*one.notes, *one.repairs)]
@@ -193,9 +197,13 @@ WORK: Mapping[str, Callable[[Ask], Done]] = {
 
 @dataclass(frozen=True)
 class Due:
-    """Periods a step has something to do in, and what was said while that was found out."""
+    """Periods a step has something to do in, and what was said while that was found out.
+
+    ``sources`` are those of a bill that have, by period.
+    """
 
     periods: tuple[date, ...] = ()
+    sources: Mapping[date, tuple[str, ...]] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     standing: tuple[str, ...] = ()
@@ -203,16 +211,22 @@ class Due:
 
 
 def _billing_due(ask: Ask) -> Due:
-    """Months that are delivered anew, and the newest published one: its run repeats what is refused or held."""
+    """Months that are delivered anew, and each source's newest published one: its run repeats what is refused or held."""
     settings = ask.settings
     refuse_shared_objects(settings.billing, settings.root)
     looks = [
         billing.look_at_source(ask.warehouse, settings, source, LOOK_WAIT_SECONDS)
         for source in settings.billing
     ]
-    newest = sorted(release.period for release in heads(ask.warehouse, "billing/"))[-1:]
+    released = heads_by_scope(ask.warehouse)
+    sources: dict[date, list[str]] = {}
+    for source, (months, _) in zip(settings.billing, looks, strict=True):
+        newest = [release.period for release in released.get(f"billing/{source.name}", ())][-1:]
+        for month in sorted({*newest, *months}):
+            sources.setdefault(month, []).append(source.name)
     return Due(
-        periods=tuple(sorted({*newest, *(month for months, _ in looks for month in months)})),
+        periods=tuple(sorted(sources)),
+        sources={month: tuple(names) for month, names in sorted(sources.items())},
         refused=tuple(f"{one.source}: {refusal}" for _, one in looks for refusal in one.refusals),
         notes=tuple(f"{one.source}: {note}" for _, one in looks for note in (*one.notes, *one.repairs)),
         standing=_standing([one for _, one in looks]),

@@ -248,7 +248,8 @@ def _value(postgres: Connection, name: str, **parameters: object) -> object:
 def _errors() -> type[Exception]:
     import psycopg2  # noqa: PLC0415
 
-    return psycopg2.Error
+    kind: type[Exception] = psycopg2.Error
+    return kind
 
 
 def _sentence(error: Exception) -> str:

@@ -291,3 +291,16 @@ def schema_applied(workspace: Path, server: ServerWarehouse | None, join: bool =
         if os.environ.get(POSTGRES_VARIABLE):
             raise_fence(max((one.fence for one in heads(warehouse)), default=0))
         return applied
+
+
+def refuse_unreachable(workspace: Path) -> None:
+    """Asks a workspace's warehouse one thing, as a reader; an embedded one that nobody owns is not started for it.
+
+    Raises:
+        WarehouseError: it does not answer, or has not the schema this version needs.
+        ConfigurationError: the settings are wrong, or the credentials of a server are not in the environment.
+    """
+    if server_of(workspace) is None:
+        process.refuse_unowned(workspace)
+    with open_warehouse(workspace, role="reader") as warehouse:
+        warehouse.frame("queries/ledger/alive")

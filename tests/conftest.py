@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from models.settings import Settings
 from models.workspace import STATE_FOLDER
-from pipelines.commands.telling import dagster_home
+from pipelines.orchestration.instance import dagster_home
 from pipelines.simulate import simulate
 from sql import opening
 from sql.local_warehouse.ownership import Place

@@ -15,6 +15,7 @@ from models.schemas import SCHEMAS
 from models.settings import (
     WELL_KNOWN,
     BillingSource,
+    DagsterSettings,
     EnvironmentSettings,
     IdentityKeys,
     IntakeSettings,
@@ -79,6 +80,7 @@ def test_each_default_is_the_one_that_is_told() -> None:
         "viewer": Viewer(),
         "ports": Ports(),
         "intake": IntakeSettings(),
+        "dagster": DagsterSettings(),
     }
     kinds["sign_in"] = SignIn("https://x" + WELL_KNOWN, "c", "https://x")
     told = re.findall(r"^\| `(\w+)\.(\w+)` \| `([^`]*)` \|", _document("workspace"), re.MULTILINE)
@@ -104,6 +106,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "viewer": Viewer,
         "ports": Ports,
         "intake": IntakeSettings,
+        "dagster": DagsterSettings,
         "environments": EnvironmentSettings,
         "warehouse": ServerWarehouse,
         "sign_in": SignIn,

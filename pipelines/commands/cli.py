@@ -4,7 +4,6 @@ exit codes and the promise that no traceback reaches a user.
 
 from __future__ import annotations
 
-import logging
 import sys
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +18,7 @@ from rich.text import Text
 from models.errors import AppfleetError, ConfigurationError, DiskFull, is_disk_full
 from models.readers import Reader
 from models.text import visible
+from sql.logs import complain, start_log
 
 app = typer.Typer(
     name="appfleet",
@@ -174,6 +174,26 @@ def up(workspace: WorkspaceOption = None) -> None:
 
 
 @app.command()
+def serve(
+    service: Annotated[
+        str,
+        typer.Argument(
+            help="pages, intake, warehouse, dagster-code, dagster-webserver or dagster-daemon.",
+            show_default=False,
+        ),
+    ],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """One service in the foreground until SIGTERM, for a container or a service manager."""
+    from pipelines.commands.services import SERVICES, become
+    from sql.workspace import load_settings, named_workspace
+
+    if service not in SERVICES:
+        raise ConfigurationError(f"{service!r} is no service; there are {', '.join(SERVICES)}")
+    become(service, load_settings(named_workspace(workspace)))
+
+
+@app.command()
 def sql(
     text: Annotated[str, typer.Argument(metavar="SELECT", help="One reading statement.")],
     workspace: WorkspaceOption = None,
@@ -192,7 +212,7 @@ def sql(
         answer = "\n".join(visible(line) for line in answer.split("\n"))
     sys.stdout.write(answer)
     for sentence in notes:
-        sys.stderr.write(f"appfleet: {visible(sentence)}\n")
+        complain(visible(sentence))
 
 
 @app.command()
@@ -509,23 +529,23 @@ def _month(text: str) -> date:
 
 def main() -> None:
     """Entry point: one sentence on stderr and the error's own exit code, never a traceback for a known error."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    start_log("%(levelname)s %(name)s: %(message)s")
     try:
         app(standalone_mode=True)
     except AppfleetError as error:
-        sys.stderr.write(f"appfleet: {visible(str(error))}\n")
+        complain(visible(str(error)))
         sys.exit(error.exit_code)
     except OSError as error:
         if is_disk_full(error):
             where = visible(str(error.filename)) if error.filename else "what appfleet writes to"
-            sys.stderr.write(f"appfleet: {DiskFull(where)}\n")
+            complain(str(DiskFull(where)))
             sys.exit(DiskFull.exit_code)
         if error.filename is None:
             raise
-        sys.stderr.write(f"appfleet: {visible(str(error.filename))}: {error.strerror}\n")
+        complain(f"{visible(str(error.filename))}: {error.strerror}")
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("appfleet: stopped\n")
+        complain("stopped")
         sys.exit(130)
 
 

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from models.errors import AppfleetError, DamagedData, DiskFull, is_disk_full
 from models.settings import Settings
 from pipelines.commands.report import PassReport, StepReport
 from pipelines.commands.telling import Teller, telling
+from pipelines.observed import a_pass, a_step
 from pipelines.said import Kind, keep, said
 from pipelines.steps import STEPS, Step
 from pipelines.told import take
@@ -43,6 +45,7 @@ def run_pass(
     done: list[StepReport] = []
     ask: Ask | None = None
     with (
+        a_pass(uuid4().hex),
         lease(settings.root, "pass", wait_seconds, waiting),
         telling(settings) as teller,
         open_warehouse(settings.root, role="writer") as warehouse,
@@ -108,6 +111,14 @@ def _not_run(step: Step, why: str) -> StepReport:
 
 
 def _run_step(ask: Ask, step: Step, teller: Teller) -> StepReport:
+    with a_step(step.name) as seen:
+        report = _step_report(ask, step, teller)
+        if not report.failed:
+            seen.ended(report, report.rows)
+        return report
+
+
+def _step_report(ask: Ask, step: Step, teller: Teller) -> StepReport:
     started = time.monotonic()
     failed, exit_code, done = None, 0, Done({}, 0, 0)
     before = take(ask.settings.root, step.name)

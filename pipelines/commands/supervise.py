@@ -6,7 +6,6 @@ Knows commands, ports and lifetimes; what a service does is its own package's bu
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import signal
 import socket
@@ -26,22 +25,18 @@ from rich.console import Console
 from models.errors import AppfleetError, ConfigurationError
 from models.grants import parse_people
 from models.loopback import is_loopback
-from models.settings import SIGN_IN_SECRETS, Settings, check_sign_in_secrets
-from pipelines.commands.telling import dagster_home
+from models.settings import Settings, check_sign_in_secrets
+from pipelines.commands.services import PROJECT, SERVICES, Machine, environment_of
 from pipelines.commands.watch import Watch
 from pipelines.ingest.intake.door import refuse_unguarded
 from pipelines.ingest.intake.token_file import token_file
 from sql.local_warehouse.process import WarehouseProcess
 from sql.state import state_folder
-from sql.workspace import WORKSPACE_VARIABLE, people_text
+from sql.workspace import people_text
 
-PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.5
-TICK_SECONDS = 3600
-"""How long a schedule of Dagster may look for what there is to do: a new bill is counted before its months are known."""
-DEFINITIONS = "pipelines.orchestration.definitions"
 
 
 Place = int | Path | tuple[str, int]
@@ -102,48 +97,54 @@ class _WarehouseService(WarehouseProcess):
     name = "warehouse"
 
 
+class _ServerElsewhere:
+    """A warehouse on a server, which is not ours to start, watch or end."""
+
+    name = "warehouse"
+
+    def start(self) -> int:
+        """Nothing: it runs."""
+        return 0
+
+    def exited(self) -> bool:
+        """Never, as far as we know."""
+        return False
+
+    def answers(self) -> bool:
+        """What reads or writes there says it where it does not."""
+        return True
+
+    def kill(self) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
 def services(settings: Settings, code: Path) -> list[Service]:
     """Everything beside the warehouse, in the order it is started; ``code`` is the socket of Dagster's code server."""
-    ports, root = settings.ports, str(settings.root)
-    environment = {
-        **os.environ,
-        WORKSPACE_VARIABLE: root,
-        "DAGSTER_HOME": str(dagster_home(settings)),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": str(TICK_SECONDS),
-        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+    machine = Machine(settings, code)
+    places: Mapping[str, tuple[Place, ...]] = {
+        "dagster-code": (code,),
+        "dagster-daemon": (),
+        "pages": (_pages_place(settings),),
+        "intake": _intake_answers_on(settings),
     }
-    secrets = {name: value for name in SIGN_IN_SECRETS if (value := environment.pop(name, ""))}
-    python = [sys.executable, "-m"]
-    grpc = ["dagster", "api", "grpc", "--location-name", "appfleet", "-m", DEFINITIONS, "-s", str(code)]
-    locations = ["-w", str(_code_location(settings, code))]
-    serving = ["-h", "127.0.0.1", "-p", str(ports.dagster), *locations]
-    pages = ["dashboards.serve", "--workspace", root, "--port", str(ports.dashboards)]
     return [
         Service(
             name,
-            command,
-            answers_on,
-            {**environment, **(secrets if name == "dashboards" else {})},
-            _logs(settings) / f"{name.replace(' ', '-')}.log",
+            [sys.executable, *SERVICES[name].command(machine)],
+            places.get(name, tuple(getattr(settings.ports, port) for port in SERVICES[name].ports)),
+            environment_of(settings, name),
+            _logs(settings) / f"{name}.log",
             after,
         )
-        for name, command, answers_on, after in (
-            (
-                "intake",
-                [*python, "pipelines.ingest.intake", "-w", root],
-                _intake_answers_on(settings),
-                "",
-            ),
-            ("dagster code", [*python, *grpc], (code,), ""),
-            ("dashboards", [*python, *pages], (_pages_place(settings),), ""),
-            (
-                "dagster",
-                [*python, "pipelines.orchestration.webserver", *serving],
-                (ports.dagster,),
-                "dagster code",
-            ),
-            ("dagster daemon", [_script("dagster-daemon"), "run", *locations], (), "dagster code"),
+        for name, after in (
+            ("intake", ""),
+            ("dagster-code", ""),
+            ("pages", ""),
+            ("dagster-webserver", "dagster-code"),
+            ("dagster-daemon", "dagster-code"),
         )
     ]
 
@@ -163,21 +164,6 @@ def _pages_place(settings: Settings) -> Place:
     if listen.is_unspecified or listen == ipaddress.ip_address("127.0.0.1"):
         return settings.ports.dashboards
     return str(listen), settings.ports.dashboards
-
-
-def _script(name: str) -> str:
-    """A command that was installed beside this interpreter."""
-    return str(Path(sys.executable).with_name(name))
-
-
-def _code_location(settings: Settings, code: Path) -> Path:
-    """Dagster's workspace file that names the code served on the socket ``code``."""
-    path = dagster_home(settings) / "workspace.yaml"
-    path.write_text(
-        f"load_from:\n  - grpc_server:\n      socket: {json.dumps(str(code))}\n      location_name: appfleet\n",
-        encoding="utf-8",
-    )
-    return path
 
 
 def _logs(settings: Settings) -> Path:
@@ -200,7 +186,8 @@ def serve(settings: Settings, console: Console) -> None:
 
 def _serve(settings: Settings, console: Console, running: list[Service]) -> None:
     refuse_unguarded(settings.intake, token_file(settings), datetime.now(UTC))
-    wanted = {"warehouse": (settings.ports.warehouse,)} | {one.name: one.answers_on for one in running}
+    own = {} if settings.warehouse else {"warehouse": (settings.ports.warehouse,)}
+    wanted: dict[str, tuple[Place, ...]] = {**own, **{one.name: one.answers_on for one in running}}
     for name, places in wanted.items():
         for port in places:
             if isinstance(port, int):
@@ -208,7 +195,11 @@ def _serve(settings: Settings, console: Console, running: list[Service]) -> None
     # A shell that started us in the background has Ctrl-C ignored for us.
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    warehouse = _WarehouseService(settings.root, port=settings.ports.warehouse)
+    warehouse = (
+        _ServerElsewhere()
+        if settings.warehouse
+        else _WarehouseService(settings.root, port=settings.ports.warehouse)
+    )
     try:
         warehouse.start()
         for one in running:
@@ -288,9 +279,12 @@ def _print_addresses(settings: Settings, console: Console) -> None:
             f"  dashboards  http://127.0.0.1:{ports.dashboards}   (this machine only: there is no sign-in)"
         )
     console.print(f"  Dagster     http://127.0.0.1:{ports.dagster}")
-    console.print(
-        f"  warehouse   http://127.0.0.1:{ports.warehouse}   (credentials in {settings.state / 'credentials'})"
-    )
+    if settings.warehouse:
+        console.print(f"  warehouse   {settings.warehouse.url}, database {settings.warehouse.database}")
+    else:
+        console.print(
+            f"  warehouse   http://127.0.0.1:{ports.warehouse}   (credentials in {settings.state / 'credentials'})"
+        )
     host = f"[{settings.intake.listen}]" if ":" in settings.intake.listen else settings.intake.listen
     scheme = "https" if settings.intake.tls else "http"
     console.print(f"  OTLP        grpc {host}:{ports.otlp_grpc}, {scheme}://{host}:{ports.otlp_http}")

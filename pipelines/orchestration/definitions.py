@@ -14,9 +14,12 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from pipelines.orchestration.assets import ASSET_CHECKS, ASSETS  # noqa: E402
+from pipelines.orchestration.log import begin_log  # noqa: E402
 from pipelines.orchestration.resources import Workspace  # noqa: E402
 from pipelines.orchestration.schedules import schedule_of  # noqa: E402
 from pipelines.steps import STEPS  # noqa: E402
+
+begin_log()  # a run's worker begins here
 
 
 def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:

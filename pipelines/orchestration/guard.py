@@ -23,17 +23,21 @@ _OF_OURSELVES = frozenset({"same-origin", "none"})
 
 
 class Guard:
-    """An ASGI application before another one: what is not allowed is answered with 403 and the reason."""
+    """An ASGI application before another one: what is not allowed is answered with 403 and the reason.
 
-    def __init__(self, app: App) -> None:
+    ``url`` is the origin of a proxy before it, whose own pages are let in too.
+    """
+
+    def __init__(self, app: App, url: str | None = None) -> None:
         self._app = app
+        self._url = url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what is allowed."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        reason = refusal(scope)
+        reason = refusal(scope, self._url)
         if reason is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -45,14 +49,17 @@ class Guard:
             await send({"type": "http.response.body", "body": f"{reason}\n".encode()})
 
 
-def refusal(scope: Scope) -> str | None:
+def refusal(scope: Scope, url: str | None = None) -> str | None:
     """Why a request is refused; None where it is not."""
     headers = _headers(scope)
     host = headers.get("host", "")
-    if not names_this_machine(host):
-        return "Dagster answers to 127.0.0.1 and localhost only"
+    own = f"http://{host.lower()}"
+    if url is not None and host.lower() == url.partition("://")[2]:
+        own = url
+    elif not names_this_machine(host):
+        return "Dagster answers to 127.0.0.1 and localhost only, and to the `dagster.url` of the settings"
     origin = headers.get("origin")
-    if origin is not None and origin.lower() != f"http://{host.lower()}":
+    if origin is not None and origin.lower() != own:
         return "pages of other sites may not ask Dagster"
     site = headers.get("sec-fetch-site", "none")
     if site not in _OF_OURSELVES and not _is_a_link(scope, headers):

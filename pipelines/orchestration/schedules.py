@@ -6,11 +6,12 @@ made. Whether there is, the step itself says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipelines.orchestration.instance import SOURCE_TAG
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.record import evaluation
 from pipelines.orchestration.resources import Workspace
@@ -53,7 +54,7 @@ def schedule_of(step: Step) -> dg.ScheduleDefinition:
         _tell(context.instance, step, due)
         if not due.periods:
             return dg.SkipReason("nothing changed" if not due.refused else "; ".join(due.refused))
-        return [dg.RunRequest(partition_key=period.isoformat()) for period in due.periods]
+        return list(requests(due, context.scheduled_execution_time))
 
     return tick
 
@@ -63,6 +64,18 @@ def _holds(step: Step, due: Due) -> Mapping[Kind, Sequence[str]]:
     if step.name in DELIVERED_TO:  # the look has seen everything that is delivered
         return {"refused": due.refused, "note": due.standing}
     return {} if due.periods else {"refused": (), "note": ()}  # what is refused stays due
+
+
+def requests(due: Due, tick: datetime) -> Iterator[dg.RunRequest]:
+    """A run for each period, and for each source of a bill in it: sources are loaded side by side.
+
+    Each has a key of its own, which no tick repeats: of several runs Dagster takes none without.
+    """
+    for period in due.periods:
+        for source in due.sources.get(period, ("",)):
+            key = f"{period} {source} {tick.isoformat()}"
+            tags = {SOURCE_TAG: source} if source else None
+            yield dg.RunRequest(key, partition_key=period.isoformat(), tags=tags)
 
 
 def _tell(instance: dg.DagsterInstance, step: Step, due: Due) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from models.errors import AppfleetError, WarehouseError
 from sql.catalog import statement
 from sql.local_warehouse.ownership import Place
+from sql.logs import start_log
 from sql.migrate import RECORDED, Recorded, is_complete
 
 if TYPE_CHECKING:  # loaded once the time zone is set
@@ -30,6 +31,7 @@ def main() -> int:
     """Owns the warehouse until told to stop; 0 when it did, 1 when it could not."""
     options = _options()
     os.environ["TZ"] = "UTC"
+    start_log("%(levelname)s %(name)s: %(message)s")
     place = Place(options.workspace)
     try:
         place.prepare()
@@ -113,6 +115,7 @@ def _own(place: Place, options: argparse.Namespace) -> int:
     serving.start()
     if not options.as_it_is and not _is_complete(engine):
         _migrate(server.port, credentials.writer)
+    server.migrated.set()
     engine.run("SYSTEM FLUSH LOGS")  # makes the query log, so that it can be read from the first day
     place.announce(server.port)
     _say(f"ready {server.port}")

@@ -165,6 +165,16 @@ def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Ite
         yield warehouse
 
 
+def refuse_unowned(workspace: Path) -> None:
+    """Nothing where somebody owns a workspace's warehouse and answers.
+
+    Raises:
+        WarehouseError: nobody does.
+    """
+    if not _ready(Place(workspace)):
+        raise WarehouseError(f"nobody serves the warehouse of {workspace}: `appfleet up` does")
+
+
 @contextmanager
 def opened_alone(workspace: Path, *options: str) -> Iterator[Warehouse]:
     """A workspace's warehouse in a process of its own, which ends at once afterwards; ``options`` are further ones of it.

@@ -36,6 +36,7 @@ from sql.local_warehouse.statements import (
     insert_with_data,
     statement_of,
 )
+from sql.probe import LIVE, READY, Probe
 
 log = logging.getLogger("appfleet.warehouse")
 
@@ -152,6 +153,8 @@ class Server(ThreadingHTTPServer):
         self.running: dict[str, socket.socket] = {}
         self.guard = threading.Lock()
         self.stopping = threading.Event()
+        self.migrated = threading.Event()
+        self.probe = Probe(self._missing)
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
@@ -177,6 +180,16 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of ours."""
         log.debug("connection ended", exc_info=True)
+
+    def _missing(self) -> list[str]:
+        """What a client would miss: the tables, or the engine."""
+        if not self.migrated.is_set():
+            return ["schema"]
+        try:
+            self.engine.run("SELECT 1")
+        except EngineError:
+            return ["engine"]
+        return []
 
     def cancel(self, query_id: str) -> None:
         """Stops a running statement."""
@@ -249,6 +262,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self._check_host()
             address = urlsplit(self.path)
+            if address.path in (LIVE, READY):
+                self._tell_health(address.path)
+                return
             if address.path in ("/ping", "/replicas_status"):
                 self.body_left = self.command == "POST"
                 with self.server.connections.at_work(self.connection, known=False):
@@ -275,6 +291,13 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(400, 1000, f"Code: 1000. DB::Exception: {error}")
         except (ConnectionError, TimeoutError):
             self.close_connection = True
+
+    def _tell_health(self, path: str) -> None:
+        """Whether this process lives, and whether its engine answers with all our tables."""
+        self.body_left = self.command == "POST"
+        with self.server.connections.at_work(self.connection, known=False):
+            status, body = (self.server.probe.answer(path)) or (404, b"")
+            self._send(status, body, {"Content-Type": "text/plain; charset=utf-8"})
 
     def _run_in_turn(self, role: str, url: dict[str, str]) -> None:
         if not self.server.slots.acquire(timeout=self.server.queue_seconds):

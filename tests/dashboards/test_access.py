@@ -349,3 +349,11 @@ def test_nobody_is_somebody_by_another_claim_of_being_signed_in(
 
 
 PRETENDED = {"sub": "lee", "groups": ["payments-leads"], "iat": 1}
+
+
+def test_the_pages_say_little_and_listen_here() -> None:
+    said = serve.options(port=8777)
+    assert said["server.address"] == "127.0.0.1"
+    assert said["server.port"] == 8777
+    assert said["browser.gatherUsageStats"] is False
+    assert said["client.showErrorDetails"] == "none"

@@ -22,6 +22,7 @@ def asked(
     query: bytes = b"",
     kind: str = "http",
     more: tuple[tuple[bytes, bytes], ...] = (),
+    url: str | None = None,
 ) -> tuple[bool, int | None]:
     """Whether the application behind the guard was reached, and the status or close code of a refusal."""
     reached: list[bool] = []
@@ -44,7 +45,7 @@ def asked(
         "query_string": query,
         "headers": [(name.encode(), value.encode()) for name, value in given.items()] + list(more),
     }
-    asyncio.run(Guard(application)(scope, receive, send))
+    asyncio.run(Guard(application, url)(scope, receive, send))
     codes = [message.get("status", message.get("code")) for message in sent]
     return bool(reached), codes[0] if codes else None
 
@@ -128,3 +129,33 @@ def test_a_header_that_comes_twice_equals_nothing(name: str) -> None:
 def test_what_is_no_request_passes() -> None:
     """The lifespan of the application."""
     assert asked(kind="lifespan") == PASSED
+
+
+URL = "https://dagster.example"
+PROXIED = {"host": "dagster.example", "origin": URL, "sec-fetch-site": "same-origin"}
+
+
+def test_the_pages_of_the_proxy_before_it_pass_and_no_others() -> None:
+    assert asked("POST", "/graphql", PROXIED | JSON, url=URL) == PASSED
+    assert asked(kind="websocket", path="/graphql", headers=PROXIED, url=URL) == PASSED
+    assert asked("POST", "/graphql", OWN | JSON, url=URL) == PASSED, "this machine's own stay"
+    for wrong in (
+        {"host": "dagster.example:8443"},
+        {"host": "dagster.example.evil.example"},
+        {"origin": "http://dagster.example"},
+        {"origin": "https://pages.example"},
+        {"origin": f"http://{HOST}"},
+        {"host": HOST},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "cross-site"},
+    ):
+        assert asked("POST", "/graphql", PROXIED | JSON | wrong, url=URL) == REFUSED, wrong
+        assert asked(kind="websocket", headers=PROXIED | wrong, url=URL) == (False, 1008), wrong
+    assert asked("POST", "/graphql", PROXIED | JSON) == REFUSED, "nowhere where no proxy is named"
+    assert asked("GET", "/graphql", PROXIED, query=b"query=mutation", url=URL) == REFUSED
+
+
+def test_a_proxy_on_another_port_is_named_with_it() -> None:
+    address = {"host": "dagster.example:8443", "origin": "https://dagster.example:8443"}
+    assert asked("POST", "/graphql", PROXIED | JSON | address, url="https://dagster.example:8443") == PASSED
+    assert asked("POST", "/graphql", PROXIED | JSON, url="https://dagster.example:8443") == REFUSED

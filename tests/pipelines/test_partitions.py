@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipelines.commands.deliveries import decide
 from pipelines.commands.run import run_pass
-from pipelines.commands.telling import dagster_home
+from pipelines.orchestration.instance import dagster_home
 from pipelines.orchestration.partitions import learn
 from pipelines.orchestration.resources import Workspace
 from pipelines.said import keep, said
@@ -59,7 +59,9 @@ class Bills:
     def tick(self, step: str = "billing") -> list[str | None] | str:
         """The keys a schedule asks for now, or why it asks for none."""
         context = dg.build_schedule_context(
-            instance=self.history, resources={"workspace": Workspace(directory=str(self.workspace))}
+            instance=self.history,
+            scheduled_execution_time=datetime.now(UTC),
+            resources={"workspace": Workspace(directory=str(self.workspace))},
         )
         asked = DEFS.resolve_schedule_def(f"{step}_schedule")(context)
         if isinstance(asked, dg.SkipReason):

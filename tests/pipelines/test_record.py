@@ -17,8 +17,8 @@ import pytest
 
 from models.schemas import SCHEMAS
 from pipelines.commands.run import run_pass
-from pipelines.commands.telling import dagster_home
 from pipelines.orchestration.definitions import build_defs
+from pipelines.orchestration.instance import dagster_home
 from pipelines.orchestration.partitions import PARTITIONS
 from pipelines.orchestration.resources import Workspace
 from pipelines.steps import STEPS

@@ -179,8 +179,11 @@ def test_a_schedule_asks_for_partitions_there_are(up: subprocess.Popen[bytes], w
 
     billing = asked("billing")
     assert billing["error"] is None
-    (request,) = billing["runRequests"]
-    assert {"key": "dagster/partition", "value": "2026-10-01"} in request["tags"]
+    tags = [{tag["key"]: tag["value"] for tag in request["tags"]} for request in billing["runRequests"]]
+    assert [(one["dagster/partition"], one["appfleet/source"]) for one in tags] == [
+        ("2026-10-01", "aws"),
+        ("2026-10-01", "azure"),
+    ]
     assert asked("costs")["skipReason"] == "nothing changed"
 
 
@@ -231,7 +234,11 @@ def test_live_telemetry_is_in_the_warehouse_within_seconds(
 MODULES = {
     "warehouse": ("sql.local_warehouse",),
     "intake": ("pipelines.ingest.intake",),
-    "dagster": ("pipelines.orchestration.webserver", "pipelines.orchestration.definitions", "dagster-daemon"),
+    "dagster": (
+        "pipelines.orchestration.webserver",
+        "pipelines.orchestration.code_server",
+        "pipelines.orchestration.daemon",
+    ),
     "dashboards": ("dashboards.serve",),
 }
 

@@ -11,9 +11,9 @@ import pytest
 from models.errors import ConfigurationError
 from models.settings import Settings, TelemetrySource
 from pipelines.commands.supervise import services
-from pipelines.commands.telling import dagster_home
 from pipelines.ingest.intake import Intake
 from pipelines.ingest.telemetry import ingest_source
+from pipelines.orchestration.instance import dagster_home
 from sql.leases import lease
 from sql.local_warehouse.process import open_warehouse
 from sql.state import state_folder

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.errors import AppfleetError
 from pipelines.ingest.intake.service import Addresses, run_intake
+from sql.logs import complain, start_log
 from sql.workspace import load_settings, named_workspace
 
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
             help=f"where it listens instead of ports.otlp_{protocol}, for several intakes on one machine; 0: a free one",
         )
     options = parser.parse_args(arguments)
-    logging.basicConfig(format="intake: %(message)s", level=logging.INFO, stream=sys.stderr)
+    start_log("intake: %(message)s", logging.INFO)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(named_workspace(options.workspace))
         run_intake(settings, stop, _announce, options.grpc_port, options.http_port)
     except AppfleetError as error:
-        print(f"appfleet: {error}", file=sys.stderr)
+        complain(str(error))
         return error.exit_code
     return 0
 
