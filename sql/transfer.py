@@ -41,7 +41,7 @@ class Table:
         database = (
             warehouse.form.telemetry_database if self.part == _TELEMETRY else warehouse.form.main_database
         )
-        return {"database": database, "table": self.name}
+        return {"in_database": database, "of_table": self.name}
 
     @property
     def file_name(self) -> str:
@@ -50,7 +50,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Held:
+class Contents:
     """What a table or a file holds: its rows, and a sum of their hashes."""
 
     rows: int
@@ -72,10 +72,10 @@ def tables(warehouse: Warehouse) -> list[Table]:
     ]
 
 
-def held(warehouse: Warehouse, table: Table) -> Held:
+def held(warehouse: Warehouse, table: Table) -> Contents:
     """What a table of a warehouse holds."""
     (row,) = warehouse.frame("queries/transfer/digest", **table.names(warehouse)).iter_rows(named=True)
-    return Held(row["rows"], row["digest"])
+    return Contents(row["rows"], row["digest"])
 
 
 def refuse_filled(warehouse: Warehouse, what: str) -> None:
@@ -92,7 +92,7 @@ def refuse_filled(warehouse: Warehouse, what: str) -> None:
             )
 
 
-def copied(old: Warehouse, new: Warehouse) -> Iterator[tuple[Table, Held]]:
+def copied(old: Warehouse, new: Warehouse) -> Iterator[tuple[Table, Contents]]:
     """Copies every table from one warehouse to an empty one of the same version; tells each when it is there.
 
     Raises:
@@ -100,11 +100,11 @@ def copied(old: Warehouse, new: Warehouse) -> Iterator[tuple[Table, Held]]:
     """
     for table in tables(old):
         before = held(old, table)
-        blocks = old.stream("queries/transfer/rows", "Native", **table.names(old))
+        blocks = old.stream("statements/transfer/rows", "Native", **table.names(old))
         yield table, _inserted(new, table, blocks, before)
 
 
-def backed_up(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Held]]:
+def backed_up(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Contents]]:
     """Writes every table into a file of a new folder, and last a manifest of what is in them; tells each.
 
     The ledger is written first, so that what it names is in what follows even where telemetry comes in meanwhile.
@@ -122,7 +122,7 @@ def backed_up(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Held]
     for table in tables(warehouse):
         path = folder / table.file_name
         with path.open("wb") as file:
-            for block in warehouse.stream("queries/transfer/rows", "Native", **table.names(warehouse)):
+            for block in warehouse.stream("statements/transfer/rows", "Native", **table.names(warehouse)):
                 file.write(block)
         found = _held_file(warehouse, path)
         contents[table.file_name] = {"rows": found.rows, "digest": found.digest}
@@ -133,7 +133,7 @@ def backed_up(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Held]
     draft.replace(folder / MANIFEST)
 
 
-def restored(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Held]]:
+def restored(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Contents]]:
     """Loads a backup into an empty warehouse of the same version; tells each table when it is there.
 
     Raises:
@@ -150,7 +150,7 @@ def restored(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Held]]
     for name, said in manifest["tables"].items():
         if name not in known or not (folder / name).is_file():
             raise InputRefused(f"{folder}: {name} is missing, or no table of this version")
-        expected = Held(int(said["rows"]), int(said["digest"]))
+        expected = Contents(int(said["rows"]), int(said["digest"]))
         yield known[name], _inserted(warehouse, known[name], _blocks(folder / name), expected)
 
 
@@ -170,19 +170,19 @@ def _blocks(path: Path) -> Generator[bytes, None, None]:
             yield block
 
 
-def _held_file(warehouse: Warehouse, path: Path) -> Held:
+def _held_file(warehouse: Warehouse, path: Path) -> Contents:
     if not path.stat().st_size:
-        return Held(0, 0)
+        return Contents(0, 0)
     (row,) = warehouse.reading.frame("queries/transfer/file_digest", path=path).iter_rows(named=True)
-    return Held(row["rows"], row["digest"])
+    return Contents(row["rows"], row["digest"])
 
 
 def _inserted(
-    warehouse: Warehouse, table: Table, blocks: Generator[bytes, None, None], expected: Held
-) -> Held:
+    warehouse: Warehouse, table: Table, blocks: Generator[bytes, None, None], expected: Contents
+) -> Contents:
     names = table.names(warehouse)
     if expected.rows:
-        warehouse.insert_stream(f"{names['database']}.{names['table']}", blocks, "Native", _ALL_DAYS)
+        warehouse.insert_stream(f"{names['in_database']}.{names['of_table']}", blocks, "Native", _ALL_DAYS)
     found = held(warehouse, table)
     if found != expected:
         raise ControlTotalError(

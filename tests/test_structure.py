@@ -114,7 +114,7 @@ def test_what_is_installed_is_compiled() -> None:
     assert set(ROOMS) == set(own.split("compileall -q")[1].split())
 
 
-NAMED = {"dagster-postgres"}
+NAMED = {"authlib", "dagster-postgres", "httpx"}
 """Imported by Dagster, for the storage that its settings name."""
 
 

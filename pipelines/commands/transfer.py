@@ -19,7 +19,7 @@ from sql.damage import lost_rows
 from sql.leases import lease
 from sql.local_warehouse import process
 from sql.opening import open_warehouse
-from sql.transfer import Held, Table
+from sql.transfer import Contents, Table
 from sql.warehouse import Warehouse
 
 Tell = Callable[[str], None]
@@ -78,7 +78,7 @@ def move(settings: Settings, tell: Tell) -> None:
     tell(f"the embedded warehouse is kept below {settings.state}; nothing reads it any more")
 
 
-def _tell(done: Iterator[tuple[Table, Held]], tell: Tell) -> None:
+def _tell(done: Iterator[tuple[Table, Contents]], tell: Tell) -> None:
     for table, found in done:
         if found.rows:
             tell(f"{found.rows:>12,} row(s) of {table.name}")

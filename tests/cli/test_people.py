@@ -141,7 +141,7 @@ def test_only_who_serves_pages_gets_what_sign_in_keeps_secret(
         for one in supervise.services(settings, settings.root / "code")
         if set(ENVIRONMENT.values()) & set(one.environment.values())
     }
-    assert with_secrets == {"dashboards"}
+    assert with_secrets == {"pages"}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_pages_are_waited_for_where_they_listen(
 ) -> None:
     write_sign_in(tmp_path, listen=listen)
     services = supervise.services(load_settings(tmp_path), settings.root / "code")
-    assert {one.name: one.answers_on for one in services}["dashboards"] == (place,)
+    assert {one.name: one.answers_on for one in services}["pages"] == (place,)
 
 
 def test_up_says_at_once_what_sign_in_needs(tmp_path: Path, settings: Settings) -> None:

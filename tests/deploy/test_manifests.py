@@ -43,8 +43,6 @@ NOT_OURS = {
     "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT",
 }
 """Variables that other people's images read."""
-OF_SIGN_IN = {"APPFLEET_OIDC_CLIENT_SECRET", "APPFLEET_COOKIE_SECRET"}
-"""What the pages need where people sign in."""
 OF_THE_SDK = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
@@ -191,7 +189,7 @@ def read_by_the_code() -> set[str]:
 
 @pytest.mark.parametrize("one", OURS, ids=ids)
 def test_every_variable_is_one_the_code_reads(one: Container) -> None:
-    assert set(one.variables) <= read_by_the_code() | OF_SIGN_IN | OF_THE_SDK
+    assert set(one.variables) <= read_by_the_code() | OF_THE_SDK
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -630,4 +628,4 @@ def test_the_table_of_variables_is_whole() -> None:
         found for one in CONTAINERS for value in one.variables.values() for found in REFERENCE.findall(value)
     }
     assert used <= told
-    assert told <= used | read_by_the_code() | OF_SIGN_IN | OF_THE_SDK
+    assert told <= used | read_by_the_code() | OF_THE_SDK

@@ -207,8 +207,8 @@ NAMED = {
     "view": "core_app_costs_daily_current",
     "table_name": "otel_logs",
     "computed": "core_apps",
-    "database": "otel",
-    "table": "otel_logs",
+    "in_database": "otel",
+    "of_table": "otel_logs",
     "period_column": "usage_date",
     "unit": "day",
 }
