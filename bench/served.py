@@ -16,7 +16,7 @@ from bench.measure import Cost, Costs, Line, p95, repeated
 from bench.pages import page_seconds, reads_of_pages
 from bench.processes import COMMAND, answers, appfleet, free_ports, health_of, running
 from bench.targets import size_text, target
-from sql.damage import ANYBODY
+from sql.damage import ANYBODY, SETTLED_SECONDS
 from sql.opening import open_warehouse
 from sql.publish import heads, publish
 from sql.warehouse import Warehouse
@@ -151,7 +151,9 @@ def _multiplied(warehouse: Warehouse, copies: int) -> int:
 def _tie(warehouse: Warehouse) -> None:
     """Publishes everything anew with the rows its tables hold now, and every month's bills with the sums its copied costs
     have: as if all of it had been billed and computed."""
-    found = warehouse.frame("queries/damage/lost_rows", teams=list(ANYBODY), with_slices=True)
+    found = warehouse.frame(
+        "queries/damage/lost_rows", teams=list(ANYBODY), with_slices=True, settled_seconds=SETTLED_SECONDS
+    )
     rows = {(row["scope"], row["period"]): row["held"] for row in found.iter_rows(named=True)}
     sums: dict[tuple[str, date], dict[str, Decimal]] = {}
     for costs in heads(warehouse, "costs"):

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from models.errors import WarehouseError
-from sql.damage import ANYBODY
+from sql.damage import ANYBODY, SETTLED_SECONDS
 
 _LOOK_SECONDS = 5.0
 _UNSEEN_SECONDS = 600.0
@@ -35,7 +35,9 @@ SHARED: Mapping[str, SharedRead] = MappingProxyType(
     {
         "dashboards/as_of": SharedRead(),
         "dashboards/first_cost_days": SharedRead(),
-        "damage/lost_rows": SharedRead({"with_slices": False}, holds_seconds=60),
+        "damage/lost_rows": SharedRead(
+            {"with_slices": False, "settled_seconds": SETTLED_SECONDS}, holds_seconds=60
+        ),
         "damage/failed_steps": SharedRead(holds_seconds=60),
     }
 )

@@ -17,6 +17,9 @@ from models.errors import DamagedData, WarehouseError
 ReadFrame = Callable[..., pl.DataFrame]
 """``Warehouse.frame``: result of a named statement with its parameters bound."""
 
+SETTLED_SECONDS = 900
+"""Age of a load from which one that no release names was not published any more, and not just not yet."""
+
 ANYBODY = ("any",)
 """Teams of a command, which has none: what is lost is no team's secret."""
 
@@ -88,7 +91,8 @@ class Damage:
 def lost_rows(frame: ReadFrame, *, with_slices: bool = False) -> list[Damage]:
     """Releases that hold more or fewer rows than were published, and bills that were loaded and no release names; releases
     of slices too, where that is wanted."""
-    return losses(frame("queries/damage/lost_rows", teams=list(ANYBODY), with_slices=with_slices))
+    asked = {"teams": list(ANYBODY), "with_slices": with_slices, "settled_seconds": SETTLED_SECONDS}
+    return losses(frame("queries/damage/lost_rows", **asked))
 
 
 def losses(found: pl.DataFrame) -> list[Damage]:

@@ -60,6 +60,11 @@ def of_step(step: str) -> Iterator[None]:
         _step.reset(token)
 
 
+def at_work() -> tuple[str, str]:
+    """Run and step that this thread is at work on; empty where it is of none."""
+    return _run.get(), _step.get()
+
+
 def is_json(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether lines of JSON are asked for."""
     return environment.get(FORMAT_VARIABLE, "").strip().lower() == "json"

@@ -8,11 +8,12 @@ its form (``sql.forms``). Which of them a workspace has is decided in ``sql.open
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import uuid
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +31,7 @@ from models.errors import DamagedData, DiskFull, StatementRefused, WarehouseErro
 from sql.catalog import statement
 from sql.damage import placed
 from sql.forms import EMBEDDED, RECORDS, Form, Purpose, insertion, purpose_of
+from sql.logs import at_work
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
 
@@ -141,12 +143,8 @@ class Warehouse:
 
     def execute_text(self, text: str, settings: Settings | None = None, **parameters: Any) -> None:
         """Runs a statement given as text for its effect."""
-        with self._named_errors():
-            self._client.raw_query(
-                self.form.text(text),
-                parameters=bindings(parameters),
-                settings=self._settings(purpose_of(text), settings),
-            )
+        with self._asked(purpose_of(text), settings) as asked:
+            self._client.raw_query(self.form.text(text), parameters=bindings(parameters), settings=asked)
 
     def load(
         self,
@@ -221,13 +219,9 @@ class Warehouse:
         columns: Sequence[str] = (),
     ) -> None:
         """Inserts blocks of a ClickHouse format, columns matched by their names; without ``columns`` into all of them."""
-        with self._named_errors():
+        with self._asked("load", settings) as asked:
             self._client.raw_insert(
-                table,
-                columns or None,
-                insert_block=blocks,
-                settings=self._settings("load", settings),
-                fmt=input_format,
+                table, columns or None, insert_block=blocks, settings=asked, fmt=input_format
             )
 
     def text(
@@ -249,8 +243,30 @@ class Warehouse:
         self._client.close()
 
     def _settings(self, purpose: Purpose, given: Settings | None) -> dict[str, Any]:
-        """Settings of a statement: what this form asks for by its purpose, and what was given on top of it."""
-        return {**self.form.settings(purpose), **(given or {})}
+        """Settings of a statement: what this form asks for by its purpose, what was given on top of it, and on a server
+        which run and step it is of, so that the server's query log tells what a pass did."""
+        settings: dict[str, Any] = {**self.form.settings(purpose), **(given or {})}
+        if self.form == EMBEDDED:
+            return settings
+        run, step = at_work()
+        comment = {"app": "appfleet", "run_id": run, "asset": step}
+        query_id = "/".join(filter(None, ("appfleet", run, step, uuid.uuid4().hex)))
+        return {**settings, "query_id": query_id, "log_comment": json.dumps(comment)}
+
+    @contextmanager
+    def _asked(self, purpose: Purpose, given: Settings | None) -> Iterator[dict[str, Any]]:
+        """Settings of a statement that runs in the block; Ctrl-C cancels on a server what it left running there."""
+        settings = self._settings(purpose, given)
+        try:
+            with self._named_errors():
+                yield settings
+        except KeyboardInterrupt:
+            if "query_id" in settings:
+                with suppress(Exception):  # of a server that is gone too
+                    self._client.raw_query(
+                        statement("statements/cancel"), parameters={"query_id": settings["query_id"]}
+                    )
+            raise
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

@@ -66,7 +66,7 @@ _OF_THE_FRONT = frozenset(
 
 _READER_MAY_SET = re.compile(
     r"output_format_(pretty|json|csv|tsv|arrow|decimal)_\w+|date_time_(in|out)put_format|max_threads|max_block_size"
-    r"|max_result_rows|session_timezone|cast_string_to_dynamic_use_inference",
+    r"|max_result_rows|session_timezone|log_comment|cast_string_to_dynamic_use_inference",
     re.ASCII,
 )
 _LIMITED = frozenset({"max_execution_time", "max_memory_usage"})
@@ -384,7 +384,7 @@ class Handler(BaseHTTPRequestHandler):
             or "TabSeparated",
             wait_end=url.get("wait_end_of_query", "0") == "1",
             pack=url.get("enable_http_compression", "0") == "1",
-            settings={"log_comment": query_id, **settings},
+            settings={**settings, "log_comment": query_id},  # by which it is found when its client has gone
             parameters={name[6:]: value for name, value in url.items() if name.startswith("param_")},
         )
 

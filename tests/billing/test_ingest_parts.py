@@ -181,7 +181,7 @@ def test_what_counts_otherwise_than_delivered_is_a_note(state: str, reason: str,
 
 def test_what_is_kept_is_told_with_its_release() -> None:
     release = Release(
-        "billing/s", SEPTEMBER, 2, {}, 7, "f", at(3), at(4), sums=SUMS, residues={"USD/x": Decimal(1)}
+        "billing/s", SEPTEMBER, 0, 2, {}, 7, "f", at(3), at(4), sums=SUMS, residues={"USD/x": Decimal(1)}
     )
     assert ingest._kept(month("unchanged"), release) == PeriodOutcome(
         SEPTEMBER, "unchanged", "because", 7, SUMS, {"USD/x": Decimal(1)}, at(3)

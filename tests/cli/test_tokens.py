@@ -15,7 +15,7 @@ import pytest
 from models.sender_tokens import is_token
 from models.settings import IntakeSettings
 from pipelines.commands import checks
-from pipelines.commands.supervise import Listening, services
+from pipelines.commands.supervise import services
 from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
@@ -162,7 +162,7 @@ def test_up_waits_for_the_intake_where_it_listens(place: tuple[Path, Warehouse])
         ("127.0.0.1", ports),
         ("0.0.0.0", ports),
         ("::", ports),
-        ("10.1.2.3", tuple(Listening("10.1.2.3", port) for port in ports)),
+        ("10.1.2.3", tuple(("10.1.2.3", port) for port in ports)),
     ):
         listening = replace(settings, intake=IntakeSettings(listen=host))
         (intake,) = [one for one in services(listening, Path("code")) if one.name == "intake"]

@@ -58,9 +58,7 @@ def test_the_download_of_a_table_has_every_row_and_every_digit(monkeypatch: pyte
     offered: list[Any] = []
     monkeypatch.setattr(frame.st, "dataframe", lambda *_, **__: None)
     monkeypatch.setattr(
-        frame.st,
-        "download_button",
-        lambda label, data, **more: offered.append((label, data(), more["file_name"])),
+        frame, "offer_file", lambda label, _, data, name, **__: offered.append((label, data(), name))
     )
     exact = [Decimal(number) / 7 if number % 5 else None for number in range(4_200)]
     costs = [None if one is None else one.quantize(Decimal("1e-18")) for one in exact]

@@ -352,7 +352,7 @@ def test_apps_of_a_team_are_those_the_catalogue_says_now(tmp_path: Path) -> None
     def apps() -> set[str]:
         bearer = gate.sender(f"Bearer {SHARED}")
         assert bearer is not None
-        return set(bearer.grant.apps)
+        return set(bearer.permit.apps)
 
     def asked() -> bool:
         try:

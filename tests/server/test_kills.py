@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from models.errors import WarehouseError
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing.ingest import ingest_source
 from sql.local_warehouse.ownership import Place
+from sql.logs import of_run, of_step
 from sql.opening import READING, open_warehouse
 from sql.state import state_folder
 from sql.warehouse import Warehouse
@@ -192,3 +195,40 @@ def test_a_reader_of_files_of_another_machine_is_never_asked(root: Path) -> None
             ).item()
             == ROWS
         )
+
+
+def test_the_server_is_told_which_run_and_step_a_statement_is_of(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_warehouse(root) as warehouse, of_run("run-7"), of_step("billing"):
+        sent: list[dict[str, Any]] = []
+        raw = warehouse._client.raw_query
+        monkeypatch.setattr(
+            warehouse._client, "raw_query", lambda *given, **named: sent.append(named) or raw(*given, **named)
+        )
+        warehouse.execute_text("SELECT 1")
+        (asked,) = [one["settings"] for one in sent]
+        assert json.loads(asked["log_comment"]) == {"app": "appfleet", "run_id": "run-7", "asset": "billing"}
+        assert asked["query_id"].startswith("appfleet/run-7/billing/")
+        again = warehouse._settings("read", None)
+        assert again["query_id"] != asked["query_id"]
+
+
+def test_an_interrupt_ends_what_it_left_running_on_the_server(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_warehouse(root) as warehouse:
+        sent: list[tuple[str, dict[str, Any]]] = []
+
+        def interrupted(text: str, *given: Any, **named: Any) -> bytes:
+            sent.append((text, named))
+            if "SLEEP" in text.upper():
+                raise KeyboardInterrupt
+            return b""
+
+        monkeypatch.setattr(warehouse._client, "raw_query", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            warehouse.execute_text("SELECT sleep(1)")
+        (_, first), (text, last) = sent
+        assert "KILL QUERY WHERE query_id" in text
+        assert last["parameters"] == {"query_id": first["settings"]["query_id"]}

@@ -1,7 +1,8 @@
 -- purpose: releases whose tables hold more or fewer rows than were published: a part was lost, or a table was edited; and
 --   months of a bill whose newest load no release names: a part of the ledger was lost, or a kill came before the release
 -- parameters: teams Array(String), the viewer's, or of a command any: whoever has none is told nothing; with_slices Bool
---   (what is computed from telemetry by day too, which is most of what there is to count)
+--   (what is computed from telemetry by day too, which is most of what there is to count), settled_seconds UInt32 (younger
+--   loads may still be published: their writer is at work, or was ended and is not yet run again)
 -- columns: scope, period, published, held UInt64, is_released UInt8 (0: these rows were loaded, and no release names them)
 -- Counts batches by what the tables are ordered by, and reads no figure. Every table with a batch_id must be named here, each
 -- by itself: counting them through merge() takes four times as long.
@@ -101,4 +102,5 @@ LEFT JOIN
     GROUP BY scope, period
 ) AS named ON named.scope = loaded.scope AND named.period = loaded.period
 WHERE notEmpty({teams:Array(String)}) AND NOT has(named.batch_ids, loaded.batch_id) AND named.published_at < loaded.loaded_at
+    AND loaded.loaded_at < now64(9) - toIntervalSecond({settled_seconds:UInt32})
 ORDER BY scope, period
