@@ -242,6 +242,7 @@ def test_parts_that_cannot_be_read_are_said_by_source_and_month_and_healed(
         )
 
 
+@pytest.mark.slow
 def test_what_nobody_holds_any_more_is_named_and_what_is_published_stays(
     workspace: Path, right: dict[str, Any]
 ) -> None:

@@ -43,6 +43,7 @@ def test_no_command_begins_one_there(tmp_path: Path, words: tuple[str, ...]) -> 
     assert not place.exists()
 
 
+@pytest.mark.slow
 def test_bills_and_telemetry_below_any_other_path_count(tmp_path: Path, migrated: Migrated) -> None:
     root = migrated(tmp_path / TAKEN)
     for folder in ("bills", "otlp"):

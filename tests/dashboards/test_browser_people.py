@@ -87,6 +87,7 @@ def test_a_lead_signs_in_and_sees_only_their_team(
     assert "Lee Lead" in entries(people_workspace, "sign_in")
 
 
+@pytest.mark.slow
 def test_a_file_is_of_who_clicked_and_its_link_of_nobody_else(
     pages: str, somebody: Somebody, people_workspace: Path
 ) -> None:

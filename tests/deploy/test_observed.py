@@ -153,6 +153,7 @@ def silence() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_or_silent_neither_slows_nor_breaks_a_pass(workspace: Path) -> None:
     with silence() as silent:
         taken = {

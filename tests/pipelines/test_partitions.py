@@ -232,6 +232,7 @@ def test_a_run_for_a_month_that_is_refused_fails_by_its_reason(bills: Bills) -> 
     assert bills.refused == [], "it is mended"
 
 
+@pytest.mark.slow
 def test_what_a_run_of_one_month_notes_holds_until_a_schedule_sees_it_mended(bills: Bills) -> None:
     """No pass of the command line is made: what ticks and runs say is all that doctor knows."""
     for month in (5, 6, 7):

@@ -112,7 +112,7 @@ def cut_way(url: str, most_bytes: int) -> Iterator[str]:
     listening.close()
 
 
-@pytest.mark.parametrize("most_bytes", [300_000, 1_500_000])
+@pytest.mark.parametrize("most_bytes", [pytest.param(300_000, marks=pytest.mark.slow), 1_500_000])
 def test_a_connection_cut_in_mid_stream_publishes_nothing_and_doubles_nothing(
     root: Path, server: Acting, most_bytes: int
 ) -> None:

@@ -28,6 +28,7 @@ def backup(small_fleet: SmallFleet, tmp_path_factory: pytest.TempPathFactory) ->
     return root, folder / "kept"
 
 
+@pytest.mark.slow
 def test_a_backup_restored_says_what_was_said_before(
     backup: tuple[Path, Path], small_fleet: SmallFleet, served: Served, server: Acting, tmp_path: Path
 ) -> None:
