@@ -32,7 +32,7 @@ def main() -> int:
     options = _options()
     os.environ["TZ"] = "UTC"
     start_log("%(levelname)s %(name)s: %(message)s")
-    place = Place(options.workspace)
+    place = Place(options.workspace.resolve())  # the working folder becomes another one
     try:
         place.prepare()
         with place.ownership() as owned:

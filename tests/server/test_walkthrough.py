@@ -23,7 +23,7 @@ from tests.dashboards.browsing import DESKTOP, WAIT_MS, table_of
 from tests.dashboards.people import sign_in
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 240.0
+SECONDS = 150.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
