@@ -131,8 +131,12 @@ def test_what_grows_old_is_read_before_anybody_finds_it_too_old(
 ) -> None:
     monkeypatch.setattr(shared, "_LOOK_SECONDS", 0.01)
     reads.frame("damage/lost_rows", "1")
+    clock(45)
+    time.sleep(0.05)
+    assert warehouse.asked["damage/lost_rows"] == 1, "it is not too old at the next look"
     clock(59.99)
     until(lambda: warehouse.asked["damage/lost_rows"] == 2)
+    assert reads.frame("damage/lost_rows", "1")["asked"].item() == 2, "whoever comes then waits for nothing"
 
 
 def test_an_answer_that_failed_is_not_kept_and_the_thread_goes_on(

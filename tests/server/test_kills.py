@@ -18,6 +18,9 @@ import pytest
 from models.errors import WarehouseError
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing.ingest import ingest_source
+from sql.bill_files import absent_name, undelivered
+from sql.catalog import statement
+from sql.forms import insertion
 from sql.local_warehouse.ownership import Place
 from sql.logs import of_run, of_step
 from sql.opening import READING, open_warehouse
@@ -232,3 +235,20 @@ def test_an_interrupt_ends_what_it_left_running_on_the_server(
         (_, first), (text, last) = sent
         assert "KILL QUERY WHERE query_id" in text
         assert last["parameters"] == {"query_id": first["settings"]["query_id"]}
+
+
+def test_what_does_not_travel_is_null_wherever_it_is_not_delivered(root: Path) -> None:
+    """A column left out has the table's default, which must be what the statement would have made of it."""
+    text = statement("ingest/focus")
+    absent = {name: absent_name(name) for name in insertion(text).columns}
+    left_out = undelivered(text, absent)
+    assert len(left_out) > 40 and "EffectiveCost" not in left_out
+    with open_warehouse(root) as warehouse:
+        kinds = dict(
+            warehouse.frame_of(
+                "SELECT name, type || ' ' || default_kind FROM system.columns WHERE database = currentDatabase()"
+                " AND table = 'raw_focus_costs'"
+            ).rows()
+        )
+    assert [name for name in left_out if "Nullable(" not in kinds[name] or kinds[name][-1] != " "] == []
+    assert undelivered(text, {**absent, "SkuId": "SkuId"}) == left_out - {"SkuId"}

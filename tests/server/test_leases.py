@@ -90,8 +90,9 @@ def test_a_lease_has_one_holder_among_processes_and_names_it(shared: Path) -> No
 
 def test_databases_do_not_share_leases(shared: Path, served: Served) -> None:
     other = served(f"lease_{uuid.uuid4().hex[:12]}")
-    with lease(shared, "costs"), lease(other, "costs"):
-        pass
+    with lease(shared, "costs") as one, lease(other, "costs") as another:
+        assert one.is_held() and another.is_held()
+        assert one.fence and another.fence and one.fence < another.fence
 
 
 def test_every_lease_has_a_higher_fence_than_those_before(shared: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,6 +116,21 @@ def test_a_server_that_is_too_old_is_refused(
         pass
 
 
+def says(monkeypatch: pytest.MonkeyPatch, said: Mapping[str, Any]) -> None:
+    """Lets the server say these things of itself, as they are when it is asked."""
+    frame = Warehouse.frame
+
+    def told(self: Warehouse, name: str, /, *args: Any, **parameters: Any) -> pl.DataFrame:
+        found = frame(self, name, *args, **parameters)
+        return (
+            found.with_columns(**{key: pl.lit(value) for key, value in said.items()})
+            if "facts" in name
+            else found
+        )
+
+    monkeypatch.setattr(Warehouse, "frame", told)
+
+
 FACTS: dict[str, tuple[dict[str, Any], str | None, str]] = {
     "a clock an hour ahead": (
         {"clock": timedelta(hours=1)},
@@ -140,17 +156,7 @@ def test_what_a_server_says_of_itself_may_refuse_it(
     said, cluster, sentence = FACTS[fact]
     said = {key: datetime.now(UTC) + value if key == "clock" else value for key, value in said.items()}
     root = served("facts", with_tables=False)
-    frame = Warehouse.frame
-
-    def told(self: Warehouse, name: str, /, *args: Any, **parameters: Any) -> pl.DataFrame:
-        found = frame(self, name, *args, **parameters)
-        return (
-            found.with_columns(**{key: pl.lit(value) for key, value in said.items()})
-            if "facts" in name
-            else found
-        )
-
-    monkeypatch.setattr(Warehouse, "frame", told)
+    says(monkeypatch, said)
     settings = replace(server.settings("facts"), cluster=cluster)
     with pytest.raises(AppfleetError, match=sentence), connected(root, settings, in_database=False):
         pass
@@ -159,17 +165,8 @@ def test_what_a_server_says_of_itself_may_refuse_it(
 def test_the_form_follows_what_a_server_says(
     served: Served, server: Acting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, frame, said = served("formed"), Warehouse.frame, {}
-
-    def told(self: Warehouse, name: str, /, *args: Any, **parameters: Any) -> pl.DataFrame:
-        found = frame(self, name, *args, **parameters)
-        return (
-            found.with_columns(**{key: pl.lit(value) for key, value in said.items()})
-            if "facts" in name
-            else found
-        )
-
-    monkeypatch.setattr(Warehouse, "frame", told)
+    root, said = served("formed"), {}
+    says(monkeypatch, said)
     for facts, cluster, name in (
         ({}, None, "server"),
         ({"is_cloud": True}, None, "cloud"),
