@@ -25,6 +25,12 @@ KEPT_RELEASES = 2
 IN_THE_BACKGROUND = {"lightweight_deletes_sync": 0}
 """Settings of a deletion nobody waits for: no reader sees those rows, and waiting took longer than the load."""
 
+_QUORUM_CONFLICTS = frozenset({285, 286, 319})
+"""Codes by which replicas say that too few of them took an insert, an earlier one or perhaps this (ClickHouse,
+src/Common/ErrorCodes.cpp)."""
+_HEAD_ATTEMPTS = 5
+_HEAD_PAUSE_SECONDS = 0.5
+
 _TIMED = 7
 """Version of the ids that begin with the time they were made."""
 
@@ -126,7 +132,9 @@ def _made_current(warehouse: Warehouse, wanted: Release) -> Release:
     """Writes the head of a release under the fence and the number that come next."""
     previous = head(warehouse, wanted.scope, wanted.period)
     release = replace(wanted, fence=_fence(wanted.scope, previous), seq=(previous.seq if previous else 0) + 1)
-    warehouse.execute(
+    _head_written(
+        warehouse,
+        [release],
         "statements/publish",
         scope=release.scope,
         period=release.period.isoformat(),
@@ -142,6 +150,23 @@ def _made_current(warehouse: Warehouse, wanted: Release) -> Release:
     )
     _are_current(warehouse, [release])
     return release
+
+
+def _head_written(warehouse: Warehouse, releases: Sequence[Release], name: str, **parameters: Any) -> None:
+    """Writes heads; where replicas were at odds over another insert, once more, unless reading back finds them there.
+
+    Written twice a head counts once: it names the same batches under the same fence and number.
+    """
+    for left in reversed(range(_HEAD_ATTEMPTS)):
+        try:
+            warehouse.execute(name, **parameters)
+            return
+        except WarehouseError as error:
+            if error.code not in _QUORUM_CONFLICTS or not left:
+                raise
+        if _missing(warehouse, releases) == []:
+            return
+        time.sleep(_HEAD_PAUSE_SECONDS)
 
 
 def _fence(scope: str, previous: Release | None) -> int:
@@ -165,19 +190,22 @@ def _fence(scope: str, previous: Release | None) -> int:
 def _are_current(warehouse: Warehouse, releases: Sequence[Release]) -> None:
     """Reads releases of one scope back: two writers would otherwise hide each other's rows in silence."""
     scope = releases[0].scope
-    current = {one.period: one for one in heads(warehouse, scope) if one.scope == scope}
     twice = set(warehouse.frame("queries/ledger/claimed_twice", scope=scope)["period"])
+    wrong = {*_missing(warehouse, releases), *(twice & {one.period for one in releases})}
     for release in releases:
-        found = current.get(release.period)
-        is_ours = found is not None and (found.fence, found.seq, found.batches) == (
-            release.fence,
-            release.seq,
-            release.batches,
-        )
-        if not is_ours or release.period in twice:
+        if release.period in wrong:
             raise WarehouseError(
                 f"{scope} {release.period} was published by somebody else at the same time: run it again alone"
             )
+
+
+def _missing(warehouse: Warehouse, releases: Sequence[Release]) -> list[date]:
+    """Periods of releases of one scope whose current release is another."""
+    scope = releases[0].scope
+    current = {
+        one.period: (one.fence, one.seq, one.batches) for one in heads(warehouse, scope) if one.scope == scope
+    }
+    return [one.period for one in releases if current.get(one.period) != (one.fence, one.seq, one.batches)]
 
 
 def _recount(warehouse: Warehouse, releases: Sequence[Release]) -> None:
@@ -242,7 +270,9 @@ def publish_periods(
         for period, fingerprint in sorted(fingerprints.items())
     ]
     if releases:
-        warehouse.execute(
+        _head_written(
+            warehouse,
+            releases,
             "statements/publish_periods",
             scope=scope,
             batches=dict(batches),

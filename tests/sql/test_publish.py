@@ -271,3 +271,35 @@ def test_who_holds_a_lease_is_told_to_whom_waits(tmp_path: Path) -> None:
         pass
     assert len(told) == 1
     assert told[0].startswith(f"pass is being written by process {os.getpid()} since ")
+
+
+@pytest.mark.parametrize("code", [285, 286, 319])
+@pytest.mark.parametrize("was_written", [True, False])
+@pytest.mark.parametrize("conflicts", [1, 4, 5])
+def test_a_quorum_at_odds_is_tried_again_after_reading_back(
+    fresh_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, code: int, was_written: bool, conflicts: int
+) -> None:
+    """Whether the head was written or not it is there once; replicas that stay at odds are an error, not a release."""
+    scope, batch = f"quorum {new_batch_id()}", new_batch_id()
+    execute, tried = fresh_warehouse.execute, []
+
+    def at_odds(name: str, /, *given: Any, **named: Any) -> None:
+        tried.append(name)
+        is_refused = len(tried) <= conflicts
+        if was_written or not is_refused:
+            execute(name, *given, **named)
+        if is_refused:
+            raise WarehouseError("quorum", code)
+
+    monkeypatch.setattr("sql.publish._HEAD_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(fresh_warehouse, "execute", at_odds)
+    given: dict[str, Any] = {"batches": {"t": batch}, "rows": 0, "sha256": "x", "version": datetime.now(UTC)}
+    if conflicts == 5 and not was_written:
+        with pytest.raises(WarehouseError, match="quorum"):
+            publish(fresh_warehouse, scope, WHOLE_TABLE, **given)
+        assert head(fresh_warehouse, scope, WHOLE_TABLE) is None
+        return
+    assert publish(fresh_warehouse, scope, WHOLE_TABLE, **given).seq == 1
+    found = head(fresh_warehouse, scope, WHOLE_TABLE)
+    assert found and (found.seq, found.batches) == (1, {"t": batch})
+    assert len(tried) == (1 if was_written else conflicts + 1)
