@@ -6,7 +6,7 @@ raise is policy; the states made of it are the business of ``models.slo``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -76,8 +76,12 @@ class _Found:
     expected: Floats
     surprise: Floats
 
+    def of(self, rows: npt.NDArray[np.intp]) -> _Found:
+        """What the rule says of some of the apps."""
+        return _Found(*(getattr(self, one.name)[rows] for one in fields(self)))
 
-def silences(hours: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> pl.DataFrame:
+
+def silences(traffic: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> pl.DataFrame:
     """The silent apps and environments: the columns of ``SCHEMA``, by app and environment.
 
     None came: with E the requests expected since the last one, from the same hours of the four weeks before it, and w the
@@ -92,25 +96,28 @@ def silences(hours: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> pl.
     and a silence ends by retirement.
 
     Args:
-        hours: ``app_id, environment, hour, requests, last_slice_end``: counts per hour with requests, from
-            ``hours_needed`` before ``as_of`` on, and the end of the last slice in it with requests.
+        traffic: ``app_id, environment, hours, requests, last_slice_end``, a row per app and environment: lists of the
+            hours since 1970 with requests (one may come several times) and of the requests of each, from
+            ``hours_needed`` before ``as_of`` on and none later, and the end of the last slice with requests.
         as_of: end of the newest slice counted, an aware datetime.
         policy: ``models.policy.silence_policy()``.
     """
-    hours = hours.filter(pl.col("hour") < as_of)
     hour_of_as_of = as_of.replace(minute=0, second=0, microsecond=0)
     newest = hour_of_as_of if as_of > hour_of_as_of else hour_of_as_of - _HOUR
-    keys, counts, last_end = _counts(hours, newest, policy)
+    keys, counts, last_end = _counts(traffic, newest, policy)
     if keys.is_empty():
         return pl.DataFrame(schema=SCHEMA)
     number = int(newest.timestamp()) // 3600
     since_hour = (as_of - newest) / _HOUR
     last = counts.shape[1] - 1 - np.argmax(counts[:, ::-1] > 0, axis=1)
     first = np.argmax(counts > 0, axis=1)
-    rhythm = _rhythm(counts, last, first, number, policy)
-    none = _none_came(counts, rhythm, last, last_end, as_of, number, policy)
     few = _too_few_came(counts, first, since_hour, number, policy)
     gap = (as_of.timestamp() - last_end) / 3600
+    # Who has asked just now is not silent but by too few: its rhythm need not be known.
+    asked = np.flatnonzero((gap >= policy.least_silence / _HOUR) | few.is_silent)
+    few, gap = few.of(asked), gap[asked]
+    rhythm = _rhythm(counts[asked], last[asked], first[asked], number, policy)
+    none = _none_came(counts[asked], rhythm, last[asked], last_end[asked], as_of, number, policy)
     # A request now and then is no end of a silence: where few say clearly more than none, they say since when.
     is_none = none.is_silent & (gap >= policy.least_silence / _HOUR)
     is_none &= ~(few.is_silent & (few.surprise > 1.5 * none.surprise))
@@ -119,36 +126,50 @@ def silences(hours: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> pl.
         np.where(is_none, getattr(none, name), getattr(few, name))[is_silent]
         for name in ("since", "received", "expected")
     ]
-    found = keys.filter(pl.Series(is_silent)).with_columns(
-        silent_since=pl.from_epoch(pl.Series(chosen[0].astype(np.int64)), "s").dt.replace_time_zone("UTC"),
-        received=pl.Series(chosen[1]),
-        expected=pl.Series(chosen[2]),
-        requests_per_day=pl.Series(rhythm.per_day[is_silent]),
-        clustering=pl.Series(rhythm.clustering[is_silent]),
+    found = (
+        keys[asked]
+        .filter(pl.Series(is_silent))
+        .with_columns(
+            silent_since=pl.from_epoch(pl.Series(chosen[0].astype(np.int64)), "s").dt.replace_time_zone(
+                "UTC"
+            ),
+            received=pl.Series(chosen[1]),
+            expected=pl.Series(chosen[2]),
+            requests_per_day=pl.Series(rhythm.per_day[is_silent]),
+            clustering=pl.Series(rhythm.clustering[is_silent]),
+        )
     )
-    with_rhythm = int((rhythm.total >= policy.least_requests).sum())
+    with_rhythm = int((_total(counts, last, policy) >= policy.least_requests).sum())
     return _with_company(found, with_rhythm, policy).select(SCHEMA.names()).cast(SCHEMA)
 
 
 def _counts(
-    hours: pl.DataFrame, newest: datetime, policy: SilencePolicy
+    traffic: pl.DataFrame, newest: datetime, policy: SilencePolicy
 ) -> tuple[pl.DataFrame, Floats, Floats]:
     """Apps that are not retired, their requests by hour (the last column is ``newest``), and the end of their last slice."""
     width = hours_needed(policy) // _HOUR
-    ends = (
-        hours.group_by("app_id", "environment")
-        .agg(pl.col("last_slice_end").max())
-        .sort("app_id", "environment")
+    kept = traffic.filter(pl.col("last_slice_end") > newest - policy.retired_after - _HOUR).sort(
+        "app_id", "environment"
     )
-    keys = ends.filter(pl.col("last_slice_end") > newest - policy.retired_after - _HOUR).with_row_index("row")
-    cells = hours.select(
-        "app_id", "environment", "requests", column=width - 1 - (newest - pl.col("hour")).dt.total_hours()
+    rows = np.repeat(np.arange(kept.height), kept["hours"].list.len().to_numpy())
+    columns = kept["hours"].explode().to_numpy().astype(np.int64) - (
+        int(newest.timestamp()) // 3600 - width + 1
     )
-    cells = cells.filter(pl.col("column") >= 0).join(keys, on=["app_id", "environment"])
-    counts = np.zeros((keys.height, width))
-    counts[cells["row"].to_numpy(), cells["column"].to_numpy()] = cells["requests"].to_numpy()
-    seconds = keys["last_slice_end"].dt.epoch("us").to_numpy() / 1e6
-    return keys.select("app_id", "environment"), counts, seconds
+    seen = (columns >= 0) & (columns < width)
+    counts = np.bincount(
+        rows[seen] * width + columns[seen],
+        weights=kept["requests"].explode().to_numpy()[seen],
+        minlength=kept.height * width,
+    ).reshape(kept.height, width)
+    seconds = kept["last_slice_end"].dt.epoch("us").to_numpy() / 1e6
+    return kept.select("app_id", "environment"), counts, seconds
+
+
+def _total(counts: Floats, end: Integers, policy: SilencePolicy) -> Floats:
+    """Requests of each app in the baseline that ends with hour ``end``."""
+    rows, before = np.arange(len(counts)), end - policy.baseline_weeks * WEEK
+    sums = counts.cumsum(1)
+    return np.asarray(sums[rows, end] - np.where(before >= 0, sums[rows, before.clip(0)], 0.0))
 
 
 def _rhythm(counts: Floats, end: Integers, first: Integers, number: int, policy: SilencePolicy) -> _Rhythm:

@@ -8,7 +8,7 @@ probability of chance. Which windows, factors and floors exist is policy (``mode
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -93,22 +93,34 @@ def worst_first(objectives: pl.DataFrame) -> pl.DataFrame:
 
 
 def bucket_parameters(
-    objectives: Objectives, policy: BurnWindows, as_of: datetime, ladder: tuple[int, ...]
+    objectives: Objectives,
+    policy: BurnWindows,
+    as_of: datetime,
+    ladder: tuple[int, ...],
+    *,
+    apps: Sequence[str] = (),
+    hold: bool = True,
 ) -> dict[str, Any]:
     """Parameters of ``queries/slo/buckets``.
+
+    Without the hold only windows that end at as-of can be put together, and who may fire at all (``may_fire``): for most
+    apps nothing else is needed, and there are eight times as many boundaries with it.
 
     Args:
         objectives: what is promised.
         policy: windows and hold.
         as_of: end of the newest slice counted, an aware datetime on the edge of a slice.
         ladder: bounds the slices were cut by, in milliseconds.
+        apps: only these; none: all.
+        hold: whether windows that end within the hold are wanted too.
 
     Raises:
         ModelError: an unusable objective, a threshold that is not on the ladder, or an as-of inside a slice.
     """
     _check_objectives(objectives, policy)
     # A workspace without telemetry is asked about as of 1970, and no slice begins before it.
-    edges = sorted({max(EPOCH, edge) for edge in boundaries(objectives, policy, as_of)})
+    edges = sorted({max(EPOCH, edge) for edge in boundaries(objectives, policy, as_of, hold=hold)})
+    cut = sorted({_hour(edge) for edge in edges if edge != _hour(edge)})
     counted = [*objectives.lines, Objective(HEALTH, objectives.lines[0].target, kinds=("health",))]
     rungs = [0 if one.threshold_ms is None else rung(ladder, one.threshold_ms) for one in counted]
     return {
@@ -116,19 +128,44 @@ def bucket_parameters(
         "window_from": edges[0],
         "slices_from": max(edges[0], as_of - policy.hold - duration(policy.windows[-1])),
         "edges": [int(edge.timestamp()) for edge in edges[:-1] or edges],
+        "cut_hours": [int(hour.timestamp()) for hour in cut],
+        "cut_days": sorted({hour.date().isoformat() for hour in cut}),
         "names": [one.name for one in counted],
         "rungs": rungs,
         "bounds": len(ladder),
         "least_rung": min((place for place in rungs if place), default=len(ladder)),
         "budgets_ppb": [budget_ppb(one) for one in counted],
-        **{kind: [int(kind in one.kinds) for one in counted] for kind in ("server", "consumer", "health")},
+        **{
+            kind: [place for place, one in enumerate(counted, 1) if kind in one.kinds]
+            for kind in ("server", "consumer", "health")
+        },
+        "apps": list(apps),
     }
 
 
-def boundaries(objectives: Objectives, policy: BurnWindows, as_of: datetime) -> list[datetime]:
+def may_fire(buckets: pl.DataFrame, policy: BurnWindows) -> list[str]:
+    """Apps one of whose objectives has the bad slices without which none of its windows fires, now or within the hold.
+
+    Args:
+        buckets: result of ``queries/slo/buckets``.
+        policy: floors.
+    """
+    bad = buckets.group_by(_KEYS).agg(pl.col("bad_slices").sum())
+    return sorted(bad.filter(pl.col("bad_slices") >= policy.least_bad_slices)["app_id"].unique())
+
+
+def _hour(moment: datetime) -> datetime:
+    """Begin of the hour a moment is in."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def boundaries(
+    objectives: Objectives, policy: BurnWindows, as_of: datetime, *, hold: bool = True
+) -> list[datetime]:
     """Every moment at which a window of the policy begins or ends, now or within the hold; ascending, as-of last.
 
-    The first is the begin of the objectives' own window, which is never held.
+    The first is the begin of the objectives' own window, which is never held. Without the hold only of windows that end at
+    as-of, and where the longest begins that is held.
 
     Raises:
         ModelError: ``as_of`` is not the edge of a slice: part of one would be counted.
@@ -137,8 +174,10 @@ def boundaries(objectives: Objectives, policy: BurnWindows, as_of: datetime) -> 
         raise ModelError(
             f"{as_of.isoformat()} is inside a slice of five minutes: take the end of a whole one"
         )
-    held = [as_of - SLICE * back for back in range(_held_slices(policy) + 1)]
+    back = _held_slices(policy)
+    held = [as_of - SLICE * number for number in (range(back + 1) if hold else (0,))]
     begins = {end - duration(window) for end in held for window in policy.windows}
+    begins.add(as_of - SLICE * back - duration(policy.windows[-1]))
     start = as_of - timedelta(days=objectives.window_days)
     return sorted({start, *(edge for edge in (*held, *begins) if edge > start)})
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
 from models import requests, silence, slo
 from models.policy import (
     Environments,
+    Objectives,
     burn_windows,
     environments,
     request_slices,
@@ -60,11 +62,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     if is_current(warehouse, "slo", print_):
         return Outcome(unchanged=1, notes=_notes(as_of))
     objectives = slo_defaults()
-    ladder = requests.ladder_ms(request_slices(), objectives)
-    buckets = warehouse.frame(
-        "queries/slo/buckets",
-        **slo.bucket_parameters(objectives, burn_windows(), as_of.slice_end, ladder),
-    )
+    buckets = _buckets(warehouse, objectives, as_of)
     silences = _silences(warehouse, apps, as_of)
     judged = slo.status(
         buckets,
@@ -85,6 +83,18 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     }
     outcome = publish_frames(warehouse, settings, "slo", tables, print_, as_of)
     return replace(outcome, notes=_notes(as_of))
+
+
+def _buckets(warehouse: Warehouse, objectives: Objectives, as_of: AsOf) -> pl.DataFrame:
+    """Counts between the boundaries of all windows; between those of the hold only of apps that may fire."""
+    ladder = requests.ladder_ms(request_slices(), objectives)
+    asked = partial(slo.bucket_parameters, objectives, burn_windows(), as_of.slice_end, ladder)
+    buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False))
+    apps = slo.may_fire(buckets, burn_windows())
+    if not apps:
+        return buckets
+    held = warehouse.frame("queries/slo/buckets", **asked(apps=apps))
+    return pl.concat([buckets.filter(~pl.col("app_id").is_in(apps)), held])
 
 
 def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:

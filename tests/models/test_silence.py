@@ -58,7 +58,7 @@ def moment(slice_: int) -> datetime:
 
 
 def hours_of(sent: Mapping[str, np.ndarray], until: int | None = None) -> pl.DataFrame:
-    """What ``queries/silence/hours`` gives for requests per slice."""
+    """Requests by app and hour, of hours that have any, for requests per slice."""
     frames = []
     for app_id, counts in sent.items():
         counts = counts[:until]
@@ -76,9 +76,20 @@ def hours_of(sent: Mapping[str, np.ndarray], until: int | None = None) -> pl.Dat
     return pl.concat(frames)
 
 
+def found_in(hours: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """The silent apps at a moment, of hours none of which is later."""
+    # What queries/silence/hours gives.
+    traffic = (
+        hours.with_columns(hours=(pl.col("hour").dt.epoch("s") // 3600).cast(pl.UInt32))
+        .group_by("app_id", "environment")
+        .agg("hours", pl.col("requests").cast(pl.UInt64), pl.col("last_slice_end").max())
+    )
+    return silences(traffic, at, silence_policy())
+
+
 def judged(sent: Mapping[str, np.ndarray], at: int) -> pl.DataFrame:
     """The silent apps at the end of a slice, and nothing known that came later."""
-    return silences(hours_of(sent, at), moment(at), silence_policy())
+    return found_in(hours_of(sent, at), moment(at))
 
 
 def alarms_per_app_year(seed: int, apps: int, days: int, step: int) -> float:
@@ -97,7 +108,7 @@ def alarms_per_app_year(seed: int, apps: int, days: int, step: int) -> float:
     for hour in range(36 * 24, (36 + days) * 24, step):
         at = MONDAY + timedelta(hours=hour)
         part = hours.filter(pl.col("hour").is_between(at - timedelta(days=36), at, closed="left"))
-        now = set(silences(part, at, silence_policy())["app_id"])
+        now = set(found_in(part, at)["app_id"])
         alarms += len(now - known)
         known = now
     return alarms / (len(sent) * days / 365)
@@ -119,7 +130,7 @@ def hours_until_found(
     hours = hours_of(sent)
     found: dict[str, float] = {}
     for wait in WAITS:
-        for app_id in silences(hours, moment(stop + wait), silence_policy())["app_id"]:
+        for app_id in found_in(hours, moment(stop + wait))["app_id"]:
             found.setdefault(app_id, wait / HOUR)
     return {
         name: sorted(found.get(f"{name}/{number}", float("inf")) for number in range(apps)) for name in habits
@@ -286,11 +297,11 @@ def test_environments_are_judged_apart_and_nothing_is_no_answer() -> None:
     rng = np.random.default_rng(10)
     hours = hours_of({"a": traffic(rng, 900, 40, "flat")})
     gone = hours.filter(pl.col("hour") < moment(38 * DAY)).with_columns(environment=pl.lit("staging"))
-    found = silences(pl.concat([hours, gone]), moment(39 * DAY), silence_policy())
+    found = found_in(pl.concat([hours, gone]), moment(39 * DAY))
     assert found.select("app_id", "environment").rows() == [("a", "staging")]
-    assert silences(hours.clear(), moment(0), silence_policy()).schema == SCHEMA
+    assert found_in(hours.clear(), moment(0)).schema == SCHEMA
     few = hours.filter(pl.col("hour") < moment(DAY)).head(1)
-    assert silences(few, moment(9 * DAY), silence_policy()).is_empty()
+    assert found_in(few, moment(9 * DAY)).is_empty()
 
 
 @pytest.mark.parametrize(("weeks", "expected"), [(4, 0.893), (1, log(2))])

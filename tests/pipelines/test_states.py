@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import polars as pl
 import pytest
 
 from models import requests, slo
-from models.policy import burn_windows, request_slices, slo_defaults
+from models.policy import burn_windows, environments, request_slices, slo_defaults, state_policy
 from models.settings import EnvironmentSettings, Settings
 from pipelines.compute import AsOf, compute_slo
 from pipelines.compute.publishing import insert
@@ -210,6 +211,39 @@ def test_the_engine_counts_what_a_loop_counts(
         apart[app, environment][0] += bad
         apart[app, environment][1] += total
     assert apart == health
+
+
+@pytest.mark.parametrize("minutes_ago", [0, 35, 1_400])
+def test_who_may_not_fire_is_judged_the_same_without_the_boundaries_of_the_hold(
+    warehouse: Warehouse, rows: Sequence[Row], minutes_ago: int
+) -> None:
+    moment = AS_OF.slice_end - timedelta(minutes=minutes_ago)
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    asked = partial(slo.bucket_parameters, slo_defaults(), burn_windows(), moment, ladder)
+    whole, few = (warehouse.frame("queries/slo/buckets", **asked(hold=hold)) for hold in (True, False))
+    apps = slo.may_fire(few, burn_windows())
+    assert apps == slo.may_fire(whole, burn_windows())
+    others = pl.col("app_id").is_in(apps).not_()
+    assert apps and not few.filter(others).is_empty()
+    assert set(asked(hold=False)["edges"]) < set(asked()["edges"])
+    again = warehouse.frame("queries/slo/buckets", **asked(apps=apps))
+    assert again.sort(again.columns).equals(whole.filter(~others).sort(whole.columns))
+    answers = [
+        slo.status(
+            frame,
+            slo_defaults(),
+            burn_windows(),
+            moment,
+            [],
+            environments=environments(),
+            state_policy=state_policy(),
+            silences=pl.DataFrame(schema=slo.SILENCES),
+            age=timedelta(0),
+        )
+        for frame in (whole, pl.concat([few.filter(others), again]))
+    ]
+    assert answers[0].status.equals(answers[1].status)
+    assert answers[0].burn.equals(answers[1].burn)
 
 
 def test_health_checks_stand_beside_the_objectives(warehouse: Warehouse, rows: Sequence[Row]) -> None:

@@ -4,113 +4,102 @@
 --   slices_from DateTime (begin of the longest burn window: from here on slices are judged one by one),
 --   edges Array(UInt32) (boundaries in seconds since 1970, ascending, the first is window_from), names Array(String)
 --   (what is counted), rungs Array(UInt8) (place of its threshold on the latency ladder; 0: it counts errors),
+--   cut_hours Array(UInt32) (begins of the hours that lie in no bucket whole), cut_days Array(Date) (the days they are of),
 --   budgets_ppb Array(UInt64) (share of events that may be bad, in parts per billion: a slice above it is a bad one),
 --   bounds UInt8 (how many the ladder has), least_rung UInt8 (place of the lowest threshold, or the last: who is within it is
---   within all), server, consumer, health Array(UInt8) (which of the names count requests of that kind, from 1)
+--   within all), server, consumer, health Array(UInt8) (places, from 1, of the names that
+--   count requests of that kind), apps Array(String) (only these; empty: all)
 -- columns: app_id, environment, objective, bucket DateTime64(0) (the boundary it begins at), bad, total, bad_slices,
 --   first_bad DateTime64(0) (start of the first bad slice, NULL if none), other_ladders (slices cut by a ladder of another
 --   length: their counts mean nothing)
--- Sums are made per kind first and shared out to objectives after: a ladder carried through a lambda is copied for
--- each of them. Only slices in which something went wrong or was slow are looked at one by one;
--- one that shares the hash of such a slice adds nothing, as nothing in it is bad. Between window_from and slices_from is no
--- boundary: whole hours there come from core_request_hours, of days that were published with them.
+-- Whole hours come from core_request_hours, of days that were published with them; slices only where a boundary cuts an hour,
+-- read from the batches of those days alone, and, from slices_from on, those that may be bad, which are judged one by one
+-- (alone > 0) and count nothing besides. A slice none of whose rows exceeds the smallest budget exceeds none; one that
+-- shares the hash of another adds nothing, as nothing in it is bad. Sums are made per kind first and shared out to objectives
+-- after, without a lambda, which would copy a ladder for each.
 WITH
-    {as_of:DateTime('UTC')} AS as_of,
-    toStartOfHour({window_from:DateTime('UTC')} + INTERVAL 3599 SECOND) AS hours_from,
-    toStartOfHour({slices_from:DateTime('UTC')}) AS hours_to,
-    slices AS
-    (
-        SELECT
-            app_id, environment, kind, slice_start, requests, errors, timed, within,
-            roundDown(toUInt32(slice_start), arrayConcat([toUInt32(0)], {edges:Array(UInt32)})) AS bucket
-        FROM core_request_slices_current
-        WHERE slice_start >= {window_from:DateTime('UTC')} AND slice_start < as_of
-          AND (
-                slice_start < hours_from OR slice_start >= hours_to
-                OR toDate(slice_start) NOT IN (SELECT period FROM current_batches WHERE table_name = 'core_request_hours')
-            )
-    ),
+    arrayConcat([toUInt32(0)], {edges:Array(UInt32)}) AS boundaries,
+    days AS (SELECT period FROM current_batches WHERE table_name = 'core_request_hours'),
     troubled AS
     (
         SELECT cityHash64(app_id, environment, slice_start)
-        FROM slices
-        WHERE slice_start >= {slices_from:DateTime('UTC')} AND (errors > 0 OR within[{least_rung:UInt8}] < timed)
+        FROM core_request_slices_current
+        WHERE slice_start >= {slices_from:DateTime('UTC')} AND slice_start < {as_of:DateTime('UTC')}
+          AND (empty({apps:Array(String)}) OR app_id IN {apps:Array(String)})
+          AND (
+                errors * 1000000000 > requests * arrayMin({budgets_ppb:Array(UInt64)})
+                OR (timed - within[{least_rung:UInt8}]) * 1000000000 > timed * arrayMin({budgets_ppb:Array(UInt64)})
+            )
     ),
     summed AS
     (
         SELECT
-            app_id, environment, kind, bucket,
-            if(
-                slice_start >= {slices_from:DateTime('UTC')} AND cityHash64(app_id, environment, slice_start) IN troubled,
-                toUInt32(slice_start), toUInt32(0)) AS alone,
-            sum(requests) AS requests, sum(errors) AS errors, sum(timed) AS timed, sumForEach(within) AS within,
-            countIf(length(slices.within) != {bounds:UInt8}) AS strange
-        FROM slices
-        GROUP BY app_id, environment, kind, bucket, alone
+            app_id, environment, kind, roundDown(toUInt32(hour), boundaries) AS bucket, toUInt32(0) AS alone,
+            sum(hours.requests) AS requests, sum(hours.errors) AS errors, sum(hours.timed) AS timed,
+            sumForEach(hours.within) AS within, countIf(length(hours.within) != {bounds:UInt8}) AS strange
+        FROM core_request_hours_current AS hours
+        WHERE hour >= {window_from:DateTime('UTC')} AND hour < {as_of:DateTime('UTC')}
+          AND (empty({apps:Array(String)}) OR app_id IN {apps:Array(String)})
+          AND toUInt32(hour) NOT IN {cut_hours:Array(UInt32)}
+        GROUP BY app_id, environment, kind, bucket
         UNION ALL
         SELECT
-            app_id, environment, kind, toUInt32({window_from:DateTime('UTC')}), toUInt32(0),
-            sum(hours.requests), sum(hours.errors), sum(hours.timed), sumForEach(hours.within),
-            countIf(length(hours.within) != {bounds:UInt8})
-        FROM core_request_hours_current AS hours
-        WHERE hour >= hours_from AND hour < hours_to
-        GROUP BY app_id, environment, kind
+            app_id, environment, kind, roundDown(toUInt32(slice_start), boundaries) AS bucket, toUInt32(0),
+            sum(slices.requests), sum(slices.errors), sum(slices.timed),
+            sumForEach(slices.within), countIf(length(slices.within) != {bounds:UInt8})
+        FROM core_request_slices AS slices
+        WHERE (toDate(slice_start), batch_id) IN (
+                SELECT period, batch_id FROM current_batches
+                WHERE table_name = 'core_request_slices' AND (period IN {cut_days:Array(Date)} OR period NOT IN days)
+            )
+          AND slice_start >= {window_from:DateTime('UTC')} AND slice_start < {as_of:DateTime('UTC')}
+          AND (empty({apps:Array(String)}) OR app_id IN {apps:Array(String)})
+          AND (toUInt32(toStartOfHour(slice_start)) IN {cut_hours:Array(UInt32)} OR toDate(slice_start) NOT IN days)
+        GROUP BY app_id, environment, kind, bucket
+        UNION ALL
+        SELECT
+            app_id, environment, kind, roundDown(toUInt32(slice_start), boundaries) AS bucket, toUInt32(slice_start) AS alone,
+            sum(slices.requests), sum(slices.errors), sum(slices.timed), sumForEach(slices.within), 0
+        FROM core_request_slices_current AS slices
+        WHERE slice_start >= {slices_from:DateTime('UTC')} AND slice_start < {as_of:DateTime('UTC')}
+          AND (empty({apps:Array(String)}) OR app_id IN {apps:Array(String)})
+          AND cityHash64(app_id, environment, slice_start) IN troubled
+        GROUP BY app_id, environment, kind, bucket, alone
+    ),
+    counted AS
+    (
+        SELECT
+            app_id, environment, bucket, alone, place,
+            if({rungs:Array(UInt8)}[place] = 0, requests, timed) AS total,
+            if({rungs:Array(UInt8)}[place] = 0, errors, toUInt64(timed - within[{rungs:Array(UInt8)}[place]])) AS bad,
+            strange
+        FROM summed
+        ARRAY JOIN multiIf(
+            kind = 'server', {server:Array(UInt8)},
+            kind = 'consumer', {consumer:Array(UInt8)},
+            {health:Array(UInt8)}) AS place
     ),
     judged AS
     (
         SELECT
-            app_id,
-            environment,
-            bucket,
-            alone,
-            sumForEach(arrayMap((on, rung) -> on * if(rung = 0, requests, timed), counts, {rungs:Array(UInt8)})) AS totals,
-            sumForEach(arrayMap(
-                (on, rung) -> on * if(rung = 0, errors, toUInt64(timed - within[rung])), counts, {rungs:Array(UInt8)})) AS bads,
-            sum(strange) AS strange
-        FROM
-        (
-            SELECT
-                *,
-                multiIf(
-                    kind = 'server', {server:Array(UInt8)},
-                    kind = 'consumer', {consumer:Array(UInt8)},
-                    {health:Array(UInt8)}) AS counts
-            FROM summed
-        )
-        GROUP BY app_id, environment, bucket, alone
-    ),
-    gathered AS
-    (
-        SELECT
-            app_id,
-            environment,
-            bucket,
-            sumForEach(totals) AS totals,
-            sumForEach(bads) AS bads,
-            sumForEachIf(is_bad, alone > 0) AS bad_slices,
-            minForEachIf(arrayMap(bad -> if(bad, alone, 4294967295), is_bad), alone > 0) AS first_bads,
-            sum(strange) AS other_ladders
-        FROM
-        (
-            SELECT
-                *,
-                arrayMap(
-                    (bad, total, budget) -> bad * 1000000000 > total * budget,
-                    bads, totals, {budgets_ppb:Array(UInt64)}) AS is_bad
-            FROM judged
-        )
-        GROUP BY app_id, environment, bucket
+            app_id, environment, bucket, place, alone,
+            sum(counted.total) AS total,
+            sum(counted.bad) AS bad,
+            alone > 0 AND bad * 1000000000 > total * {budgets_ppb:Array(UInt64)}[place] AS is_bad,
+            sum(counted.strange) AS strange
+        FROM counted
+        GROUP BY app_id, environment, bucket, place, alone
     )
 SELECT
     app_id,
-    toString(environment) AS environment,
-    {names:Array(String)}[number] AS objective,
-    toDateTime64(toDateTime(g.bucket, 'UTC'), 0, 'UTC') AS bucket,
-    toUInt64(bads[number]) AS bad,
-    toUInt64(totals[number]) AS total,
-    toUInt64(g.bad_slices[number]) AS bad_slices,
-    if(bad_slices = 0, NULL, toDateTime64(toDateTime(first_bads[number], 'UTC'), 0, 'UTC')) AS first_bad,
-    other_ladders
-FROM gathered AS g
-ARRAY JOIN arrayEnumerate({names:Array(String)}) AS number
-WHERE totals[number] > 0
+    toString(j.environment) AS environment,
+    {names:Array(String)}[place] AS objective,
+    toDateTime64(toDateTime(j.bucket, 'UTC'), 0, 'UTC') AS bucket,
+    sumIf(j.bad, alone = 0) AS bad,
+    sumIf(j.total, alone = 0) AS total,
+    countIf(is_bad) AS bad_slices,
+    if(bad_slices = 0, NULL, toDateTime64(toDateTime(minIf(alone, is_bad), 'UTC'), 0, 'UTC')) AS first_bad,
+    sum(strange) AS other_ladders
+FROM judged AS j
+GROUP BY app_id, j.environment, j.bucket, place
+HAVING total > 0
