@@ -156,11 +156,12 @@ def _counts(
         int(newest.timestamp()) // 3600 - width + 1
     )
     seen = (columns >= 0) & (columns < width)
-    counts = np.bincount(
+    cells = np.bincount(
         rows[seen] * width + columns[seen],
         weights=kept["requests"].explode().to_numpy()[seen],
         minlength=kept.height * width,
-    ).reshape(kept.height, width)
+    )
+    counts = cells.astype(np.float64).reshape(kept.height, width)
     seconds = kept["last_slice_end"].dt.epoch("us").to_numpy() / 1e6
     return kept.select("app_id", "environment"), counts, seconds
 
