@@ -1,21 +1,26 @@
 """Takes everything a warehouse holds elsewhere: into files and back, or from the embedded warehouse to a server.
 
-Rows go as Native blocks, table by table, and are counted and hashed on both sides. Nothing here knows what a table
+Rows go as Native blocks, table by table, and are counted and hashed on both sides; or a server is asked to write or load
+a backup at a place of its own. Nothing here knows what a table
 means; whether bills still tie is asked by who calls.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import time
+import uuid
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.errors import ConfigurationError, ControlTotalError, InputRefused
-from sql.forms import RECORDS
+from models.errors import ConfigurationError, ControlTotalError, InputRefused, WarehouseError
+from sql.catalog import statement
+from sql.forms import RECORDS, filled
 from sql.migrate import recorded
-from sql.warehouse import Settings, Warehouse
+from sql.warehouse import Settings, Warehouse, one_line
 
 MANIFEST = "manifest.json"
 OF_THE_PLACE = ("schema_migrations", "warehouse_loaders")
@@ -27,6 +32,11 @@ _ALL_DAYS: Settings = {"max_partitions_per_insert_block": 0}
 """A stream may hold every day there is."""
 
 _BLOCK_BYTES = 1 << 20
+
+_SERVER_PLACE = re.compile(r"(?P<kind>disk|s3):(?P<name>[A-Za-z_]\w*)/(?P<path>[\w./-]+)", re.ASCII)
+_DONE = frozenset({"BACKUP_CREATED", "RESTORED"})
+_AT_WORK = frozenset({"CREATING_BACKUP", "RESTORING"})
+_ASK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -147,11 +157,98 @@ def restored(warehouse: Warehouse, folder: Path) -> Iterator[tuple[Table, Conten
             f"{folder} is of another version: restore it with that one, then run `appfleet migrate`"
         )
     known = {table.file_name: table for table in tables(warehouse)}
-    for name, said in manifest["tables"].items():
+    for name in manifest["tables"]:  # before anything is loaded
         if name not in known or not (folder / name).is_file():
             raise InputRefused(f"{folder}: {name} is missing, or no table of this version")
+    for name, said in manifest["tables"].items():
         expected = Contents(int(said["rows"]), int(said["digest"]))
         yield known[name], _inserted(warehouse, known[name], _blocks(folder / name), expected)
+
+
+@dataclass(frozen=True)
+class ServerPlace:
+    """Where a server itself keeps a backup: a disk of its own, or a bucket that a named collection of it describes."""
+
+    kind: str
+    name: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """The place as a statement says it; the parts hold nothing that would need an escape (``server_place``)."""
+        return (
+            f"Disk('{self.name}', '{self.path}')"
+            if self.kind == "disk"
+            else f"S3({self.name}, '{self.path}')"
+        )
+
+
+def server_place(text: str) -> ServerPlace | None:
+    """The place ``disk:NAME/PATH`` or ``s3:COLLECTION/PATH`` says; None where it is a folder.
+
+    Raises:
+        ConfigurationError: it begins like one and is none.
+    """
+    if not text.startswith(("disk:", "s3:")):
+        return None
+    match = _SERVER_PLACE.fullmatch(text)
+    if match is None or ".." in match["path"]:
+        raise ConfigurationError(
+            f"{text[:200]} is no place of a server: write disk:NAME/PATH (a disk that its configuration allows for backups) "
+            "or s3:COLLECTION/PATH (a named collection with url and keys), of letters, digits and . _ - /"
+        )
+    return ServerPlace(**match.groupdict())
+
+
+def server_backed_up(warehouse: Warehouse, place: ServerPlace) -> int:
+    """Lets the server write every table to a place of its own; how many bytes lie there.
+
+    Raises:
+        ConfigurationError: the warehouse is embedded.
+        WarehouseError: the server could not.
+    """
+    return _done_by_server(warehouse, "statements/transfer/server_backup", place)
+
+
+def server_restored(warehouse: Warehouse, place: ServerPlace) -> int:
+    """Lets the server load such a backup into the empty tables it was made of; how many bytes lay there.
+
+    Raises:
+        ConfigurationError: the warehouse is embedded.
+        WarehouseError: the server could not, as tables of another version do not fit.
+    """
+    return _done_by_server(warehouse, "statements/transfer/server_restore", place)
+
+
+def _done_by_server(warehouse: Warehouse, name: str, place: ServerPlace) -> int:
+    """Begins a statement of the server's and asks until it is done: hours may pass, more than an answer is waited for."""
+    form = warehouse.form
+    if not form.database:
+        raise ConfigurationError(
+            f"{place.kind}:{place.name} would be a place of a server, and the warehouse is embedded: name a folder"
+        )
+    names = [table.names(warehouse) for table in tables(warehouse)]
+    words = {
+        "tables": ", ".join(
+            f"TABLE `{one['in_database']}`.`{form.stored(one['of_table'])}`" for one in names
+        ),
+        "on_cluster": f" ON CLUSTER `{form.cluster}`" if form.cluster else "",
+        "place": place.text,
+        "id": f"'{uuid.uuid4()}'",
+    }
+    warehouse.execute_text(filled(statement(name), words))
+    while True:
+        found = warehouse.frame("queries/transfer/server_backup", id=words["id"].strip("'"))
+        if found.is_empty():
+            raise WarehouseError(
+                f"the server does not know what became of its backup at {place.text}: does `warehouse.url` name one node?"
+            )
+        status, error, size = found.row(0)
+        if status in _DONE:
+            return int(size)
+        if status not in _AT_WORK:
+            raise WarehouseError(f"{place.text}: {one_line(error)}")
+        time.sleep(_ASK_SECONDS)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -437,26 +437,40 @@ def grants(
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    place: Annotated[
+        str,
+        typer.Argument(
+            help="A folder that is not there yet; or disk:NAME/PATH, s3:COLLECTION/PATH of the server."
+        ),
+    ],
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write everything the warehouse holds into a folder."""
+    """Write everything the warehouse holds into a folder, or let its server write it to a place of its own."""
     from pipelines.commands.transfer import back_up
+    from sql.transfer import server_place
     from sql.workspace import load_settings, named_workspace
 
-    back_up(load_settings(named_workspace(workspace)), folder.resolve(), typer.echo)
+    back_up(
+        load_settings(named_workspace(workspace)), server_place(place) or Path(place).resolve(), typer.echo
+    )
 
 
 @app.command()
 def restore(
-    folder: Annotated[Path, typer.Argument(help="The folder of a backup.")],
+    place: Annotated[
+        str,
+        typer.Argument(help="The folder of a backup; or disk:NAME/PATH, s3:COLLECTION/PATH of the server."),
+    ],
     workspace: WorkspaceOption = None,
 ) -> None:
     """Load a backup into an empty warehouse, and hold it against its control totals."""
     from pipelines.commands.transfer import restore as load_backup
+    from sql.transfer import server_place
     from sql.workspace import load_settings, named_workspace
 
-    load_backup(load_settings(named_workspace(workspace)), folder.resolve(), typer.echo)
+    load_backup(
+        load_settings(named_workspace(workspace)), server_place(place) or Path(place).resolve(), typer.echo
+    )
 
 
 @app.command()

@@ -19,26 +19,30 @@ from sql.damage import lost_rows
 from sql.leases import lease
 from sql.local_warehouse import process
 from sql.opening import open_warehouse
-from sql.transfer import Contents, Table
+from sql.transfer import Contents, ServerPlace, Table
 from sql.warehouse import Warehouse
 
 Tell = Callable[[str], None]
 WAIT_SECONDS = 60.0
 
 
-def back_up(settings: Settings, folder: Path, tell: Tell) -> None:
-    """Writes everything the warehouse of a workspace holds into a new folder, while no pass runs.
+def back_up(settings: Settings, place: Path | ServerPlace, tell: Tell) -> None:
+    """Writes everything the warehouse of a workspace holds into a new folder, or a place of its server's, while no pass runs.
 
     Raises:
-        ConfigurationError: the folder is there already.
+        ConfigurationError: the folder is there already, or the place is a server's and the warehouse is embedded.
         LeaseHeld: a pass runs.
     """
     with lease(settings.root, "pass", WAIT_SECONDS), open_warehouse(settings.root) as warehouse:
-        _tell(transfer.backed_up(warehouse, folder), tell)
-    tell(f"backup in {folder}: keep it where this machine's disk is not")
+        if isinstance(place, ServerPlace):
+            size = transfer.server_backed_up(warehouse, place)
+            tell(f"the server wrote {size:,} bytes to {place.text}")
+            return
+        _tell(transfer.backed_up(warehouse, place), tell)
+    tell(f"backup in {place}: keep it where this machine's disk is not")
 
 
-def restore(settings: Settings, folder: Path, tell: Tell) -> None:
+def restore(settings: Settings, place: Path | ServerPlace, tell: Tell) -> None:
     """Loads a backup into the empty warehouse of a workspace, and holds every bill and release against its totals.
 
     Raises:
@@ -48,7 +52,11 @@ def restore(settings: Settings, folder: Path, tell: Tell) -> None:
     """
     with lease(settings.root, "pass", WAIT_SECONDS), open_warehouse(settings.root) as warehouse:
         transfer.refuse_filled(warehouse, f"the warehouse of {settings.root}")
-        _tell(transfer.restored(warehouse, folder), tell)
+        if isinstance(place, ServerPlace):
+            size = transfer.server_restored(warehouse, place)
+            tell(f"the server loaded {size:,} bytes from {place.text}")
+        else:
+            _tell(transfer.restored(warehouse, place), tell)
         _refuse_untied(warehouse)
     tell("every release has the rows it was published with, and every bill ties to its control totals")
 

@@ -288,6 +288,7 @@ def test_what_nobody_holds_any_more_is_named_and_what_is_published_stays(
         assert now["slices"] == right["slices"], "and its day stays as it was counted"
 
 
+@pytest.mark.slow
 def test_a_month_is_loaded_again_though_nothing_is_lost_and_nothing_doubles(
     workspace: Path, right: dict[str, Any]
 ) -> None:
@@ -321,6 +322,7 @@ def test_a_ledger_that_cannot_be_read_is_one_sentence_and_doctor_goes_on(workspa
         assert "period_head, the ledger" in appfleet(workspace, "run", code=1).said
 
 
+@pytest.mark.slow
 def test_releases_that_are_lost_from_the_ledger_are_said_and_made_again(
     workspace: Path, right: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ class Senders:
                     self.acknowledged |= span_ids(request)
 
 
+@pytest.mark.slow
 def test_one_of_two_is_killed_and_comes_back(workspace: Path, started: list[Process]) -> None:
     settings = load_settings(workspace)
     silent = watermark_policy().intake_silent

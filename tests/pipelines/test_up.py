@@ -291,7 +291,7 @@ class Load:
     ("services", "seconds"),
     [
         (("warehouse",), 3),
-        (tuple(MODULES), 3),
+        pytest.param(tuple(MODULES), 3, marks=pytest.mark.slow),
         *(
             pytest.param((service,), seconds, marks=pytest.mark.slow)
             for service in MODULES
@@ -349,9 +349,8 @@ def everything_answers(workspace: Path) -> bool:
 @pytest.mark.parametrize(
     "service",
     [
-        "intake",
         "warehouse",
-        *(pytest.param(one, marks=pytest.mark.slow) for one in ("dagster", "dashboards")),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("intake", "dagster", "dashboards")),
     ],
 )
 def test_what_is_killed_is_started_again_and_nothing_else(

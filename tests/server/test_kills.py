@@ -6,9 +6,8 @@ import json
 import os
 import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from sql.opening import READING, open_warehouse
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
-from tests.server.conftest import Acting, Served, write_warehouse
+from tests.server.conftest import Acting, write_warehouse
 
 ROWS = 40_000
 HEADER = (
@@ -47,11 +46,10 @@ def write_bill(path: Path) -> None:
 
 
 @pytest.fixture
-def root(served: Served) -> Path:
+def root(emptied: Path) -> Path:
     """A workspace on a server with a bill that was not ingested yet."""
-    found = served(f"kill_{uuid.uuid4().hex}")
-    write_bill(found / "bill.csv")
-    return found
+    write_bill(emptied / "bill.csv")
+    return emptied
 
 
 def ingest(warehouse: Warehouse, root: Path) -> str:
@@ -156,27 +154,34 @@ def test_an_engine_that_ends_while_it_reads_publishes_nothing(
     assert_whole(root)
 
 
-def lost_column(warehouse: Warehouse) -> None:
+@contextmanager
+def lost_column(warehouse: Warehouse) -> Iterator[None]:
     warehouse.execute_text("ALTER TABLE raw_focus_costs RENAME COLUMN SkuId TO SkuIdOfAnother")
+    try:
+        yield
+    finally:
+        warehouse.execute_text("ALTER TABLE raw_focus_costs RENAME COLUMN SkuIdOfAnother TO SkuId")
 
 
-def rows_removed(warehouse: Warehouse) -> None:
+@contextmanager
+def rows_removed(warehouse: Warehouse) -> Iterator[None]:
+    yield
     warehouse.execute_text("TRUNCATE TABLE raw_focus_costs")
 
 
 @pytest.mark.parametrize(("harm", "said"), [(lost_column, "SkuId"), (rows_removed, "rows")])
 def test_a_server_that_does_not_hold_what_was_sent_publishes_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Warehouse], None], said: str
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    harm: Callable[[Warehouse], AbstractContextManager[None]],
+    said: str,
 ) -> None:
     """A column it does not know fails the load, and rows that are not there when they are counted again the batch."""
     insert_stream = Warehouse.insert_stream
 
     def harmed(self: Warehouse, *args: object, **named: object) -> None:
-        if harm is lost_column:
-            harm(self)
-        insert_stream(self, *args, **named)  # type: ignore[arg-type]
-        if harm is rows_removed:
-            harm(self)
+        with harm(self):
+            insert_stream(self, *args, **named)  # type: ignore[arg-type]
 
     with open_warehouse(root) as warehouse, monkeypatch.context() as patch:
         patch.setattr(Warehouse, "insert_stream", harmed)

@@ -33,10 +33,10 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def shared(served: Served, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shared(emptied: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace on a server, whose leases are in Postgres."""
     monkeypatch.setenv(POSTGRES_VARIABLE, postgres)
-    return served(f"lease_{uuid.uuid4().hex[:12]}")
+    return emptied
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_lease_has_one_holder_among_processes_and_names_it(shared: Path) -> No
 
 
 def test_databases_do_not_share_leases(shared: Path, served: Served) -> None:
-    other = served(f"lease_{uuid.uuid4().hex[:12]}")
+    other = served("lease_of_another", with_tables=False)
     with lease(shared, "costs") as one, lease(other, "costs") as another:
         assert one.is_held() and another.is_held()
         assert one.fence and another.fence and one.fence < another.fence

@@ -118,6 +118,7 @@ def _columns(table: str, batch: uuid.UUID) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_live_telemetry_of_a_first_version_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _first_version(tmp_path)
     place = Place(tmp_path)

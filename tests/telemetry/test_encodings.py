@@ -194,7 +194,9 @@ EXEMPLARS = (
 )
 
 
-@pytest.mark.parametrize("packed", [otlp.prefixed, otlp.as_json], ids=["protobuf", "json"])
+@pytest.mark.parametrize(
+    "packed", [pytest.param(otlp.prefixed, marks=pytest.mark.slow), otlp.as_json], ids=["protobuf", "json"]
+)
 def test_exemplars_are_those_of_the_point(
     warehouse: Warehouse, load: Load, packed: Callable[..., bytes]
 ) -> None:

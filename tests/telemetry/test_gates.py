@@ -30,7 +30,9 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+@pytest.mark.parametrize(
+    "signal", ["traces", *(pytest.param(one, marks=pytest.mark.slow) for one in ("logs", "metrics"))]
+)
 def test_a_batch_damaged_before_it_is_counted_is_not_published(
     warehouse: Warehouse, load: Load, monkeypatch: pytest.MonkeyPatch, signal: str
 ) -> None:

@@ -347,7 +347,7 @@ def told_live(message: dict[str, Any]) -> int:
     return examined(json.dumps(message).encode(), "traces", "json", otlp.NOON / otlp.SECOND + 1).rejected
 
 
-@pytest.mark.parametrize("encode", [otlp.as_json, otlp.delimited])
+@pytest.mark.parametrize("encode", [pytest.param(otlp.as_json, marks=pytest.mark.slow), otlp.delimited])
 def test_enums_of_metrics_and_logs_are_the_protocols_or_counted(
     warehouse: Warehouse, load: Load, encode: Callable[..., bytes]
 ) -> None:
