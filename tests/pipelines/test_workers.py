@@ -40,6 +40,8 @@ from tests.pipelines.test_up import LAUNCH, ask, until
 from tests.server.conftest import write_warehouse
 
 SECRET = "planted-Pa55word"
+KILLS = 5
+"""Of the server at most, until one meets a statement."""
 NO_SETTINGS = "catalog: .\nteams: teams.yaml\n"
 
 
@@ -223,9 +225,17 @@ def test_twelve_months_by_two_workers_of_which_one_is_killed(fleet: Fleet, tmp_p
                 None,
             )
 
-        step = until(cut, 120)
-        fleet.warehouse.kill()
-        fleet.warehouse.start()
+        def is_done_again() -> bool:
+            again = dg.DagsterEventType.STEP_UP_FOR_RETRY
+            return any(instance.all_logs(one, of_type=again) for one in asked)
+
+        for _ in range(KILLS):  # one between two statements of a step harms nobody
+            until(cut, 120)
+            fleet.warehouse.kill()
+            fleet.warehouse.start()
+            with suppress(AssertionError):
+                until(is_done_again, 8)
+                break
 
         def ended() -> bool:
             runs = [run for run in instance.get_runs() if SOURCE_TAG in run.tags]  # others are of schedules
@@ -237,7 +247,7 @@ def test_twelve_months_by_two_workers_of_which_one_is_killed(fleet: Fleet, tmp_p
         assert [run.run_id for run in failed] == [victim[0]], [why(instance, run) for run in failed]
         (retried,) = [run for run in runs if run.parent_run_id == victim[0]]
         assert retried.tags[SOURCE_TAG] == asked[victim[0]]
-        assert instance.all_logs(step, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
+        assert is_done_again()
         spans = spans_of_steps(instance, runs)
         source_of = {run.run_id: run.tags[SOURCE_TAG] for run in runs}
         pairs = [
