@@ -271,7 +271,7 @@ def insert(warehouse: Warehouse, table: str, rows: list[Row]) -> None:
     if table == "otel_logs":
         columns["x_RecordHash"] = pl.Series([row["hash"] for row in rows], dtype=pl.UInt64)
         columns["Body"] = pl.Series([row["body"] for row in rows])
-    warehouse.insert(f"otel.{table}", pl.DataFrame(columns))
+    warehouse.insert(f"{warehouse.form.telemetry_database}.{table}", pl.DataFrame(columns))
 
 
 def texts(maps: list[dict[str, str]]) -> pl.Series:

@@ -124,6 +124,9 @@ def test_a_table_is_read_whole_but_for_some_of_its_parts(fresh_warehouse: Wareho
     for without in ([], ["0_1_1_0"], ["2_3_3_0", "0_1_1_0"]):
         want = sum(rows for part, rows in rows_of.items() if part not in without)
         frame = fresh_warehouse.frame(
-            f"queries/{name}", database="default", pattern="^parted$", without=without
+            f"queries/{name}",
+            database=fresh_warehouse.form.main_database,
+            pattern="^parted$",
+            without=without,
         )
         assert frame["rows"].to_list() == [want]
