@@ -13,12 +13,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from models.settings import ServerWarehouse
-from sql import opening
+from sql import opening, transfer
 from sql.forms import Form
+from sql.local_warehouse import process
 from sql.local_warehouse.process import WarehouseProcess
+from sql.warehouse import Warehouse
 
 LOCAL = "local"
 EMBEDDED_ALONE = (
@@ -34,6 +37,9 @@ EMBEDDED_ALONE = (
     "tests/mutants/",
     "tests/server/",
     "tests/billing/test_kills.py",
+    "tests/pipelines/test_pass.py",
+    "tests/pipelines/test_up.py",
+    "tests/pipelines/test_workers.py",
 )
 """Tests of the embedded warehouse, and those that run commands as processes: they are not asked of a server here."""
 PROCESSES = re.compile(r"kill|process|command|browser|dagster")
@@ -60,6 +66,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left)
 
 
+def _moved(workspace: Path, server: ServerWarehouse) -> None:
+    """Copies what the embedded warehouse of a workspace holds to the server."""
+    with process.open_warehouse(workspace) as here, opening.connected(workspace, server) as there:
+        for _ in transfer.copied(here, there):
+            pass
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _rows_elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
     """Sends the rows of every workspace without settings of its own to the server of the option."""
@@ -67,14 +80,14 @@ def _rows_elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
     if not url:
         yield
         return
-    process = None
+    played = None
     if url == LOCAL:
         folder = Path(tempfile.mkdtemp(prefix="appfleet-server-"))
-        process = WarehouseProcess(folder, limits=("--as-it-is", "--without-files", "--stay"))
-        url = f"http://127.0.0.1:{process.start()}"
+        played = WarehouseProcess(folder, limits=("--as-it-is", "--without-files", "--stay"))
+        url = f"http://127.0.0.1:{played.start()}"
         for role in ("writer", "reader"):
             os.environ[f"APPFLEET_WAREHOUSE_{role.upper()}_USER"] = role
-            os.environ[f"APPFLEET_WAREHOUSE_{role.upper()}_PASSWORD"] = process.place.password(role)
+            os.environ[f"APPFLEET_WAREHOUSE_{role.upper()}_PASSWORD"] = played.place.password(role)
     made: set[str] = set()
     text_of = Form.text
 
@@ -84,15 +97,23 @@ def _rows_elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
         if name not in made:
             made.add(name)
             opening.schema_applied(workspace, server)
+            if (workspace / "truth.json").exists() and (workspace / ".appfleet" / "warehouse").is_dir():
+                _moved(workspace, server)  # a fleet that was passed on before: `appfleet move`
         return server
 
     def text(self: Form, asked: str) -> str:
         """What tests ask by the embedded warehouse's name of the database of telemetry."""
         return text_of(self, re.sub(r"(?<![\w.}])otel\.(?=[a-z{])", "{{otel}}.", asked))
 
+    insert_of = Warehouse.insert
+
+    def insert(self: Warehouse, table: str, frame: pl.DataFrame) -> None:
+        insert_of(self, self.form.text(table), frame)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opening, "server_of", server_of)
+        patch.setattr(Warehouse, "insert", insert)
         patch.setattr(Form, "text", text)
         yield
-    if process:
-        process.stop(at_once=True)
+    if played:
+        played.stop(at_once=True)
