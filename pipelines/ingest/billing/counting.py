@@ -28,6 +28,12 @@ from sql.warehouse import Warehouse
 MOST_REJECTS = 1000
 """Rows at fault that are written down per object; the count of all is in the ledger."""
 
+OF_ROWS = {
+    "blank_rows": "is blank in every column that decides: left out",
+    "repeated_rows": "has the line item id and time interval of another row of its file: counted as it stands",
+}
+"""What a profile may count of rows beside their sums, by its column: how it is told."""
+
 
 def rules(bill: BillFormat) -> str:
     """Fingerprint of the rules rows are counted by; a profile counted by others is not used."""
@@ -69,7 +75,7 @@ class Counter:
         except WarehouseError as error:
             raise self._unreadable(item.name, readable, error) from None
         counted = found.decode("utf-8", "replace")  # what stands for a currency may be any bytes
-        self._left_out(item.name, sha256, _blank_rows(counted))
+        self._tell(item.name, sha256, counted)
         months = _months(counted)
         if any(month.rejected for month in months.values()):
             faults = self._warehouse.reading.frame(
@@ -96,13 +102,14 @@ class Counter:
         detail = pl.format("{} {}", "column", pl.col("value").str.slice(0, 80))
         self._ledger.set_aside(name, sha256, faults.with_columns(detail=detail, first_bytes=pl.col("value")))
 
-    def _left_out(self, name: str, sha256: str, blank_rows: int) -> None:
-        if blank_rows:
-            repair = Repair(
-                name, NO_MONTH, "row", "is blank in every column that decides: left out", blank_rows, {}
-            )
-            self._ledger.repaired([repair], {name: sha256})
-            self.repairs.append(repair)
+    def _tell(self, name: str, sha256: str, counted: str) -> None:
+        """Keeps what the rows of an object are that no cell of them says."""
+        for kind, reason in OF_ROWS.items():
+            rows = sum(int(json.loads(line).get(kind, 0)) for line in counted.splitlines())
+            if rows:
+                repair = Repair(name, NO_MONTH, "row", reason, rows, {})
+                self._ledger.repaired([repair], {name: sha256})
+                self.repairs.append(repair)
 
     def _unreadable(self, name: str, readable: ReadableObject, error: WarehouseError) -> ObjectRefused:
         """Why the engine could not read an object; read again in one thread, as only then rows are counted from 1."""
@@ -115,10 +122,6 @@ class Counter:
             error = exact
         position, sentence = bill_files.fault(error)
         return ObjectRefused(name, f"{sentence}: correct it and deliver it again", position)
-
-
-def _blank_rows(counted: str) -> int:
-    return sum(int(json.loads(line)["blank_rows"]) for line in counted.splitlines())
 
 
 def _months(counted: str) -> dict[date | None, MonthTotals]:

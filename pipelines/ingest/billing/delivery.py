@@ -1,20 +1,22 @@
 """What a source delivers at one scan: its objects, or what its manifests list, each with the version it carries.
 
-Knows the manifests of AWS Data Exports (``*-Manifest.json``, a list ``dataFiles``) and of Azure Cost Management
-exports (``manifest.json``, a list ``blobs``), and the folders these write each execution to. Reads no bill.
+Knows the manifests of AWS Data Exports (``*-Manifest.json``, a list ``dataFiles``), of AWS's legacy reports (the same
+name, a list ``reportKeys``) and of Azure Cost Management exports (``manifest.json``, a list ``blobs``), and the folders
+these write each execution to. Reads no bill.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from models.errors import ObjectRefused
-from pipelines.ingest.sources import ObjectStore, SourceObject, SpoolLimits
+from pipelines.ingest.sources import ObjectStore, SourceObject, SpoolLimits, checked_name
 
 _TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 BILL_SUFFIXES = (*_TEXTS, *(f"{text}.gz" for text in _TEXTS), ".parquet")
@@ -32,6 +34,9 @@ _RUN = re.compile(
     re.IGNORECASE,
 )
 """A run folder as Azure (``<name>/<dates>/<guid>``) and AWS (``BILLING_PERIOD=<month>/<execution id>``) name it."""
+
+_REPORT_DATES = re.compile(r"(?:^|/)\d{8}-\d{8}\Z")
+"""The folder of one billing period of AWS's legacy report; its manifest there is the newest assembly's, always."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +143,18 @@ def _newest(manifests: Iterable[SourceObject]) -> list[SourceObject]:
     latest: dict[str, SourceObject] = {}
     for item in manifests:
         place = _period_place(item.name)
-        if place not in latest or (item.modified_at, item.name) > (
-            latest[place].modified_at,
-            latest[place].name,
-        ):
+        if place not in latest or _manifest_age(item) > _manifest_age(latest[place]):
             latest[place] = item
     return [latest[place] for place in sorted(latest)]
+
+
+def _manifest_age(item: SourceObject) -> tuple[bool, datetime, str]:
+    """Orders manifests of one place: of a legacy report, the one beside its assemblies is the newest, whatever its time."""
+    return (
+        _REPORT_DATES.search(item.name.rpartition("/")[0]) is not None,
+        item.modified_at,
+        item.name,
+    )
 
 
 def _period_place(name: str) -> str:
@@ -163,25 +174,61 @@ def _export_root(manifest: str) -> str:
     return "/".join(parts)
 
 
+def _report_root(manifest: str) -> str:
+    """The folder of a legacy report: Parquet lies beside the folder of the billing period that its manifest lies in."""
+    return _REPORT_DATES.sub("", _period_place(manifest))
+
+
+@dataclass(frozen=True)
+class _ManifestKind:
+    """A kind of manifest: the list by which it is told, what it names in there, and the folder these are to lie in."""
+
+    list_name: str
+    references: Callable[[Any], list[str]]
+    root: Callable[[str], str]
+
+
+_MANIFEST_KINDS = (
+    _ManifestKind("dataFiles", lambda content: [str(one) for one in content["dataFiles"]], _export_root),
+    _ManifestKind(
+        "reportKeys",
+        # a key may not begin with a slash, which would be lost behind the bucket
+        lambda content: [
+            f"s3://{content['bucket']}/{checked_name(str(one))}" for one in content["reportKeys"]
+        ],
+        _report_root,
+    ),
+    _ManifestKind("blobs", lambda content: [str(one["blobName"]) for one in content["blobs"]], _export_root),
+)
+"""The first whose list a manifest has is what it is."""
+
+
 def _listed_names(store: ObjectStore, manifest: SourceObject, spool: Path) -> list[str]:
     done = store.fetch(manifest, spool / "manifest.json", _MANIFEST_LIMITS)
     try:
         content = json.loads(done.path.read_bytes())
-        if "dataFiles" in content:
-            references = [str(one) for one in content["dataFiles"]]
-        else:
-            references = [str(one["blobName"]) for one in content["blobs"]]
-    except (ValueError, TypeError, KeyError):
-        raise ObjectRefused(manifest.name, "it is no export manifest (no list dataFiles or blobs)") from None
+        kind = next(one for one in _MANIFEST_KINDS if one.list_name in content)
+        references = kind.references(content)
+    except (ValueError, TypeError, KeyError, StopIteration):
+        lists = ", ".join(one.list_name for one in _MANIFEST_KINDS)
+        raise ObjectRefused(manifest.name, f"it is no export manifest (no list of {lists})") from None
+    except ObjectRefused as error:
+        raise _outside(manifest, error.object_name) from None
     finally:
         done.path.unlink()
-    root = _export_root(manifest.name)
+    root = kind.root(manifest.name)
     names = []
     for reference in references:
-        name = store.name_of(reference, manifest.name)
+        try:
+            name = store.name_of(reference, manifest.name)
+        except ObjectRefused as error:
+            is_of_manifest = error.object_name == manifest.name
+            raise error if is_of_manifest else _outside(manifest, error.object_name) from None
         if root and not name.startswith(root + "/"):
-            raise ObjectRefused(
-                manifest.name, f"it names {name} outside of its own export: correct the manifest"
-            )
+            raise _outside(manifest, name)
         names.append(name)
     return names
+
+
+def _outside(manifest: SourceObject, name: str) -> ObjectRefused:
+    return ObjectRefused(manifest.name, f"it names {name} outside of its own export: correct the manifest")

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models import aws_cur
 from models.errors import InputRefused, ObjectRefused
 from models.focus import (
     FocusColumn,
@@ -42,8 +43,10 @@ MAX_CELLS_PER_BYTE = 200
 """Cells one stored byte may claim, counted from ``CHECKED_CELLS`` on: real exports stay below 20."""
 CHECKED_CELLS = 20_000_000
 
-TAGS_AS_MAP = "TagsAsMap"
-"""The parameter of tags that come as a map; all others come as ``Tags``."""
+AS_MAP = "AsMap"
+"""What the parameter of tags ends with where they come as a map; all others come under the column's own name."""
+TAG_COLUMNS = "resource_tags_"
+"""The name of a column that no report has, beside those that hold a tag each: there is always one to read."""
 
 NamesOf = Callable[[Path], list[str]]
 """Finds the names of the members of a file of JSON lines, which stand in every line."""
@@ -60,11 +63,16 @@ class BillFormat:
     profile: str
     load: str
     rejects: str
+    read_rules: Callable[[], tuple[str, ...]]
 
     @property
     def rules(self) -> tuple[str, ...]:
         """What rows are counted and read by, as text: a change of it makes what was counted stale."""
-        return (repr(self.columns()), repr(sorted(currencies())), repr(charge_categories()))
+        return self.read_rules()
+
+
+def _focus_rules() -> tuple[str, ...]:
+    return (repr(columns()), repr(sorted(currencies())), repr(charge_categories()))
 
 
 def _focus_values(header: Header) -> dict[str, Any]:
@@ -73,6 +81,15 @@ def _focus_values(header: Header) -> dict[str, Any]:
         "charge_categories": charge_categories(),
         "empty_effective_cost_is_billed": int(header.dialect.is_empty_effective_cost_billed),
     }
+
+
+def _in_focus_columns() -> dict[str, str]:
+    """Columns of FOCUS under their own names, as a statement over another bill gives them."""
+    return {**{name: name for name in columns()}, f"Tags{AS_MAP}": f"Tags{AS_MAP}"}
+
+
+def _aws_cur_values(header: Header) -> dict[str, Any]:
+    return {**_in_focus_columns(), **aws_cur.values(header)}
 
 
 BILL_FORMATS = {
@@ -84,7 +101,18 @@ BILL_FORMATS = {
         profile="ingest/focus_profile",
         load="ingest/focus",
         rejects="ingest/focus_rejects",
-    )
+        read_rules=_focus_rules,
+    ),
+    "aws-cur": BillFormat(
+        name="aws-cur",
+        columns=aws_cur.columns,
+        read_header=aws_cur.read_header,
+        values=_aws_cur_values,
+        profile="ingest/aws_cur_profile",
+        load="ingest/aws_cur",
+        rejects="ingest/aws_cur_rejects",
+        read_rules=aws_cur.rules,
+    ),
 }
 """By name, as a source's ``format`` gives it."""
 
@@ -170,8 +198,10 @@ def _of_text(
         types[names[column.name]] = (
             bill_files.text_type(column.type, column.low_cardinality) if given else _absent_type(column)
         )
-    names[TAGS_AS_MAP] = bill_files.absent_name(TAGS_AS_MAP)
-    types[names[TAGS_AS_MAP]] = bill_files.ABSENT_MAP
+        if column.type == "tags":
+            names[column.name + AS_MAP] = bill_files.absent_name(column.name + AS_MAP)
+            types[names[column.name + AS_MAP]] = bill_files.ABSENT_MAP
+    types |= _tag_columns(header)
     file = bill_files.engine_file(path, file_format, types, names, delimiter)
     return ReadableObject(file, header, bill.values(header), is_utf8)
 
@@ -197,25 +227,34 @@ def _parquet(name: str, path: Path, bill: BillFormat) -> ReadableObject:
         given = header.delivered.get(column.name)
         type_ = None if given is None else schema.field(given).type
         if given is None or type_ is None or bill_files.is_absent(type_):
-            names[column.name] = bill_files.absent_name(column.name)
-            types[names[column.name]] = _absent_type(column)
             continue
-        parameter = TAGS_AS_MAP if column.type == "tags" and bill_files.is_map_of_text(type_) else column.name
-        names[parameter] = given
+        is_map = column.type == "tags" and bill_files.is_map_of_text(type_)
+        names[column.name + AS_MAP if is_map else column.name] = given
         try:
             types[given] = (
                 bill_files.ABSENT_MAP
-                if parameter == TAGS_AS_MAP
+                if is_map
                 else bill_files.parquet_type(column.type, type_, column.low_cardinality)
             )
         except bill_files.UnreadableType:
             raise ObjectRefused(name, f"its column {given} is {type_}: export it as one value") from None
-    for parameter, absent in (("Tags", bill_files.ABSENT), (TAGS_AS_MAP, bill_files.ABSENT_MAP)):
-        if parameter not in names:
+    for column in bill.columns().values():
+        absent = {column.name: _absent_type(column)}
+        if column.type == "tags":
+            absent[column.name + AS_MAP] = bill_files.ABSENT_MAP
+        for parameter in absent.keys() - names.keys():
             names[parameter] = bill_files.absent_name(parameter)
-            types[names[parameter]] = absent
+            types[names[parameter]] = absent[parameter]
+    types |= _tag_columns(header)
     engine_file = bill_files.engine_file(path, "parquet", types, names)
     return ReadableObject(engine_file, header, bill.values(header))
+
+
+def _tag_columns(header: Header) -> dict[str, str]:
+    """Types of the columns that hold the values of one tag each, in the order of their keys."""
+    if not isinstance(header, aws_cur.CurHeader):
+        return {}
+    return dict.fromkeys((bill_files.absent_name(TAG_COLUMNS), *header.tag_columns), bill_files.ABSENT_TEXT)
 
 
 def _absent_type(column: FocusColumn) -> str:

@@ -4,7 +4,13 @@ Nothing here knows a format or the warehouse. An object's name is data: it is ch
 and never becomes a local path of ours.
 """
 
-from pipelines.ingest.sources.objects import Location, ObjectStore, SourceObject, SpooledObject
+from pipelines.ingest.sources.objects import (
+    Location,
+    ObjectStore,
+    SourceObject,
+    SpooledObject,
+    checked_name,
+)
 from pipelines.ingest.sources.open import open_store, refuse_shared_objects
 from pipelines.ingest.sources.spool import SpoolLimits
 
@@ -14,6 +20,7 @@ __all__ = [
     "SourceObject",
     "SpoolLimits",
     "SpooledObject",
+    "checked_name",
     "open_store",
     "refuse_shared_objects",
 ]
