@@ -52,7 +52,7 @@ MISTAKES = [
     ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; it is `embedded`, or has the `url`"),
     ("sources:\n  billing:\n    - {name: a, format: focus}\n", 3, "sources.billing[0].location", "is missing"),
     ("sources:\n  billing:\n    - name: a\n      format:\n      location: x\n", 4, "sources.billing[0].format", "is missing"),
-    ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format", "it can be focus"),
+    ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format", "it can be aws-cur, focus"),
     ("sources:\n  telemetry:\n    - {name: a, format: focus, location: x}\n", 3, "sources.telemetry[0].format", "it can be otlp"),
     ("sources:\n  billing: 3\n", 2, "sources.billing", "must be a list"),
     ("sources:\n  billing:\n    a: 1\n", 3, "sources.billing", "must be a list"),

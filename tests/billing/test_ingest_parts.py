@@ -225,7 +225,8 @@ def test_counts_of_currencies_stand_side_by_side() -> None:
         },
     }
     assert september.residues["USD/ListCost"] == Decimal("0.002") and len(september.residues) == 8
-    assert counting._blank_rows("\n".join(lines)) == 9
+    assert counting._rows_of("\n".join(lines), "blank_rows") == 9
+    assert counting._rows_of("\n".join(lines), "repeated_rows") == 0
 
 
 def test_rules_are_those_of_what_counts_and_of_what_loads(monkeypatch: pytest.MonkeyPatch) -> None:

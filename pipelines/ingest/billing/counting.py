@@ -105,8 +105,7 @@ class Counter:
     def _tell(self, name: str, sha256: str, counted: str) -> None:
         """Keeps what the rows of an object are that no cell of them says."""
         for kind, reason in OF_ROWS.items():
-            rows = sum(int(json.loads(line).get(kind, 0)) for line in counted.splitlines())
-            if rows:
+            if rows := _rows_of(counted, kind):
                 repair = Repair(name, NO_MONTH, "row", reason, rows, {})
                 self._ledger.repaired([repair], {name: sha256})
                 self.repairs.append(repair)
@@ -122,6 +121,11 @@ class Counter:
             error = exact
         position, sentence = bill_files.fault(error)
         return ObjectRefused(name, f"{sentence}: correct it and deliver it again", position)
+
+
+def _rows_of(counted: str, kind: str) -> int:
+    """Rows of a kind over all months; a profile that does not look for them has none."""
+    return sum(int(json.loads(line).get(kind, 0)) for line in counted.splitlines())
 
 
 def _months(counted: str) -> dict[date | None, MonthTotals]:
