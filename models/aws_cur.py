@@ -177,12 +177,6 @@ def rules() -> tuple[str, ...]:
     )
 
 
-def looks_like(delivered: Sequence[str]) -> int:
-    """How many names of a header are those of a report."""
-    known = {plain_name(name) for name in columns()}
-    return len(known & {plain_name(name) for name in delivered})
-
-
 def _tag_columns(delivered: Sequence[str]) -> dict[str, str]:
     """Key by column of the columns that hold a tag each; what AWS puts before a user's own key is taken off.
 

@@ -23,6 +23,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.aws_cur import columns, line_types, read_header
 from models.errors import InputRefused
@@ -31,6 +33,7 @@ from pipelines.compute.costs import compute_costs
 from pipelines.compute.identities import compute_identities
 from pipelines.ingest.billing import BillingOutcome
 from pipelines.ingest.billing.outcome import Refusal
+from sql.catalog import statement
 from tests.billing.conftest import EMPTIED, Bills
 
 Line = dict[str, str]
@@ -430,22 +433,20 @@ def test_reports_arrive_from_s3_with_their_manifests(bills: Bills, bucket: Any, 
     assert {one.state for one in deliver(bills, **s3).periods} == {"unchanged"}
 
 
-@pytest.mark.parametrize("where", ["disk", "s3"])
+OUTSIDE = ("../../secret.csv", "p/cur/20231101-20231201/../../other/x.csv", "/etc/passwd", "p/other/x.csv")
+
+
 @pytest.mark.parametrize(
-    ("bucket_named", "key"),
+    ("where", "bucket_named", "key"),
     [
-        ("bills", "../../secret.csv"),
-        ("bills", "p/cur/20231101-20231201/../../other/x.csv"),
-        ("bills", "/etc/passwd"),
-        ("bills", "p/other/x.csv"),
-        ("elsewhere", "p/cur/20231101-20231201/x.csv"),
+        # a local copy does not know the bucket it was copied from
+        ("s3", "elsewhere", "p/cur/20231101-20231201/x.csv"),
+        *((where, "bills", key) for where in ("disk", "s3") for key in OUTSIDE),
     ],
 )
 def test_a_manifest_names_only_what_lies_in_its_own_report(
     bills: Bills, bucket: Any, s3_address: str, where: str, bucket_named: str, key: str
 ) -> None:
-    if (where, bucket_named) == ("disk", "elsewhere"):
-        pytest.skip("a local copy does not know the bucket it was copied from")
     manifest = json.dumps({"assemblyId": "a", "bucket": bucket_named, "reportKeys": [key]}).encode()
     files = {
         "cur/20231101-20231201/x.csv": as_csv(report("x", 3)),
@@ -642,6 +643,23 @@ def test_a_key_that_stands_in_two_rows_is_counted_and_told_an_id_alone_is_not(bi
     told = [(one.subject, one.records) for one in outcome.repairs if "time interval" in one.reason]
     assert told == [("row", 2)]
     assert bills.published() == {NOVEMBER: Decimal(4)}
+
+
+@given(st.permutations(list(LINE)), st.lists(st.booleans(), min_size=len(LINE), max_size=len(LINE)))
+def test_a_header_is_read_in_either_spelling_and_any_order(names: list[str], is_snake: list[bool]) -> None:
+    written = [
+        snake(name) if new and "Tags" not in name else name for name, new in zip(names, is_snake, strict=True)
+    ]
+    header = read_header(written)
+    assert set(header.delivered) == {snake(name) for name in LINE} & set(columns())
+    assert {snake(header.delivered[name]) for name in header.delivered} == set(header.delivered)
+    assert {*header.delivered.values(), *header.tag_columns, *header.ignored} == set(written)
+
+
+def test_every_column_that_is_read_is_asked_for_by_a_statement() -> None:
+    texts = statement("ingest/aws_cur") + statement("ingest/aws_cur_profile")
+    asked = {name.removesuffix("AsMap") for name in re.findall(r"\{(\w+):Identifier\}", texts)}
+    assert set(columns()) - asked == {"discount"}  # that it is there decides what is billed
 
 
 def test_tags_lose_what_aws_puts_before_a_users_key(bills: Bills) -> None:
