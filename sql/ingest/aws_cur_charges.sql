@@ -1,5 +1,5 @@
 -- purpose: the line items of a spooled Cost and Usage Report as charges in the columns of FOCUS, as text, beside their own
---   columns; a column of FOCUS that a report has nothing for is there under the name of one that is not delivered
+--   columns; a column of FOCUS that a report has nothing for is NULL
 -- parameters: path, format, structure String, bill_billing_entity and every other column of the report Identifier,
 --   resource_tagsAsMap Identifier (resource_tags where it is a map, and then alone), tag_keys Array(String) (the tag in each
 --   column that holds one), is_net UInt8 (discounts are no lines, and the net cost is what is billed), line_types,
