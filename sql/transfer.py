@@ -207,7 +207,7 @@ def server_backed_up(warehouse: Warehouse, place: ServerPlace) -> int:
         ConfigurationError: the warehouse is embedded.
         WarehouseError: the server could not.
     """
-    return _done_by_server(warehouse, "statements/transfer/server_backup", place)
+    return _done_by_server(warehouse, "backup/backup", place)
 
 
 def server_restored(warehouse: Warehouse, place: ServerPlace) -> int:
@@ -217,7 +217,7 @@ def server_restored(warehouse: Warehouse, place: ServerPlace) -> int:
         ConfigurationError: the warehouse is embedded.
         WarehouseError: the server could not, as tables of another version do not fit.
     """
-    return _done_by_server(warehouse, "statements/transfer/server_restore", place)
+    return _done_by_server(warehouse, "backup/restore", place)
 
 
 def _done_by_server(warehouse: Warehouse, name: str, place: ServerPlace) -> int:
