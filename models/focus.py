@@ -61,17 +61,22 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file's header says: delivered name by FOCUS column, what is ignored, its version and its dialect."""
+    """What a file's header says: delivered name by column, what is ignored, its version and its dialect.
+
+    ``metrics`` are the costs it gives where its columns are not those of FOCUS.
+    """
 
     delivered: dict[str, str]
     ignored: tuple[str, ...]
     version: str
     dialect: Dialect
+    metrics: frozenset[str] | None = None
 
     @property
     def undelivered_metrics(self) -> tuple[str, ...]:
         """Costs that no column of the file gives."""
-        return tuple(metric for metric in METRICS if metric not in self.delivered)
+        given = self.delivered if self.metrics is None else self.metrics
+        return tuple(metric for metric in METRICS if metric not in given)
 
 
 @cache
@@ -88,7 +93,7 @@ def columns() -> dict[str, FocusColumn]:
             removed=row["removed"],
             description=row["description"],
         )
-        for row in _policy("focus_columns.csv")
+        for row in policy_rows("focus_columns.csv")
     }
 
 
@@ -96,7 +101,7 @@ def columns() -> dict[str, FocusColumn]:
 def dialects() -> tuple[Dialect, ...]:
     """What headers may look like, the most particular first."""
     names: dict[str, dict[str, str]] = {}
-    for row in _policy("focus_names.csv"):
+    for row in policy_rows("focus_names.csv"):
         names.setdefault(row["dialect"], {})[plain_name(row["delivered"])] = row["column"]
     return tuple(
         Dialect(
@@ -109,20 +114,20 @@ def dialects() -> tuple[Dialect, ...]:
             names=names.get(row["dialect"], {}),
             is_empty_effective_cost_billed=row["empty_effective_cost"] == "BilledCost",
         )
-        for row in _policy("focus_dialects.csv")
+        for row in policy_rows("focus_dialects.csv")
     )
 
 
 @cache
 def charge_categories() -> tuple[str, ...]:
     """The categories a charge can have."""
-    return tuple(row["value"] for row in _policy("focus_values.csv") if row["column"] == "ChargeCategory")
+    return tuple(row["value"] for row in policy_rows("focus_values.csv") if row["column"] == "ChargeCategory")
 
 
 @cache
 def currencies() -> dict[str, int]:
     """Decimal places of the minor unit by ISO 4217 code."""
-    return {row["currency"]: int(row["minor_units"]) for row in _policy("currencies.csv")}
+    return {row["currency"]: int(row["minor_units"]) for row in policy_rows("currencies.csv")}
 
 
 def read_header(delivered: Sequence[str]) -> Header:
@@ -154,6 +159,13 @@ def looks_like(delivered: Sequence[str]) -> int:
         *(one.names for one in dialects()), *(set().union(*one.signatures) for one in dialects())
     )
     return len(known & {plain_name(name) for name in delivered})
+
+
+def policy_rows(name: str) -> list[dict[str, str]]:
+    """Rows of a CSV of ``policy/``, its comments left out."""
+    text = resources.files("models").joinpath("policy", name).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return list(csv.DictReader(io.StringIO("\n".join(lines))))
 
 
 def _columns_found(delivered: Sequence[str], known: dict[str, str]) -> dict[str, str]:
@@ -212,9 +224,3 @@ def _refusal(delivered: Sequence[str], dialect: Dialect | None, missing: Sequenc
 def _version(found: dict[str, str]) -> str:
     """The oldest FOCUS version that has every column found."""
     return max((columns()[name].since for name in found), default="1.0")
-
-
-def _policy(name: str) -> list[dict[str, str]]:
-    text = resources.files("models").joinpath("policy", name).read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return list(csv.DictReader(io.StringIO("\n".join(lines))))
