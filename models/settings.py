@@ -45,7 +45,7 @@ PAIRED_FORMATS = {"azure-actual": "azure-amortized", "azure-amortized": "azure-a
 TELEMETRY_FORMATS = ("otlp",)
 """Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""
 
-STORES = ("s3",)
+STORES = ("s3", "az")
 """Schemes a location can have; one without a scheme is a path."""
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
@@ -221,7 +221,7 @@ class IdentityKeys:
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class Source:
-    """One place bytes come from: a file, folder, glob or ``s3://`` location."""
+    """One place bytes come from: a file, folder, glob, ``s3://`` or ``az://`` location."""
 
     name: Annotated[Text, AfterValidator(_source_name)]
     format: Text

@@ -46,7 +46,11 @@ def at_stake(line: Hold) -> str:
         for metric in AT_STAKE
     }
     metric = next(
-        (one for one, keys in by_metric.items() if any(_money(line, key) != (0, 0) for key in keys)),
+        (
+            one
+            for one, keys in by_metric.items()
+            if any(amount for key in keys for amount in _money(line, key))
+        ),
         "BilledCost",
     )
     return (
