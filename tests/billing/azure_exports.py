@@ -172,10 +172,6 @@ def export(charges: Sequence[Charge], form: Form | None = None) -> bytes:
     return gzip.compress(content) if form.packing == "csv.gz" else content
 
 
-def name_of(form: Form, stem: str = "bill") -> str:
-    return f"{stem}.{form.packing}"
-
-
 def made_up(seed: int, count: int = 40, months: int = 2, days: int = 28) -> list[Charge]:
     """Charges with what costs are in practice: many places, refunds, nothing, large ones; each told apart by its resource."""
     rng = random.Random(seed)
@@ -209,7 +205,9 @@ def cut(value: Decimal) -> Decimal:
 
 def totals(charges: Iterable[Charge]) -> dict[tuple[date, str], tuple[int, Decimal, Decimal]]:
     """Rows, what 18 places hold and what they cut off, by month and currency."""
-    found: dict[tuple[date, str], tuple[int, Decimal, Decimal]] = defaultdict(lambda: (0, Decimal(0), Decimal(0)))
+    found: dict[tuple[date, str], tuple[int, Decimal, Decimal]] = defaultdict(
+        lambda: (0, Decimal(0), Decimal(0))
+    )
     for one in charges:
         count, kept, rest = found[one.month, one.currency]
         found[one.month, one.currency] = count + 1, kept + cut(one.cost), rest + one.cost - cut(one.cost)

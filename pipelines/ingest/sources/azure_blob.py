@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.storage.blob import BlobProperties, ContainerClient
+from azure.storage.blob import BlobProperties, ContainerClient, StorageErrorCode
 
 from models.errors import ConfigurationError, InputRefused, ObjectRefused
 from pipelines.ingest.sources.endpoints import check_endpoint
@@ -37,7 +38,6 @@ SAS_TOKEN = "AZURE_STORAGE_SAS_TOKEN"
 """Variables of the environment, by the names Azure's own command line gives them."""
 
 _PUBLIC_CLOUD = "blob.core.windows.net"
-_CHANGED, _GONE = 412, 404
 _FOLDER_MARK = "hdi_isfolder"
 """Metadata of a folder, which accounts with a hierarchical namespace list among the blobs."""
 
@@ -156,6 +156,9 @@ def _client(source: Location, container: str) -> ContainerClient:
     url = source.endpoint_url or (f"https://{given[ACCOUNT]}.{_PUBLIC_CLOUD}" if given[ACCOUNT] else "")
     settings: dict[str, Any] = {
         "retry_total": 3,
+        "initial_backoff": 0,  # seconds, and 2, 4 after it: Azure's own are 15, 18 and 24
+        "increment_base": 2,
+        "random_jitter_range": 1,
         "connection_timeout": 5,
         "read_timeout": 60,
         "max_single_get_size": CHUNK_BYTES,
@@ -199,11 +202,13 @@ def _is_folder(blob: BlobProperties) -> bool:
 
 
 def _reason(error: AzureError) -> str:
-    if not isinstance(error, HttpResponseError):
-        return f"Azure cannot be reached ({type(error).__name__}): check endpoint and network, and run again"
-    if error.status_code == _CHANGED:
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if status is None or status < HTTPStatus.BAD_REQUEST:
+        return f"Azure could not be read to the end ({type(error).__name__}): check endpoint and network, and run again"
+    if status == HTTPStatus.PRECONDITION_FAILED:
         return "it changed while it was read: run again"
-    code = str(getattr(error, "error_code", None) or error.status_code or type(error).__name__)
-    if error.status_code == _GONE and code != "ContainerNotFound":
+    given = getattr(error, "error_code", None)
+    code = str(getattr(given, "value", given) or status)
+    if status == HTTPStatus.NOT_FOUND and code != StorageErrorCode.CONTAINER_NOT_FOUND.value:
         return "it is gone since it was listed: deliver it again"
     return f"Azure answers {code}: check account, container, credentials and permissions"
