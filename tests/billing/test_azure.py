@@ -377,3 +377,26 @@ def test_a_bill_under_the_wrong_format_is_told_the_right_one(pair: Pair, focus_c
     pair.bills.put("azure.csv", export(made_up(800)))
     (refusal,) = pair.bills.ingest(location="bills/azure.csv").refusals
     assert "azure-actual or azure-amortized" in refusal.sentence
+
+
+def test_rows_travel_by_their_names_to_a_warehouse_elsewhere(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As to a server: one stream of blocks, without the columns that nothing gives."""
+    charges = made_up(900, count=12, months=1)
+    pair.put("amortized", "bill.csv", export(charges))
+    pair.ingest("amortized")
+    here = pair.rows()
+    for table in ("raw_focus_costs", "raw_deliveries", "period_head", "raw_object_charges"):
+        pair.warehouse.execute_text(f"TRUNCATE TABLE {table}")
+    sent: list[object] = []
+    insert_stream = pair.warehouse.insert_stream
+    monkeypatch.setattr(
+        pair.warehouse, "insert_stream", lambda *args: (sent.append(args[-1]), insert_stream(*args))[1]
+    )
+    monkeypatch.setattr(pair.warehouse, "_reading", lambda: pair.warehouse)
+    pair.ingest("amortized")
+    assert pair.rows() == here
+    (columns,) = sent
+    assert "EffectiveCost" in columns and "BilledCost" in columns  # type: ignore[operator]
+    assert not {"ConsumedQuantity", "ContractedCost", "SkuPriceId", "RegionName"} & set(columns)  # type: ignore[call-overload]
