@@ -1,7 +1,7 @@
 -- purpose: the rows of a spooled export of Azure's actual or amortized costs under FOCUS names; a value that cannot be read
 --   as what it should be stays as it stands, so that the verdicts of ingest/focus_cells refuse or empty it like any other
 -- parameters: path, format, structure String, az_<column> Identifier (each of models/policy/azure_columns.csv as the file
---   spells it), TagsAsMap Identifier, date_order String (mdy or dmy: how a date with slashes is read; empty: the file has
+--   spells it), date_order String (mdy or dmy: how a date with slashes is read; empty: the file has
 --   none that leaves a doubt), and of models/policy/azure_values.csv, as Array(String) each: charge_types with
 --   categories_of_types, classes_of_types, statuses_of_types; pricing_models with categories_of_models, statuses_of_models;
 --   frequencies with frequencies_of; families with categories_of_families
@@ -66,7 +66,7 @@ SELECT
     text({az_SubscriptionName:Identifier}) AS SubAccountName,
     if(isNull(text({az_SubscriptionId:Identifier})), NULL, 'Subscription') AS SubAccountType,
     if(is_text({az_Tags:Identifier}), text(toString({az_Tags:Identifier})), toJSONString({az_Tags:Identifier})) AS Tags,
-    {TagsAsMap:Identifier},
+    CAST(map(), 'Map(String, Nullable(String))') AS TagsAsMap,
     _file,
     _row_number
 FROM file({path:String}, {format:String}, {structure:String})

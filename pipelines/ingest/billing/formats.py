@@ -97,6 +97,7 @@ def _azure_values(view: azure_bills.View, header: Header) -> dict[str, Any]:
     focus_names, delivered_names = azure_bills.delivered_names(view, header)
     return {
         **azure_bills.focus_names(view, header, bill_files.NOWHERE),
+        TAGS_AS_MAP: TAGS_AS_MAP,
         **azure_bills.bound_words(),
         "currencies": sorted(currencies()),
         "charge_categories": charge_categories(),
