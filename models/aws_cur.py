@@ -140,7 +140,7 @@ def read_header(delivered: Sequence[str]) -> CurHeader:
     tags = _tag_columns(delivered)
     taken = {*found.values(), *tags}
     ignored = tuple(name for name in delivered if name not in taken)
-    return CurHeader(found, ignored, _version(delivered), _DIALECT, tags)
+    return CurHeader(found, ignored, _version(delivered), _DIALECT, tag_columns=tags)
 
 
 def values(header: Header) -> dict[str, Any]:

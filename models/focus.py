@@ -61,17 +61,22 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file's header says: delivered name by FOCUS column, what is ignored, its version and its dialect."""
+    """What a file's header says: delivered name by column, what is ignored, its version and its dialect.
+
+    ``metrics`` are the costs it gives where its columns are not those of FOCUS.
+    """
 
     delivered: dict[str, str]
     ignored: tuple[str, ...]
     version: str
     dialect: Dialect
+    metrics: frozenset[str] | None = None
 
     @property
     def undelivered_metrics(self) -> tuple[str, ...]:
         """Costs that no column of the file gives."""
-        return tuple(metric for metric in METRICS if metric not in self.delivered)
+        given = self.delivered if self.metrics is None else self.metrics
+        return tuple(metric for metric in METRICS if metric not in given)
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,10 +39,13 @@ LEAST_SECRET = 32
 SIGN_IN_SECRETS = (CLIENT_SECRET, COOKIE_SECRET, BREAK_GLASS_SECRET)
 """Variables of the environment that hold what sign-in keeps secret; who serves the pages reads them, and nobody else."""
 
+PAIRED_FORMATS = {"azure-actual": "azure-amortized", "azure-amortized": "azure-actual"}
+"""Formats that hold one view of a bill, and the format of its other view."""
+
 TELEMETRY_FORMATS = ("otlp",)
 """Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""
 
-STORES = ("s3",)
+STORES = ("s3", "az")
 """Schemes a location can have; one without a scheme is a path."""
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
@@ -218,7 +221,7 @@ class IdentityKeys:
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class Source:
-    """One place bytes come from: a file, folder, glob or ``s3://`` location."""
+    """One place bytes come from: a file, folder, glob, ``s3://`` or ``az://`` location."""
 
     name: Annotated[Text, AfterValidator(_source_name)]
     format: Text
@@ -233,13 +236,24 @@ class BillingSource(Source):
     """A bill.
 
     With its Google billing account, `doctor` finds projects it is silent about. ``deliveries`` says for good what a
-    delivery that overlaps an older one is: rows to ``add`` to it, or one that is to ``replace`` it; without it a
-    person decides.
+    delivery that overlaps an older one is: rows to ``add`` to it, or one that is to ``replace`` it; without it the format
+    does, or a person. ``pair`` names the source that has the other view of the same bill.
     """
 
     format: Annotated[Text, one_of(BILLING_FORMATS)]
     google_billing_account: Text | None = None
     deliveries: Literal["add", "replace"] | None = None
+    pair: Text | None = None
+
+
+def pairs_of(source: BillingSource, sources: Iterable[BillingSource]) -> list[BillingSource]:
+    """The sources that have the other view of a source's bill, whichever of both names the other."""
+    return [
+        one
+        for one in sources
+        if PAIRED_FORMATS.get(one.format) == source.format
+        and (one.name == source.pair or one.pair == source.name)
+    ]
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
@@ -423,6 +437,26 @@ class _Sources:
             if source.name in names:
                 raise Misplaced(f"{source.name!r} is used twice", (index, "name"))
             names.add(source.name)
+        return sources
+
+    @field_validator("billing")
+    @classmethod
+    def _pairs_are_two_views(cls, sources: tuple[BillingSource, ...]) -> tuple[BillingSource, ...]:
+        formats = {source.name: source.format for source in sources}
+        for index, source in enumerate(sources):
+            if source.pair is None:
+                continue
+            wanted = PAIRED_FORMATS.get(source.format)
+            if wanted is None:
+                raise Misplaced(
+                    f"is for the formats {' and '.join(PAIRED_FORMATS)}, not for {source.format}",
+                    (index, "pair"),
+                )
+            if formats.get(source.pair) != wanted:
+                raise Misplaced(
+                    f"names {source.pair!r}; it must name a source of `format: {wanted}` under sources.billing",
+                    (index, "pair"),
+                )
         return sources
 
 

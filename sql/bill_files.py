@@ -120,15 +120,39 @@ def member_names(warehouse: Warehouse, path: Path) -> list[str]:
     return list(found["name"])
 
 
+def survey(
+    warehouse: Warehouse, name: str, file: EngineFile, bound: Mapping[str, object]
+) -> Mapping[str, object]:
+    """The one row of ``sql/<name>.sql``, a statement over all rows of a file.
+
+    Raises:
+        InputRefused: the file cannot be read, with the engine's reason.
+    """
+    try:
+        return warehouse.frame(name, settings=file.settings, **bound).row(0, named=True)
+    except WarehouseError:
+        try:
+            return warehouse.frame(name, settings={**file.settings, **ROW_BY_ROW}, **bound).row(0, named=True)
+        except WarehouseError as error:
+            row, reason = fault(error)
+            raise InputRefused(
+                f"{reason}{f' (row {row})' if row else ''}: correct it and deliver it again"
+            ) from None
+
+
 def absent_name(column: str) -> str:
     """The name under which a column that a file does not have is read as NULL: one that no file has."""
     return f"{column} (not delivered)"
 
 
+NOWHERE = "(not delivered)"
+"""The name of a column of NULL among rows that a statement makes of a bill that is no FOCUS: what nothing gives is this."""
+
+
 def undelivered(text: str, bound: Mapping[str, object]) -> frozenset[str]:
     """Columns that a statement takes from nothing but a column of the same name, which these files do not have: NULL in
     every row."""
-    return frozenset(one for one in _OF_ITSELF.findall(text) if bound.get(one) == absent_name(one))
+    return frozenset(one for one in _OF_ITSELF.findall(text) if bound.get(one) in (absent_name(one), NOWHERE))
 
 
 ABSENT = "Nullable(Nothing)"

@@ -17,6 +17,7 @@ from models.settings import (
     Settings,
     TelemetrySource,
     TlsSettings,
+    pairs_of,
 )
 from sql.workspace import WORKSPACE_VARIABLE, load_settings, named_workspace
 
@@ -52,7 +53,7 @@ MISTAKES = [
     ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; it is `embedded`, or has the `url`"),
     ("sources:\n  billing:\n    - {name: a, format: focus}\n", 3, "sources.billing[0].location", "is missing"),
     ("sources:\n  billing:\n    - name: a\n      format:\n      location: x\n", 4, "sources.billing[0].format", "is missing"),
-    ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format", "it can be aws-cur, focus"),
+    ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format", "it can be aws-cur, azure-actual, azure-amortized, focus"),
     ("sources:\n  telemetry:\n    - {name: a, format: focus, location: x}\n", 3, "sources.telemetry[0].format", "it can be otlp"),
     ("sources:\n  billing: 3\n", 2, "sources.billing", "must be a list"),
     ("sources:\n  billing:\n    a: 1\n", 3, "sources.billing", "must be a list"),
@@ -80,6 +81,15 @@ MISTAKES = [
         "'a' is used twice",
     ),
     ("sources:\n  billing:\n    - {name: a, format: focus, location: x, deliveries: append}\n", 3, "sources.billing[0].deliveries", "it can be add"),
+    ("sources:\n  billing:\n    - {name: a, format: focus, location: x, pair: a}\n", 3, "sources.billing[0].pair", "not for focus"),
+    (
+        "sources:\n  billing:\n    - {name: a, format: azure-actual, location: x}\n"
+        "    - {name: b, format: azure-actual, location: y, pair: a}\n",
+        4,
+        "sources.billing[1].pair",
+        "must name a source of `format: azure-amortized`",
+    ),
+    ("sources:\n  billing:\n    - {name: a, format: azure-amortized, location: x, pair: b}\n", 3, "sources.billing[0].pair", "names 'b'"),
     ("sources:\n  telemetry:\n    - {name: a, format: otlp, location: x, deliveries: add}\n", 3, "sources.telemetry[0].deliveries", "not a known key"),
     ("intake:\n  cors_origins:\n    - '*'\n", 3, "intake.cors_origins[0]", "must be an origin"),
     ("intake:\n  cors_origins: ['https://a.example/path']\n", 2, "intake.cors_origins[0]", "must be an origin"),
@@ -254,3 +264,12 @@ def test_a_right_is_no_team_and_is_explained() -> None:
     assert all(name.isidentifier() and meaning for name, meaning in RIGHTS.items())
     viewer = Viewer(teams=tuple(RIGHTS))
     assert not any(viewer.has(right) for right in RIGHTS)
+
+
+def test_either_of_a_pair_may_name_the_other() -> None:
+    one = BillingSource("one", "azure-actual", "x", pair="two")
+    two = BillingSource("two", "azure-amortized", "y")
+    third = BillingSource("third", "azure-amortized", "z")
+    assert pairs_of(one, (one, two, third)) == [two]
+    assert pairs_of(two, (one, two, third)) == [one]
+    assert pairs_of(third, (one, two, third)) == []

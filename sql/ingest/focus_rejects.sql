@@ -1,23 +1,7 @@
--- purpose: the first rows of a spooled FOCUS object that may not be loaded, each by its first verdict of
---   ingest/focus_cells with column and value; read in one thread, so that rows have their number
--- parameters: path, format, structure String, the parameters of ingest/focus_cells, most UInt64
--- columns: position UInt64 (data row from 1), period Nullable(Date), column, reason, value String
-WITH
-    -- shared: ingest/focus_cells
-    ,
-    arrayFirstIndex(verdict -> NOT verdict, deciding_verdicts) AS first_fault,
-    [
-        toString({BilledCost:Identifier}), toString({EffectiveCost:Identifier}), toString({BillingPeriodStart:Identifier}),
-        toString({BillingPeriodEnd:Identifier}), toString({BillingPeriodEnd:Identifier}), toString({ChargePeriodStart:Identifier}),
-        toString({ChargePeriodEnd:Identifier}), toString({ChargePeriodEnd:Identifier}), toString({BillingCurrency:Identifier}),
-        toString({ChargeCategory:Identifier})
-    ] AS deciding_cells
-SELECT
-    _row_number + 1 AS position,
-    billing_month AS period,
-    deciding_columns[first_fault] AS column,
-    deciding_reasons[first_fault] AS reason,
-    toValidUTF8(substring(ifNull(deciding_cells[first_fault], 'NULL'), 1, 80)) AS value
+-- purpose: the first rows of a spooled FOCUS object that may not be loaded; read in one thread, so that rows have their number
+-- parameters: path, format, structure String, the parameters of ingest/focus_faults, most UInt64
+-- columns: those of ingest/focus_faults
+-- shared: ingest/focus_faults
 FROM file({path:String}, {format:String}, {structure:String})
 WHERE NOT is_blank_row AND first_fault > 0
 ORDER BY position

@@ -34,6 +34,8 @@ _RUN = re.compile(
     re.IGNORECASE,
 )
 """A run folder as Azure (``<name>/<dates>/<guid>``) and AWS (``BILLING_PERIOD=<month>/<execution id>``) name it."""
+_RUN_FILE = re.compile(rf"(?:^|/)\d{{8}}-\d{{8}}/[^/]*?_?({_UUID})\.[^/]*\Z")
+"""A run that is one file, as Azure's exports without partitions write it: ``<name>/<dates>/<name>_<guid>.csv``."""
 
 _REPORT_DATES = re.compile(r"(?:^|/)\d{8}-\d{8}\Z")
 """The folder of one billing period of AWS's legacy report; its manifest there is the newest assembly's, always."""
@@ -121,7 +123,10 @@ def _newest_runs(bills: Iterable[SourceObject]) -> Delivery:
     for item in bills:
         folder = item.name.rpartition("/")[0]
         place = _period_place(item.name)
-        if _RUN.search(folder):
+        if of_file := _RUN_FILE.search(item.name):
+            one = DeliveredObject(item, item.modified_at, group=item.name)
+            runs.setdefault(item.name.replace(of_file[1], ""), {}).setdefault(item.name, []).append(one)
+        elif _RUN.search(folder):
             one = DeliveredObject(item, item.modified_at, group=folder)
             runs.setdefault(place, {}).setdefault(folder, []).append(one)
         else:

@@ -7,14 +7,15 @@ name the rows at fault. Nothing here reads a row. A file that cannot be what it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models import aws_cur
+from models import aws_cur, azure_bills
 from models.errors import InputRefused, ObjectRefused
 from models.focus import (
     FocusColumn,
@@ -28,6 +29,7 @@ from models.focus import (
 from pipelines.ingest.billing.texts import CsvText, csv_text, is_utf8, utf8_copy
 from sql import bill_files
 from sql.bill_files import EngineFile
+from sql.catalog import statement
 
 _PARQUET_MAGIC = b"PAR1"
 _OTHER_MAGICS = {
@@ -52,9 +54,18 @@ NamesOf = Callable[[Path], list[str]]
 """Finds the names of the members of a file of JSON lines, which stand in every line."""
 
 
+SurveyOf = Callable[[str, EngineFile, Mapping[str, Any]], Mapping[str, Any]]
+"""Runs the statement that asks what the rows of a file tell of it as a whole, and returns its one row."""
+
+
 @dataclass(frozen=True)
 class BillFormat:
-    """A format of ``sources.billing``: its header reader, the columns and values bound, and three statements."""
+    """A format of ``sources.billing``: its header reader, the columns and values bound, and three statements.
+
+    With a ``survey``, a statement over all rows of a file, ``decided`` makes of its answer what else is bound. ``feeds`` is
+    the one metric that a view of a bill gives, empty where rows hold both. ``overlaps`` says what a newer object is that
+    shares charges with an older one, where every bill of the format means the same; a source may say otherwise.
+    """
 
     name: str
     columns: Callable[[], Mapping[str, FocusColumn]]
@@ -64,6 +75,11 @@ class BillFormat:
     load: str
     rejects: str
     read_rules: Callable[[], tuple[str, ...]]
+    looks_like: Callable[[Sequence[str]], int] = looks_like
+    survey: str = ""
+    decided: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
+    feeds: str = ""
+    overlaps: Literal["add", "replace"] | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -92,6 +108,59 @@ def _aws_cur_values(header: Header) -> dict[str, Any]:
     return {**_in_focus_columns(), **aws_cur.values(header)}
 
 
+def _azure_values(view: azure_bills.View, header: Header) -> dict[str, Any]:
+    focus_names, delivered_names = azure_bills.delivered_names(view, header)
+    return {
+        **azure_bills.focus_names(view, header, bill_files.NOWHERE),
+        f"Tags{AS_MAP}": f"Tags{AS_MAP}",
+        **azure_bills.bound_words(),
+        "currencies": sorted(currencies()),
+        "charge_categories": charge_categories(),
+        "empty_effective_cost_is_billed": 0,
+        "date_order": "",
+        "focus_names": focus_names,
+        "delivered_names": delivered_names,
+    }
+
+
+def _azure_decided(view: azure_bills.View, found: Mapping[str, Any]) -> dict[str, Any]:
+    azure_bills.check_view(view, found["amortized"], found["actual"])
+    return {"date_order": azure_bills.date_order(found["day_first"], found["month_first"], found["doubtful"])}
+
+
+def _azure_rules(view: azure_bills.View) -> tuple[str, ...]:
+    return (
+        azure_bills.FED[view],
+        statement(AZURE_SURVEY),
+        repr(azure_bills.bound_words()),
+        repr(azure_bills.columns()),
+        repr(sorted(currencies())),
+        repr(charge_categories()),
+    )
+
+
+AZURE_SURVEY = "ingest/azure_survey"
+
+
+def _azure(view: azure_bills.View) -> BillFormat:
+    """One view of a bill; the views of one bill are a pair, of which each feeds its own metric."""
+    return BillFormat(
+        name=f"azure-{view}",
+        columns=azure_bills.columns,
+        read_header=partial(azure_bills.read_header, view),
+        values=partial(_azure_values, view),
+        profile="ingest/azure_profile",
+        load="ingest/azure",
+        rejects="ingest/azure_rejects",
+        read_rules=partial(_azure_rules, view),
+        looks_like=azure_bills.looks_like,
+        survey=AZURE_SURVEY,
+        decided=partial(_azure_decided, view),
+        feeds=azure_bills.FED[view],
+        overlaps="replace",  # an export writes a month to date, again and again
+    )
+
+
 BILL_FORMATS = {
     "focus": BillFormat(
         name="focus",
@@ -113,6 +182,8 @@ BILL_FORMATS = {
         rejects="ingest/aws_cur_rejects",
         read_rules=aws_cur.rules,
     ),
+    "azure-actual": _azure("actual"),
+    "azure-amortized": _azure("amortized"),
 }
 """By name, as a source's ``format`` gives it."""
 
@@ -136,25 +207,35 @@ class ReadableObject:
         return {**self.file.parameters, **self.values, "is_utf8": int(self.is_utf8)}
 
 
-def readable(name: str, path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
-    """Recognises a spooled object by its bytes.
+def readable(
+    name: str, path: Path, bill: BillFormat, names_of: NamesOf, survey_of: SurveyOf | None = None
+) -> ReadableObject:
+    """Recognises a spooled object by its bytes, and by its rows as a whole where its format asks for that.
 
     Raises:
         ObjectRefused: neither CSV, Parquet nor JSON lines, damaged, a bomb, or not a header of its format.
     """
-    with path.open("rb") as file:
-        start = file.read(64)
     try:
-        if start.startswith(_PARQUET_MAGIC):
-            return _parquet(name, path, bill)
-        _refuse_other(name, start)
-        if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
-            return _json_lines(path, bill, names_of)
-        return _csv(csv_text(path, looks_like), bill)
+        found = _recognised(name, path, bill, names_of)
+        if not bill.survey or survey_of is None:
+            return found
+        told = survey_of(bill.survey, found.file, found.bound)
+        return replace(found, values={**found.values, **bill.decided(told)})
     except InputRefused as error:
         if isinstance(error, ObjectRefused):
             raise
         raise ObjectRefused(name, str(error)) from None
+
+
+def _recognised(name: str, path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(_PARQUET_MAGIC):
+        return _parquet(name, path, bill)
+    _refuse_other(name, start)
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        return _json_lines(path, bill, names_of)
+    return _csv(csv_text(path, bill.looks_like), bill)
 
 
 def _refuse_other(name: str, start: bytes) -> None:

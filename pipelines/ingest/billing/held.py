@@ -24,8 +24,8 @@ TABLE = "raw_focus_costs"
 PUBLISHING = "billing"
 """Lease under which charges are compared with those of all sources and published: two ingests never miss each other."""
 
-METRIC = "BilledCost"
-"""What is said of the money at stake."""
+AT_STAKE = {"BilledCost": "billed", "EffectiveCost": "effective"}
+"""What is said of the money at stake: the first of these costs that there is, as a view of a bill may have one alone."""
 
 
 def waiting(warehouse: Warehouse) -> list[Hold]:
@@ -41,15 +41,31 @@ def decided(warehouse: Warehouse) -> list[Hold]:
 
 def at_stake(line: Hold) -> str:
     """The money of a delivery that waits, beside what is published meanwhile."""
-    keys = sorted(key for key in {*line.sums, *line.published_sums} if key.endswith(f"/{METRIC}"))
+    by_metric = {
+        metric: {key for key in {*line.sums, *line.published_sums} if key.endswith(f"/{metric}")}
+        for metric in AT_STAKE
+    }
+    metric = next(
+        (
+            one
+            for one, keys in by_metric.items()
+            if any(amount for key in keys for amount in _money(line, key))
+        ),
+        "BilledCost",
+    )
     return (
         ", ".join(
-            f"{key.partition('/')[0]} {line.sums.get(key, Decimal(0)):,.2f} billed would count, "
-            f"{line.published_sums.get(key, Decimal(0)):,.2f} is published"
-            for key in keys
+            f"{key.partition('/')[0]} {would:,.2f} {AT_STAKE[metric]} would count, {published:,.2f} is published"
+            for key in sorted(by_metric[metric])
+            for would, published in [_money(line, key)]
         )
         or "no money would count"
     )
+
+
+def _money(line: Hold, key: str) -> tuple[Decimal, Decimal]:
+    """What would count and what is published of a currency's cost."""
+    return line.sums.get(key, Decimal(0)), line.published_sums.get(key, Decimal(0))
 
 
 def held_sentence(line: Hold) -> str:

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from models.errors import AppfleetError, ControlTotalError, DiskFull, LeaseHeld, ObjectRefused, WarehouseError
-from models.settings import BillingSource, Settings
+from models.settings import BillingSource, Settings, pairs_of
 from pipelines.ingest.billing.counting import Counter
 from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
 from pipelines.ingest.billing.formats import BILL_FORMATS, BillFormat
@@ -50,7 +51,7 @@ from pipelines.ingest.billing.sameness import (
 )
 from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
-from sql.bill_files import member_names, undelivered
+from sql.bill_files import EngineFile, member_names, survey, undelivered
 from sql.catalog import statement
 from sql.leases import lease
 from sql.publish import Release, heads, new_batch_id, publish
@@ -181,7 +182,7 @@ class _Run:
         shutil.rmtree(folder / "objects", ignore_errors=True)
         try:
             store = open_store(self.source, self.settings.root)
-            with Spool(store, folder, self.bill, self._member_names) as spool:
+            with Spool(store, folder, self.bill, self._member_names, self._survey) as spool:
                 work(store, spool)
         except AppfleetError as error:
             if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
@@ -190,6 +191,14 @@ class _Run:
 
     def _member_names(self, path: Path) -> list[str]:
         return member_names(self.warehouse.reading, path)
+
+    def _survey(self, name: str, file: EngineFile, bound: Mapping[str, Any]) -> Mapping[str, Any]:
+        return survey(self.warehouse.reading, name, file, bound)
+
+    @property
+    def _overlaps_are(self) -> str | None:
+        """What a newer object is that shares charges with an older one: what the source says, else its format."""
+        return self.source.deliveries or self.bill.overlaps
 
     def look(self, store: ObjectStore, spool: Spool) -> None:
         """Which months would be loaded, and what stands of the others."""
@@ -315,9 +324,7 @@ class _Run:
         self.standing += older.values()
         for one in candidates:
             self.ignored.update(one.profile.ignored_columns)
-        self.may_replace = self.source.deliveries == "replace" or any(
-            one.item.run_place for one in candidates
-        )
+        self.may_replace = self._overlaps_are == "replace" or any(one.item.run_place for one in candidates)
         return delivery, candidates, refused
 
     def _report_rejects(self, candidates: Iterable[Candidate]) -> None:
@@ -366,11 +373,9 @@ class _Run:
         state: _State,
     ) -> None:
         own = [each for each in found if not each.one.source and not each.other.source]
-        if self.source.deliveries == "add":
+        if self._overlaps_are == "add":
             found = [each for each in found if each not in own]
-        replaced = (
-            own if self.source.deliveries == "replace" else [each for each in own if _are_runs(each, one)]
-        )
+        replaced = own if self._overlaps_are == "replace" else [each for each in own if _are_runs(each, one)]
         if is_accepted(one, state.known):
             reason = None
         elif replaced:
@@ -507,8 +512,13 @@ class _Run:
             except ObjectRefused as error:
                 self._fail(item.item.name, error.reason, wanted, failed)
                 continue
-            undelivered += _undelivered(item, readable.header.undelivered_metrics)
+            undelivered += _undelivered(item, self._missing(readable.header.undelivered_metrics))
             yield Loadable(item, readable, wanted)
+
+    def _missing(self, undelivered_metrics: Iterable[str]) -> list[str]:
+        """Costs that neither an object has nor the source it is a pair with, which has the other view of the bill."""
+        fed = {BILL_FORMATS[one.format].feeds for one in pairs_of(self.source, self.settings.billing)}
+        return [metric for metric in undelivered_metrics if metric not in fed]
 
     def _load_alone(self, one: Loadable, spool: Spool, batch_id: UUID, failed: dict[date, str]) -> None:
         """Writes the rows of an object, which is fetched again where its bytes are gone by now."""
@@ -614,7 +624,13 @@ class _Run:
             or not groups[each.period, each.one.sha256]
             or groups[each.period, each.one.sha256] != groups[each.period, each.other.sha256]
         ]
-        return overlaps((each for each in shared if not is_declared_pair(each)), policy())
+        fed = {
+            one.name: BILL_FORMATS[one.format].feeds
+            for one in self.settings.billing
+            if one.name != self.source.name
+        }
+        fed[""] = self.bill.feeds
+        return overlaps((each for each in shared if not is_declared_pair(each, fed)), policy())
 
     def _publish(self, one: MonthPlan, batch_id: UUID) -> None:
         assert one.version is not None
@@ -661,7 +677,9 @@ def _undelivered(candidate: Candidate, metrics: Iterable[str]) -> list[Repair]:
             candidate.item.name,
             period,
             metric,
-            "is not delivered: empty",
+            "is not delivered: 0, as its rows need one"
+            if metric in REPAIR_METRICS
+            else "is not delivered: empty",
             month.rows,
             {key: value for key, value in month.sums.items() if key.split("/")[1] in REPAIR_METRICS},
         )

@@ -60,12 +60,17 @@ class Shared:
         return self.share * self.rows
 
 
-def is_declared_pair(shared: Shared) -> bool:
-    """Whether two objects are declared to be one bill in two forms, of which each feeds its own metric.
+def is_declared_pair(shared: Shared, feeds: Mapping[str, str]) -> bool:
+    """Whether two objects are of two sources that each hold one view of a bill and feed its own metric: the same charge in
+    both counts once in each, whatever it is.
 
-    No format declares such a pair yet; an actual and an amortised export of one bill will.
+    Args:
+        shared: the objects.
+        feeds: the one metric that a source feeds, by its name (empty: the source that is ingested); empty where it feeds
+            both.
     """
-    return False
+    one, other = feeds.get(shared.one.source, ""), feeds.get(shared.other.source, "")
+    return bool(one and other) and one != other
 
 
 def overlaps(shared: Iterable[Shared], policy: SamenessPolicy) -> list[Shared]:

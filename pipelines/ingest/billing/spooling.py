@@ -14,7 +14,7 @@ from types import TracebackType
 
 from models.errors import ObjectRefused
 from pipelines.ingest.billing.delivery import DeliveredObject
-from pipelines.ingest.billing.formats import BillFormat, NamesOf, ReadableObject, readable
+from pipelines.ingest.billing.formats import BillFormat, NamesOf, ReadableObject, SurveyOf, readable
 from pipelines.ingest.sources import ObjectStore, SourceObject, SpooledObject
 
 KEPT_BYTES = 16 << 30
@@ -30,8 +30,15 @@ class _Held:
 class Spool:
     """Fetches and holds the objects of a store below ``folder``; empty again when the context ends."""
 
-    def __init__(self, store: ObjectStore, folder: Path, bill: BillFormat, names_of: NamesOf) -> None:
-        self._bill, self._names_of = bill, names_of
+    def __init__(
+        self,
+        store: ObjectStore,
+        folder: Path,
+        bill: BillFormat,
+        names_of: NamesOf,
+        survey_of: SurveyOf | None = None,
+    ) -> None:
+        self._bill, self._names_of, self._survey_of = bill, names_of, survey_of
         self.folder = folder / "objects"
         self._store = store
         self._seen_path = folder / "contents.json"
@@ -75,7 +82,9 @@ class Spool:
         """
         held = self._hold(item)
         if held.readable is None:
-            held.readable = readable(item.name, held.spooled.path, self._bill, self._names_of)
+            held.readable = readable(
+                item.name, held.spooled.path, self._bill, self._names_of, self._survey_of
+            )
         return held.readable
 
     def _hold(self, item: DeliveredObject) -> _Held:
