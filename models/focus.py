@@ -15,6 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
+from models.bill_formats import other_format, plain_name, signature_names
 from models.errors import InputRefused
 
 ColumnType = Literal["string", "decimal", "time", "json", "tags"]
@@ -148,16 +149,11 @@ def read_header(delivered: Sequence[str]) -> Header:
 
 def looks_like(delivered: Sequence[str]) -> int:
     """How many names of a header are known: what tells the right way to read it from the wrong ones."""
-    own = {plain_name(name) for name in columns()}
+    own = {plain_name(name) for name in columns()} | signature_names()
     known = own.union(
         *(one.names for one in dialects()), *(set().union(*one.signatures) for one in dialects())
     )
     return len(known & {plain_name(name) for name in delivered})
-
-
-def plain_name(name: str) -> str:
-    """A column's name without case, spaces and punctuation."""
-    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def _columns_found(delivered: Sequence[str], known: dict[str, str]) -> dict[str, str]:
@@ -194,6 +190,8 @@ def _recognised(delivered: Iterable[str]) -> Dialect | None:
 
 
 def _refusal(delivered: Sequence[str], dialect: Dialect | None, missing: Sequence[str]) -> str:
+    if other := other_format(delivered, "focus"):
+        return other
     if dialect is not None and not dialect.is_focus:
         return (
             f"it looks like {dialect.title}, which is no FOCUS (it lacks the required column {missing[0]}): "

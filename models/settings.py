@@ -19,6 +19,7 @@ import pydantic
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
+from models.bill_formats import BILLING_FORMATS
 from models.errors import ConfigurationError
 from models.loopback import is_loopback
 from models.people import Viewer, access_policy
@@ -37,9 +38,6 @@ LEAST_SECRET = 32
 """Characters of a cookie secret: 128 bits where each is one of sixteen."""
 SIGN_IN_SECRETS = (CLIENT_SECRET, COOKIE_SECRET, BREAK_GLASS_SECRET)
 """Variables of the environment that hold what sign-in keeps secret; who serves the pages reads them, and nobody else."""
-
-BILLING_FORMATS = ("focus",)
-"""Formats a bill can be in, by the name ``sources.billing[].format`` has."""
 
 TELEMETRY_FORMATS = ("otlp",)
 """Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""

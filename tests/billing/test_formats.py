@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from models.bill_formats import plain_name
 from models.errors import InputRefused, ObjectRefused, WarehouseError
-from models.focus import columns, dialects, looks_like, plain_name, read_header
+from models.focus import columns, dialects, looks_like, read_header
 from pipelines.ingest.billing import formats
 from pipelines.ingest.billing.formats import BILL_FORMATS, ReadableObject
 from sql import bill_files

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from models.bill_formats import BILLING_FORMATS
 from models.errors import ConfigurationError, DiskFull, ObjectRefused
-from models.settings import BILLING_FORMATS
 from pipelines.ingest.billing.formats import BILL_FORMATS
 from pipelines.ingest.sources import ObjectStore, SpoolLimits, open_store, refuse_shared_objects
 from sql.warehouse import Warehouse
