@@ -23,12 +23,12 @@ def _root() -> Traversable:
 
 @cache
 def statement(name: str) -> str:
-    """Text of ``sql/<name>.sql``; a line ``-- shared: <name>`` stands for the text of that file.
+    """Text of ``sql/<name>.sql``; a line ``-- shared: <name>`` stands for the text of that file, which may share others.
 
     Raises:
         WarehouseError: no such file.
     """
-    return _SHARED.sub(lambda mark: _text(mark[1]), _text(name))
+    return _SHARED.sub(lambda mark: statement(mark[1]), _text(name))
 
 
 def _text(name: str) -> str:
