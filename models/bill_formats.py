@@ -40,7 +40,7 @@ SIGNATURES: dict[str, Signature] = {
 }
 """By format, as a source's ``format`` gives it; names from each provider's documentation of its export."""
 
-BILLING_FORMATS = ("focus",)
+BILLING_FORMATS = ("focus", "gcp-billing")
 """Formats that are read, in the order of ``SIGNATURES``."""
 
 

@@ -88,7 +88,7 @@ def columns() -> dict[str, FocusColumn]:
             removed=row["removed"],
             description=row["description"],
         )
-        for row in _policy("focus_columns.csv")
+        for row in policy_rows("focus_columns.csv")
     }
 
 
@@ -96,7 +96,7 @@ def columns() -> dict[str, FocusColumn]:
 def dialects() -> tuple[Dialect, ...]:
     """What headers may look like, the most particular first."""
     names: dict[str, dict[str, str]] = {}
-    for row in _policy("focus_names.csv"):
+    for row in policy_rows("focus_names.csv"):
         names.setdefault(row["dialect"], {})[plain_name(row["delivered"])] = row["column"]
     return tuple(
         Dialect(
@@ -109,20 +109,20 @@ def dialects() -> tuple[Dialect, ...]:
             names=names.get(row["dialect"], {}),
             is_empty_effective_cost_billed=row["empty_effective_cost"] == "BilledCost",
         )
-        for row in _policy("focus_dialects.csv")
+        for row in policy_rows("focus_dialects.csv")
     )
 
 
 @cache
 def charge_categories() -> tuple[str, ...]:
     """The categories a charge can have."""
-    return tuple(row["value"] for row in _policy("focus_values.csv") if row["column"] == "ChargeCategory")
+    return tuple(row["value"] for row in policy_rows("focus_values.csv") if row["column"] == "ChargeCategory")
 
 
 @cache
 def currencies() -> dict[str, int]:
     """Decimal places of the minor unit by ISO 4217 code."""
-    return {row["currency"]: int(row["minor_units"]) for row in _policy("currencies.csv")}
+    return {row["currency"]: int(row["minor_units"]) for row in policy_rows("currencies.csv")}
 
 
 def read_header(delivered: Sequence[str]) -> Header:
@@ -133,9 +133,9 @@ def read_header(delivered: Sequence[str]) -> Header:
     """
     dialect = _recognised(delivered)
     own = {plain_name(name): name for name in columns()}
-    found = _columns_found(delivered, own)
+    found = columns_found(delivered, own)
     if dialect is not None and dialect.is_focus:
-        further = _columns_found(delivered, dialect.names)
+        further = columns_found(delivered, dialect.names)
         found |= {column: name for column, name in further.items() if column not in found}
     missing = [name for name, column in columns().items() if column.required and name not in found]
     if not any(name in found for name in PROVIDER_COLUMNS):
@@ -156,7 +156,7 @@ def looks_like(delivered: Sequence[str]) -> int:
     return len(known & {plain_name(name) for name in delivered})
 
 
-def _columns_found(delivered: Sequence[str], known: dict[str, str]) -> dict[str, str]:
+def columns_found(delivered: Sequence[str], known: dict[str, str]) -> dict[str, str]:
     """Delivered name by column, of the plain names known.
 
     Raises:
@@ -214,7 +214,8 @@ def _version(found: dict[str, str]) -> str:
     return max((columns()[name].since for name in found), default="1.0")
 
 
-def _policy(name: str) -> list[dict[str, str]]:
+def policy_rows(name: str) -> list[dict[str, str]]:
+    """Rows of a CSV of ``policy/`` by the names of its header, without its comments."""
     text = resources.files("models").joinpath("policy", name).read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     return list(csv.DictReader(io.StringIO("\n".join(lines))))

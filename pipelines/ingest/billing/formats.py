@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models import gcp_billing
 from models.errors import InputRefused, ObjectRefused
 from models.focus import (
     FocusColumn,
@@ -60,11 +61,16 @@ class BillFormat:
     profile: str
     load: str
     rejects: str
+    read_members: Callable[[Sequence[str]], Header] | None = None
+    """Where members of JSON lines, of which each line leaves out its own, are not read as a header is."""
+    words: Callable[[], object] | None = None
+    """What its values are made from beside the header, where that is data of its own."""
 
     @property
     def rules(self) -> tuple[str, ...]:
         """What rows are counted and read by, as text: a change of it makes what was counted stale."""
-        return (repr(self.columns()), repr(sorted(currencies())), repr(charge_categories()))
+        words = (repr(self.words()),) if self.words else ()
+        return (repr(self.columns()), repr(sorted(currencies())), repr(charge_categories()), *words)
 
 
 def _focus_values(header: Header) -> dict[str, Any]:
@@ -72,6 +78,28 @@ def _focus_values(header: Header) -> dict[str, Any]:
         "currencies": sorted(currencies()),
         "charge_categories": charge_categories(),
         "empty_effective_cost_is_billed": int(header.dialect.is_empty_effective_cost_billed),
+    }
+
+
+def _gcp_values(header: Header) -> dict[str, Any]:
+    words = gcp_billing.words()
+    cost_types, fee, correction = words["cost_types"], words["commitment_fee"], words["correction"]
+    return {
+        "currencies": sorted(currencies()),
+        "provider": words["provider"],
+        "time_zone": words["time_zone"],
+        "cost_types": list(cost_types),
+        "categories": [one["category"] for one in cost_types.values()],
+        "frequencies": [one["frequency"] for one in cost_types.values()],
+        "credit_category": words["credit"]["category"],
+        "credit_frequency": words["credit"]["frequency"],
+        "commitment_pattern": fee["pattern"],
+        "commitment_category": fee["category"],
+        "commitment_frequency": fee["frequency"],
+        "correction_type": correction["cost_type"],
+        "correction_class": correction["class"],
+        "commitment_credits": list(words["commitment_credits"]),
+        "commitment_kinds": list(words["commitment_credits"].values()),
     }
 
 
@@ -84,7 +112,18 @@ BILL_FORMATS = {
         profile="ingest/focus_profile",
         load="ingest/focus",
         rejects="ingest/focus_rejects",
-    )
+    ),
+    gcp_billing.FORMAT: BillFormat(
+        name=gcp_billing.FORMAT,
+        columns=gcp_billing.columns,
+        read_header=gcp_billing.read_header,
+        values=_gcp_values,
+        profile="ingest/gcp_billing_profile",
+        load="ingest/gcp_billing",
+        rejects="ingest/gcp_billing_rejects",
+        read_members=gcp_billing.read_members,
+        words=gcp_billing.words,
+    ),
 }
 """By name, as a source's ``format`` gives it."""
 
@@ -152,7 +191,8 @@ def _csv(text: CsvText, bill: BillFormat) -> ReadableObject:
 def _json_lines(path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
     is_sound = is_utf8(path)
     text = path if is_sound else utf8_copy(path)
-    return _of_text(text, "json_lines", bill, bill.read_header(names_of(text)), is_sound)
+    read_members = bill.read_members or bill.read_header
+    return _of_text(text, "json_lines", bill, read_members(names_of(text)), is_sound)
 
 
 def _of_text(
