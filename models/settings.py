@@ -42,7 +42,7 @@ SIGN_IN_SECRETS = (CLIENT_SECRET, COOKIE_SECRET, BREAK_GLASS_SECRET)
 TELEMETRY_FORMATS = ("otlp",)
 """Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""
 
-STORES = ("s3",)
+STORES = ("s3", "gs")
 """Schemes a location can have; one without a scheme is a path."""
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
@@ -218,7 +218,7 @@ class IdentityKeys:
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class Source:
-    """One place bytes come from: a file, folder, glob or ``s3://`` location."""
+    """One place bytes come from: a file, folder, glob, ``s3://`` or ``gs://`` location."""
 
     name: Annotated[Text, AfterValidator(_source_name)]
     format: Text

@@ -10,6 +10,7 @@ from pipelines.ingest.sources.disk import DiskStore
 from pipelines.ingest.sources.objects import Location, ObjectStore
 from pipelines.ingest.sources.s3 import SCHEME, S3Store
 
+GOOGLE_SCHEME = "gs://"
 
 def open_store(source: Location, root: Path) -> ObjectStore:
     """The objects of a source; a local location is relative to ``root``.
@@ -19,6 +20,11 @@ def open_store(source: Location, root: Path) -> ObjectStore:
     """
     if source.location.startswith(SCHEME):
         return S3Store.at(source)
+    if source.location.startswith(GOOGLE_SCHEME):
+        # Imported where it is asked for: it takes half a second, and most workspaces need it not.
+        from pipelines.ingest.sources.gcs import GcsStore
+
+        return GcsStore.at(source)
     return DiskStore.at(source.location, root)
 
 

@@ -5,7 +5,6 @@ Secrets come from the environment or boto3's own chain, never from settings, and
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from models.errors import ConfigurationError, InputRefused, ObjectRefused
+from pipelines.ingest.sources.endpoints import check_endpoint
 from pipelines.ingest.sources.objects import (
     Location,
     SourceObject,
@@ -56,7 +56,7 @@ class S3Store:
         if not bucket:
             raise ConfigurationError(f"source {source.name}: {source.location} names no bucket")
         if source.endpoint_url:
-            _check_endpoint(source.name, source.endpoint_url)
+            check_endpoint(source.name, source.endpoint_url)
         try:
             session = boto3.Session(profile_name=source.profile, region_name=source.region)
             client = session.client("s3", endpoint_url=source.endpoint_url, config=_CONFIG)
@@ -157,20 +157,6 @@ class S3Store:
             raise InputRefused(
                 f"{where} cannot be listed ({type(error).__name__}): check endpoint, region and credentials"
             ) from None
-
-
-def _check_endpoint(source: str, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"source {source}: endpoint_url must be an http or https address")
-    if parts.username or parts.password:
-        raise ConfigurationError(f"source {source}: endpoint_url holds a credential; use the environment")
-    try:
-        address = ipaddress.ip_address(parts.hostname)
-    except ValueError:
-        return
-    if address.is_link_local or address.is_unspecified or address.is_multicast:
-        raise ConfigurationError(f"source {source}: endpoint_url {parts.hostname} is not a storage address")
 
 
 def _is_md5(etag: str, answer: Any) -> bool:
