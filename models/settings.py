@@ -42,8 +42,11 @@ SIGN_IN_SECRETS = (CLIENT_SECRET, COOKIE_SECRET, BREAK_GLASS_SECRET)
 TELEMETRY_FORMATS = ("otlp",)
 """Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""
 
-STORES = ("s3", "gs")
+STORES = ("s3", "gs", "bigquery")
 """Schemes a location can have; one without a scheme is a path."""
+
+TABLES = {"bigquery": "gcp-billing"}
+"""Schemes of locations that are a table, and the format its rows have."""
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
 _DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
@@ -218,7 +221,7 @@ class IdentityKeys:
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class Source:
-    """One place bytes come from: a file, folder, glob, ``s3://`` or ``gs://`` location."""
+    """One place bytes come from: a file, folder, glob, ``s3://`` or ``gs://`` location, a ``bigquery://`` table."""
 
     name: Annotated[Text, AfterValidator(_source_name)]
     format: Text
@@ -423,6 +426,11 @@ class _Sources:
             if source.name in names:
                 raise Misplaced(f"{source.name!r} is used twice", (index, "name"))
             names.add(source.name)
+            only = TABLES.get(source.location.partition("://")[0], source.format)
+            if source.format != only:
+                raise Misplaced(
+                    f"is a table of `format: {only}`, not of {source.format}", (index, "location")
+                )
         return sources
 
 

@@ -164,5 +164,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, GoogleAuthError):
         return "Google takes none of these credentials: log in again, or check GOOGLE_APPLICATION_CREDENTIALS"
     return f"Google cannot be reached ({type(error).__name__}): check endpoint and network, and run again"
-
-

@@ -16,9 +16,7 @@ from models.loopback import is_loopback
 from pipelines.ingest.sources.endpoints import check_endpoint
 from pipelines.ingest.sources.objects import Location
 
-NO_CREDENTIALS = (
-    "no Google credentials are found: set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud"
-)
+NO_CREDENTIALS = "no Google credentials are found: set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud"
 
 
 def credentials_for(source: Location) -> Credentials:

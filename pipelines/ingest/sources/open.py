@@ -11,6 +11,8 @@ from pipelines.ingest.sources.objects import Location, ObjectStore
 from pipelines.ingest.sources.s3 import SCHEME, S3Store
 
 GOOGLE_SCHEME = "gs://"
+BIGQUERY_SCHEME = "bigquery://"
+
 
 def open_store(source: Location, root: Path) -> ObjectStore:
     """The objects of a source; a local location is relative to ``root``.
@@ -25,6 +27,10 @@ def open_store(source: Location, root: Path) -> ObjectStore:
         from pipelines.ingest.sources.gcs import GcsStore
 
         return GcsStore.at(source)
+    if source.location.startswith(BIGQUERY_SCHEME):
+        from pipelines.ingest.sources.bigquery import BigQueryStore
+
+        return BigQueryStore.at(source)
     return DiskStore.at(source.location, root)
 
 
