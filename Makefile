@@ -24,7 +24,7 @@ ifndef ONCE
 	@$(BIN)/appfleet up -w $(DEMO)
 endif
 
-test: $(VENV)/.test-installed lint ## lint, types, import rules and all tests
+test: $(VENV)/.test-installed $(VENV)/.bqemulator-installed lint ## lint, types, import rules and all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.test-installed ## what takes long: twenty kills, the large fleet
@@ -51,11 +51,13 @@ bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
 screenshots: $(VENV)/.test-installed ## pictures of the pages of the running demo
 	$(BIN)/python -m bench.screenshots --app claim-checker
 
-lock: $(VENV)/.uv ## compile both locks again
+lock: $(VENV)/.uv ## compile the locks again
 	$(BIN)/uv pip compile -q pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-strip-extras --no-header -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-strip-extras --no-header -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q tests/sources/bqemulator.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-strip-extras --no-header -o tests/sources/bqemulator.lock
 
 clean:
 	rm -rf $(VENV) $(DEMO)
@@ -84,3 +86,10 @@ $(VENV)/.run-installed: $(VENV)/.uv requirements.lock pyproject.toml
 $(VENV)/.test-installed: $(VENV)/.uv requirements-dev.lock pyproject.toml
 	$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/.run-installed
+
+# The emulator of BigQuery asks for older packages than ours, so it has an environment of its own; tests skip without it.
+$(VENV)/.bqemulator-installed: $(VENV)/.test-installed tests/sources/bqemulator.lock
+	@echo "installing tests/sources/bqemulator.lock ..."
+	-@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/bqemulator && \
+	  $(BIN)/uv pip install --quiet --python $(VENV)/bqemulator/bin/python --require-hashes -r tests/sources/bqemulator.lock
+	@touch $@

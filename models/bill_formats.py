@@ -40,7 +40,7 @@ SIGNATURES: dict[str, Signature] = {
 }
 """By format, as a source's ``format`` gives it; names from each provider's documentation of its export."""
 
-BILLING_FORMATS = ("focus", "aws-cur", "azure-actual", "azure-amortized")
+BILLING_FORMATS = ("focus", "aws-cur", "gcp-billing", "azure-actual", "azure-amortized")
 """Formats that are read, in the order of ``SIGNATURES``."""
 
 

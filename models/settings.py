@@ -45,8 +45,11 @@ PAIRED_FORMATS = {"azure-actual": "azure-amortized", "azure-amortized": "azure-a
 TELEMETRY_FORMATS = ("otlp",)
 """Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""
 
-STORES = ("s3", "az")
+STORES = ("s3", "az", "gs", "bigquery")
 """Schemes a location can have; one without a scheme is a path."""
+
+TABLES = {"bigquery": "gcp-billing"}
+"""Schemes of locations that are a table, and the format its rows have."""
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
 _DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
@@ -221,7 +224,7 @@ class IdentityKeys:
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class Source:
-    """One place bytes come from: a file, folder, glob, ``s3://`` or ``az://`` location."""
+    """One place bytes come from: a file, folder or glob, what a store of ``STORES`` holds, or a table."""
 
     name: Annotated[Text, AfterValidator(_source_name)]
     format: Text
@@ -437,6 +440,11 @@ class _Sources:
             if source.name in names:
                 raise Misplaced(f"{source.name!r} is used twice", (index, "name"))
             names.add(source.name)
+            only = TABLES.get(source.location.partition("://")[0], source.format)
+            if source.format != only:
+                raise Misplaced(
+                    f"is a table of `format: {only}`, not of {source.format}", (index, "location")
+                )
         return sources
 
     @field_validator("billing")

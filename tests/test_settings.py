@@ -72,6 +72,8 @@ MISTAKES = [
     ("catalog: nowhere\n", 1, "catalog", "names nowhere, which does not exist"),
     ("# teams\nteams: .\n", 2, "teams", "which is not a file"),
     ("sources:\n  billing:\n    - {name: a, format: focus, location: 'ftp://x'}\n", 3, "sources.billing[0].location", "s3://"),
+    ("sources:\n  billing:\n    - {name: a, format: focus, location: 'bigquery://p/d/t'}\n", 3, "sources.billing[0].location", "is a table of `format: gcp-billing`, not of focus"),
+    ("sources:\n  telemetry:\n    - {name: a, format: otlp, location: 'bigquery://p/d/t'}\n", 3, "sources.telemetry[0].location", "is a table of `format: gcp-billing`, not of otlp"),
     ("sources:\n  billing:\n    - {name: a b, format: focus, location: x}\n", 3, "sources.billing[0].name", "letters, digits"),
     (
         "sources:\n  billing:\n    - {name: a, format: focus, location: x}\n    - {name: b, format: focus, location: y}\n"

@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "sql", "pipelines", "dashboards", "otel")
-BROUGHT = {"altair": "streamlit", "botocore": "boto3"}
+BROUGHT = {"altair": "streamlit", "botocore": "boto3", "requests": "google-cloud-storage"}
 """What is imported and comes with another dependency, whose interface it is part of."""
 GRAPH = Path(__file__).with_name("asset_graph.yaml")
 

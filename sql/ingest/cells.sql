@@ -92,4 +92,9 @@
         JSONType(json) = 'Object', if(is_nested(json), 'holds a nested value: kept as JSON text', ''),
         JSONType(json) = 'Array' AND arrayAll(e -> pair_key(e) != '', JSONExtractArrayRaw(json)), '',
         'is no JSON object and no list of pairs: left empty'
-    ) AS tags_repair
+    ) AS tags_repair,
+    -- What identifies a charge: the hash its app is found by.
+    (tags, resource_id, resource_name, sub_account, billing_account, resource_group) -> cityHash64(
+        tags, ifNull(resource_id, ''), ifNull(resource_name, ''), ifNull(sub_account, ''), ifNull(billing_account, ''),
+        ifNull(resource_group, '')
+    ) AS identity_hash

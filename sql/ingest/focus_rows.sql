@@ -252,9 +252,9 @@ SELECT
     {source_name:String},
     period,
     {batch_id:UUID},
-    cityHash64(
-        tag_map, ifNull(text({ResourceId:Identifier}), ''), ifNull(text({ResourceName:Identifier}), ''),
-        ifNull(text({SubAccountId:Identifier}), ''), ifNull(text({BillingAccountId:Identifier}), ''), ifNull(resource_group, '')
+    identity_hash(
+        tag_map, text({ResourceId:Identifier}), text({ResourceName:Identifier}), text({SubAccountId:Identifier}),
+        text({BillingAccountId:Identifier}), resource_group
     ),
     transform(toString(_file), {file_names:Array(String)}, {object_names:Array(String)}, ''),
     repairs

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models import aws_cur, azure_bills
+from models import aws_cur, azure_bills, gcp_billing
 from models.errors import InputRefused, ObjectRefused
 from models.focus import (
     FocusColumn,
@@ -80,6 +80,8 @@ class BillFormat:
     decided: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     feeds: str = ""
     overlaps: Literal["add", "replace"] | None = None
+    read_members: Callable[[Sequence[str]], Header] | None = None
+    """Where members of JSON lines, of which each line leaves out its own, are not read as a header is."""
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -161,6 +163,32 @@ def _azure(view: azure_bills.View) -> BillFormat:
     )
 
 
+def _gcp_values(header: Header) -> dict[str, Any]:
+    words = gcp_billing.words()
+    cost_types, fee, correction = words["cost_types"], words["commitment_fee"], words["correction"]
+    return {
+        "currencies": sorted(currencies()),
+        "provider": words["provider"],
+        "time_zone": words["time_zone"],
+        "cost_types": list(cost_types),
+        "categories": [one["category"] for one in cost_types.values()],
+        "frequencies": [one["frequency"] for one in cost_types.values()],
+        "credit_category": words["credit"]["category"],
+        "credit_frequency": words["credit"]["frequency"],
+        "commitment_pattern": fee["pattern"],
+        "commitment_category": fee["category"],
+        "commitment_frequency": fee["frequency"],
+        "correction_type": correction["cost_type"],
+        "correction_class": correction["class"],
+        "commitment_credits": list(words["commitment_credits"]),
+        "commitment_kinds": list(words["commitment_credits"].values()),
+    }
+
+
+def _gcp_rules() -> tuple[str, ...]:
+    return (repr(gcp_billing.columns()), repr(sorted(currencies())), repr(gcp_billing.words()))
+
+
 BILL_FORMATS = {
     "focus": BillFormat(
         name="focus",
@@ -181,6 +209,17 @@ BILL_FORMATS = {
         load="ingest/aws_cur",
         rejects="ingest/aws_cur_rejects",
         read_rules=aws_cur.rules,
+    ),
+    gcp_billing.FORMAT: BillFormat(
+        name=gcp_billing.FORMAT,
+        columns=gcp_billing.columns,
+        read_header=gcp_billing.read_header,
+        values=_gcp_values,
+        profile="ingest/gcp_billing_profile",
+        load="ingest/gcp_billing",
+        rejects="ingest/gcp_billing_rejects",
+        read_rules=_gcp_rules,
+        read_members=gcp_billing.read_members,
     ),
     "azure-actual": _azure("actual"),
     "azure-amortized": _azure("amortized"),
@@ -261,7 +300,8 @@ def _csv(text: CsvText, bill: BillFormat) -> ReadableObject:
 def _json_lines(path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
     is_sound = is_utf8(path)
     text = path if is_sound else utf8_copy(path)
-    return _of_text(text, "json_lines", bill, bill.read_header(names_of(text)), is_sound)
+    read_members = bill.read_members or bill.read_header
+    return _of_text(text, "json_lines", bill, read_members(names_of(text)), is_sound)
 
 
 def _of_text(

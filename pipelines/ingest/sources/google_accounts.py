@@ -1,4 +1,4 @@
-"""Which projects a Google Cloud billing account pays for, asked of the Cloud Billing API.
+"""Which projects a Google Cloud billing account pays for, and who pays for a project, asked of the Cloud Billing API.
 
 Used to say which projects a delivered bill is silent about; costs themselves come from the export, never from here.
 Credentials are the environment's (application default credentials).
@@ -13,6 +13,7 @@ from google.cloud import billing_v1
 from google.cloud.billing_v1.services.cloud_billing.transports import CloudBillingGrpcTransport
 
 from models.errors import ConfigurationError
+from pipelines.ingest.sources.google_access import NO_CREDENTIALS
 
 TIMEOUT_SECONDS = 20.0
 
@@ -29,9 +30,7 @@ def cloud_billing_client(emulator: str | None = None) -> billing_v1.CloudBilling
     try:
         return billing_v1.CloudBillingClient()
     except GoogleAuthError:
-        raise ConfigurationError(
-            "no Google credentials are found: set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud"
-        ) from None
+        raise ConfigurationError(NO_CREDENTIALS) from None
 
 
 def linked_projects(client: billing_v1.CloudBillingClient, billing_account: str) -> list[str]:
@@ -44,8 +43,31 @@ def linked_projects(client: billing_v1.CloudBillingClient, billing_account: str)
         pages = client.list_project_billing_info(name=billing_account, timeout=TIMEOUT_SECONDS, retry=None)
         return sorted(info.project_id for info in pages if info.billing_enabled)
     except (GoogleAPICallError, GoogleAuthError) as error:
-        reason = getattr(error, "grpc_status_code", None)
         raise ConfigurationError(
-            f"the Cloud Billing API refuses {billing_account} ({reason.name if reason else type(error).__name__}): "
+            f"the Cloud Billing API refuses {billing_account} ({code_of(error)}): "
             "check the account id and that these credentials may view it"
         ) from None
+
+
+def billing_account_of(client: billing_v1.CloudBillingClient, project: str) -> str | None:
+    """The billing account that pays for a project, as ``billingAccounts/XXXXXX-XXXXXX-XXXXXX``; None where none does.
+
+    Raises:
+        ConfigurationError: the API refuses the project or cannot be reached.
+    """
+    try:
+        info = client.get_project_billing_info(
+            name=f"projects/{project}", timeout=TIMEOUT_SECONDS, retry=None
+        )
+    except (GoogleAPICallError, GoogleAuthError) as error:
+        raise ConfigurationError(
+            f"the Cloud Billing API refuses project {project} ({code_of(error)}): "
+            "check its id and that these credentials may view it"
+        ) from None
+    return info.billing_account_name if info.billing_enabled else None
+
+
+def code_of(error: Exception) -> str:
+    """What the API answered, by its name in gRPC, or what kept it from answering."""
+    reason = getattr(error, "grpc_status_code", None)
+    return str(reason.name) if reason else type(error).__name__

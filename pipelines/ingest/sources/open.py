@@ -11,6 +11,8 @@ from pipelines.ingest.sources.objects import Location, ObjectStore
 from pipelines.ingest.sources.s3 import SCHEME, S3Store
 
 AZURE_SCHEME = "az://"
+GOOGLE_SCHEME = "gs://"
+BIGQUERY_SCHEME = "bigquery://"
 
 
 def open_store(source: Location, root: Path) -> ObjectStore:
@@ -26,6 +28,15 @@ def open_store(source: Location, root: Path) -> ObjectStore:
         from pipelines.ingest.sources.azure_blob import AzureBlobStore
 
         return AzureBlobStore.at(source)
+    if source.location.startswith(GOOGLE_SCHEME):
+        # Imported where it is asked for: it takes half a second, and most workspaces need it not.
+        from pipelines.ingest.sources.gcs import GcsStore
+
+        return GcsStore.at(source)
+    if source.location.startswith(BIGQUERY_SCHEME):
+        from pipelines.ingest.sources.bigquery import BigQueryStore
+
+        return BigQueryStore.at(source)
     return DiskStore.at(source.location, root)
 
 

@@ -61,7 +61,7 @@ def spool(name: str, chunks: Iterable[bytes], target: Path, limits: SpoolLimits)
     md5 = hashlib.md5(usedforsecurity=False)
     delivered = 0
     unpacker: _Gunzip | _Unzstd | None = None
-    with _disk_has_room(target), target.open("wb") as file:
+    with disk_has_room(target), target.open("wb") as file:
         writer = _CappedWriter(name, file, limits)
         for chunk in chunks:
             if not chunk:
@@ -82,7 +82,7 @@ def spool(name: str, chunks: Iterable[bytes], target: Path, limits: SpoolLimits)
 
 
 @contextmanager
-def _disk_has_room(target: Path) -> Iterator[None]:
+def disk_has_room(target: Path) -> Iterator[None]:
     """Says of a full disk that it is full: the object is as good as it was."""
     try:
         yield
