@@ -86,7 +86,8 @@ class OutputFormat(StrEnum):
 def init(
     directory: Annotated[Path, typer.Argument(help="Folder to make.")],
     bill: Annotated[
-        str | None, typer.Option(help="A FOCUS bill to read: file, folder, glob or s3://bucket/prefix.")
+        str | None,
+        typer.Option(help="A bill to read: file, folder, glob, or s3://, gs:// or az://bucket/prefix."),
     ] = None,
 ) -> None:
     """Write a commented appfleet.yaml, catalog/ and teams.yaml, ready to edit."""

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from models.errors import ConfigurationError
+from pipelines.ingest.billing.recognition import USUAL, likely_format
 
 SETTINGS = """\
 # appfleet: what to read, and how a cost row names its app. Paths are relative to this file.
@@ -21,8 +22,8 @@ identity:                      # tag keys, tried in this order; case and blanks 
 sources:
   billing:{bills}
   # - name: aws                              # appears in every figure
-  #   format: focus                          # FOCUS 1.0 to 1.4, Google's view, Oracle's report; CSV, JSON lines, Parquet
-  #   location: bills/aws                    # file, folder, glob, or s3://bucket/prefix
+  #   format: focus                          # FOCUS 1.0 to 1.4; or aws-cur, gcp-billing, azure-actual, azure-amortized
+  #   location: bills/aws                    # file, folder, glob, s3://bucket/prefix, gs://, az://
   #   profile: billing-reader                # s3 only, with region and endpoint_url
   telemetry: []
   # - name: collector
@@ -94,17 +95,18 @@ def write_workspace(directory: Path, source: str | None = None) -> list[Path]:
 
 
 def source_of(bill: str) -> str:
-    """The entry of ``sources.billing`` for a bill at a place; a place on this machine as an absolute path.
+    """The entry of ``sources.billing`` for a bill at a place; one on this machine as an absolute path, and its likely format.
 
     Raises:
         ConfigurationError: there is nothing at a place on this machine.
     """
-    location = bill
+    location, likely = bill, USUAL
     if "://" not in bill:
         path = Path(bill).expanduser().absolute()
-        if not any(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+        found = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not found:
             raise ConfigurationError(
-                f"there is nothing at {bill}: name a FOCUS file, a folder, a glob or s3://bucket/prefix"
+                f"there is nothing at {bill}: name a file, a folder, a glob, or s3://, gs:// or az://bucket/prefix"
             )
-        location = str(path)
-    return f"\n    - {{name: bill, format: focus, location: {json.dumps(location)}}}"
+        location, likely = str(path), likely_format(found)
+    return f"\n    - {{name: bill, format: {likely}, location: {json.dumps(location)}}}"
