@@ -232,7 +232,7 @@ def up(tmp_path: Path) -> list[str]:
     assert activate == ["source", ".venv/bin/activate"]
     bill = tmp_path / "focus.csv"
     bill.write_text(_focus(COSTS), encoding="utf-8")
-    init[init.index("path/to/focus.csv")] = bill.name
+    init[init.index("path/to/bill.csv")] = bill.name
     for command in (init, run):
         assert command[0] == "appfleet"
         subprocess.run([APPFLEET, *command[1:]], cwd=tmp_path, check=True, timeout=MINUTES_TO_FIGURES * 60)
