@@ -60,7 +60,7 @@ class Booking:
 
 
 @dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
-class Accounts:
+class LedgerAccounts:
     """Everything a file of accounts says; ``clearing`` is the account the other side of each entry is booked to."""
 
     clearing: Code
@@ -121,7 +121,7 @@ class Accounts:
         return lines.with_columns(pl.Series(name, values, pl.String) for name, values in columns.items())
 
 
-def parse_accounts(text: str, file: str) -> Accounts:
+def parse_accounts(text: str, file: str) -> LedgerAccounts:
     """What the text of a file of accounts says; sentences call it ``file``.
 
     Raises:
@@ -130,4 +130,4 @@ def parse_accounts(text: str, file: str) -> Accounts:
     found = [one for one in documents(text, file) if not is_empty(one.node)]
     if len(found) != 1:
         raise ConfigurationError(f"{file} holds {len(found)} documents; write all accounts into one")
-    return validated(Accounts, found[0])
+    return validated(LedgerAccounts, found[0])

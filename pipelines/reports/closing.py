@@ -16,7 +16,7 @@ from uuid import UUID
 
 import polars as pl
 
-from models.accounts import Accounts, parse_accounts
+from models.accounts import LedgerAccounts, parse_accounts
 from models.closing import month_after, open_month, sums_by_currency
 from models.errors import AppfleetError, CloseRefused, ConfigurationError, ControlTotalError
 from models.identity import RULE_VERSION
@@ -32,7 +32,7 @@ from pipelines.compute.rules import rules_sha256
 from pipelines.ingest.billing.held import waiting as held_deliveries
 from pipelines.reports.journal import rendered_journal
 from pipelines.reports.statements import (
-    Statement,
+    MonthStatement,
     csv_name,
     file_stem,
     read_statement,
@@ -64,7 +64,7 @@ Waiting = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Check:
+class ClosingCheck:
     """One thing a month is held against before it is closed; ``sentence`` says what was found."""
 
     name: str
@@ -77,13 +77,13 @@ class Plan:
     """What closing a month would freeze, and what stands against it."""
 
     period: date
-    checks: tuple[Check, ...]
+    checks: tuple[ClosingCheck, ...]
     closing: Closing | None = None
     lines: pl.DataFrame | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
-    def red(self) -> tuple[Check, ...]:
+    def red(self) -> tuple[ClosingCheck, ...]:
         """Checks that stand against closing."""
         return tuple(one for one in self.checks if not one.is_green)
 
@@ -115,18 +115,18 @@ def close_month(
 
 def plan_close(warehouse: Warehouse, settings: Settings, period: date, by: str, now: datetime) -> Plan:
     """What closing a month would freeze, and every check; nothing is written."""
-    checks: list[Check] = []
+    checks: list[ClosingCheck] = []
     closed = closed_months(warehouse)
     if period in closed:
         done = closed[period]
         said = (
             f"{period:%Y-%m} is closed already, by {done.decided_by} at {done.decided_at:%Y-%m-%d %H:%M} UTC"
         )
-        return Plan(period, (Check("open", False, said),))
+        return Plan(period, (ClosingCheck("open", False, said),))
     try:
         statement = read_statement(warehouse, period)
     except ConfigurationError as error:
-        return Plan(period, (Check("statement", False, str(error)),))
+        return Plan(period, (ClosingCheck("statement", False, str(error)),))
     changes, adjusted = _adjustments(warehouse, statement)
     accounts, booked = _booked(settings, statement)
     checks += [
@@ -256,7 +256,9 @@ def booked_total(warehouse: Warehouse, period: date) -> dict[str, Decimal]:
     )
 
 
-def _closing(warehouse: Warehouse, statement: Statement, changes: Pending, by: str, now: datetime) -> Closing:
+def _closing(
+    warehouse: Warehouse, statement: MonthStatement, changes: Pending, by: str, now: datetime
+) -> Closing:
     """The decision that closes a month, with everything its lines were made of."""
     assert statement.release
     period = statement.period
@@ -321,7 +323,7 @@ def write_beside(
     return out_dir / name
 
 
-def _journal(settings: Settings, statement: Statement, accounts: Accounts) -> tuple[bytes, int]:
+def _journal(settings: Settings, statement: MonthStatement, accounts: LedgerAccounts) -> tuple[bytes, int]:
     """The journal of a statement whose lines have accounts, and how many entries it has."""
     entries = journal_entries(statement.lines, accounts.clearing, statement.period)
     about = {"id": statement.id, "version": statement.version, "period": f"{statement.period:%Y-%m}"}
@@ -330,8 +332,8 @@ def _journal(settings: Settings, statement: Statement, accounts: Accounts) -> tu
 
 
 def _files(
-    settings: Settings, statement: Statement, accounts: Accounts | None
-) -> tuple[dict[str, bytes], Check | None]:
+    settings: Settings, statement: MonthStatement, accounts: LedgerAccounts | None
+) -> tuple[dict[str, bytes], ClosingCheck | None]:
     """Every file of a statement by its name, and whether its journal could be written."""
     stamped = statement.stamped()
     frame = stamped.select(COLUMNS)
@@ -344,16 +346,16 @@ def _files(
     try:
         content, entries = _journal(settings, statement, accounts)
     except AppfleetError as error:
-        return files, Check("journal", False, str(error))
+        return files, ClosingCheck("journal", False, str(error))
     files[f"journal-{statement.period:%Y-%m}.csv"] = content
-    return files, Check("journal", True, f"{entries} entries, debits equal credits")
+    return files, ClosingCheck("journal", True, f"{entries} entries, debits equal credits")
 
 
-def _in_order(period: date, closed: Mapping[date, Closing], bills: Sequence[object]) -> Check:
+def _in_order(period: date, closed: Mapping[date, Closing], bills: Sequence[object]) -> ClosingCheck:
     billed = {one.period for one in bills}  # type: ignore[attr-defined]
     earlier = [one for one in sorted(billed - set(closed)) if closed and min(closed) < one < period]
     said = ", ".join(f"{one:%Y-%m}" for one in earlier)
-    return Check(
+    return ClosingCheck(
         "order",
         not earlier,
         f"{said} must be closed first: adjustments go to the first open month"
@@ -362,9 +364,9 @@ def _in_order(period: date, closed: Mapping[date, Closing], bills: Sequence[obje
     )
 
 
-def _computed(warehouse: Warehouse, period: date) -> Check:
+def _computed(warehouse: Warehouse, period: date) -> ClosingCheck:
     _, stale = billed_months(warehouse)
-    return Check(
+    return ClosingCheck(
         "computed",
         period not in stale,
         f"the costs of {period:%Y-%m} are not computed from the bill, identities and rules as they are now: `appfleet run`"
@@ -373,12 +375,12 @@ def _computed(warehouse: Warehouse, period: date) -> Check:
     )
 
 
-def _attributed_equals_billed(warehouse: Warehouse, statement: Statement) -> Check:
+def _attributed_equals_billed(warehouse: Warehouse, statement: MonthStatement) -> ClosingCheck:
     frame = warehouse.frame("queries/closing/attributed", billing_period=statement.period)
     apart = frame.filter(pl.col("difference") != 0)
     if apart.height:
         first = apart.row(0, named=True)
-        return Check(
+        return ClosingCheck(
             "attributed equals billed",
             False,
             f"{first['source_name']} {statement.period:%Y-%m}: attributed {first['metric']} is {plain(first['attributed'])} "
@@ -387,31 +389,31 @@ def _attributed_equals_billed(warehouse: Warehouse, statement: Statement) -> Che
     try:
         ties_to_bill(warehouse, statement)
     except ControlTotalError as error:
-        return Check("attributed equals billed", False, str(error))
-    return Check(
+        return ClosingCheck("attributed equals billed", False, str(error))
+    return ClosingCheck(
         "attributed equals billed",
         True,
         f"equal in all {frame.height} sums of source, currency and metric, to the last digit",
     )
 
 
-def _undamaged(warehouse: Warehouse, period: date) -> Check:
+def _undamaged(warehouse: Warehouse, period: date) -> ClosingCheck:
     found = [one for one in changed_totals(warehouse) if one.period == period]
-    return Check(
+    return ClosingCheck(
         "rows",
         not found,
         "; ".join(str(one) for one in found) or "the tables hold what was published",
     )
 
 
-def _adjustments(warehouse: Warehouse, statement: Statement) -> tuple[Pending, Check]:
+def _adjustments(warehouse: Warehouse, statement: MonthStatement) -> tuple[Pending, ClosingCheck]:
     """Adjustments the statement takes, and whether it has them as they are now."""
     try:
         found = pending(warehouse)
     except ControlTotalError as error:
-        return Pending(), Check("adjustments", False, str(error))
+        return Pending(), ClosingCheck("adjustments", False, str(error))
     if found.month != statement.period:
-        return Pending(), Check("adjustments", True, "no adjustment of closed months is of this month")
+        return Pending(), ClosingCheck("adjustments", True, "no adjustment of closed months is of this month")
     columns = found.lines.columns
     has = statement.lines.filter(pl.col("line").is_in(found.lines["line"].to_list())).select(columns)
     told = found.lines.filter(pl.col("adjustment") != "").height
@@ -420,38 +422,40 @@ def _adjustments(warehouse: Warehouse, statement: Statement) -> tuple[Pending, C
     if not has.equals(found.lines) or statement.lines["line"].to_list() != list(
         range(1, own + found.lines.height + 1)
     ):
-        return found, Check(
+        return found, ClosingCheck(
             "adjustments", False, "closed months were restated or reclassified since: `appfleet run`"
         )
-    return found, Check("adjustments", True, f"{told} lines adjust closed months")
+    return found, ClosingCheck("adjustments", True, f"{told} lines adjust closed months")
 
 
-def _invoices(settings: Settings, statement: Statement) -> list[Check]:
+def _invoices(settings: Settings, statement: MonthStatement) -> list[ClosingCheck]:
     checks = []
     try:
         declared = declared_invoices(settings)
     except ConfigurationError as error:
-        return [Check("invoices", False, str(error))]
+        return [ClosingCheck("invoices", False, str(error))]
     bills = {one.scope.removeprefix("billing/"): one for one in statement.sources}
     for one in declared.invoices:
         if one.month != statement.period:
             continue
         name = f"invoice {one.source} {one.currency}"
         if one.source not in bills:
-            checks.append(Check(name, False, f"{one.source} has an invoice of {one.month:%Y-%m} and no bill"))
+            checks.append(
+                ClosingCheck(name, False, f"{one.source} has an invoice of {one.month:%Y-%m} and no bill")
+            )
             continue
         apart = one.difference(bills[one.source].sums)
         said = (
             f"{one.source} {one.month:%Y-%m}: the invoice has {plain(one.total)} {one.currency}, the bill "
             f"{plain(one.total + apart)}: {plain(apart)} apart, {plain(one.tolerance)} is allowed"
         )
-        checks.append(Check(name, abs(apart) <= one.tolerance, said))
-    return checks or [Check("invoices", True, "no total of an invoice is declared for this month")]
+        checks.append(ClosingCheck(name, abs(apart) <= one.tolerance, said))
+    return checks or [ClosingCheck("invoices", True, "no total of an invoice is declared for this month")]
 
 
-def _nothing_held(warehouse: Warehouse, period: date) -> Check:
+def _nothing_held(warehouse: Warehouse, period: date) -> ClosingCheck:
     held = [one.id for one in held_deliveries(warehouse) if one.period == period]
-    return Check(
+    return ClosingCheck(
         "held",
         not held,
         f"{', '.join(held)} waits for a person: `appfleet deliveries`"
@@ -460,7 +464,7 @@ def _nothing_held(warehouse: Warehouse, period: date) -> Check:
     )
 
 
-def _complete_days(settings: Settings, statement: Statement, now: datetime) -> Iterator[Check]:
+def _complete_days(settings: Settings, statement: MonthStatement, now: datetime) -> Iterator[ClosingCheck]:
     """Of each source, whether every day of the month is settled, and was delivered after the month's end."""
     end = datetime.combine(month_after(statement.period), datetime.min.time(), UTC)
     named: dict[str, BillingSource] = {one.name: one for one in settings.billing}
@@ -469,51 +473,51 @@ def _complete_days(settings: Settings, statement: Statement, now: datetime) -> I
         days = named[source].settled_after_days if source in named else None
         name = f"days {source}"
         if days is None:
-            yield Check(
+            yield ClosingCheck(
                 name,
                 False,
                 f"{source} does not say how many days after a day's end it is settled: set `settled_after_days` of the source",
             )
         elif now < end + timedelta(days=days):
-            yield Check(
+            yield ClosingCheck(
                 name,
                 False,
                 f"{source} is settled {days} days after a day's end, so {statement.period:%Y-%m} is not before "
                 f"{end + timedelta(days=days):%Y-%m-%d}",
             )
         elif release.version < end:
-            yield Check(
+            yield ClosingCheck(
                 name,
                 False,
                 f"{source} delivered {statement.period:%Y-%m} last on {release.version:%Y-%m-%d}, before the month's end: its "
                 "last days are not there",
             )
         else:
-            yield Check(name, True, f"{source} is settled since {end + timedelta(days=days):%Y-%m-%d}")
+            yield ClosingCheck(name, True, f"{source} is settled since {end + timedelta(days=days):%Y-%m-%d}")
 
 
-def _booked(settings: Settings, statement: Statement) -> tuple[Accounts | None, Check]:
+def _booked(settings: Settings, statement: MonthStatement) -> tuple[LedgerAccounts | None, ClosingCheck]:
     """The accounts of cost centres, and whether every line of the statement has one."""
     try:
         accounts = ledger_accounts(settings)
     except ConfigurationError as error:
-        return None, Check("accounts", False, str(error))
+        return None, ClosingCheck("accounts", False, str(error))
     if accounts is None:
-        return None, Check(
+        return None, ClosingCheck(
             "accounts", True, "no file of accounts is named: lines have none, and there is no journal"
         )
     last = month_after(statement.period) - timedelta(days=1)
     missing = accounts.unbooked(set(statement.lines["cost_center"]), statement.period, last)
     path = settings.statements.accounts
     assert path
-    return accounts, Check(
+    return accounts, ClosingCheck(
         "accounts",
         not missing,
         f"{path.name}: {', '.join(missing)}" if missing else "every cost centre has an account",
     )
 
 
-def ledger_accounts(settings: Settings) -> Accounts | None:
+def ledger_accounts(settings: Settings) -> LedgerAccounts | None:
     """What the settings' file of accounts says; None where none is named.
 
     Raises:

@@ -57,7 +57,7 @@ class StatementFiles:
 
 
 @dataclass(frozen=True)
-class Statement:
+class MonthStatement:
     """A month's statement as it is now: every line (columns of ``mart_statement_lines``), and what it was made of.
 
     ``closing`` is None while the month is open; ``release`` and ``sources`` are then those it was computed from.
@@ -81,7 +81,7 @@ class Statement:
         return stamped_lines(lines, self.version, self.period, [team] if team else None)
 
 
-def read_statement(warehouse: Warehouse, period: date) -> Statement:
+def read_statement(warehouse: Warehouse, period: date) -> MonthStatement:
     """The statement of a month: as it was closed, else its own lines and the adjustments it will have.
 
     Raises:
@@ -89,7 +89,7 @@ def read_statement(warehouse: Warehouse, period: date) -> Statement:
     """
     closing = closed_months(warehouse).get(period)
     if closing:
-        return Statement(period, closed_lines(warehouse, [closing]), closing.statement_version, closing)
+        return MonthStatement(period, closed_lines(warehouse, [closing]), closing.statement_version, closing)
     release = _published(warehouse, period)
     batch = release.batches[TABLE]
     own = warehouse.frame("queries/chargeback/lines", billing_period=period, batch_id=batch, team="")
@@ -101,7 +101,7 @@ def read_statement(warehouse: Warehouse, period: date) -> Statement:
     )
     version = int(warehouse.frame("queries/chargeback/version", billing_period=period)["version"][0])
     sources = [one for one in heads(warehouse, "billing/") if one.period == period]
-    return Statement(period, open_lines(own, more, period), version, None, release, sources)
+    return MonthStatement(period, open_lines(own, more, period), version, None, release, sources)
 
 
 def write_statement(
@@ -171,7 +171,7 @@ def csv_name(period: date, reader: Reader) -> str:
     return file_stem(period) + ("-erp" if reader is Reader.erp else "") + ".csv"
 
 
-def _made_of(statement: Statement) -> dict[str, Any]:
+def _made_of(statement: MonthStatement) -> dict[str, Any]:
     if statement.closing:
         one = statement.closing
         return {
@@ -220,7 +220,7 @@ def _published(warehouse: Warehouse, billing_period: date) -> Release:
     return released[billing_period]
 
 
-def ties_to_bill(warehouse: Warehouse, statement: Statement) -> dict[str, dict[str, Decimal]]:
+def ties_to_bill(warehouse: Warehouse, statement: MonthStatement) -> dict[str, dict[str, Decimal]]:
     """Published sums of an open month per currency and column, after those of its own lines are equal to them.
 
     Raises:

@@ -78,7 +78,7 @@ def test_two_documents_are_refused_and_none_grants_nothing() -> None:
         (
             {"roles": ["all"]},
             (),
-            ("download_statements", "see_all_teams", "see_statements", "see_whole_bills"),
+            ("close_months", "download_statements", "see_all_teams", "see_statements", "see_whole_bills"),
         ),
         ({"email": "ada@example.com", "email_verified": True}, (), ADMIN),
         ({"department": "Ops"}, ("ops",), ()),
