@@ -40,7 +40,7 @@ from sql.closings import (
     closed_months,
     reclassifications,
 )
-from sql.publish import WHOLE_TABLE, Release, head, heads_by_scope, new_batch_id, publish
+from sql.publish import WHOLE_TABLE, Release, head, heads, heads_by_scope, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 SCOPE = "adjustments"
@@ -75,30 +75,42 @@ def compute_adjustments(warehouse: Warehouse) -> list[Release]:
         ControlTotalError: closed lines and adjustments of a month do not sum to its bill; the old figures stay.
     """
     found = pending(warehouse)
-    if found.month is None:
-        return []
-    before = head(warehouse, SCOPE, found.month)
-    if before is None and found.lines.is_empty():
-        return []
+    wanted = {found.month: found.lines} if found.month else {}
+    closed = closed_months(warehouse)
+    for one in heads(warehouse, SCOPE):
+        # a month that was open and is not the first any more has none: another one was reopened since
+        if one.scope == SCOPE and one.period not in closed:
+            wanted.setdefault(one.period, found.lines.clear())
+    print_ = fingerprint(sorted((key, str(value)) for key, value in found.batches.items()))
+    return [
+        release
+        for month, lines in sorted(wanted.items())
+        if (release := _published(warehouse, month, lines, print_)) is not None
+    ]
+
+
+def _published(warehouse: Warehouse, month: date, lines: pl.DataFrame, print_: str) -> Release | None:
+    """Publishes the adjustments of a month; None where they are those that are published."""
+    before = head(warehouse, SCOPE, month)
+    if before is None and lines.is_empty():
+        return None
     if before is not None:
         said = warehouse.frame(
-            "queries/closing/adjustments", statement_period=found.month, batch_id=before.batches[TABLE]
+            "queries/closing/adjustments", statement_period=month, batch_id=before.batches[TABLE]
         )
-        if said.equals(found.lines):
-            return []
+        if said.equals(lines):
+            return None
     batch = new_batch_id()
-    insert(warehouse, TABLE, found.lines, batch)
-    return [
-        publish(
-            warehouse,
-            SCOPE,
-            found.month,
-            batches={TABLE: batch},
-            rows=found.lines.height,
-            sha256=fingerprint(sorted((key, str(value)) for key, value in found.batches.items())),
-            version=datetime(1970, 1, 1, tzinfo=UTC),
-        )
-    ]
+    insert(warehouse, TABLE, lines, batch)
+    return publish(
+        warehouse,
+        SCOPE,
+        month,
+        batches={TABLE: batch},
+        rows=lines.height,
+        sha256=print_,
+        version=datetime(1970, 1, 1, tzinfo=UTC),
+    )
 
 
 def pending(warehouse: Warehouse) -> Pending:
@@ -140,7 +152,7 @@ def pending(warehouse: Warehouse) -> Pending:
             batches[batch_key(RECLASSIFIED, period, IDENTITIES)] = wanted[-1].batches[
                 batch_key("identities", period, IDENTITIES)
             ]
-            releases[f"reclassification {period:%Y-%m}"] = wanted[-1].seq
+            releases[reclassification_key(period)] = wanted[-1].seq
         if identities:
             batches[batch_key("identities", period, IDENTITIES)] = identities[0]
     if not changed:
@@ -168,11 +180,16 @@ def basis_of(period: date, closed: Iterable[Closing]) -> Basis:
         moved = batches_of(closing.batches, RECLASSIFIED, period)
         if moved:
             identities = list(moved.values())
-            reclassified = closing.releases[f"reclassification {period:%Y-%m}"]
+        reclassified = closing.releases.get(reclassification_key(period), reclassified)
         for batch in batches_of(closing.batches, "identities", period).values():
             if batch not in identities:
                 identities.append(batch)
     return Basis(bills, identities, reclassified)
+
+
+def reclassification_key(period: date) -> str:
+    """Key by which a closing names the last reclassification of a month that its lines have."""
+    return f"reclassification {period:%Y-%m}"
 
 
 def own_lines(warehouse: Warehouse, month: date) -> pl.DataFrame:

@@ -26,7 +26,15 @@ from models.readers import Reader
 from models.settings import BillingSource, Settings
 from models.statement_csv import COLUMNS, LAYOUT_VERSION, csv_bytes, plain
 from models.statement_files import parquet_bytes, xlsx_bytes
-from pipelines.compute.adjustments import BILL, IDENTITIES, OWN_LINES, Pending, compute_adjustments, pending
+from pipelines.compute.adjustments import (
+    BILL,
+    IDENTITIES,
+    OWN_LINES,
+    Pending,
+    compute_adjustments,
+    pending,
+    reclassification_key,
+)
 from pipelines.compute.costs import billed_months, changed_totals
 from pipelines.compute.rules import rules_sha256
 from pipelines.ingest.billing.held import waiting as held_deliveries
@@ -51,6 +59,7 @@ from sql.closings import (
     closed_lines,
     closed_months,
     decide,
+    reclassifications,
     refuse_unless,
     write_closed,
     write_reclassification,
@@ -178,18 +187,13 @@ def reopen_month(
             f"{period:%Y-%m} is adjusted by the closed statement of {', '.join(f'{one:%Y-%m}' for one in later)}: reopen that "
             "one first",
         )
-        return decide(
-            warehouse,
-            Closing(
-                **{
-                    **closed[period].__dict__,
-                    "state": REOPENED,
-                    "decided_by": by,
-                    "decided_at": now,
-                    "reason": reason.strip(),
-                }
-            ),
-        )
+        with lease(settings.root, "costs", wait_seconds):
+            opened = decide(
+                warehouse,
+                replace(closed[period], state=REOPENED, decided_by=by, decided_at=now, reason=reason.strip()),
+            )
+            collect(warehouse, compute_adjustments(warehouse))
+            return opened
 
 
 def reclassify_month(
@@ -271,6 +275,9 @@ def _closing(
     if identities:
         batches[batch_key("identities", period, IDENTITIES)] = identities.batches[IDENTITIES]
         releases[f"identities {period:%Y-%m}"] = identities.seq
+    asked = [one.seq for one in reclassifications(warehouse) if one.billing_period == period]
+    if asked:  # of an earlier closing of this month: its own lines are by today's rules and owners
+        releases[reclassification_key(period)] = max(asked)
     return Closing(
         statement_period=period,
         state=CLOSED_STATE,

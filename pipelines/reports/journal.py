@@ -33,7 +33,7 @@ def rendered_journal(template: Path | None, context: Mapping[str, Any]) -> bytes
         text = (resources.files("pipelines.reports") / SHIPPED).read_text(encoding="utf-8")
     else:
         name, text = template.name, read_text(template, template.name)
-    asked = json.dumps({"template": text, "context": context}).encode()
+    asked = json.dumps({"template": text, "context": context, "seconds": journal_child.SECONDS}).encode()
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(Path(journal_child.__file__))],

@@ -161,3 +161,22 @@ def test_a_month_is_reopened_with_a_reason_and_the_newest_first(books: Books, tm
         reopen_month(books.warehouse, books.settings, MARCH, "ada", "x", NOW)
     written = write_statement(books.warehouse, books.settings, FEBRUARY, tmp_path)
     assert hashlib.sha256(written.csv_path.read_bytes()).hexdigest() == again.files["chargeback-2026-02.csv"]
+
+
+def test_a_month_that_is_closed_again_forgets_what_was_asked_of_its_first_closing(books: Books) -> None:
+    """A reclassification, and adjustments shown in a month that is not the first open one any more, end with a reopening."""
+    books.owners({"shop": "web"})
+    books.bill(JANUARY, [charge("shop", "10")])
+    books.close(JANUARY)
+    books.bill(FEBRUARY, [charge("shop", "5")])
+    books.owners({"shop": "sales"})
+    reclassify_month(books.warehouse, books.settings, JANUARY, "ada", "shop moved", NOW)
+    assert read_statement(books.warehouse, FEBRUARY).lines.filter(adjustment="reclassification").height == 2
+    reopen_month(books.warehouse, books.settings, JANUARY, "ada", "again", NOW)
+    assert set(read_statement(books.warehouse, FEBRUARY).lines["adjustment"]) == {""}
+    books.owners({"shop": "jobs"})
+    books.close(JANUARY)
+    books.compute()
+    assert set(read_statement(books.warehouse, JANUARY).lines["team"]) == {"jobs", ""}
+    assert set(read_statement(books.warehouse, FEBRUARY).lines["adjustment"]) == {""}
+    assert books.booked() == of_bills({JANUARY: [charge("shop", "10")], FEBRUARY: [charge("shop", "5")]})

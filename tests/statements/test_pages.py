@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from rich.console import Console
 
 from dashboards import access
 from dashboards.access import Identity, Looker
@@ -31,6 +32,7 @@ from models.people import (
     Viewer,
     access_policy,
 )
+from pipelines.commands import closing
 from pipelines.reports.closing import reclassify_month
 from pipelines.reports.statements import read_statement
 from sql.closings import closed_months
@@ -130,12 +132,12 @@ def test_decisions_are_shown_the_newest_first(root: Path) -> None:
 
 def test_closed_files_are_for_who_may_see_all_of_them(root: Path) -> None:
     with open_warehouse(root, role="reader") as warehouse:
-        closing = closed_months(warehouse)[FEBRUARY]
+        february = closed_months(warehouse)[FEBRUARY]
     frame = reads(root, FINANCE).frame("finance/closed_files", billing_period=FEBRUARY, file_name="")
-    assert dict(frame.select("file_name", "file_sha256").rows()) == dict(closing.files)
+    assert dict(frame.select("file_name", "file_sha256").rows()) == dict(february.files)
     assert set(frame["content"]) == {""}
     sizes = dict(frame.select("file_name", "bytes").rows())
-    for name, sha256 in closing.files.items():
+    for name, sha256 in february.files.items():
         content = closed_file(reads(root, FINANCE), FEBRUARY, name)
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (sha256, sizes[name])
     # the CSV of the page is the closed one for who sees all, and a part of it for a team
@@ -175,13 +177,41 @@ def test_only_the_right_closes_from_a_page(root: Path, monkeypatch: pytest.Monke
     assert asked == [("2026-03", "Fin")]
 
 
+def test_the_commands_say_what_is_red_what_is_frozen_and_what_moved(root: Path) -> None:
+    """The last of this module: it closes March, opens it again and reclassifies January."""
+    settings = books_in(root, None).settings  # type: ignore[arg-type]
+    console = Console(record=True, width=200)
+
+    def said() -> str:
+        return console.export_text()
+
+    assert not closing.show_plan(console, settings, JANUARY, "ada")
+    assert "2026-01 is closed already, by ada" in said()
+    assert closing.show_plan(console, settings, MARCH, "ada")
+    shown = said()
+    assert "would freeze" in shown and "chargeback-2026-03.xlsx" in shown and "Nothing was written." in shown
+    with open_warehouse(root, role="reader") as warehouse:
+        assert MARCH not in closed_months(warehouse)
+    closing.close(console, settings, MARCH, "fin", 0)
+    shown = said()
+    with open_warehouse(root, role="reader") as warehouse:
+        done = closed_months(warehouse)[MARCH]
+    assert f"2026-03 is closed, by fin at {done.decided_at:%Y-%m-%d %H:%M} UTC" in shown
+    assert all(sha256 in shown for sha256 in done.files.values())
+    closing.reopen(console, settings, MARCH, "a test", "fin", 0)
+    assert "2026-03 is open again, by fin: a test." in said()
+    closing.reclassify(console, settings, JANUARY, "same owners", "fin", 0)
+    assert "2026-01 is reclassified by fin: same owners. 0 lines of the statement of 2026-03" in said()
+
+
 PAGE = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 
 
-def test_the_finance_page_of_a_closed_and_an_open_month(
+@pytest.mark.slow
+def test_a_fleet_is_closed_shown_written_and_reopened_by_the_commands(
     small_fleet: SmallFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real fleet: closed by the command, shown closed, its files offered; what is open has a button for who may close."""
+    """A simulated fleet after its pass: refused until its sources say when they are settled, then closed as from a page."""
     root = small_fleet.copy(small_fleet.passed, tmp_path / "fleet")
     settings = root / "appfleet.yaml"
     text = settings.read_text()
@@ -211,12 +241,12 @@ def test_the_finance_page_of_a_closed_and_an_open_month(
     again = appfleet("run")
     assert again.returncode == 0, again.stdout + again.stderr
     with open_warehouse(root, role="reader") as warehouse:
-        closing = closed_months(warehouse)[date(2026, 9, 1)]
-        assert read_statement(warehouse, date(2026, 9, 1)).closing == closing
+        september = closed_months(warehouse)[date(2026, 9, 1)]
+        assert read_statement(warehouse, date(2026, 9, 1)).closing == september
     written = appfleet("chargeback", "--month", month, "--out", str(tmp_path / "out"), "--format", "xlsx")
     assert written.returncode == 0, written.stderr
     for name in (f"chargeback-{month}.csv", f"chargeback-{month}.xlsx"):
-        assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == closing.files[name]
+        assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == september.files[name]
     refused = appfleet("reopen", "--month", month, "--reason", " ")
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     opened = appfleet("reopen", "--month", month, "--reason", "a test", "--by", "Fin")
