@@ -32,6 +32,12 @@ _GOOD_SECONDS = 6 * access_policy().look_seconds
 """How long a link is good once its page is closed: pages that are open say so each time they look at rights."""
 _MOST = 20_000
 _OFFERED = "offered "
+KINDS = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
+}
+"""End of a file's name -> what browsers call its kind (IANA media types)."""
 
 GONE = "This link has ended: open the page again and take the file from there."
 NOT_YOURS = "This link was made for another browser or another sign-in: open the page yourself and take the file from there."
@@ -96,10 +102,11 @@ def offer_file(
     kind: Literal["secondary", "tertiary"] = "secondary",
     help: str | None = None,
 ) -> None:
-    """Draws a link that has a CSV file made when it is clicked, for whoever looks at this page.
+    """Draws a link that has a file made when it is clicked, for whoever looks at this page.
 
     Args:
         key: a name of its own for each file of a page.
+        file_name: ends as one of ``KINDS``.
         make: gives the bytes; it reads with the rights it was offered with, which are checked first.
         parameters: what the file is made with, as the access log has it.
     """
@@ -145,7 +152,7 @@ def download(request: Request) -> Response:
     log.record(offer.looker.entry("file", **about))
     return Response(
         content,
-        media_type="text/csv",
+        media_type=KINDS[offer.file_name.rpartition(".")[2]],
         headers={
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(offer.file_name)}",
             "Cache-Control": "no-store",

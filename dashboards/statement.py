@@ -5,10 +5,29 @@ What a line says and how it is written belongs to ``models.statement_csv``.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import date
 
 from dashboards.queries import TeamReads
+from models.errors import ControlTotalError
 from models.statement_csv import COLUMNS, csv_bytes, stamped_lines
+
+
+def closed_file(reads: TeamReads, billing_period: date, file_name: str) -> bytes:
+    """The bytes a month was closed with, for who may see all of it.
+
+    Raises:
+        ControlTotalError: there is no such file, or its bytes are not those the ledger names.
+    """
+    found = reads.frame("finance/closed_files", billing_period=billing_period, file_name=file_name)
+    for row in found.iter_rows(named=True):
+        content = base64.b64decode(row["content"])
+        if hashlib.sha256(content).hexdigest() == row["file_sha256"]:
+            return content
+    raise ControlTotalError(
+        f"{file_name} is not the file {billing_period:%Y-%m} was closed with: ask who runs these pages"
+    )
 
 
 def statement_file(reads: TeamReads, billing_period: date) -> bytes:

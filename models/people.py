@@ -25,6 +25,7 @@ SEE_ALL_TEAMS = "see_all_teams"
 SEE_STATEMENTS = "see_statements"
 DOWNLOAD_STATEMENTS = "download_statements"
 SEE_ACCESS_LOG = "see_access_log"
+CLOSE_MONTHS = "close_months"
 
 RIGHTS: dict[str, str] = {
     SEE_ALL_TEAMS: "rows of every team, those that appear tomorrow too, and of no team",
@@ -33,6 +34,7 @@ RIGHTS: dict[str, str] = {
     SEE_STATEMENTS: "the statements of their teams: what each cost centre is charged",
     DOWNLOAD_STATEMENTS: "the file of a statement, for their teams",
     SEE_ACCESS_LOG: "who saw and took what, and who was refused",
+    CLOSE_MONTHS: "the button that closes a month's statement",
 }
 """Name of a right -> what its holder sees beside the rows of their teams. Queries take a right as ``{<name>:Bool}``, or
 name it in their header where without it nothing of them is for this person."""

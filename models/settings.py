@@ -172,6 +172,12 @@ def _at_least_one_each(value: Any) -> int:
     return value
 
 
+def _days(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 366:
+        raise ValueError("must be a number of days from 0 to 366")
+    return value
+
+
 def _private(address: str, what: str) -> str:
     """An address that nobody on the way can read along: https, or http to this machine."""
     parts = urlsplit(address)
@@ -240,13 +246,15 @@ class BillingSource(Source):
 
     With its Google billing account, `doctor` finds projects it is silent about. ``deliveries`` says for good what a
     delivery that overlaps an older one is: rows to ``add`` to it, or one that is to ``replace`` it; without it the format
-    does, or a person. ``pair`` names the source that has the other view of the same bill.
+    does, or a person. ``pair`` names the source that has the other view of the same bill. ``settled_after_days`` is how
+    many days after a day's end its charges are final: no month is closed before, and none without it.
     """
 
     format: Annotated[Text, one_of(BILLING_FORMATS)]
     google_billing_account: Text | None = None
     deliveries: Literal["add", "replace"] | None = None
     pair: Text | None = None
+    settled_after_days: Annotated[int, pydantic.PlainValidator(_days)] | None = None
 
 
 def pairs_of(source: BillingSource, sources: Iterable[BillingSource]) -> list[BillingSource]:
@@ -397,6 +405,16 @@ class EnvironmentSettings:
         return value
 
 
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class StatementSettings:
+    """Files finance owns: totals of invoices, accounts of cost centres, and a template of the journal; None: there is none,
+    and the journal is written by the one that is shipped."""
+
+    invoices: Place | None = None
+    accounts: Place | None = None
+    journal: Place | None = None
+
+
 @dataclass(frozen=True)
 class Settings:
     """A workspace as its ``appfleet.yaml`` describes it; paths are absolute.
@@ -418,6 +436,7 @@ class Settings:
     dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[str, bool] = field(default_factory=dict)
+    statements: StatementSettings = field(default_factory=StatementSettings)
     warehouse: ServerWarehouse | None = None
     """The server that keeps the rows, its ``ca`` as an absolute path; None: the embedded warehouse."""
 
@@ -485,6 +504,7 @@ class _File:
     dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[Name, StrictBool] = field(default_factory=dict)
+    statements: StatementSettings = field(default_factory=StatementSettings)
 
     @field_validator("redact")
     @classmethod
@@ -546,5 +566,6 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         dagster=given.dagster,
         environments=given.environments,
         redact=given.redact,
+        statements=given.statements,
         warehouse=given.warehouse,
     )

@@ -22,7 +22,7 @@ from models.focus import currencies
 from models.readers import Reader
 from models.schemas import MONEY
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Raised when a column of the CSV is added (at the end) or cells are written in another way; columns are never moved
 or renamed. It is no part of a statement's id."""
 
@@ -47,8 +47,14 @@ COLUMNS = (
     "effective_cost",
     "amount",
     "description",
+    "provider_period",
+    "adjustment",
+    "adjustment_of",
+    "gl_account",
+    "legal_entity",
+    "erp_cost_center",
 )
-"""Header of the CSV."""
+"""Header of the CSV. ``period`` is the month of the statement, ``provider_period`` the one the provider billed."""
 
 IDENTIFYING = (
     "line",
@@ -71,7 +77,20 @@ IDENTIFYING = (
 )
 """Columns a statement's id is made of. Never changed: a column that is added to lines or file leaves past ids as they are."""
 
+_OF_ADJUSTMENTS = ("billing_period", "adjustment", "adjustment_of")
+"""What an id is made of beside them, for lines that adjust a closed month."""
 
+_OF_CLOSED = {
+    "adjustment": "",
+    "adjustment_of": "",
+    "gl_account": "",
+    "legal_entity": "",
+    "erp_cost_center": "",
+}
+"""What lines of a month's own charges do not have until it is closed."""
+
+
+_MONTH_COLUMNS = ("period", "provider_period")
 _NOTHING = ""
 """A cell without a value: not zero."""
 _BYTE_ORDER_MARK = "\ufeff"
@@ -211,7 +230,8 @@ _STARTS_A_FORMULA = frozenset("=+-@")
 def stamped_lines(
     lines: pl.DataFrame, version: int, period: date, teams: Sequence[str] | None
 ) -> pl.DataFrame:
-    """Lines of ``mart_chargeback_lines`` with what a ledger wants on each of them; ``select(COLUMNS)`` is the file.
+    """Lines of ``mart_chargeback_lines``, or of ``mart_statement_lines``, with what a ledger wants on each of them;
+    ``select(COLUMNS)`` is the file.
 
     ``version`` counts the statements of the month that said something else, ``teams`` are those whose lines these are,
     or None for the whole.
@@ -219,26 +239,47 @@ def stamped_lines(
     month = f"{period:%Y-%m}"
     rounding = pl.format("Rounding of {} " + month + " to minor units", "billing_currency")
     charge = pl.format("{} {} of {}, " + month, "service_name", "charge_category", "app_name")
+    lines = _with_all(lines)
+    told = {"restatement": "Restated: ", "reclassification": "Reclassified: "}
+    adjusted = pl.concat_str(
+        pl.col("adjustment").replace_strict(told, default=""),
+        pl.format("{} {} of {}, ", "service_name", "charge_category", "app_name"),
+        pl.col("provider_period"),
+    )
     return lines.with_columns(
         statement_id=pl.lit(statement_id(lines, period, teams)),
         statement_version=pl.lit(version),
         period=pl.lit(month),
         description=pl.when(pl.col("cost_type") == "rounding")
         .then(rounding)
+        .when(pl.col("adjustment") != "")
+        .then(adjusted)
         .otherwise(charge)
         .str.strip_chars(),
     )
 
 
+def _with_all(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines with every column of a closed statement's, and the provider's month as text."""
+    missing = {name: pl.lit(value) for name, value in _OF_CLOSED.items() if name not in lines.columns}
+    return lines.with_columns(provider_period=pl.col("billing_period").dt.strftime("%Y-%m"), **missing)
+
+
 def statement_id(lines: pl.DataFrame, period: date, teams: Sequence[str] | None) -> str:
     """Fingerprint of what the statement says: the same charges of the same month have the same id, wherever written.
 
-    It is the sha256 of lines of JSON: month and sorted teams, then ``IDENTIFYING`` of each line, amounts as exact text.
+    It is the sha256 of lines of JSON: month and sorted teams, then ``IDENTIFYING`` of each line, amounts as exact text; a
+    line that adjusts a closed month says the provider's month, why, and which line.
     """
     month = f"{period:%Y-%m}"
     said = hashlib.sha256(_json_line([month, sorted(teams) if teams is not None else None]))
-    for row in lines.select(IDENTIFYING).iter_rows():
-        said.update(_json_line([plain(cell) if isinstance(cell, Decimal) else cell for cell in row]))
+    beside = _OF_ADJUSTMENTS if "adjustment" in lines.columns else ()
+    for row in lines.select(*IDENTIFYING, *beside).iter_rows():
+        cells = [plain(cell) if isinstance(cell, Decimal) else cell for cell in row[: len(IDENTIFYING)]]
+        period_adjusted, *reason = row[len(IDENTIFYING) :] or (None, "")
+        if any(reason):
+            cells += [f"{period_adjusted:%Y-%m}", *reason]
+        said.update(_json_line(cells))
     return f"{month}-{said.hexdigest()[:16]}"
 
 
@@ -247,7 +288,7 @@ def csv_bytes(frame: pl.DataFrame, reader: Reader = Reader.spreadsheet) -> tuple
 
     By column type: what has no value is empty, costs are exact plain decimals, an ``amount`` has the places of its currency's minor unit. Text that
     would be run as a formula gets a leading ``'``; for a spreadsheet so does text it would take for a number, a day or a
-    truth value, and the file begins with a byte order mark. ``period`` is a month and stays one.
+    truth value, and the file begins with a byte order mark. Months stay months.
     """
     guard = safe if reader is Reader.erp else kept_text
     made_safe = 0
@@ -258,7 +299,7 @@ def csv_bytes(frame: pl.DataFrame, reader: Reader = Reader.spreadsheet) -> tuple
             columns.append([in_places(value, currency) for value, currency in pairs])
         elif series.dtype == MONEY:
             columns.append([_NOTHING if value is None else plain(value) for value in series])
-        elif series.dtype == pl.String and series.name != "period":
+        elif series.dtype == pl.String and series.name not in _MONTH_COLUMNS:
             texts = series.fill_null(_NOTHING).to_list()
             cells = [guard(text) for text in texts]
             made_safe += sum(cell != text for cell, text in zip(cells, texts, strict=True))

@@ -23,6 +23,7 @@ from models.settings import (
     ServerWarehouse,
     Settings,
     SignIn,
+    StatementSettings,
 )
 from models.statement_csv import COLUMNS
 from pipelines.commands import doctor
@@ -110,6 +111,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "environments": EnvironmentSettings,
         "warehouse": ServerWarehouse,
         "sign_in": SignIn,
+        "statements": StatementSettings,
     }
     for key, kind in nested.items():
         keys |= {f"{key}.{field.name}" for field in dataclasses.fields(kind)}

@@ -8,7 +8,9 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
+from dashboards.closing import close_month
 from dashboards.downloads import offer_file
+from dashboards.formats import as_text
 from dashboards.frame import (
     Page,
     app_table,
@@ -17,10 +19,10 @@ from dashboards.frame import (
     table_height,
 )
 from dashboards.links import asked_choice, asked_text
-from dashboards.statement import statement_file
+from dashboards.statement import closed_file, statement_file
 from models.focus import currencies as minor_units
 from models.money import exact_total
-from models.people import DOWNLOAD_STATEMENTS, SEE_WHOLE_BILLS
+from models.people import CLOSE_MONTHS, DOWNLOAD_STATEMENTS, SEE_WHOLE_BILLS
 from models.schemas import MONEY
 from models.statement_csv import plain
 
@@ -117,6 +119,118 @@ def download(page: Page, month: date) -> None:
         page="Finance",
         parameters={"month": f"{month:%Y-%m}"},
         help="Your teams' lines; the same bytes as `appfleet chargeback` writes.",
+    )
+    files = page.reads.frame("finance/closed_files", billing_period=month, file_name="")
+    for row in files.iter_rows(named=True):
+        name = row["file_name"]
+        offer_file(
+            f"{name} ({row['bytes']:,} bytes)",
+            f"closed {name}",
+            lambda name=name: closed_file(page.reads, month, name),  # type: ignore[misc]
+            name,
+            page="Finance",
+            parameters={"month": f"{month:%Y-%m}", "closed": "yes"},
+            kind="tertiary",
+            help=f"The bytes the month was closed with, SHA-256 {row['file_sha256']}.",
+        )
+
+
+def state(page: Page, month: date) -> None:
+    """Whether the month is closed, by whom and when, and the button that closes it for who has the right."""
+    decisions = page.reads.frame("finance/closings", billing_period=month)
+    newest = decisions.row(0, named=True) if decisions.height else None
+    is_closed = newest is not None and newest["state"] == "closed"
+    if newest is not None:
+        said = f"by {newest['decided_by']} at {newest['decided_at']:%Y-%m-%d %H:%M} UTC"
+        if is_closed:
+            st.success(
+                as_text(
+                    f"Closed {said}: statement {newest['statement_id']}, version {newest['statement_version']}, "
+                    f"{formats.plural(newest['lines'], 'line')}, rules {newest['rule_version']}. Nothing of it changes any more."
+                )
+            )
+        else:
+            st.warning(as_text(f"Open again, {said}: {newest['reason']}"))
+    else:
+        st.info("Open: its figures follow the bill until the month is closed.")
+    if is_closed or not page.viewer.has(CLOSE_MONTHS):
+        return
+    if st.button(f"Close {month:%Y-%m}", help="Freezes lines, totals and files, once every check is green."):
+        with st.spinner("Closing"):
+            done, said = close_month(month)
+        if done:
+            st.rerun()
+        st.error(as_text(said))
+
+
+def adjustments(page: Page, month: date) -> None:
+    """What changed in closed months: lines of this statement, and lines elsewhere that adjust this month."""
+    frame = page.reads.frame("finance/adjustments", billing_period=month)
+    if frame.is_empty():
+        return
+    st.header("Adjustments", anchor=False)
+    st.caption(
+        "What a provider restated, or a person reclassified, after a month was closed: each once, in the month that was open."
+    )
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "On the statement of": frame["statement_period"].dt.strftime("%Y-%m"),
+                "Of the month": frame["billing_period"].dt.strftime("%Y-%m"),
+                "Why": frame["adjustment"],
+                "Adjusts line": frame["adjustment_of"],
+                "Team": frame["team"],
+                "App": frame["app_id"],
+                "Service": frame["service_name"],
+                "Currency": frame["billing_currency"],
+                "Billed": [plain(amount) for amount in frame["billed_cost"]],
+                "Charged": frame["amount"],
+            }
+        ),
+        column_config={
+            "Billed": st.column_config.TextColumn(alignment="right"),
+            "Charged": st.column_config.NumberColumn(format="localized"),
+        },
+        hide_index=True,
+        placeholder="",
+        alt="Lines that adjust closed months",
+    )
+
+
+def tie_out(page: Page, month: date) -> None:
+    """What was billed in the month against every statement that has lines of it, to the last digit."""
+    frame = page.reads.frame("finance/tie_out", billing_period=month)
+    if frame.is_empty():
+        return
+    st.header("Do the statements tie to the bill?", anchor=False)
+    apart = frame.filter(pl.col("difference") != 0)
+    if apart.is_empty():
+        st.success(
+            "Yes: this month's lines and every adjustment of them are the bill as it is published now."
+        )
+    else:
+        st.error(
+            f"No: {formats.plural(apart.height, 'sum')} of source, currency and metric "
+            f"{'differs' if apart.height == 1 else 'differ'}. Run `appfleet run`, then `appfleet doctor`."
+        )
+    sums = ("own", "adjusted", "pending", "published", "difference")
+    labels = ("Own statement", "Closed adjustments", "Open adjustments", "Published", "Difference")
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Source": frame["source_name"],
+                "Currency": frame["billing_currency"],
+                "Metric": frame["metric"],
+                **{
+                    label: [plain(value) for value in frame[name]]
+                    for label, name in zip(labels, sums, strict=True)
+                },
+            }
+        ),
+        column_config={label: st.column_config.TextColumn(alignment="right") for label in labels},
+        hide_index=True,
+        placeholder="",
+        alt="Statements against the published bill per source, currency and metric",
     )
 
 
@@ -266,10 +380,13 @@ statement = page.reads.frame("finance/statement", billing_period=month)
 if statement.is_empty():
     st.info(f"No statement for {month:%Y-%m} yet. `appfleet run` computes it from the published bills.")
 else:
+    state(page, month)
     headline(statement, month)
     download(page, month)
     statement_table(statement)
+    adjustments(page, month)
 reconciliation(page, month)
+tie_out(page, month)
 if not statement.is_empty():
     lines_table(page, month)
 deliveries(page, month)

@@ -74,6 +74,14 @@ class IntakeAction(StrEnum):
     gone = "gone"
 
 
+class FileKind(StrEnum):
+    """What `appfleet chargeback` writes beside the CSV."""
+
+    xlsx = "xlsx"
+    parquet = "parquet"
+    journal = "journal"
+
+
 class OutputFormat(StrEnum):
     """Formats of `appfleet sql`."""
 
@@ -228,9 +236,16 @@ def chargeback(
             "--for", help="Who opens the CSV; an erp gets codes as they are and no byte order mark."
         ),
     ] = Reader.spreadsheet,
+    kinds: Annotated[
+        list[FileKind] | None,
+        typer.Option(
+            "--format", help="Beside the CSV; may be given several times. The journal is of the whole."
+        ),
+    ] = None,
 ) -> None:
     """Write the chargeback statement of a month: CSV and a sidecar with its exact sums."""
     from models.statement_csv import plain
+    from pipelines.reports.closing import write_beside
     from pipelines.reports.statements import write_statement
     from sql.opening import open_warehouse
     from sql.workspace import load_settings, named_workspace
@@ -240,9 +255,69 @@ def chargeback(
     _make(out)
     with open_warehouse(settings.root, role="reader") as warehouse:
         files = write_statement(warehouse, settings, period, out, team=team, reader=reader)
+        beside = [write_beside(warehouse, settings, period, out, kind.value, team) for kind in kinds or []]
     typer.echo(f"wrote {files.csv_path} ({files.rows} lines) and {files.sidecar_path}")
+    for path in beside:
+        typer.echo(f"wrote {path}")
     for key, amount in sorted(files.sums.items()):
         typer.echo(f"  {key}: {plain(amount)}")
+
+
+ByOption = Annotated[str | None, typer.Option(help="Who decides.", show_default="the user")]
+
+
+@app.command()
+def close(
+    month: Annotated[str, typer.Option(help="Month of the statement, YYYY-MM.")],
+    workspace: WorkspaceOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would be frozen and what is red; 1 where anything is."),
+    ] = False,
+    by: ByOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a run in this workspace.")] = 600.0,
+) -> None:
+    """Close the statement of a month: its lines, totals and files never change again."""
+    from pipelines.commands import closing
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    period = _month(month)
+    if not dry_run:
+        closing.close(_console(), settings, period, by, wait)
+    elif not closing.show_plan(_console(), settings, period, by):
+        raise typer.Exit(1)
+
+
+@app.command()
+def reopen(
+    month: Annotated[str, typer.Option(help="Month of the statement, YYYY-MM.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")],
+    workspace: WorkspaceOption = None,
+    by: ByOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a run in this workspace.")] = 600.0,
+) -> None:
+    """Open a closed month again; what it was closed with is kept."""
+    from pipelines.commands import closing
+    from sql.workspace import load_settings, named_workspace
+
+    closing.reopen(_console(), load_settings(named_workspace(workspace)), _month(month), reason, by, wait)
+
+
+@app.command()
+def reclassify(
+    month: Annotated[str, typer.Option(help="Closed month, YYYY-MM.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")],
+    workspace: WorkspaceOption = None,
+    by: ByOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a run in this workspace.")] = 600.0,
+) -> None:
+    """Charge a closed month by today's rules and owners: the difference is lines of the open month."""
+    from pipelines.commands import closing
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    closing.reclassify(_console(), settings, _month(month), reason, by, wait)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from models.errors import ControlTotalError
 from models.focus import currencies
 from models.money import exact_total
 from models.settings import Settings
+from pipelines.compute.adjustments import compute_adjustments
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert, table_sha256
 from sql.damage import Damage, lost_rows
 from sql.leases import lease
@@ -72,7 +73,17 @@ def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[dat
             if month in new
         ]
         collect(warehouse, published)
-    return Outcome(tuple(published), len(asked) - len(published))
+        refused = _adjusted(warehouse)
+    return Outcome(tuple(published), len(asked) - len(published), refused=refused)
+
+
+def _adjusted(warehouse: Warehouse) -> tuple[str, ...]:
+    """Publishes what is to be adjusted in the open month; a sentence where that cannot be told."""
+    try:
+        collect(warehouse, compute_adjustments(warehouse))
+    except ControlTotalError as error:
+        return (str(error),)
+    return ()
 
 
 def _by_month(bills: Iterable[Release]) -> dict[date, list[Release]]:

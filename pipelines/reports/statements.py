@@ -16,9 +16,11 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import polars as pl
 
+from models.closing import open_lines, sums_by_currency
 from models.errors import ConfigurationError, ControlTotalError
 from models.identity import RULE_VERSION
 from models.money import exact_total
@@ -33,13 +35,13 @@ from models.statement_csv import (
     stamped_lines,
     statement_id,
 )
-from sql.publish import Release, heads
+from pipelines.compute.adjustments import METRICS, SCOPE
+from pipelines.compute.adjustments import TABLE as ADJUSTMENTS
+from sql.closings import Closing, closed_file, closed_lines, closed_months
+from sql.publish import Release, head, heads
 from sql.warehouse import Warehouse
 
 TABLE = "mart_chargeback_lines"
-
-METRICS = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost"}
-"""Column of a line -> metric of the published bill it must sum to."""
 
 _SHARE = Decimal("0.000001")
 
@@ -54,6 +56,54 @@ class StatementFiles:
     sums: dict[str, Decimal]
 
 
+@dataclass(frozen=True)
+class MonthStatement:
+    """A month's statement as it is now: every line (columns of ``mart_statement_lines``), and what it was made of.
+
+    ``closing`` is None while the month is open; ``release`` and ``sources`` are then those it was computed from.
+    """
+
+    period: date
+    lines: pl.DataFrame
+    version: int
+    closing: Closing | None = None
+    release: Release | None = None
+    sources: Sequence[Release] = ()
+
+    @property
+    def id(self) -> str:
+        """Fingerprint of what it says."""
+        return self.closing.statement_id if self.closing else statement_id(self.lines, self.period, None)
+
+    def stamped(self, team: str | None = None) -> pl.DataFrame:
+        """Lines of a team, or all, as a file has them."""
+        lines = self.lines.filter(pl.col("team") == team) if team else self.lines
+        return stamped_lines(lines, self.version, self.period, [team] if team else None)
+
+
+def read_statement(warehouse: Warehouse, period: date) -> MonthStatement:
+    """The statement of a month: as it was closed, else its own lines and the adjustments it will have.
+
+    Raises:
+        ConfigurationError: the month has no statement; names those that exist.
+    """
+    closing = closed_months(warehouse).get(period)
+    if closing:
+        return MonthStatement(period, closed_lines(warehouse, [closing]), closing.statement_version, closing)
+    release = _published(warehouse, period)
+    batch = release.batches[TABLE]
+    own = warehouse.frame("queries/chargeback/lines", billing_period=period, batch_id=batch, team="")
+    adjusted = head(warehouse, SCOPE, period)
+    more = warehouse.frame(
+        "queries/closing/adjustments",
+        statement_period=period,
+        batch_id=adjusted.batches[ADJUSTMENTS] if adjusted else UUID(int=0),
+    )
+    version = int(warehouse.frame("queries/chargeback/version", billing_period=period)["version"][0])
+    sources = [one for one in heads(warehouse, "billing/") if one.period == period]
+    return MonthStatement(period, open_lines(own, more, period), version, None, release, sources)
+
+
 def write_statement(
     warehouse: Warehouse,
     settings: Settings,
@@ -64,47 +114,82 @@ def write_statement(
 ) -> StatementFiles:
     """Writes ``chargeback-YYYY-MM[-team].csv`` and its ``.json`` sidecar into ``out_dir``, each at once or not at all.
 
-    ``reader`` says who opens the file. A team's file has the lines of that team; the rounding lines belong to the whole statement only.
+    ``reader`` says who opens the file. A team's file has the lines of that team; the rounding lines belong to the whole
+    statement only. The whole of a closed month is the bytes it was closed with.
 
     Raises:
         ConfigurationError: the month has no statement, or the team no line in it; names those that exist.
-        ControlTotalError: the statement does not sum to the bill now published.
+        ControlTotalError: the statement does not sum to the bill now published, or a closed file is not what it was.
     """
-    statement = _published(warehouse, billing_period)
-    sources = [one for one in heads(warehouse, "billing/") if one.period == billing_period]
-    bound: dict[str, Any] = {"billing_period": billing_period, "batch_id": statement.batches[TABLE]}
-    whole = warehouse.frame("queries/chargeback/sums", **bound)
-    published = _ties_to_bill(whole, sources, billing_period)
-    lines = warehouse.frame("queries/chargeback/lines", **bound, team=team or "")
-    if team and lines.is_empty():
-        teams = warehouse.frame("queries/chargeback/teams", **bound)["team"].to_list()
+    statement = read_statement(warehouse, billing_period)
+    published = {} if statement.closing else ties_to_bill(warehouse, statement)
+    stamped = statement.stamped(team)
+    if team and stamped.is_empty():
+        teams = sorted(set(statement.lines["team"]) - {""})
         raise ConfigurationError(
             f"team {team} has no line in the statement of {billing_period:%Y-%m}; teams in it: {', '.join(teams) or 'none'}"
         )
-    version = int(warehouse.frame("queries/chargeback/version", billing_period=billing_period)["version"][0])
-    of_teams = [team] if team else None
-    stamped = stamped_lines(lines, version, billing_period, of_teams)
     content, made_safe = csv_bytes(stamped.select(COLUMNS), reader)
-    sums = _sums(stamped)
-    stem = f"chargeback-{billing_period:%Y-%m}" + (f"-{_file_part(team)}" if team else "")
+    stem = file_stem(billing_period, team)
+    if statement.closing and not team:
+        content = closed_file(warehouse, statement.closing, csv_name(billing_period, reader))
+    sums = sums_by_currency(stamped)
     sidecar = {
-        "layout_version": LAYOUT_VERSION,
+        "layout_version": statement.closing.layout_version if statement.closing else LAYOUT_VERSION,
         "csv": f"{stem}.csv",
         "sha256": hashlib.sha256(content).hexdigest(),
-        "statement_id": statement_id(lines, billing_period, of_teams),
-        "statement_version": version,
+        "statement_id": statement_id(
+            statement.lines.filter(pl.col("team") == team) if team else statement.lines,
+            billing_period,
+            [team] if team else None,
+        ),
+        "statement_version": statement.version,
         "period": f"{billing_period:%Y-%m}",
         "team": team,
-        "rows": lines.height,
+        "rows": stamped.height,
         "reader": str(reader),
         "escaped_cells": made_safe,
-        "rule_version": RULE_VERSION,
+        "rule_version": statement.closing.rule_version if statement.closing else RULE_VERSION,
         "sums": _by_currency(sums),
-        "statement": _whole(whole, published),
+        "statement": _whole(statement.lines, published),
+        **_made_of(statement),
+    }
+    out_dir.mkdir(parents=True, exist_ok=True)
+    csv_path, sidecar_path = out_dir / f"{stem}.csv", out_dir / f"{stem}.json"
+    replace_file(csv_path, content)
+    replace_file(sidecar_path, (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode())
+    return StatementFiles(csv_path, sidecar_path, stamped.height, sums)
+
+
+def file_stem(period: date, team: str | None = None) -> str:
+    """Name of a statement's files without what tells their format."""
+    return f"chargeback-{period:%Y-%m}" + (f"-{_file_part(team)}" if team else "")
+
+
+def csv_name(period: date, reader: Reader) -> str:
+    """Name of the CSV of a closed statement, of each reader its own."""
+    return file_stem(period) + ("-erp" if reader is Reader.erp else "") + ".csv"
+
+
+def _made_of(statement: MonthStatement) -> dict[str, Any]:
+    if statement.closing:
+        one = statement.closing
+        return {
+            "closed": {
+                "by": one.decided_by,
+                "at": one.decided_at.isoformat(),
+                "rules_sha256": one.rules_sha256,
+                "batches": {key: str(batch) for key, batch in sorted(one.batches.items())},
+                "releases": dict(sorted(one.releases.items())),
+                "files": dict(sorted(one.files.items())),
+            }
+        }
+    assert statement.release
+    return {
         "computed": {
-            "release": statement.seq,
-            "batch_id": str(statement.batches[TABLE]),
-            "sha256": statement.sha256,
+            "release": statement.release.seq,
+            "batch_id": str(statement.release.batches[TABLE]),
+            "sha256": statement.release.sha256,
         },
         "sources": [
             {
@@ -114,14 +199,9 @@ def write_statement(
                 "version": one.version.isoformat(),
                 "sha256": one.sha256,
             }
-            for one in sources
+            for one in statement.sources
         ],
     }
-    out_dir.mkdir(parents=True, exist_ok=True)
-    csv_path, sidecar_path = out_dir / f"{stem}.csv", out_dir / f"{stem}.json"
-    _replace(csv_path, content)
-    _replace(sidecar_path, (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode())
-    return StatementFiles(csv_path, sidecar_path, lines.height, sums)
 
 
 def _published(warehouse: Warehouse, billing_period: date) -> Release:
@@ -140,10 +220,17 @@ def _published(warehouse: Warehouse, billing_period: date) -> Release:
     return released[billing_period]
 
 
-def _ties_to_bill(
-    whole: pl.DataFrame, sources: Sequence[Release], period: date
-) -> dict[str, dict[str, Decimal]]:
-    """Published sums per currency and column, after the statement's are equal to them."""
+def ties_to_bill(warehouse: Warehouse, statement: MonthStatement) -> dict[str, dict[str, Decimal]]:
+    """Published sums of an open month per currency and column, after those of its own lines are equal to them.
+
+    Raises:
+        ControlTotalError: they are not.
+    """
+    assert statement.release
+    sources, period = statement.sources, statement.period
+    whole = warehouse.frame(
+        "queries/chargeback/sums", billing_period=period, batch_id=statement.release.batches[TABLE]
+    )
     currencies = {key.split("/")[0] for release in sources for key in release.sums}
     published = {
         currency: {
@@ -165,15 +252,6 @@ def _ties_to_bill(
     return published
 
 
-def _sums(lines: pl.DataFrame) -> dict[str, Decimal]:
-    """Exact sums of a file by Python's decimals, ``<currency>/<column>``."""
-    return {
-        f"{currency}/{column}": exact_total(part[column])
-        for (currency,), part in lines.group_by("billing_currency", maintain_order=True)
-        for column in (*METRICS, "amount")
-    }
-
-
 def _by_currency(sums: Mapping[str, Decimal]) -> dict[str, dict[str, str]]:
     told: dict[str, dict[str, str]] = {}
     for key, value in sorted(sums.items()):
@@ -182,22 +260,24 @@ def _by_currency(sums: Mapping[str, Decimal]) -> dict[str, dict[str, str]]:
     return told
 
 
-def _whole(whole: pl.DataFrame, published: Mapping[str, Mapping[str, Decimal]]) -> dict[str, Any]:
-    """The whole statement per currency: its sums, those of the published bill, and what nobody owns."""
-    told = {}
-    for row in whole.iter_rows(named=True):
-        currency = row["billing_currency"]
-        told[currency] = {
-            **{column: _told(column, row[column], currency) for column in (*METRICS, "amount")},
-            "published": {column: plain(amount) for column, amount in published.get(currency, {}).items()},
-            "unallocated": {
-                column: {
-                    "cost": plain(row[f"unallocated_{column}"]),
-                    "share": _share(row[f"unallocated_{column}"], row[column]),
-                }
-                for column in METRICS
-            },
-        }
+def _whole(lines: pl.DataFrame, published: Mapping[str, Mapping[str, Decimal]]) -> dict[str, dict[str, Any]]:
+    """The whole statement per currency: its sums, those of the published bill while it is open, and what nobody owns."""
+    told: dict[str, dict[str, Any]] = {}
+    nobodys = sums_by_currency(lines.filter(pl.col("cost_type") == "unallocated"))
+    for key, value in sorted(sums_by_currency(lines).items()):
+        currency, column = key.split("/")
+        of_currency = told.setdefault(currency, {})
+        of_currency[column] = _told(column, value, currency)
+        if column in METRICS:
+            cost = nobodys.get(key, Decimal(0))
+            of_currency.setdefault("unallocated", {})[column] = {
+                "cost": plain(cost),
+                "share": _share(cost, value),
+            }
+        if published:
+            of_currency["published"] = {
+                name: plain(sum_) for name, sum_ in published.get(currency, {}).items()
+            }
     return told
 
 
@@ -215,7 +295,7 @@ def _file_part(team: str) -> str:
     return part if part == team else f"{part}-{hashlib.sha256(team.encode()).hexdigest()[:8]}".strip("-")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Writes a file so that a reader, also after a crash, sees the old one or the new one whole."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

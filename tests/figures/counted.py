@@ -452,7 +452,7 @@ def finance_statement_lines(s: Sample, teams: Any, see_whole_bills: bool, billin
     rows = statement_rows(s, teams, see_whole_bills, billing_period)
     every = [row for row in s["mart_chargeback_lines"] if row["billing_period"] == billing_period]
     return [
-        (*(row[name] for name in LINE), 2, len(rows) == len(every))
+        (billing_period, *(row[name] for name in LINE), *5 * ("",), 2, len(rows) == len(every))
         for row in sorted(rows, key=lambda row: row["line"])
     ]
 

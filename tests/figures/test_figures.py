@@ -33,9 +33,13 @@ FOLDERS = (
 ELSEWHERE = {
     "dashboards/known_teams": "tests/cli/test_people.py",
     "dashboards/release_mark": "test_the_mark_changes_with_every_release",
+    "finance/adjustments": "tests/statements/test_pages.py",
+    "finance/closed_files": "tests/statements/test_pages.py",
+    "finance/closings": "tests/statements/test_pages.py",
     "finance/deliveries": "test_bill_figures.py",
     "finance/held_deliveries": "test_bill_figures.py",
     "finance/reconciliation": "test_bill_figures.py",
+    "finance/tie_out": "tests/statements/test_pages.py",
     "identities/distinct": "test_bill_figures.py",
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
     "oncall/traces": "test_a_trace_is_named_for_what_went_wrong",

@@ -23,7 +23,14 @@ people:
   - {claim: department, values: [Ops], roles: [viewer], teams: [ops]}
 """
 PEOPLE = parse_people(FILE, "people.yaml")
-ADMIN = ("download_statements", "see_access_log", "see_all_teams", "see_statements", "see_whole_bills")
+ADMIN = (
+    "close_months",
+    "download_statements",
+    "see_access_log",
+    "see_all_teams",
+    "see_statements",
+    "see_whole_bills",
+)
 
 MISTAKES = [
     ("people:\n  - {groups: [a], roles: [boss]}\n", 2, "people[0].roles[0]", "it can be admin, finance, lead"),
@@ -71,7 +78,7 @@ def test_two_documents_are_refused_and_none_grants_nothing() -> None:
         (
             {"roles": ["all"]},
             (),
-            ("download_statements", "see_all_teams", "see_statements", "see_whole_bills"),
+            ("close_months", "download_statements", "see_all_teams", "see_statements", "see_whole_bills"),
         ),
         ({"email": "ada@example.com", "email_verified": True}, (), ADMIN),
         ({"department": "Ops"}, ("ops",), ()),

@@ -206,6 +206,12 @@ def test_a_line_reads_as_finance_expects(store: Warehouse, settings: Settings, t
         "effective_cost": "1",
         "amount": "12345678901234.12",
         "description": f"EC2 Usage of {COMMAND}, 2026-03",
+        "provider_period": "2026-03",
+        "adjustment": "",
+        "adjustment_of": "",
+        "gl_account": "",
+        "legal_entity": "",
+        "erp_cost_center": "",
     }
     [support] = [row for row in rows if row["service_name"].startswith("Support")]
     assert (support["service_name"], support["billed_cost"], support["amount"]) == (

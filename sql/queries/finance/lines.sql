@@ -10,8 +10,8 @@ SELECT
     toString(charge_category) AS charge_category, toString(charge_class) AS charge_class,
     toString(l.cost_type) AS cost_type, toString(attribution_rule) AS attribution_rule,
     toString(billing_currency) AS billing_currency, billed_cost, effective_cost, amount
-FROM mart_chargeback_lines_current AS l
-WHERE billing_period = {billing_period:Date}
+FROM mart_statement_lines_current AS l
+WHERE statement_period = {billing_period:Date}
   AND (
         l.team IN {teams:Array(String)}
         OR (l.cost_type = 'rounding' AND {see_whole_bills:Bool})

@@ -2,8 +2,8 @@
 -- right: see_statements
 -- parameters: teams Array(String)
 -- columns: billing_period
-SELECT billing_period
-FROM mart_chargeback_lines_current
+SELECT statement_period AS billing_period
+FROM mart_statement_lines_current
 WHERE team IN {teams:Array(String)}
-GROUP BY billing_period
+GROUP BY statement_period
 ORDER BY billing_period DESC

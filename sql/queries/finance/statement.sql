@@ -14,8 +14,8 @@ SELECT
     CAST(sumIf(CAST(l.billed_cost AS Decimal(76, 18)), l.app_id = 'unallocated') AS Decimal(38, 18)) AS unallocated,
     count() AS lines,
     uniqExactIf(l.app_id, l.app_id NOT IN ('unallocated', '')) AS apps
-FROM mart_chargeback_lines_current AS l
-WHERE billing_period = {billing_period:Date}
+FROM mart_statement_lines_current AS l
+WHERE statement_period = {billing_period:Date}
   AND (
         l.team IN {teams:Array(String)}
         OR (l.cost_type = 'rounding' AND {see_whole_bills:Bool})

@@ -1,0 +1,415 @@
+"""Whatever happens after a month is closed, in whatever order: its bytes stay, every amount is booked once, nothing is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.chargeback import KEY, statement_lines
+from models.closing import COSTS, adjustment_lines, changes, month_after, open_month
+from models.focus import currencies
+from models.readers import Reader
+from models.schemas import MONEY
+from models.statement_csv import COLUMNS, csv_bytes
+from models.statement_files import parquet_bytes, xlsx_bytes
+from pipelines.compute.costs import compute_costs
+from pipelines.reports.closing import reclassify_month, reopen_month
+from pipelines.reports.statements import read_statement
+from sql.closings import closed_file, closed_months
+from sql.publish import WHOLE_TABLE, heads, publish
+from sql.warehouse import Warehouse
+from tests.statements.conftest import NOW, Books, Charge, books_in, emptied, of_bills
+
+MONTHS = [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
+APPS = ("shop", "batch", "search", "")
+TEAMS = ("web", "jobs")
+
+money = st.one_of(
+    st.integers(-(10**12), 10**12).map(lambda value: Decimal(value).scaleb(-6)),
+    st.integers(-(10**20), 10**20).map(lambda value: Decimal(value).scaleb(-18)),
+)
+charges = st.lists(
+    st.builds(
+        Charge,
+        app=st.sampled_from(APPS),
+        billed=money,
+        effective=money,
+        currency=st.sampled_from(["USD", "JPY", "KWD"]),
+        service=st.sampled_from(["Compute", "Storage"]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+owners = st.fixed_dictionaries({app: st.sampled_from(TEAMS) for app in APPS if app})
+
+
+@dataclass
+class QuickBooks(Books):
+    """Books whose bills and identities are published as rows: what comes before a statement is tested elsewhere."""
+
+    delivered: dict[date, Sequence[Charge]] = field(default_factory=dict)
+
+    def bill(self, month: date, charges: Sequence[Charge]) -> None:
+        """Publishes a month as it is now."""
+        batch = uuid.uuid4()
+        start = datetime(month.year, month.month, 2, tzinfo=UTC)
+        self.warehouse.insert(
+            "raw_focus_costs",
+            pl.DataFrame(
+                [
+                    {
+                        "x_SourceName": "aws", "x_BillingPeriod": month, "x_BatchId": str(batch),
+                        "x_IdentityHash": APPS.index(one.app), "BilledCost": one.billed, "EffectiveCost": one.effective,
+                        "BillingCurrency": one.currency, "ServiceName": one.service, "ChargeCategory": "Usage",
+                        "ProviderName": "AWS", "ChargePeriodStart": start, "ChargePeriodEnd": start,
+                    }
+                    for one in charges
+                ],
+                schema_overrides={"x_IdentityHash": pl.UInt64, "BilledCost": MONEY, "EffectiveCost": MONEY},
+            ),
+        )  # fmt: skip
+        sums = {
+            f"{currency}/{metric}": amounts[place]
+            for (_, currency), amounts in of_bills({month: charges}).items()
+            for place, metric in enumerate(("BilledCost", "EffectiveCost"))
+        }
+        publish(
+            self.warehouse,
+            "billing/aws",
+            month,
+            batches={"raw_focus_costs": batch},
+            rows=len(charges),
+            sha256=str(batch),
+            version=datetime(2026, 11, 1, tzinfo=UTC),
+            sums=sums,
+        )
+        self.delivered[month] = charges
+
+    def owners(self, teams: dict[str, str]) -> None:
+        """Publishes who has which app."""
+        batch = uuid.uuid4()
+        self.warehouse.insert(
+            "core_identities",
+            pl.DataFrame(
+                [
+                    {
+                        "x_IdentityHash": APPS.index(app), "valid_from": WHOLE_TABLE, "app_id": app, "team": team,
+                        "cost_center": f"CC-{team}", "attribution_rule": "app_tag", "confidence": 1.0,
+                        "batch_id": str(batch),
+                    }
+                    for app, team in teams.items()
+                ],
+                schema_overrides={"x_IdentityHash": pl.UInt64},
+            ),
+        )  # fmt: skip
+        publish(
+            self.warehouse,
+            "identities",
+            WHOLE_TABLE,
+            batches={"core_identities": batch},
+            rows=len(teams),
+            sha256=str(batch),
+            version=datetime.now(UTC),
+        )
+
+    def compute(self) -> None:
+        """Costs, statement lines and adjustments."""
+        assert compute_costs(self.warehouse, self.settings).refused == ()
+
+
+def closed_bytes(books: Books) -> dict[tuple[date, str], bytes]:
+    """Every file of every closed month, read back and held against the ledger."""
+    return {
+        (month, name): closed_file(books.warehouse, closing, name)
+        for month, closing in closed_months(books.warehouse).items()
+        for name in closing.files
+    }
+
+
+def produced_again(books: Books, month: date) -> dict[str, bytes]:
+    """A closed month's files from its stored lines."""
+    frame = read_statement(books.warehouse, month).stamped().select(COLUMNS)
+    stem = f"chargeback-{month:%Y-%m}"
+    return {
+        f"{stem}.csv": csv_bytes(frame, Reader.spreadsheet)[0],
+        f"{stem}-erp.csv": csv_bytes(frame, Reader.erp)[0],
+        f"{stem}.xlsx": xlsx_bytes(frame),
+        f"{stem}.parquet": parquet_bytes(frame),
+    }
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> list[tuple[str, Any]]:
+    """What may happen to books: bills restated, owners changed, months closed, reopened and reclassified."""
+    kinds = st.sampled_from(["bill", "bill", "owners", "close", "close", "reclassify", "reopen"])
+    found: list[tuple[str, Any]] = []
+    for kind in draw(st.lists(kinds, min_size=4, max_size=8)):
+        if kind == "bill":
+            found.append((kind, (draw(st.sampled_from(MONTHS)), draw(charges))))
+        elif kind == "owners":
+            found.append((kind, draw(owners)))
+        elif kind == "reclassify":
+            found.append((kind, draw(st.sampled_from(MONTHS))))
+        else:
+            found.append((kind, None))
+    return found
+
+
+def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[date, Sequence[Charge]]) -> None:
+    """Lives through what happens; after each step everything promised holds."""
+    books.owners(dict.fromkeys(APPS[:-1], "web"))
+    for month, ones in first.items():
+        books.bill(month, ones)
+    books.compute()
+    kept: dict[tuple[date, str], bytes] = {}
+    for kind, what in happened:
+        closed = sorted(closed_months(books.warehouse))
+        if kind == "bill":
+            books.bill(*what)
+        elif kind == "owners":
+            books.owners(what)
+        elif kind == "close" and len(closed) < len(MONTHS):
+            books.close(MONTHS[len(closed)])
+        elif kind == "reclassify" and what in closed:
+            reclassify_month(books.warehouse, books.settings, what, "ada", "owner", NOW)
+        elif kind == "reopen" and closed:
+            reopen_month(books.warehouse, books.settings, closed[-1], "ada", "again", NOW)
+            kept = {key: content for key, content in kept.items() if key[0] != closed[-1]}
+        books.compute()
+        now = closed_bytes(books)
+        assert {key: now[key] for key in kept} == kept  # closed bytes never change
+        kept = now
+        assert books.booked() == of_bills(books.delivered)  # every amount is booked once
+        before = heads(books.warehouse)
+        books.compute()
+        assert heads(books.warehouse) == before  # and once more changes nothing
+    for month in closed_months(books.warehouse):
+        assert produced_again(books, month) == {
+            name: content for (of, name), content in kept.items() if of == month
+        }
+    for month in MONTHS:
+        _sums_to_its_rounded_total(read_statement(books.warehouse, month).lines)
+    _bills_are_kept(books)
+
+
+def _sums_to_its_rounded_total(lines: pl.DataFrame) -> None:
+    for (currency,), part in lines.group_by("billing_currency"):
+        exact = sum(part["billed_cost"], Decimal(0))
+        places = Decimal(1).scaleb(-currencies()[str(currency)])
+        assert sum(part["amount"], Decimal(0)) == exact.quantize(places)  # half to even, as Python's default
+
+
+def _bills_are_kept(books: Books) -> None:
+    """Batches a closing names are all there, however often the month was published since."""
+    named = {
+        batch
+        for closing in closed_months(books.warehouse).values()
+        for key, batch in closing.batches.items()
+        if key.endswith("raw_focus_costs")
+    }
+    found = books.warehouse.frame_of("SELECT DISTINCT toString(x_BatchId) AS batch FROM raw_focus_costs")
+    assert {str(one) for one in named} <= set(found["batch"])
+
+
+@settings(
+    max_examples=3,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(happened=happenings(), first=st.fixed_dictionaries(dict.fromkeys(MONTHS, charges)))
+def test_whatever_happens_closed_bytes_stay_and_every_amount_is_booked_once(
+    engine: Warehouse, tmp_path: Path, happened: list[tuple[str, Any]], first: dict[date, Sequence[Charge]]
+) -> None:
+    emptied(engine)
+    live(QuickBooks(engine, books_in(tmp_path, engine).settings), happened, first)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(happened=happenings(), first=st.fixed_dictionaries(dict.fromkeys(MONTHS, charges)))
+def test_the_same_many_times(
+    engine: Warehouse, tmp_path: Path, happened: list[tuple[str, Any]], first: dict[date, Sequence[Charge]]
+) -> None:
+    emptied(engine)
+    live(QuickBooks(engine, books_in(tmp_path, engine).settings), happened, first)
+
+
+class Killed(Exception):
+    """The process ends here, as far as what it left behind is concerned."""
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+def test_a_closing_cut_at_any_step_leaves_the_month_open_or_closed_and_whole(
+    engine: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    emptied(engine)
+    books = QuickBooks(engine, books_in(tmp_path, engine).settings)
+    books.owners({"shop": "web"})
+    for month, amount in ((MONTHS[0], "1.005"), (MONTHS[1], "2")):
+        books.bill(month, [Charge("shop", Decimal(amount), Decimal(1))])
+    books.compute()
+    books.close(MONTHS[0])
+    books.bill(MONTHS[0], [Charge("shop", Decimal("1.5"), Decimal(1))])
+    january = closed_bytes(books)
+    cuts = 0
+    for step in range(1, 50):
+        with monkeypatch.context() as patched:
+            for name in ("insert", "execute"):
+                patched.setattr(engine, name, _cut_at(step, is_done, getattr(engine, name), patched))
+            _calls.clear()
+            try:
+                books.close(MONTHS[1])
+                whole = True
+            except Killed:
+                whole, cuts = False, cuts + 1
+        closed = closed_months(engine)
+        assert MONTHS[0] in closed
+        now = closed_bytes(books)
+        assert {key: now[key] for key in january} == january
+        assert books.booked() == of_bills(books.delivered) or MONTHS[1] not in closed
+        if MONTHS[1] in closed:
+            assert closed[MONTHS[1]].rows == read_statement(engine, MONTHS[1]).lines.height == 4
+            assert len(now) == len(january) * 2
+        if whole:
+            break
+    assert cuts == 6  # lines, four files and the one row that closes
+    assert books.booked() == of_bills(books.delivered)
+
+
+_calls: list[int] = []
+
+
+def _cut_at(step: int, is_done: bool, run: Any, _: pytest.MonkeyPatch) -> Any:
+    def counted(*args: Any, **kwargs: Any) -> None:
+        _calls.append(1)
+        if len(_calls) == step and not is_done:
+            raise Killed
+        run(*args, **kwargs)
+        if len(_calls) == step and is_done:
+            raise Killed
+
+    return counted
+
+
+def costs_of(ones: Sequence[Charge]) -> pl.DataFrame:
+    rows = [
+        (
+            one.currency,
+            "CC",
+            "web",
+            one.app,
+            "aws",
+            "AWS",
+            one.service,
+            "Usage",
+            "",
+            "app_tag",
+            one.billed,
+            one.effective,
+        )
+        for one in ones
+    ]
+    return pl.DataFrame(
+        rows, schema={**dict.fromkeys(KEY, pl.String), **dict.fromkeys(COSTS, MONEY)}, orient="row"
+    )
+
+
+@given(before=charges, after=charges)
+def test_what_was_plus_what_changed_is_what_is(before: list[Charge], after: list[Charge]) -> None:
+    found = changes(costs_of(before), costs_of(after))
+    assert changes(costs_of(before), costs_of(before)).is_empty()
+    told = {tuple(row[: len(KEY)]): row[len(KEY) :] for row in found.iter_rows()}
+    wanted: dict[tuple[Any, ...], tuple[Decimal, Decimal]] = {}
+    for sign, ones in ((-1, before), (1, after)):
+        for row in costs_of(ones).iter_rows():
+            old = wanted.get(row[: len(KEY)], (Decimal(0), Decimal(0)))
+            wanted[row[: len(KEY)]] = old[0] + sign * row[-2], old[1] + sign * row[-1]
+    assert told == {key: value for key, value in wanted.items() if any(value)}
+
+
+@given(own=charges, changed=charges, booked=charges)
+def test_an_adjustment_names_its_line_and_the_lines_sum_to_the_rounded_total(
+    own: list[Charge], changed: list[Charge], booked: list[Charge]
+) -> None:
+    january, february = MONTHS[:2]
+    empty = pl.DataFrame(
+        schema={"app_id": pl.String, "app_name": pl.String, "team": pl.String, "lead": pl.String}
+    )
+    lines = statement_lines(costs_of(own), empty, empty, currencies())
+    originals = costs_of(booked).select(
+        *KEY,
+        billing_period=pl.lit(january),
+        reference=pl.format("id/{}", pl.int_range(pl.len())),
+        app_name=pl.lit("Name"),
+        owner=pl.lit("Lead"),
+    )
+    found = adjustment_lines(
+        february,
+        lines,
+        costs_of(changed).with_columns(billing_period=pl.lit(january), adjustment=pl.lit("restatement")),
+        originals.select("billing_period", *KEY, "reference", "app_name", "owner"),
+        empty.rename({"lead": "owner"}),
+        currencies(),
+    )
+    adjusted = found.filter(pl.col("cost_type") == "adjustment")
+    first = {}
+    for place, one in enumerate(booked):
+        first.setdefault((one.currency, one.app, one.service), f"id/{place}")
+    for row in adjusted.iter_rows(named=True):
+        key = row["billing_currency"], row["app_id"], row["service_name"]
+        assert row["adjustment_of"] == first.get(key, "none")
+        assert row["app_name"] == ("Name" if key in first else row["app_id"])
+    both = pl.concat(
+        [frame.select("billing_currency", "billed_cost", "amount", "line") for frame in (lines, found)]
+    )
+    assert both["line"].to_list() == list(range(1, both.height + 1))
+    _sums_to_its_rounded_total(both)
+
+
+@given(st.sets(st.integers(0, 40), max_size=6), st.sets(st.integers(0, 40), max_size=12))
+def test_the_open_month_is_the_first_billed_one_behind_the_closed_ones(
+    closed: set[int], billed: set[int]
+) -> None:
+    def month(number: int) -> date:
+        return date(2020 + number // 12, number % 12 + 1, 1)
+
+    later = sorted(one for one in billed if closed and one > max(closed))
+    expected = month(later[0] if later else max(closed) + 1) if closed else None
+    assert open_month({month(one) for one in closed}, {month(one) for one in billed}) == expected
+    assert month_after(date(2025, 12, 1)) == date(2026, 1, 1)
+
+
+def test_a_closed_file_that_was_changed_is_not_given_out(engine: Warehouse, tmp_path: Path) -> None:
+    from models.errors import ControlTotalError
+
+    emptied(engine)
+    books = QuickBooks(engine, books_in(tmp_path, engine).settings)
+    books.owners({"shop": "web"})
+    books.bill(MONTHS[0], [Charge("shop", Decimal(1), Decimal(1))])
+    books.compute()
+    closing = books.close(MONTHS[0])
+    name = "chargeback-2026-01.csv"
+    assert hashlib.sha256(closed_file(engine, closing, name)).hexdigest() == closing.files[name]
+    engine.execute_text(
+        "ALTER TABLE statement_files UPDATE content = 'x' WHERE 1 SETTINGS mutations_sync = 2"
+    )
+    with pytest.raises(ControlTotalError, match="not the file it was closed with"):
+        closed_file(engine, closing, name)
+    engine.execute_text("TRUNCATE TABLE statement_files")
+    with pytest.raises(ControlTotalError, match="not stored any more"):
+        closed_file(engine, closing, name)
