@@ -55,6 +55,35 @@ def forecast_metrics(forecasts: pl.DataFrame) -> None:
         st.caption(" ".join(told))
 
 
+def forecast_table(forecasts: pl.DataFrame) -> None:
+    """The same of many: a row per team and currency, the largest expected first within a currency."""
+    rows = list(
+        forecasts.sort(
+            "billing_currency", "expected_total", "name", descending=[False, True, False], nulls_last=True
+        ).iter_rows(named=True)
+    )
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Team": [row["name"] for row in rows],
+                "Currency": [row["billing_currency"] for row in rows],
+                "Charged so far": [exact_total([row["usage_to_date"], row["other_charges"]]) for row in rows],
+                "Expected": [row["expected_total"] for row in rows],
+                f"{BAND} band": [_told(row)[1].removeprefix(f"{BAND} band: ") for row in rows],
+                "Apps not predicted": [row["apps_unpredicted"] for row in rows],
+            },
+            schema_overrides={"Expected": pl.Float64},
+        ),
+        column_config={
+            "Charged so far": st.column_config.NumberColumn(format="accounting"),
+            "Expected": st.column_config.NumberColumn(f"{rows[0]['month']:%B} expected", format="%,.0f"),
+        },
+        hide_index=True,
+        placeholder=formats.NOTHING,
+        alt="What the month is expected to come to per team and currency, with its band",
+    )
+
+
 def _told(row: Mapping[str, Any]) -> tuple[str, str]:
     """Value and small print of one forecast."""
     currency = row["billing_currency"]

@@ -60,7 +60,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class BudgetLine:
     """One line of ``budgets.yaml``: an amount per period from a day on, to another if it has one, both included."""
 
     key: Key
@@ -84,7 +84,7 @@ def usual_alerts() -> tuple[Decimal, ...]:
     return tuple(Decimal(one) for one in yaml.safe_load(text)["alerts"])
 
 
-def budget_lines(document: Document) -> list[Line]:
+def budget_lines(document: Document) -> list[BudgetLine]:
     """Lines of a ``budgets.yaml``, by what they are of and then by day.
 
     Raises:
@@ -109,7 +109,7 @@ def budget_lines(document: Document) -> list[Line]:
     return lines
 
 
-def _line(reader: YamlReader, node: yaml.Node, key: str) -> Line:
+def _line(reader: YamlReader, node: yaml.Node, key: str) -> BudgetLine:
     fields = reader.mapping(node, key, _KEYS)
     for needed in ("amount", "currency", "from"):
         if needed not in fields:
@@ -132,7 +132,7 @@ def _line(reader: YamlReader, node: yaml.Node, key: str) -> Line:
     amount = _number(
         reader, fields["amount"], f"{key}.amount", _AMOUNT, "an amount above zero in digits, such as 1200.50"
     )
-    return Line(
+    return BudgetLine(
         Key(scope, name, currency, period),
         amount,
         first,
@@ -199,21 +199,21 @@ class Budget:
     basis: str
 
 
-def budgets_on(lines: Iterable[Line], day: date) -> list[Budget]:
+def budgets_on(lines: Iterable[BudgetLine], day: date) -> list[Budget]:
     """The budgets of the periods a day is in, of those that have one on that day.
 
     A line that holds for a part of the period only gives its amount's share of the period's days, to the last digit by
     largest remainder. The period then has the days of its lines without a gap around ``day``, and alerts of the line that
     holds on it.
     """
-    by_key: dict[Key, list[Line]] = {}
+    by_key: dict[Key, list[BudgetLine]] = {}
     for line in lines:
         by_key.setdefault(line.key, []).append(line)
     found = (_budget_on(key, of_key, day) for key, of_key in by_key.items())
     return [one for one in found if one]
 
 
-def _budget_on(key: Key, lines: Sequence[Line], day: date) -> Budget | None:
+def _budget_on(key: Key, lines: Sequence[BudgetLine], day: date) -> Budget | None:
     first, last = period_of(day, key.period)
     places = [place for place, line in enumerate(lines) if line.first <= day <= line.last]
     if not places:
@@ -234,7 +234,7 @@ def _budget_on(key: Key, lines: Sequence[Line], day: date) -> Budget | None:
     )
 
 
-def _share_of_period(line: Line, first: date, last: date) -> Decimal:
+def _share_of_period(line: BudgetLine, first: date, last: date) -> Decimal:
     """Of the amount of a line, what falls to the days of a period it holds on."""
     days = (min(last, line.last) - max(first, line.first)).days + 1
     whole = (last - first).days + 1

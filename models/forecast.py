@@ -44,7 +44,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class LevelPolicy(_Section):
+class ForecastLevelPolicy(_Section):
     """Windows of the level in days, and how much of them is trimmed."""
 
     days: int
@@ -96,7 +96,7 @@ class ForecastPolicy(_Section):
     least_days: int
     late_days: int
     history_days: int
-    level: LevelPolicy
+    level: ForecastLevelPolicy
     weekday: WeekdayPolicy
     intermittent: IntermittentPolicy
     stopped_days: int

@@ -100,7 +100,16 @@ def test_each_default_is_the_one_that_is_told() -> None:
 
 def test_every_key_of_the_settings_is_in_the_table() -> None:
     section = _document("workspace")
-    keys = {"warehouse", "catalog", "teams", "people", "redact", "sources.billing", "sources.telemetry"}
+    keys = {
+        "warehouse",
+        "catalog",
+        "teams",
+        "people",
+        "budgets",
+        "redact",
+        "sources.billing",
+        "sources.telemetry",
+    }
     nested = {
         "identity": IdentityKeys,
         "viewer": Viewer,
@@ -123,6 +132,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "catalog",
         "teams",
         "people",
+        "budgets",
         "redact",
     }
 

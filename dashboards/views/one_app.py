@@ -329,8 +329,8 @@ else:
     st.header(formats.as_text(app_id), anchor=False)
     st.caption(f"{formats.UNALLOCATED} An app tag or a registry pattern makes it an app's.")
 over_time(page, app_id, first, last, anomalies)
-where_it_ends(page, app_id)
 if facts:
     objectives_table(page, app_id, facts["has_indicator"])
 cost_origin(page, app_id, first, last)
 anomaly_table(anomalies)
+where_it_ends(page, app_id)

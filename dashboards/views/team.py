@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
-from dashboards.ahead import budget_table, forecast_metrics
+from dashboards.ahead import budget_table, forecast_metrics, forecast_table
 from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
 from dashboards.frame import Page, app_table, by_currency, chosen_team, open_page
 from dashboards.queries import TeamReads
@@ -38,10 +38,10 @@ def where_it_ends(reads: TeamReads) -> None:
     if forecasts.is_empty() and budgets.is_empty():
         return
     st.header("Where the month ends", anchor=False)
-    for name in forecasts["name"].unique(maintain_order=True):
-        if forecasts["name"].n_unique() > 1:
-            st.caption(formats.as_text(name))
-        forecast_metrics(forecasts.filter(pl.col("name") == name))
+    if forecasts["name"].n_unique() > 1:
+        forecast_table(forecasts)
+    else:
+        forecast_metrics(forecasts)
     st.subheader("Budgets", anchor=False)
     if budgets.is_empty():
         st.caption(

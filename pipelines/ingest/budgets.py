@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from models.budgets import Line, budget_lines
+from models.budgets import BudgetLine, budget_lines
 from models.errors import ConfigurationError
 from models.settings import BUDGETS_FILE, Settings
 from models.yaml_reader import documents
 from sql.workspace import read_text
 
 
-def load_budgets(settings: Settings) -> list[Line]:
+def load_budgets(settings: Settings) -> list[BudgetLine]:
     """The lines of a workspace's budgets; none where there is no such file.
 
     Raises:

@@ -213,6 +213,7 @@ def _forecasts() -> list[Row]:
         ("fleet", "", "", "EUR", 2210.5, 2100.0, 2400.0, "ok", 0),
         ("team", "payments", "payments", "USD", 1834.56, 1790.2, 1901.9, "ok", 1),
         ("team", "payments", "payments", "EUR", 1650.0, None, None, "no_band", 0),
+        ("team", "logistics", "logistics", "EUR", 77.0, 70.0, 99.0, "ok", 0),
         ("app", "checkout", "payments", "USD", 87.654, 80.0, 99.5, "ok", 0),
         ("app", "checkout", "payments", "EUR", None, None, None, "too_few", 1),
     ]

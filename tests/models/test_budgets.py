@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.budgets import Budget, Line, budget_lines, budget_states, budgets_on, period_of
+from models.budgets import Budget, BudgetLine, budget_lines, budget_states, budgets_on, period_of
 from models.errors import ConfigurationError
 from models.forecast import usage_ahead
 from models.yaml_reader import documents
@@ -20,7 +20,7 @@ from tests.models.test_forecast import charge, days_to, flat, frame
 AS_OF = date(2026, 3, 10)
 
 
-def lines(text: str) -> list[Line]:
+def lines(text: str) -> list[BudgetLine]:
     [document] = documents(text, "budgets.yaml")
     return budget_lines(document)
 
