@@ -76,7 +76,7 @@ def forecast_table(forecasts: pl.DataFrame) -> None:
         ),
         column_config={
             "Charged so far": st.column_config.NumberColumn(format="accounting"),
-            "Expected": st.column_config.NumberColumn(f"{rows[0]['month']:%B} expected", format="%,.0f"),
+            "Expected": st.column_config.NumberColumn(f"{rows[0]['month']:%B} expected", format="localized"),
         },
         hide_index=True,
         placeholder=formats.NOTHING,
