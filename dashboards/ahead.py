@@ -62,21 +62,21 @@ def forecast_table(forecasts: pl.DataFrame) -> None:
             "billing_currency", "expected_total", "name", descending=[False, True, False], nulls_last=True
         ).iter_rows(named=True)
     )
+    expected = f"{rows[0]['month']:%B} expected"
     st.dataframe(
         pl.DataFrame(
             {
                 "Team": [row["name"] for row in rows],
                 "Currency": [row["billing_currency"] for row in rows],
                 "Charged so far": [exact_total([row["usage_to_date"], row["other_charges"]]) for row in rows],
-                "Expected": [row["expected_total"] for row in rows],
+                expected: [_told(row)[0].removeprefix(row["billing_currency"]).strip() for row in rows],
                 f"{BAND} band": [_told(row)[1].removeprefix(f"{BAND} band: ") for row in rows],
                 "Apps not predicted": [row["apps_unpredicted"] for row in rows],
-            },
-            schema_overrides={"Expected": pl.Float64},
+            }
         ),
         column_config={
             "Charged so far": st.column_config.NumberColumn(format="accounting"),
-            "Expected": st.column_config.NumberColumn(f"{rows[0]['month']:%B} expected", format="localized"),
+            expected: st.column_config.TextColumn(alignment="right"),
         },
         hide_index=True,
         placeholder=formats.NOTHING,
