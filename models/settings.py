@@ -28,6 +28,8 @@ from models.workspace import STATE_FOLDER
 from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
 
 FILE_NAME = "appfleet.yaml"
+BUDGETS_FILE = "budgets.yaml"
+"""Where budgets are looked for where no setting names another file."""
 WELL_KNOWN = "/.well-known/openid-configuration"
 """Where OpenID Connect Discovery 1.0, section 4, has a provider's metadata, below its issuer."""
 
@@ -426,6 +428,7 @@ class Settings:
     catalog: Path
     teams: Path
     people: Path | None = None
+    budgets: Path | None = None
     identity: IdentityKeys = field(default_factory=IdentityKeys)
     billing: tuple[BillingSource, ...] = ()
     telemetry: tuple[TelemetrySource, ...] = ()
@@ -497,6 +500,7 @@ class _File:
     catalog: Text = "catalog"
     teams: Text = "teams.yaml"
     people: Text = "people.yaml"
+    budgets: Text = BUDGETS_FILE
     viewer: Viewer = field(default_factory=Viewer)
     sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
@@ -527,6 +531,14 @@ class _File:
             raise Misplaced(f"names {value.ca}, which is not a file", ("ca",))
         return replace(value, ca=str(place.path))
 
+    @field_validator("budgets")
+    @classmethod
+    def _is_there(cls, value: str, info: ValidationInfo) -> str:
+        locate: Locate = (info.context or {})["locate"]
+        if locate(value).kind != "file":
+            raise ValueError(f"names {value}, which is not a file")
+        return value
+
     @field_validator("catalog", "teams")
     @classmethod
     def _leads_somewhere(cls, value: str, info: ValidationInfo) -> str:
@@ -556,6 +568,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         catalog=locate(given.catalog).path,
         teams=locate(given.teams).path,
         people=locate(given.people).path,
+        budgets=locate(given.budgets).path,
         identity=given.identity,
         billing=given.sources.billing,
         telemetry=given.sources.telemetry,

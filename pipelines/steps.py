@@ -158,6 +158,16 @@ STEPS: Mapping[str, Step] = {
             "35 * * * *",
         ),
         Step(
+            "forecasts",
+            "marts",
+            {
+                "mart_cost_forecasts": Asset("Where the month will end for every app, team and the fleet."),
+                "mart_budget_states": Asset("What is spent of every budget, and the day it runs out."),
+            },
+            ("core_app_costs_daily",),
+            "37 * * * *",
+        ),
+        Step(
             "marts",
             "marts",
             {

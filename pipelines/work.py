@@ -164,6 +164,7 @@ COMPUTED: Mapping[str, Callable[[Ask], Outcome]] = {
     "unit_costs": lambda ask: compute.compute_unit_costs(ask.warehouse, ask.settings, ask.periods),
     "slo": lambda ask: compute.compute_slo(ask.warehouse, ask.settings, ask.moment, ask.as_of or ask.clock),
     "anomalies": lambda ask: compute.compute_anomalies(ask.warehouse, ask.settings, ask.moment),
+    "forecasts": lambda ask: compute.compute_forecasts(ask.warehouse, ask.settings, ask.moment),
     "marts": lambda ask: compute.compute_marts(ask.warehouse, ask.settings, ask.moment),
 }
 

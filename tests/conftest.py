@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -30,6 +32,26 @@ from sql.warehouse import Warehouse
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what one process of a test has compiled the next need not
 
 pytest_plugins = ("tests.elsewhere",)
+
+IN_MEMORY = Path("/dev/shm")
+"""Where Linux has files that no disk is waited for."""
+ROOM = 6 << 30
+"""Bytes a run of all tests may need there at most, several times over."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets temporary folders lie in memory where there is plenty of it; a named `--basetemp` stays."""
+    if config.option.basetemp is None and IN_MEMORY.is_dir():
+        free = min(psutil.disk_usage(str(IN_MEMORY)).free, psutil.virtual_memory().available)
+        if free > ROOM:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

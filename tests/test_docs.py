@@ -101,7 +101,16 @@ def test_each_default_is_the_one_that_is_told() -> None:
 
 def test_every_key_of_the_settings_is_in_the_table() -> None:
     section = _document("workspace")
-    keys = {"warehouse", "catalog", "teams", "people", "redact", "sources.billing", "sources.telemetry"}
+    keys = {
+        "warehouse",
+        "catalog",
+        "teams",
+        "people",
+        "budgets",
+        "redact",
+        "sources.billing",
+        "sources.telemetry",
+    }
     nested = {
         "identity": IdentityKeys,
         "viewer": Viewer,
@@ -125,6 +134,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "catalog",
         "teams",
         "people",
+        "budgets",
         "redact",
     }
 

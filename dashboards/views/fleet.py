@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formats
+from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
 from dashboards.frame import Page, app_table, open_page
 from dashboards.links import asked_choice, asked_choices, asked_text
@@ -101,6 +102,16 @@ def bill_headline(bills: list[CurrencyBill]) -> None:
     if bills:
         with st.expander("Lines of the bill: usage, tax, credits, purchases, corrections"):
             lines_table([bills])
+
+
+def where_it_ends(page: Page) -> None:
+    """Where the month of the whole fleet will end, and its budgets; of the teams one sees, the Team page says it."""
+    forecasts = page.reads.frame("fleet/forecasts")
+    budgets = page.reads.frame("fleet/budgets")
+    if forecasts.height:
+        forecast_metrics(forecasts)
+    if budgets.height:
+        budget_table(budgets)
 
 
 def chosen_rows(page: Page, days: Comparison) -> tuple[pl.DataFrame, str]:
@@ -198,6 +209,7 @@ days = four_weeks(page.day)
 bills = bills_of(page.reads, days)
 headline(page)
 bill_headline(bills)
+where_it_ends(page)
 currencies = [bill.currency for bill in bills]
 st.header("Apps", anchor=False)
 rows, order_words = chosen_rows(page, days)

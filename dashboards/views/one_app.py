@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
+from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import USAGE
 from dashboards.charts import Panel
 from dashboards.frame import Page, by_currency, days_back, open_page
@@ -159,6 +160,17 @@ def _billed(currency: str, costs: pl.DataFrame) -> str:
     ]
     words = f"billed {formats.money(exact_total(costs['billed_cost']), currency)}"
     return f"{words} (with {', '.join(sorted(told))})" if told else words
+
+
+def where_it_ends(page: Page, app_id: str) -> None:
+    """Where the app's month will end, and its budgets."""
+    forecasts = page.reads.frame("team/forecasts", app_id=app_id)
+    budgets = page.reads.frame("team/budgets", app_id=app_id)
+    if forecasts.height:
+        st.subheader("Where the month ends", anchor=False)
+        forecast_metrics(forecasts)
+    if budgets.height:
+        budget_table(budgets)
 
 
 def anomaly_table(anomalies: pl.DataFrame) -> None:
@@ -321,3 +333,4 @@ if facts:
     objectives_table(page, app_id, facts["has_indicator"])
 cost_origin(page, app_id, first, last)
 anomaly_table(anomalies)
+where_it_ends(page, app_id)

@@ -1,4 +1,4 @@
-"""Team: this week against last, what moved, the month so far, idle apps, silent apps and health of a team's apps."""
+"""Team: this week against last, where the month will end, budgets, what moved, idle and silent apps, health."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, formats
+from dashboards.ahead import budget_table, forecast_metrics, forecast_table
 from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
 from dashboards.frame import Page, app_table, by_currency, chosen_team, open_page
 from dashboards.queries import TeamReads
@@ -28,6 +29,26 @@ def so_far(page: Page, reads: TeamReads) -> list[list[CurrencyBill]]:
         with st.expander("Lines of the bill: usage, tax, credits, purchases, corrections"):
             lines_table(windows)
     return windows
+
+
+def where_it_ends(reads: TeamReads) -> None:
+    """Where the month will end, and the budgets of the team and its apps."""
+    forecasts = reads.frame("team/forecasts", app_id="")
+    budgets = reads.frame("team/budgets", app_id="")
+    if forecasts.is_empty() and budgets.is_empty():
+        return
+    st.header("Where the month ends", anchor=False)
+    if forecasts["name"].n_unique() > 1:
+        forecast_table(forecasts)
+    else:
+        forecast_metrics(forecasts)
+    st.subheader("Budgets", anchor=False)
+    if budgets.is_empty():
+        st.caption(
+            "None: a line of `budgets.yaml` in the workspace gives the team or one of its apps a budget."
+        )
+    else:
+        budget_table(budgets)
 
 
 def movers(changed: pl.DataFrame, bills: list[CurrencyBill], days: Comparison) -> None:
@@ -145,6 +166,7 @@ page = open_page("Team", "This week against last, what moved, and what to clean 
 reads = chosen_team(page, st.container(width=320))
 of_week, of_month = so_far(page, reads)
 if of_week or of_month:
+    where_it_ends(reads)
     week = week_so_far(page.day)
     movers(
         reads.frame(

@@ -343,6 +343,15 @@ def status(workspace: WorkspaceOption = None) -> None:
 
 
 @app.command()
+def budgets(workspace: WorkspaceOption = None) -> None:
+    """Every budget: what is spent, what is expected, and the day it runs out, those over a share first."""
+    from pipelines.commands.budgets import print_budgets
+    from sql.workspace import load_settings, named_workspace
+
+    print_budgets(_console(), load_settings(named_workspace(workspace)))
+
+
+@app.command()
 def deliveries(
     action: Annotated[DeliveryAction, typer.Argument(help="What to do.")] = DeliveryAction.list,
     delivery: Annotated[str | None, typer.Argument(help="Its id, or SOURCE/YYYY-MM.")] = None,

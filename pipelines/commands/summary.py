@@ -10,12 +10,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 
 from models.comparison import four_weeks
 from models.settings import Settings
 from models.slo import worst_first
+from pipelines.commands.budgets import STYLES, budget_sentence
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
 from sql.opening import open_warehouse
@@ -162,6 +164,7 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
     with open_warehouse(settings.root, role="reader") as warehouse:
         releases = heads(warehouse)
         counts = headline(warehouse)
+        budgets = warehouse.frame("queries/summary/budgets")
         print_doubts(console, warehouse, counts, clock)
     table = Table("scope", "periods", "first", "last", "rows", "newest release (UTC)", title="Published")
     for scope in dict.fromkeys(release.scope for release in releases):
@@ -177,6 +180,8 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
             _moment(max(release.published_at for release in of_scope)),
         )
     console.print(table)
+    for row in budgets.filter(pl.col("state").is_in(list(STYLES))).iter_rows(named=True):
+        console.print(budget_sentence(row), style=STYLES[row["state"]])
     console.print(
         f"{counts['apps']:,} apps; cost to {counts['cost_day'] or 'no day yet'}; telemetry to {_moment(counts['telemetry_until'])}; "
         f"{counts['pages']} page, {counts['tickets']} ticket, {counts['spent']} spent, {counts['silent']} silent, {counts['stale']} stale; {counts['open_anomalies']} open cost anomalies."

@@ -5,7 +5,7 @@
 INSERT INTO core_app_costs_daily
 (
     billing_period, usage_date, source_name, app_id, team, cost_center, environment, provider, service_name,
-    charge_category, charge_class, billing_currency, billed_cost, effective_cost, attribution_rule, confidence, batch_id
+    charge_category, charge_class, charge_frequency, billing_currency, billed_cost, effective_cost, attribution_rule, confidence, batch_id
 )
 SELECT
     costs.x_BillingPeriod AS billing_period,
@@ -19,6 +19,7 @@ SELECT
     costs.ServiceName AS service_name,
     costs.ChargeCategory AS charge_category,
     ifNull(toString(costs.ChargeClass), '') AS class,
+    ifNull(toString(costs.ChargeFrequency), '') AS frequency,
     costs.BillingCurrency AS billing_currency,
     CAST(sum(toDecimal256(costs.BilledCost, 18)), 'Decimal(38, 18)') AS billed_cost,
     CAST(sum(toDecimal256(costs.EffectiveCost, 18)), 'Decimal(38, 18)') AS effective_cost,
@@ -36,4 +37,4 @@ ON identity.identity_hash = costs.x_IdentityHash AND toDate(costs.ChargePeriodSt
 WHERE costs.x_BillingPeriod = {billing_period:Date}
 GROUP BY
     billing_period, usage_date, source_name, app, owner, center, environment_tag, provider, service_name,
-    charge_category, class, billing_currency, rule, sureness
+    charge_category, class, frequency, billing_currency, rule, sureness

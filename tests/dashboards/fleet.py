@@ -96,6 +96,7 @@ _SCOPES: dict[str, tuple[str, ...]] = {
     "identities": ("core_identities",),
     "slo": ("mart_slo_status", "mart_slo_burn", "mart_app_silences"),
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
+    "forecasts": ("mart_cost_forecasts", "mart_budget_states"),
 }
 _MONTHLY_SCOPES = {
     "costs": (("core_app_costs_daily", "mart_chargeback_lines"), "billing_period"),
@@ -114,6 +115,13 @@ _TYPES: dict[str, Any] = {
             "actual_cost",
             "impact",
             "cost_per_1000_requests",
+            "usage_to_date",
+            "other_charges",
+            "recurring_expected",
+            "budget",
+            "spent",
+            "alert_share",
+            "next_share",
         ),
         _MONEY,
     ),
@@ -129,6 +137,8 @@ _TYPES: dict[str, Any] = {
     "within": pl.List(pl.UInt32),
     "first_cost_date": pl.Date,
     "last_cost_date": pl.Date,
+    **dict.fromkeys(("expected_rest", "expected_total", "low_total", "high_total"), pl.Float64),
+    **dict.fromkeys(("exhausted_on", "expected_on", "earliest_on", "latest_on"), pl.Date),
 }
 
 
@@ -187,11 +197,57 @@ def build() -> Fleet:
     fleet.tables["core_request_slices"] = _slices()
     fleet.tables["otel.otel_traces"] = _spans()
     fleet.tables["mart_cost_anomalies"] = _anomalies(costs)
+    fleet.tables["mart_cost_forecasts"] = _forecasts()
+    fleet.tables["mart_budget_states"] = _budgets()
     fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(costs, fleet.tables["core_app_telemetry_daily"])
     fleet.tables["mart_team_costs_weekly"] = _weekly(costs)
     fleet.tables["mart_chargeback_lines"] = _lines(costs)
     fleet.tables["mart_app_inventory"] = _inventory(costs, fleet.tables["core_app_telemetry_daily"])
     return fleet
+
+
+def _forecasts() -> list[Row]:
+    """Of a fleet, a team and some apps: with a band, without one, and not to be predicted."""
+    told: list[tuple[str, str, str, str, float | None, float | None, float | None, str, int]] = [
+        ("fleet", "", "", "USD", 5123.4, 4800.0, 5500.0, "ok", 1),
+        ("fleet", "", "", "EUR", 2210.5, 2100.0, 2400.0, "ok", 0),
+        ("team", "payments", "payments", "USD", 1834.56, 1790.2, 1901.9, "ok", 1),
+        ("team", "payments", "payments", "EUR", 1650.0, None, None, "no_band", 0),
+        ("team", "logistics", "logistics", "EUR", 77.0, 70.0, 99.0, "ok", 0),
+        ("app", "checkout", "payments", "USD", 87.654, 80.0, 99.5, "ok", 0),
+        ("app", "checkout", "payments", "EUR", None, None, None, "too_few", 1),
+    ]
+    return [
+        {
+            "scope": scope, "name": name, "team": team, "billing_currency": currency, "month": month_of(COST_DAY),
+            "as_of": COST_DAY, "usage_to_date": Decimal("612.25"), "other_charges": Decimal("900.5"),
+            "recurring_expected": Decimal("3.125"), "expected_rest": 1.0, "expected_total": total, "low_total": low,
+            "high_total": high, "state": state, "apps": 5, "apps_unpredicted": young, "known_days": 60,
+        }
+        for scope, name, team, currency, total, low, high, state, young in told
+    ]  # fmt: skip
+
+
+def _budgets() -> list[Row]:
+    """One that is spent, one that will be, one that lasts, and that of the fleet."""
+    nothing = dict.fromkeys(
+        ("exhausted_on", "expected_on", "earliest_on", "latest_on", "alert_share", "next_share")
+    )
+    told: list[tuple[str, str, str, str, str, str, Row]] = [
+        ("team", "payments", "payments", "2000", "1512.75", "over", {"alert_share": Decimal("0.5"), "next_share": Decimal(1), "expected_on": date(2026, 3, 29), "earliest_on": date(2026, 3, 27)}),
+        ("app", "checkout", "payments", "500", "512.75", "exhausted", {"alert_share": Decimal(1), "exhausted_on": date(2026, 3, 10)}),
+        ("app", "shift-swap", "people", "900", "12.5", "ok", {}),
+        ("fleet", "", "", "90000", "1512.75", "ok", {}),
+    ]  # fmt: skip
+    return [
+        {
+            "scope": scope, "name": name, "team": team, "billing_currency": "USD", "period": "month",
+            "first_day": month_of(COST_DAY), "last_day": date(2026, 3, 31), "as_of": COST_DAY, "budget": Decimal(budget),
+            "spent": Decimal(spent), "expected_total": 2834.5, "low_total": 2790.0, "high_total": 2901.0, "state": state,
+            "basis": f"USD {budget} a month from 2026-01-01", **nothing, **other,
+        }
+        for scope, name, team, budget, spent, state, other in told
+    ]  # fmt: skip
 
 
 def _days() -> list[date]:

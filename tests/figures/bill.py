@@ -54,7 +54,7 @@ class Bill:
 
 def _charges(draw: Draw, source: str, month: date) -> list[Row]:
     rows = []
-    for _ in range(30):
+    for number in range(30):
         hash_ = draw.of(IDENTITIES)
         day = draw.of([one for one in DAYS if month_of(one) == month])
         start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=draw.of((0, 0, 16, 23)))
@@ -78,6 +78,7 @@ def _charges(draw: Draw, source: str, month: date) -> list[Row]:
                 "ChargePeriodEnd": start + length,
                 "ChargeCategory": draw.of(("Usage", "Tax")),
                 "ChargeClass": draw.of((None, "Correction")),
+                "ChargeFrequency": (None, "Usage-Based", "Recurring", "One-Time")[number % 4],
                 "ServiceName": draw.of(("Compute", "Storage")),
                 "ServiceProviderName": service,
                 "ProviderName": publisher,

@@ -564,6 +564,86 @@ def anomalies_series(s: Sample, as_of: date, newest: dict[str, date]) -> Answer:
     return out
 
 
+@query("forecasts/charges")
+def forecasts_charges(
+    s: Sample, first_day: date, as_of: date, last_day: date, newest: dict[str, date]
+) -> Answer:
+    keys = (
+        "app_id", "billing_currency", "usage_date", "team", "charge_category", "charge_class", "charge_frequency",
+    )  # fmt: skip
+    out = []
+    for key, own in sorted(groups(between(s["core_app_costs_daily"], first_day, last_day), *keys).items()):
+        app, currency, day, team, category, kind, frequency = key
+        until = max(min(newest.get(row["source_name"], date(1970, 1, 1)), as_of) for row in own)
+        out.append((app, team, currency, day, category, kind, frequency, total(own, "billed_cost"), until))
+    return out
+
+
+FORECAST = (
+    "name", "billing_currency", "month", "as_of", "usage_to_date", "other_charges", "recurring_expected", "expected_total",
+    "low_total", "high_total", "state", "apps", "apps_unpredicted", "known_days",
+)  # fmt: skip
+BUDGET = (
+    "scope", "name", "billing_currency", "period", "first_day", "last_day", "as_of", "budget", "spent", "expected_total",
+    "low_total", "high_total", "alert_share", "next_share", "state", "exhausted_on", "expected_on", "earliest_on",
+    "latest_on", "basis",
+)  # fmt: skip
+URGENCY = ("exhausted", "over", "alert", "unknown", "ok")
+
+
+@query("team/forecasts")
+def team_forecasts(s: Sample, teams: Any, app_id: str) -> Answer:
+    wanted = {"scope": "app", "name": app_id} if app_id else {"scope": "team"}
+    rows = of(s["mart_cost_forecasts"], teams, **wanted)
+    rows.sort(key=lambda row: (row["billing_currency"], row["name"]))
+    return [tuple(row[name] for name in FORECAST) for row in rows]
+
+
+@query("fleet/forecasts")
+def fleet_forecasts(s: Sample, teams: Any, see_all_teams: bool) -> Answer:
+    rows = [row for row in s["mart_cost_forecasts"] if row["scope"] == "fleet" and teams and see_all_teams]
+    rows.sort(key=lambda row: row["billing_currency"])
+    return [tuple(row[name] for name in FORECAST) for row in rows]
+
+
+@query("team/budgets")
+def team_budgets(s: Sample, teams: Any, app_id: str) -> Answer:
+    wanted = {"scope": "app", "name": app_id} if app_id else {}
+    rows = [row for row in of(s["mart_budget_states"], teams, **wanted) if row["scope"] != "fleet"]
+    rows.sort(
+        key=lambda row: (
+            URGENCY.index(row["state"]),
+            row["scope"] == "app",
+            row["name"],
+            row["billing_currency"],
+            row["period"],
+        )
+    )
+    return [tuple(row[name] for name in BUDGET) for row in rows]
+
+
+@query("fleet/budgets")
+def fleet_budgets(s: Sample, teams: Any, see_all_teams: bool) -> Answer:
+    rows = [row for row in s["mart_budget_states"] if row["scope"] == "fleet" and teams and see_all_teams]
+    rows.sort(key=lambda row: (row["billing_currency"], row["period"]))
+    return [tuple(row[name] for name in BUDGET) for row in rows]
+
+
+@query("summary/budgets")
+def summary_budgets(s: Sample) -> Answer:
+    rows = sorted(
+        s["mart_budget_states"],
+        key=lambda row: (
+            URGENCY.index(row["state"]),
+            row["scope"],
+            row["name"],
+            row["billing_currency"],
+            row["period"],
+        ),
+    )
+    return [tuple(row[name] for name in BUDGET) for row in rows]
+
+
 # --- dashboards and summary ---
 
 

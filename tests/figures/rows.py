@@ -53,6 +53,8 @@ SCOPES = {
     "mart_as_of": "slo",
     "mart_slo_burn": "slo",
     "mart_cost_anomalies": "anomalies",
+    "mart_cost_forecasts": "forecasts",
+    "mart_budget_states": "forecasts",
     "mart_team_costs_weekly": "marts",
     "mart_app_inventory": "marts",
 }
@@ -116,7 +118,7 @@ def month_of(day: date) -> date:
 
 
 def _costs(draw: Draw) -> Iterator[Row]:
-    for _ in range(420):
+    for number in range(420):
         unallocated = draw.chance.random() < 0.12
         app = "unallocated" if unallocated else draw.of(draw.apps)
         day = draw.of(DAYS)
@@ -133,6 +135,7 @@ def _costs(draw: Draw) -> Iterator[Row]:
             "service_name": draw.of(("Compute", "Storage", "Support")),
             "charge_category": draw.of(("Usage", "Usage", "Usage", "Tax", "Credit")),
             "charge_class": draw.of(("", "", "", "Correction")),
+            "charge_frequency": ("Usage-Based", "", "Recurring", "One-Time")[number % 4],
             "billing_currency": draw.of(CURRENCIES),
             "billed_cost": draw.money(),
             "effective_cost": draw.money(),
@@ -150,7 +153,7 @@ def _planted_costs() -> Iterator[Row]:
     usual = {
         "billing_period": MONTHS[2], "usage_date": COST_DAY, "source_name": "aws", "app_id": "app-1", "team": "beta",
         "cost_center": "0012", "environment": "prod", "provider": "Amazon", "service_name": "Compute", "charge_category": "Usage",
-        "charge_class": "", "billing_currency": "SEK", "billed_cost": Decimal(7), "effective_cost": Decimal(5),
+        "charge_class": "", "charge_frequency": "", "billing_currency": "SEK", "billed_cost": Decimal(7), "effective_cost": Decimal(5),
         "attribution_rule": "app_tag", "confidence": 1.0,
     }  # fmt: skip
     edges = [
@@ -352,6 +355,74 @@ def _burns(draw: Draw) -> Iterator[Row]:
                     "bad_slices": draw.number(9),
                     "first_bad": draw.of((None, draw.moment())),
                 }
+
+
+def _scopes(draw: Draw) -> Iterator[Row]:
+    """What a forecast or a budget is of, in every currency: apps, teams, the fleet."""
+    named = [("app", app, draw.apps[app]) for app in draw.apps] + [("team", team, team) for team in TEAMS]
+    for scope, name, team in [*named, ("fleet", "", "")]:
+        for currency in CURRENCIES:
+            yield {
+                "scope": scope,
+                "name": name,
+                "team": team,
+                "billing_currency": currency,
+                "as_of": COST_DAY,
+            }
+
+
+def _bounds(draw: Draw, number: int) -> Row:
+    """A prediction and its bounds, now and then without them, or none."""
+    total, low, high = (float(draw.chance.randint(1, 10**6)) / 64 for _ in range(3))
+    return {
+        "expected_total": None if number % 5 == 0 else total,
+        "low_total": None if number % 5 < 2 else low,
+        "high_total": None if number % 5 < 2 else high,
+    }
+
+
+def _forecasts(draw: Draw) -> Iterator[Row]:
+    draw = Draw(
+        draw.chance.getstate()[1][0], draw.current
+    )  # draws of its own: those of other tables stay as they were
+    for number, row in enumerate(_scopes(draw)):
+        yield {
+            **row,
+            **_bounds(draw, number),
+            "month": MONTHS[number % 3],
+            "usage_to_date": draw.money(),
+            "other_charges": draw.money(),
+            "recurring_expected": draw.money(),
+            "expected_rest": float(number),
+            "state": draw.of(("ok", "no_band", "stopped", "too_few", "late")),
+            "apps": draw.number(40),
+            "apps_unpredicted": draw.number(3),
+            "known_days": draw.number(400),
+        }
+
+
+def _budgets(draw: Draw) -> Iterator[Row]:
+    draw = Draw(draw.chance.getstate()[1][1], draw.current)
+    for number, row in enumerate(_scopes(draw)):
+        if number % 3 == 1 and row["scope"] != "fleet":
+            continue
+        yield {
+            **row,
+            **_bounds(draw, number),
+            "period": draw.of(("month", "quarter", "year")),
+            "first_day": draw.of(DAYS),
+            "last_day": draw.of(DAYS),
+            "budget": draw.money(),
+            "spent": draw.money(),
+            "alert_share": draw.of((None, Decimal("0.5"), Decimal(1))),
+            "next_share": draw.of((None, Decimal("0.9"))),
+            "state": draw.of(("exhausted", "over", "alert", "unknown", "ok")),
+            "exhausted_on": draw.of((None, *DAYS[:4])),
+            "expected_on": draw.of((None, *DAYS[4:8])),
+            "earliest_on": draw.of((None, *DAYS[8:12])),
+            "latest_on": draw.of((None, *DAYS[12:16])),
+            "basis": f"line {number}",
+        }
 
 
 def _anomalies(draw: Draw) -> Iterator[Row]:
@@ -574,6 +645,8 @@ MAKERS = {
     "mart_as_of": _moments,
     "mart_slo_burn": _burns,
     "mart_cost_anomalies": _anomalies,
+    "mart_cost_forecasts": _forecasts,
+    "mart_budget_states": _budgets,
     "mart_team_costs_weekly": _weekly,
     "mart_app_inventory": _inventory,
 }

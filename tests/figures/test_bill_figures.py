@@ -283,7 +283,7 @@ def test_costs_per_app_and_day_are_the_bill_attributed(
     )["batch"].item()
     keys = (
         "billing_period", "usage_date", "source_name", "app_id", "team", "cost_center", "environment", "provider", "service_name",
-        "charge_category", "charge_class", "billing_currency", "attribution_rule", "confidence",
+        "charge_category", "charge_class", "charge_frequency", "billing_currency", "attribution_rule", "confidence",
     )  # fmt: skip
     for month in MONTHS:
         batch = new_batch_id()
@@ -308,6 +308,7 @@ def test_costs_per_app_and_day_are_the_bill_attributed(
                         "service_name": row["ServiceName"],
                         "charge_category": row["ChargeCategory"],
                         "charge_class": row["ChargeClass"] or "",
+                        "charge_frequency": row["ChargeFrequency"] or "",
                         "billing_currency": row["BillingCurrency"],
                         "attribution_rule": line["attribution_rule"] if known else "unallocated",
                         "confidence": line.get("confidence", 0.0),

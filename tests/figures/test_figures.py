@@ -27,7 +27,7 @@ from tests.figures.counted import COUNTED
 from tests.figures.rows import APPS, COST_DAY, MONTHS, TEAMS, Sample, publish_sample
 
 FOLDERS = (
-    "anomalies", "app", "chargeback", "costs", "dashboards", "finance", "fleet", "identities", "inventory", "oncall",
+    "anomalies", "app", "chargeback", "costs", "dashboards", "finance", "fleet", "forecasts", "identities", "inventory", "oncall",
     "silence", "slo", "summary", "team",
 )  # fmt: skip
 ELSEWHERE = {
@@ -104,6 +104,8 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
         )
     if "{before_first_day:Date}" in text:
         values["first_day:Date"] = COMPARED
+    if name in ("team/forecasts", "team/budgets"):
+        values["app_id:String"] = ({"app_id": ""}, {"app_id": ""}, *values["app_id:String"])
     if name == "slo/status":
         values["app_id:String"] = ({"app_id": ""}, *values["app_id:String"])
     if name == "fleet/apps":

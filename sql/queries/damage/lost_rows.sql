@@ -48,6 +48,10 @@ LEFT JOIN
     UNION ALL
     SELECT 'mart_cost_anomalies', batch_id, toDate('1970-01-01'), count() FROM mart_cost_anomalies GROUP BY batch_id
     UNION ALL
+    SELECT 'mart_cost_forecasts', batch_id, toDate('1970-01-01'), count() FROM mart_cost_forecasts GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_budget_states', batch_id, toDate('1970-01-01'), count() FROM mart_budget_states GROUP BY batch_id
+    UNION ALL
     SELECT 'mart_app_unit_costs_daily', batch_id, toDate('1970-01-01'), count() FROM mart_app_unit_costs_daily GROUP BY batch_id
     UNION ALL
     SELECT 'mart_team_costs_weekly', batch_id, toDate('1970-01-01'), count() FROM mart_team_costs_weekly GROUP BY batch_id
