@@ -40,7 +40,10 @@ COMPUTED = (
     *(f"core_{name}" for name in ("app_telemetry_daily", "app_resources")),
     *(f"mart_{name}" for name in ("slo_status", "slo_burn", "as_of", "app_silences", "cost_anomalies")),
     *(f"mart_{name}" for name in ("app_unit_costs_daily", "team_costs_weekly", "chargeback_lines")),
-    *(f"mart_{name}" for name in ("app_inventory", "cost_forecasts", "budget_states")),
+    *(
+        f"mart_{name}"
+        for name in ("app_inventory", "cost_forecasts", "budget_states", "statement_adjustments")
+    ),
 )
 _PLACES = 3
 """How many places a sentence names."""

@@ -8,15 +8,25 @@ import io
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import Decimal, getcontext, localcontext
+from decimal import Decimal, localcontext
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-getcontext().prec = 80
+DIGITS = 80
+"""Digits sums are made with here: Python's own 28 would round them."""
+
+
+@pytest.fixture(autouse=True)
+def every_digit() -> Iterator[None]:
+    """Sums of a test have every digit; whoever imports this has it for each of its tests, and nobody else."""
+    with localcontext(prec=DIGITS):
+        yield
+
 
 PLACES = Decimal(1).scaleb(-18)
 

@@ -23,6 +23,7 @@ from tests.billing.azure_exports import (
     Form,
     cut,
     dearer,
+    every_digit,  # noqa: F401
     export,
     made_up,
     totals,

@@ -23,7 +23,7 @@ from models.settings import BillingSource
 from pipelines.ingest.sources import ObjectStore, SpoolLimits, open_store, refuse_shared_objects
 from pipelines.ingest.sources.azure_blob import ACCOUNT, CONNECTION_STRING, KEY, SAS_TOKEN
 from tests.billing import azure_storage
-from tests.billing.azure_exports import Charge, export
+from tests.billing.azure_exports import Charge, every_digit, export  # noqa: F401
 from tests.billing.conftest import Bills
 from tests.billing.test_sources import At
 

@@ -60,6 +60,8 @@ LEFT JOIN
     UNION ALL
     SELECT 'mart_app_inventory', batch_id, toDate('1970-01-01'), count() FROM mart_app_inventory GROUP BY batch_id
     UNION ALL
+    SELECT 'mart_statement_adjustments', batch_id, toDate('1970-01-01'), count() FROM mart_statement_adjustments GROUP BY batch_id
+    UNION ALL
     SELECT 'core_request_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
     FROM core_request_slices
     WHERE {with_slices:Bool}
