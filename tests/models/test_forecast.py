@@ -390,9 +390,10 @@ def test_no_order_of_the_charges_and_no_other_app_changes_an_apps_forecast(seed:
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6), windows=st.integers(1, 12), groups=st.integers(1, 60))
-def test_a_band_holds_its_share_of_what_was_missed_before(seed: int, windows: int, groups: int) -> None:
-    """Where everybody misses alike, the band of each holds about the policy's share of the errors it was made from."""
+@given(seed=st.integers(0, 10**6), groups=st.integers(1, 60))
+def test_a_band_holds_its_share_of_what_was_missed_before(seed: int, groups: int) -> None:
+    """Where everybody misses alike, the band of each holds about the policy's share of the errors it was made from; of few
+    errors as much less as chance allows."""
     draw = np.random.default_rng(seed)
     windows = POLICY.band.windows
     expected = draw.uniform(1, 100, (groups, windows))
@@ -402,7 +403,7 @@ def test_a_band_holds_its_share_of_what_was_missed_before(seed: int, windows: in
     inside = (low[:, None] <= actual / expected * expected[:, :1]) & (
         actual / expected * expected[:, :1] <= high[:, None]
     )
-    assert inside.mean() >= POLICY.band.taken - 0.12
+    assert inside.mean() >= POLICY.band.taken - 0.12 - inside.size**-0.5
     if groups > 20:
         assert inside.mean() <= POLICY.band.taken + 0.1
 
