@@ -33,6 +33,7 @@ def bench_server(bench: Bench) -> None:
         own = stack.enter_context(open_warehouse(here.root))
         server = stack.enter_context(_server(bench, there))
         warehouse = stack.enter_context(connected(there.root, server))
+        warehouse.reading.frame_of("SELECT 1")  # both engines are up before the first round
         # What writing a bill takes of memory is not the loader's.
         writer = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
         memory = stack.enter_context(PeakMemory())
