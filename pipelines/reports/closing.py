@@ -19,7 +19,7 @@ import polars as pl
 from models.accounts import LedgerAccounts, parse_accounts
 from models.closing import month_after, open_month, sums_by_currency
 from models.errors import AppfleetError, CloseRefused, ConfigurationError, ControlTotalError
-from models.identity import RULE_VERSION
+from models.identity import RULE_VERSION, UNASSIGNED
 from models.invoices import Invoices, parse_invoices
 from models.journal import journal_entries, journal_totals
 from models.readers import Reader
@@ -383,7 +383,13 @@ def _computed(warehouse: Warehouse, period: date) -> ClosingCheck:
 
 
 def _attributed_equals_billed(warehouse: Warehouse, statement: MonthStatement) -> ClosingCheck:
-    frame = warehouse.frame("queries/closing/attributed", billing_period=statement.period)
+    # Whoever closes sees whole bills, whichever teams they are of.
+    frame = warehouse.frame(
+        "queries/finance/reconciliation",
+        billing_period=statement.period,
+        see_whole_bills=True,
+        teams=[UNASSIGNED],
+    )
     apart = frame.filter(pl.col("difference") != 0)
     if apart.height:
         first = apart.row(0, named=True)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContainerClient, StorageErrorCode
 
 from models.errors import ConfigurationError, InputRefused, ObjectRefused
@@ -24,6 +24,8 @@ from pipelines.ingest.sources.objects import (
     SourceObject,
     SpooledObject,
     checked_name,
+    key_below,
+    name_below,
     name_pattern,
     split_pattern,
 )
@@ -71,7 +73,7 @@ class AzureBlobStore:
         found = []
         with self._named_errors():
             for blob in self._client.list_blobs(name_starts_with=self._prefix or None, include=["metadata"]):
-                name = "" if _is_folder(blob) else self._name(blob.name)
+                name = "" if _is_folder(blob) else name_below(self._prefix, blob.name)
                 if name and (self._pattern is None or self._pattern.match(name)):
                     found.append(SourceObject(name, blob.size, blob.last_modified, blob.etag.strip('"')))
                     if blob.content_settings.content_md5:
@@ -82,7 +84,7 @@ class AzureBlobStore:
         self, item: SourceObject, target: Path, limits: SpoolLimits | None = None, may_grow: bool = False
     ) -> SpooledObject:
         """Downloads the version that was listed; verifies its size, and its MD5 where Azure keeps one."""
-        key = self._key(checked_name(item.name))
+        key = key_below(self._prefix, checked_name(item.name), self._is_single)
         try:
             answer = self._client.get_blob_client(key).download_blob(
                 etag=item.etag, match_condition=MatchConditions.IfNotModified
@@ -100,7 +102,7 @@ class AzureBlobStore:
     def identity(self, item: SourceObject) -> str:
         """Account, container and blob."""
         parts = urlsplit(self._client.url)
-        return f"{SCHEME}{parts.netloc}{parts.path}/{self._key(item.name)}"
+        return f"{SCHEME}{parts.netloc}{parts.path}/{key_below(self._prefix, item.name, self._is_single)}"
 
     def name_of(self, reference: str, manifest: str) -> str:
         """A manifest of an export names blobs by their name in the container, or by address; both must be of this prefix."""
@@ -113,34 +115,18 @@ class AzureBlobStore:
                     f"it names {parts.netloc}{parts.path} of another container: correct the manifest",
                 )
             key = unquote(parts.path[len(own.path) + 1 :])
-        name = self._name(key)
+        name = name_below(self._prefix, key)
         if not name:
             raise ObjectRefused(manifest, f"it names {key} outside of its source: correct the manifest")
         return checked_name(name)
 
-    def _name(self, key: str) -> str:
-        """Name of a blob below the prefix; empty for folder marks and for neighbours of the prefix."""
-        if key.endswith("/"):
-            return ""
-        if not self._prefix:
-            return key
-        if key == self._prefix:
-            return key.rsplit("/", 1)[-1]
-        return key[len(self._prefix) + 1 :] if key.startswith(self._prefix + "/") else ""
-
-    def _key(self, name: str) -> str:
-        if not self._prefix:
-            return name
-        if name == self._prefix.rsplit("/", 1)[-1] and self._is_single():
-            return self._prefix
-        return f"{self._prefix}/{name}"
-
     def _is_single(self) -> bool:
         """Whether the prefix is itself the name of a blob, and not that of a folder."""
-        try:
-            return not _is_folder(self._client.get_blob_client(self._prefix).get_blob_properties())
-        except AzureError:
-            return False
+        with self._named_errors():
+            try:
+                return not _is_folder(self._client.get_blob_client(self._prefix).get_blob_properties())
+            except ResourceNotFoundError:
+                return False
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

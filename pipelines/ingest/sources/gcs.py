@@ -23,6 +23,8 @@ from pipelines.ingest.sources.objects import (
     SourceObject,
     SpooledObject,
     checked_name,
+    key_below,
+    name_below,
     name_pattern,
     split_pattern,
 )
@@ -69,7 +71,7 @@ class GcsStore:
             for blob in self._client.list_blobs(
                 self._bucket, prefix=self._prefix or None, timeout=_TIMEOUT, retry=_RETRY
             ):
-                name = self._name(blob.name)
+                name = name_below(self._prefix, blob.name)
                 if name and (self._pattern is None or self._pattern.match(name)):
                     found.append(SourceObject(name, blob.size, blob.updated, str(blob.generation)))
         return sorted(found, key=lambda item: item.name)
@@ -78,7 +80,9 @@ class GcsStore:
         self, item: SourceObject, target: Path, limits: SpoolLimits | None = None, may_grow: bool = False
     ) -> SpooledObject:
         """Downloads the generation that was listed, as it is stored; verifies its size, and its MD5 where Google keeps one."""
-        blob = self._bucket.blob(self._key(checked_name(item.name)), generation=int(item.etag))
+        blob = self._bucket.blob(
+            key_below(self._prefix, checked_name(item.name), self._is_single), generation=int(item.etag)
+        )
         try:
             blob.reload(timeout=_TIMEOUT, retry=_RETRY)
             done = spool(item.name, _blocks(blob, item.size), target, limits or SpoolLimits())
@@ -93,7 +97,7 @@ class GcsStore:
 
     def identity(self, item: SourceObject) -> str:
         """Store, bucket and object."""
-        return f"{SCHEME}{self._client.api_endpoint}/{self._bucket.name}/{self._key(item.name)}"
+        return f"{SCHEME}{self._client.api_endpoint}/{self._bucket.name}/{key_below(self._prefix, item.name, self._is_single)}"
 
     def name_of(self, reference: str, manifest: str) -> str:
         """A manifest names objects by URI or by name; both must be of this bucket and prefix."""
@@ -102,34 +106,15 @@ class GcsStore:
             bucket, _, key = reference.removeprefix(SCHEME).partition("/")
             if bucket != self._bucket.name:
                 raise ObjectRefused(manifest, f"it names {reference} of another bucket: correct the manifest")
-        name = self._name(key)
+        name = name_below(self._prefix, key)
         if not name:
             raise ObjectRefused(manifest, f"it names {reference} outside of its source: correct the manifest")
         return checked_name(name)
 
-    def _name(self, key: str) -> str:
-        """Name of an object below the prefix; empty for folder marks and for neighbours of the prefix."""
-        if key.endswith("/"):
-            return ""
-        if not self._prefix:
-            return key
-        if key == self._prefix:
-            return key.rsplit("/", 1)[-1]
-        return key[len(self._prefix) + 1 :] if key.startswith(self._prefix + "/") else ""
-
-    def _key(self, name: str) -> str:
-        if not self._prefix:
-            return name
-        if name == self._prefix.rsplit("/", 1)[-1] and self._is_single():
-            return self._prefix
-        return f"{self._prefix}/{name}"
-
     def _is_single(self) -> bool:
         """Whether the prefix is itself the name of an object."""
-        try:
+        with self._named_errors():
             return bool(self._bucket.blob(self._prefix).exists(timeout=_TIMEOUT, retry=_RETRY))
-        except _ERRORS:
-            return False
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

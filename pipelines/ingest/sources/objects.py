@@ -7,6 +7,7 @@ its own business; what the bytes mean is nobody's business here.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -98,6 +99,27 @@ def checked_name(name: str) -> str:
             shown, "its name leaves its folder or has a control character or backslash: rename the object"
         )
     return name
+
+
+def name_below(prefix: str, key: str) -> str:
+    """Name of a key below a prefix; empty for folder marks and for neighbours of the prefix."""
+    if key.endswith("/"):
+        return ""
+    if not prefix:
+        return key
+    if key == prefix:
+        return key.rsplit("/", 1)[-1]
+    return key[len(prefix) + 1 :] if key.startswith(prefix + "/") else ""
+
+
+def key_below(prefix: str, name: str, is_object: Callable[[], bool]) -> str:
+    """The key of a name below a prefix; ``is_object`` says whether the prefix is itself the key of an object, and is asked
+    only where that matters."""
+    if not prefix:
+        return name
+    if name == prefix.rsplit("/", 1)[-1] and is_object():
+        return prefix
+    return f"{prefix}/{name}"
 
 
 def split_pattern(location: str) -> tuple[str, str | None]:

@@ -22,6 +22,8 @@ from pipelines.ingest.sources.objects import (
     SourceObject,
     SpooledObject,
     checked_name,
+    key_below,
+    name_below,
     name_pattern,
     split_pattern,
 )
@@ -74,7 +76,7 @@ class S3Store:
             )
             for page in pages:
                 for entry in page.get("Contents", []):
-                    name = self._name(entry["Key"])
+                    name = name_below(self._prefix, entry["Key"])
                     if name and (self._pattern is None or self._pattern.match(name)):
                         found.append(
                             SourceObject(name, entry["Size"], entry["LastModified"], entry["ETag"].strip('"'))
@@ -85,7 +87,7 @@ class S3Store:
         self, item: SourceObject, target: Path, limits: SpoolLimits | None = None, may_grow: bool = False
     ) -> SpooledObject:
         """Downloads the version that was listed; verifies size, S3's checksum and a plain MD5 ETag."""
-        key = self._key(checked_name(item.name))
+        key = key_below(self._prefix, checked_name(item.name), self._is_single)
         try:
             answer = self._client.get_object(
                 Bucket=self._bucket, Key=key, IfMatch=item.etag, ChecksumMode="ENABLED"
@@ -107,7 +109,7 @@ class S3Store:
         """Store, bucket and key; all regions of AWS are one store, as a bucket's name is unique there."""
         endpoint = self._client.meta.endpoint_url
         store = "aws" if str(urlsplit(endpoint).hostname).endswith(".amazonaws.com") else endpoint
-        return f"{SCHEME}{store}/{self._bucket}/{self._key(item.name)}"
+        return f"{SCHEME}{store}/{self._bucket}/{key_below(self._prefix, item.name, self._is_single)}"
 
     def name_of(self, reference: str, manifest: str) -> str:
         """A manifest in S3 names objects by URI or by key; both must be of this bucket and prefix."""
@@ -116,27 +118,10 @@ class S3Store:
             bucket, _, key = reference.removeprefix(SCHEME).partition("/")
             if bucket != self._bucket:
                 raise ObjectRefused(manifest, f"it names {reference} of another bucket: correct the manifest")
-        name = self._name(key)
+        name = name_below(self._prefix, key)
         if not name:
             raise ObjectRefused(manifest, f"it names {reference} outside of its source: correct the manifest")
         return checked_name(name)
-
-    def _name(self, key: str) -> str:
-        """Name of a key below the prefix; empty for folder marks and for neighbours of the prefix."""
-        if key.endswith("/"):
-            return ""
-        if not self._prefix:
-            return key
-        if key == self._prefix:
-            return key.rsplit("/", 1)[-1]
-        return key[len(self._prefix) + 1 :] if key.startswith(self._prefix + "/") else ""
-
-    def _key(self, name: str) -> str:
-        if not self._prefix:
-            return name
-        if name == self._prefix.rsplit("/", 1)[-1] and self._is_single():
-            return self._prefix
-        return f"{self._prefix}/{name}"
 
     def _is_single(self) -> bool:
         """Whether the prefix is itself the key of an object."""
