@@ -207,6 +207,7 @@ def test_lost_parts_stand_beside_every_figure_until_they_are_loaded_again(
         assert "nothing new" in appfleet(workspace, "run").out
 
 
+@pytest.mark.slow
 def test_parts_that_cannot_be_read_are_said_by_source_and_month_and_healed(
     workspace: Path, right: dict[str, Any]
 ) -> None:

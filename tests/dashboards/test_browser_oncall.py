@@ -64,6 +64,7 @@ def test_a_minute_later_the_page_has_refreshed_and_keeps_what_was_chosen(view: P
     expect(table_of(view, FIRING).get_by_test_id("glide-cell-0-0")).to_have_text("card-vault")
 
 
+@pytest.mark.slow
 def test_an_app_opens_in_the_same_tab_and_back_from_it_the_filters_are_still_chosen(
     view: Page, address: str
 ) -> None:

@@ -101,7 +101,7 @@ LONG = [pytest.param("metrics", encoding, marks=pytest.mark.slow) for encoding i
 """Metrics are read by five statements."""
 
 
-@pytest.mark.parametrize(("signal", "encoding"), [*QUICK, ("metrics", PROTOBUF), LONG[1]])
+@pytest.mark.parametrize(("signal", "encoding"), [*QUICK, *LONG])
 def test_no_bytes_count_for_an_app_the_token_does_not_name(
     warehouse: Warehouse, tmp_path: Path, signal: Signal, encoding: Encoding
 ) -> None:

@@ -314,6 +314,7 @@ def few_objects(tmp_path: Path, migrated: Migrated) -> Path:
     return workspace
 
 
+@pytest.mark.slow
 def test_a_kill_changes_nothing(few_objects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the command and its warehouse, in the middle; of one of them, and many at random: the slow one."""
     killed = SmallFleet.copy(few_objects, tmp_path / "killed")

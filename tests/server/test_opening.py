@@ -39,6 +39,7 @@ def appfleet(root: Path, *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_pass_on_a_server_publishes_what_one_on_the_embedded_warehouse_does(
     small_fleet: SmallFleet, served: Served, server: Acting, tmp_path: Path
 ) -> None:

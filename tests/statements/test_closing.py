@@ -163,6 +163,7 @@ def test_a_month_is_reopened_with_a_reason_and_the_newest_first(books: Books, tm
     assert hashlib.sha256(written.csv_path.read_bytes()).hexdigest() == again.files["chargeback-2026-02.csv"]
 
 
+@pytest.mark.slow
 def test_a_month_that_is_closed_again_forgets_what_was_asked_of_its_first_closing(books: Books) -> None:
     """A reclassification, and adjustments shown in a month that is not the first open one any more, end with a reopening."""
     books.owners({"shop": "web"})

@@ -253,7 +253,9 @@ class Killed(Exception):
     """The process ends here, as far as what it left behind is concerned."""
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "is_done", [pytest.param(False, marks=pytest.mark.slow, id="before"), pytest.param(True, id="after")]
+)
 def test_a_closing_cut_at_any_step_leaves_the_month_open_or_closed_and_whole(
     engine: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_done: bool
 ) -> None:
