@@ -37,10 +37,11 @@ SIGNATURES: dict[str, Signature] = {
     ),
     "azure-actual": _AZURE,
     "azure-amortized": _AZURE,
+    "mapping": Signature("a file with a mapping of its own", ()),
 }
 """By format, as a source's ``format`` gives it; names from each provider's documentation of its export."""
 
-BILLING_FORMATS = ("focus", "aws-cur", "gcp-billing", "azure-actual", "azure-amortized")
+BILLING_FORMATS = ("focus", "aws-cur", "gcp-billing", "azure-actual", "azure-amortized", "mapping")
 """Formats that are read, in the order of ``SIGNATURES``."""
 
 

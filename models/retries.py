@@ -17,6 +17,19 @@ _NEVER = (StatementRefused, DamagedData, MigrationError)
 
 
 @dataclass(frozen=True)
+class PullRetries:
+    """How a provider is asked for a bill: the answers that pass, and seconds."""
+
+    statuses: tuple[int, ...]
+    attempts_more: int
+    first_wait_seconds: float
+    longest_wait_seconds: float
+    connect_seconds: float
+    read_seconds: float
+    reply_seconds: float
+
+
+@dataclass(frozen=True)
 class RetryPolicy:
     """The numbers of ``retries.yaml``; ``codes`` are those of the engine that pass."""
 
@@ -32,6 +45,7 @@ class RetryPolicy:
     starts_within_seconds: int
     cancels_within_seconds: int
     runs_at_most_seconds: int
+    pull: PullRetries
 
 
 @cache
@@ -49,6 +63,7 @@ def retry_policy() -> RetryPolicy:
         runs_per_source=data["runs_per_source"],
         runs_per_step=data["runs_per_step"],
         **data["watch"],
+        pull=PullRetries(**{**data["pull"], "statuses": tuple(data["pull"]["statuses"])}),
     )
 
 

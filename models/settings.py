@@ -20,6 +20,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, Va
 from pydantic.dataclasses import dataclass
 
 from models.bill_formats import BILLING_FORMATS
+from models.billing_apis import SCHEME as HTTPS
+from models.billing_apis import apis, check_parameters
 from models.errors import ConfigurationError
 from models.loopback import is_loopback
 from models.people import Viewer, access_policy
@@ -47,7 +49,7 @@ PAIRED_FORMATS = {"azure-actual": "azure-amortized", "azure-amortized": "azure-a
 TELEMETRY_FORMATS = ("otlp",)
 """Formats telemetry can be in, by the name ``sources.telemetry[].format`` has."""
 
-STORES = ("s3", "az", "gs", "bigquery")
+STORES = ("s3", "az", "gs", "bigquery", "https")
 """Schemes a location can have; one without a scheme is a path."""
 
 TABLES = {"bigquery": "gcp-billing"}
@@ -57,6 +59,8 @@ _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
 _DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _INTAKE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -83,6 +87,20 @@ def _location(value: str) -> str:
     if found and scheme not in STORES:
         stores = " or ".join(f"{store}:// location" for store in STORES)
         raise ValueError(f"can be a file, folder, glob or {stores}")
+    return value
+
+
+def _variable(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):
+        raise ValueError(
+            "must be the name of a variable of the environment, such as VERCEL_TOKEN, never a token itself"
+        )
+    return value
+
+
+def _month(value: str) -> str:
+    if not _MONTH.fullmatch(value):
+        raise ValueError(f"is {value!r}; it must be a month such as 2026-10")
     return value
 
 
@@ -246,13 +264,20 @@ class Source:
 class BillingSource(Source):
     """A bill.
 
-    With its Google billing account, `doctor` finds projects it is silent about. ``deliveries`` says for good what a
+    ``mapping`` names the file by which one of ``format: mapping`` is read. One that is pulled over https names its ``api``
+    (``models.billing_apis``), the variable of the environment that has the ``token``, ``parameters`` of the requests, and the
+    month ``since`` which is asked for. With its Google billing account, `doctor` finds projects it is silent about. ``deliveries`` says for good what a
     delivery that overlaps an older one is: rows to ``add`` to it, or one that is to ``replace`` it; without it the format
     does, or a person. ``pair`` names the source that has the other view of the same bill. ``settled_after_days`` is how
     many days after a day's end its charges are final: no month is closed before, and none without it.
     """
 
     format: Annotated[Text, one_of(BILLING_FORMATS)]
+    mapping: Text | None = None
+    api: Annotated[Text, one_of(apis())] | None = None
+    token: Annotated[Text, AfterValidator(_variable)] | None = None
+    parameters: Mapping[Text, Text] = field(default_factory=dict)
+    since: Annotated[Text, AfterValidator(_month)] | None = None
     google_billing_account: Text | None = None
     deliveries: Literal["add", "replace"] | None = None
     pair: Text | None = None
@@ -467,6 +492,51 @@ class _Sources:
                 raise Misplaced(
                     f"is a table of `format: {only}`, not of {source.format}", (index, "location")
                 )
+        return sources
+
+    @field_validator("billing")
+    @classmethod
+    def _mappings_are_named(cls, sources: tuple[BillingSource, ...]) -> tuple[BillingSource, ...]:
+        for index, source in enumerate(sources):
+            if source.format == "mapping" and source.mapping is None:
+                raise Misplaced(
+                    "is missing: `format: mapping` reads a file by the mapping it names; `appfleet map FILE` proposes one",
+                    (index, "mapping"),
+                )
+            if source.format != "mapping" and source.mapping is not None:
+                raise Misplaced(f"is for `format: mapping`, not for {source.format}", (index, "mapping"))
+        return sources
+
+    @field_validator("billing")
+    @classmethod
+    def _pulled_ones_say_from_whom(cls, sources: tuple[BillingSource, ...]) -> tuple[BillingSource, ...]:
+        for index, source in enumerate(sources):
+            if not source.location.startswith(HTTPS):
+                for key in ("api", "token", "since", "parameters"):
+                    if getattr(source, key):
+                        raise Misplaced(f"is for a location that begins with {HTTPS}", (index, key))
+                continue
+            if urlsplit(source.location).username or urlsplit(source.location).password:
+                raise Misplaced(
+                    "holds a user or a password; secrets come from the environment", (index, "location")
+                )
+            if urlsplit(source.location).query or urlsplit(source.location).fragment:
+                raise Misplaced("holds a query: write it under `parameters`", (index, "location"))
+            for key in ("api", "token"):
+                if getattr(source, key) is None:
+                    raise Misplaced(f"is missing: a bill that is pulled over {HTTPS} needs it", (index, key))
+            try:
+                check_parameters(apis()[source.api or ""], source.parameters)
+            except ConfigurationError as error:
+                raise Misplaced(str(error), (index, "parameters")) from None
+        return sources
+
+    @field_validator("telemetry")
+    @classmethod
+    def _telemetry_is_not_pulled(cls, sources: tuple[TelemetrySource, ...]) -> tuple[TelemetrySource, ...]:
+        for index, source in enumerate(sources):
+            if source.location.startswith(HTTPS):
+                raise Misplaced("is pulled over https, which is for bills", (index, "location"))
         return sources
 
     @field_validator("billing")

@@ -88,11 +88,15 @@ def engine_file(
     types: Mapping[str, str],
     columns: Mapping[str, str],
     delimiter: str = ",",
+    is_by_place: bool = False,
 ) -> EngineFile:
-    """A file with the type of each of its columns, by the name it has there."""
+    """A file with the type of each of its columns, by the name it has there; of a CSV ``is_by_place`` by its place, so that
+    ``types`` has all of them, in order, under any names."""
     settings: dict[str, str | int | float] = dict(_OF_EVERY_FILE)
     if file_format == "csv":
         settings |= {"format_csv_delimiter": delimiter}
+    if is_by_place:
+        settings |= {"input_format_with_names_use_header": 0}
     structure = ", ".join(f"{_quoted(name)} {type_}" for name, type_ in types.items())
     return EngineFile(path, ENGINE_FORMATS[file_format], structure, columns, settings)
 
@@ -138,6 +142,21 @@ def survey(
             raise InputRefused(
                 f"{reason}{f' (row {row})' if row else ''}: correct it and deliver it again"
             ) from None
+
+
+_NOT_IN_NAMES = re.compile(r"[`'\\\\\x00-\x1f]")
+_VIRTUAL = ("_file", "_row_number", "_path", "_size", "_time")
+
+
+def unbindable(name: str) -> bool:
+    """Whether a statement cannot ask for a column of this name: it has a quote, a backslash or a control character, or is one
+    of the engine's own."""
+    return bool(_NOT_IN_NAMES.search(name)) or name in _VIRTUAL
+
+
+def place_name(number: int) -> str:
+    """The name under which the column at a place, from 0, is read."""
+    return f"column {number}"
 
 
 def absent_name(column: str) -> str:

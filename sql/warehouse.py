@@ -30,7 +30,7 @@ from urllib3.exceptions import HTTPError
 from models.errors import DamagedData, DiskFull, StatementRefused, WarehouseError
 from sql.catalog import statement
 from sql.damage import placed
-from sql.forms import EMBEDDED, RECORDS, Form, Purpose, insertion, purpose_of
+from sql.forms import EMBEDDED, RECORDS, Form, Purpose, filled, insertion, purpose_of
 from sql.logs import at_work
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
@@ -153,6 +153,7 @@ class Warehouse:
         reading_settings: Settings | None = None,
         settings: Settings | None = None,
         leave_out: Collection[str] = (),
+        words: Mapping[str, str] | None = None,
         **parameters: Any,
     ) -> None:
         """Inserts what ``sql/<name>.sql``, an ``INSERT ... SELECT`` over files, reads.
@@ -163,11 +164,13 @@ class Warehouse:
             reading_settings: how files are read.
             settings: how rows are written.
             leave_out: columns in which every row has the table's default: they need not travel.
+            words: what the statement is filled with, names and numbers of ours only.
         """
+        text = filled(statement(name), words) if words else statement(name)
         if self._reading is None:
-            self.execute(name, {**(reading_settings or {}), **(settings or {})}, **parameters)
+            self.execute_text(text, {**(reading_settings or {}), **(settings or {})}, **parameters)
             return
-        target = insertion(statement(name), leave_out)
+        target = insertion(text, leave_out)
         blocks = self.reading.stream_of(target.select, "Native", reading_settings, **parameters)
         self.insert_stream(self.form.text(target.table), blocks, "Native", settings, target.columns)
 

@@ -113,6 +113,25 @@ def init(
     )
 
 
+@app.command("map")
+def map_file(
+    file: Annotated[
+        Path, typer.Argument(help="A bill of any provider: CSV, JSON lines or Parquet, packed or not.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write it to.", show_default="standard output")
+    ] = None,
+) -> None:
+    """Propose a mapping to FOCUS for a file, with a remark behind every guess."""
+    from pipelines.commands.mapping import propose_mapping
+
+    text = propose_mapping(file, out, complain)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        typer.echo(f"wrote {out}; read it, then name it: `format: mapping` with `mapping: {out.name}`")
+
+
 @app.command()
 def simulate(
     directory: Annotated[Path, typer.Argument(help="Folder to fill.")],

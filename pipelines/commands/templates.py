@@ -22,7 +22,7 @@ identity:                      # tag keys, tried in this order; case and blanks 
 sources:
   billing:{bills}
   # - name: aws                              # appears in every figure
-  #   format: focus                          # FOCUS 1.0 to 1.4; or aws-cur, gcp-billing, azure-actual, azure-amortized
+  #   format: focus                          # FOCUS 1.0 to 1.4; or aws-cur, gcp-billing, azure-actual, azure-amortized, mapping
   #   location: bills/aws                    # file, folder, glob, s3://bucket/prefix, gs://, az://
   #   profile: billing-reader                # s3 only, with region and endpoint_url
   telemetry: []

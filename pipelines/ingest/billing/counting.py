@@ -22,7 +22,6 @@ from pipelines.ingest.billing.outcome import Repair
 from pipelines.ingest.billing.plan import Candidate
 from pipelines.ingest.billing.spooling import Spool
 from sql import bill_files
-from sql.catalog import statement
 from sql.warehouse import Warehouse
 
 MOST_REJECTS = 1000
@@ -37,7 +36,7 @@ OF_ROWS = {
 
 def rules(bill: BillFormat) -> str:
     """Fingerprint of the rules rows are counted by; a profile counted by others is not used."""
-    parts = [statement(bill.profile), *bill.rules]
+    parts = [bill.text(bill.profile), *bill.rules]
     return "rules " + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -67,7 +66,7 @@ class Counter:
         readable = self._spool.readable(item)
         try:
             found = self._warehouse.reading.text(
-                statement(self._bill.profile),
+                self._bill.text(self._bill.profile),
                 bill_files.COUNTS_FORMAT,
                 readable.file.settings,
                 **readable.bound,
@@ -78,8 +77,8 @@ class Counter:
         self._tell(item.name, sha256, counted)
         months = _months(counted)
         if any(month.rejected for month in months.values()):
-            faults = self._warehouse.reading.frame(
-                self._bill.rejects,
+            faults = self._warehouse.reading.frame_of(
+                self._bill.text(self._bill.rejects),
                 settings={**readable.file.settings, **bill_files.ROW_BY_ROW},
                 most=MOST_REJECTS,
                 **readable.bound,
@@ -115,7 +114,7 @@ class Counter:
         settings = {**readable.file.settings, **bill_files.ROW_BY_ROW}
         try:
             self._warehouse.reading.text(
-                statement(self._bill.profile), bill_files.COUNTS_FORMAT, settings, **readable.bound
+                self._bill.text(self._bill.profile), bill_files.COUNTS_FORMAT, settings, **readable.bound
             )
         except WarehouseError as exact:
             error = exact

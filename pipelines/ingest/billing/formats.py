@@ -6,8 +6,9 @@ name the rows at fault. Nothing here reads a row. A file that cannot be what it 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models import aws_cur, azure_bills, gcp_billing
+from models import mapping as mappings
 from models.errors import InputRefused, ObjectRefused
 from models.focus import (
     FocusColumn,
@@ -30,6 +32,8 @@ from pipelines.ingest.billing.texts import CsvText, csv_text, is_utf8, utf8_copy
 from sql import bill_files
 from sql.bill_files import EngineFile
 from sql.catalog import statement
+from sql.forms import filled
+from sql.mapped import THERE, mapped
 
 _PARQUET_MAGIC = b"PAR1"
 _OTHER_MAGICS = {
@@ -82,11 +86,25 @@ class BillFormat:
     overlaps: Literal["add", "replace"] | None = None
     read_members: Callable[[Sequence[str]], Header] | None = None
     """Where members of JSON lines, of which each line leaves out its own, are not read as a header is."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """What its statements are filled with; names and numbers of ours only."""
+    reading: str = ""
+    """What of its source's settings decides how bytes are read; the same bytes read in another way are another delivery."""
+    has_any_names: bool = False
+    """Whether its columns may have any names, so that those of a CSV are found by their place."""
 
     @property
     def rules(self) -> tuple[str, ...]:
         """What rows are counted and read by, as text: a change of it makes what was counted stale."""
         return self.read_rules()
+
+    def text(self, name: str) -> str:
+        """One of its statements."""
+        return filled(statement(name), self.words) if self.words else statement(name)
+
+    def digest(self, sha256: str) -> str:
+        """Digest of a content as this format reads it; that of the content where nothing but the format says how."""
+        return hashlib.sha256(f"{sha256}\n{self.reading}".encode()).hexdigest() if self.reading else sha256
 
 
 def _focus_rules() -> tuple[str, ...]:
@@ -189,6 +207,44 @@ def _gcp_rules() -> tuple[str, ...]:
     return (repr(gcp_billing.columns()), repr(sorted(currencies())), repr(gcp_billing.words()))
 
 
+def mapping_format(given: mappings.BillMapping) -> BillFormat:
+    """The format of a source that is read by a mapping."""
+    made = mapped(given)
+
+    def values(header: Header) -> dict[str, Any]:
+        focus_names, told_names = mappings.told_as(given)
+        there = {
+            parameter.replace(mappings.COLUMN, THERE): int(parameter in header.delivered)
+            for parameter in given.parameters
+        }
+        return {
+            **made.bound,
+            **there,
+            f"Tags{AS_MAP}": f"Tags{AS_MAP}",
+            "currencies": sorted(currencies()),
+            "charge_categories": charge_categories(),
+            "empty_effective_cost_is_billed": 0,
+            "focus_names": focus_names,
+            "told_names": told_names,
+        }
+
+    rules = (repr(given), repr(sorted(currencies())), repr(charge_categories()))
+    return BillFormat(
+        name=mappings.FORMAT,
+        columns=partial(mappings.file_columns, given),
+        read_header=partial(mappings.read_header, given),
+        values=values,
+        profile="ingest/mapping_profile",
+        load="ingest/mapping",
+        rejects="ingest/mapping_rejects",
+        read_rules=lambda: rules,
+        looks_like=partial(mappings.looks_like, given),
+        words=made.words,
+        reading=repr((given.expressions, given.optional)),
+        has_any_names=True,
+    )
+
+
 BILL_FORMATS = {
     "focus": BillFormat(
         name="focus",
@@ -224,7 +280,12 @@ BILL_FORMATS = {
     "azure-actual": _azure("actual"),
     "azure-amortized": _azure("amortized"),
 }
-"""By name, as a source's ``format`` gives it."""
+"""By name, as a source's ``format`` gives it; the format of a mapping is made of it (``mapping_format``)."""
+
+
+def feeds_of(name: str) -> str:
+    """The one metric a bill of this format gives; empty where rows hold both."""
+    return BILL_FORMATS[name].feeds if name in BILL_FORMATS else ""
 
 
 @dataclass(frozen=True)
@@ -294,14 +355,38 @@ def _csv(text: CsvText, bill: BillFormat) -> ReadableObject:
     for name in header.delivered.values():
         if not text.is_utf8 and "\ufffd" in name:
             raise InputRefused(f"the name of its column {name} is no UTF-8: export it as UTF-8")
+    if bill.has_any_names:
+        return _by_place(text, bill, header)
     return _of_text(text.path, "csv", bill, header, text.is_utf8, text.delimiter)
+
+
+def _by_place(text: CsvText, bill: BillFormat, header: Header) -> ReadableObject:
+    """A CSV whose columns are told by their place, as their names may be any text, and others may be there twice."""
+    places = {parameter: text.names.index(name) for parameter, name in header.delivered.items()}
+    names = {parameter: bill_files.place_name(places.get(parameter, 0)) for parameter in bill.columns()}
+    types = {bill_files.place_name(place): bill_files.ABSENT_TEXT for place in range(len(text.names))}
+    file = bill_files.engine_file(text.path, "csv", types, names, text.delimiter, is_by_place=True)
+    return ReadableObject(file, header, bill.values(header), text.is_utf8)
+
+
+def _refuse_unbindable(bill: BillFormat, header: Header) -> None:
+    if not bill.has_any_names:
+        return
+    for name in header.delivered.values():
+        if bill_files.unbindable(name):
+            raise InputRefused(
+                f"its column {name!r} has a quote, a backslash or a line break in its name, or one that is kept for files: "
+                "rename it, or deliver the file as CSV"
+            )
 
 
 def _json_lines(path: Path, bill: BillFormat, names_of: NamesOf) -> ReadableObject:
     is_sound = is_utf8(path)
     text = path if is_sound else utf8_copy(path)
     read_members = bill.read_members or bill.read_header
-    return _of_text(text, "json_lines", bill, read_members(names_of(text)), is_sound)
+    header = read_members(names_of(text))
+    _refuse_unbindable(bill, header)
+    return _of_text(text, "json_lines", bill, header, is_sound)
 
 
 def _of_text(
@@ -343,6 +428,7 @@ def _parquet(name: str, path: Path, bill: BillFormat) -> ReadableObject:
             f"Parquet bomb: its footer claims {metadata.num_rows} rows of {metadata.num_columns} columns",
         )
     header = bill.read_header(schema.names)
+    _refuse_unbindable(bill, header)
     types, names = {}, {}
     for column in bill.columns().values():
         given = header.delivered.get(column.name)

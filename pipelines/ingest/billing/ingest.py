@@ -19,11 +19,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from models.errors import AppfleetError, ControlTotalError, DiskFull, LeaseHeld, ObjectRefused, WarehouseError
+from models.errors import (
+    AppfleetError,
+    ConfigurationError,
+    ControlTotalError,
+    DiskFull,
+    LeaseHeld,
+    ObjectRefused,
+    WarehouseError,
+)
 from models.settings import BillingSource, Settings, pairs_of
 from pipelines.ingest.billing.counting import Counter
 from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
-from pipelines.ingest.billing.formats import BILL_FORMATS, BillFormat
+from pipelines.ingest.billing.formats import BillFormat, feeds_of
 from pipelines.ingest.billing.held import PUBLISHING, TABLE, added, collect, difference, held_sentence
 from pipelines.ingest.billing.ledger import (
     NO_MONTH,
@@ -35,6 +43,7 @@ from pipelines.ingest.billing.ledger import (
     ObjectMonth,
 )
 from pipelines.ingest.billing.loading import Loadable, bound, together
+from pipelines.ingest.billing.mappings import bill_of
 from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, PeriodState, Refusal, Repair
 from pipelines.ingest.billing.plan import Candidate, Known, MonthPlan, Published, is_accepted, plan
 from pipelines.ingest.billing.policy import policy
@@ -90,8 +99,11 @@ def ingest_source(
         DiskFull: there is no room to spool or to load; nothing is refused by that.
     """
     started = time.monotonic()
-    with _run(warehouse, settings, source, months, wait_seconds, again) as run:
-        run.read(run.deliver)
+    try:
+        with _run(warehouse, settings, source, months, wait_seconds, again) as run:
+            run.read(run.deliver)
+    except ConfigurationError as error:
+        return _unreadable(source, error, time.monotonic() - started)
     return _outcome(run, time.monotonic() - started)
 
 
@@ -106,8 +118,11 @@ def look_at_source(
         LeaseHeld, WarehouseError, DiskFull: as `ingest_source` does.
     """
     started = time.monotonic()
-    with _run(warehouse, settings, source, None, wait_seconds) as run:
-        run.read(run.look)
+    try:
+        with _run(warehouse, settings, source, None, wait_seconds) as run:
+            run.read(run.look)
+    except ConfigurationError as error:
+        return (), _unreadable(source, error, time.monotonic() - started)
     return tuple(run.found), _outcome(run, time.monotonic() - started)
 
 
@@ -122,7 +137,7 @@ def _run(
 ) -> Iterator[_Run]:
     """A run that holds the lease of its source."""
     ledger = Ledger(warehouse, source.name)
-    bill = BILL_FORMATS[source.format]
+    bill = bill_of(source, settings.root)
     with lease(settings.root, ledger.scope, wait_seconds):
         yield _Run(warehouse, settings, source, ledger, bill, months, rows_rules(bill), again)
 
@@ -137,6 +152,13 @@ def _outcome(run: _Run, seconds: float) -> BillingOutcome:
         repairs=tuple(run.repairs),
         ignored_columns=tuple(sorted(run.ignored)),
         seconds=seconds,
+    )
+
+
+def _unreadable(source: BillingSource, error: ConfigurationError, seconds: float) -> BillingOutcome:
+    """The outcome of a source whose mapping cannot be followed: it fails alone."""
+    return BillingOutcome(
+        source.name, refusals=(Refusal(source.mapping or source.location, 0, str(error)),), seconds=seconds
     )
 
 
@@ -517,7 +539,7 @@ class _Run:
 
     def _missing(self, undelivered_metrics: Iterable[str]) -> list[str]:
         """Costs that neither an object has nor the source it is a pair with, which has the other view of the bill."""
-        fed = {BILL_FORMATS[one.format].feeds for one in pairs_of(self.source, self.settings.billing)}
+        fed = {feeds_of(one.format) for one in pairs_of(self.source, self.settings.billing)}
         return [metric for metric in undelivered_metrics if metric not in fed]
 
     def _load_alone(self, one: Loadable, spool: Spool, batch_id: UUID, failed: dict[date, str]) -> None:
@@ -530,11 +552,12 @@ class _Run:
             self._fail(one.name, f"it cannot be loaded ({error})", one.periods, failed)
 
     def _write(self, run: tuple[Loadable, ...], batch_id: UUID) -> None:
-        parameters = bound(run)
+        parameters, text = bound(run), self.bill.text(self.bill.load)
         self.warehouse.load(
             self.bill.load,
+            words=self.bill.words,
             reading_settings=run[0].readable.file.settings,
-            leave_out=undelivered(statement(self.bill.load), parameters),
+            leave_out=undelivered(text, parameters),
             **parameters,
             source_name=self.source.name,
             batch_id=batch_id,
@@ -625,9 +648,7 @@ class _Run:
             or groups[each.period, each.one.sha256] != groups[each.period, each.other.sha256]
         ]
         fed = {
-            one.name: BILL_FORMATS[one.format].feeds
-            for one in self.settings.billing
-            if one.name != self.source.name
+            one.name: feeds_of(one.format) for one in self.settings.billing if one.name != self.source.name
         }
         fed[""] = self.bill.feeds
         return overlaps((each for each in shared if not is_declared_pair(each, fed)), policy())

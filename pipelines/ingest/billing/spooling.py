@@ -67,12 +67,12 @@ class Spool:
         return ""
 
     def sha256(self, item: DeliveredObject) -> str:
-        """Digest of an object's content, unpacked.
+        """Digest of an object's content, unpacked, as its source reads it.
 
         Raises:
             ObjectRefused: it cannot be fetched or unpacked.
         """
-        return self.known_sha256(item.object) or self._hold(item).spooled.sha256
+        return self._bill.digest(self.known_sha256(item.object) or self._hold(item).spooled.sha256)
 
     def readable(self, item: DeliveredObject) -> ReadableObject:
         """How the engine reads an object's spooled bytes.

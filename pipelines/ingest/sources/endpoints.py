@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import cache
 from urllib.parse import urlsplit
 
 from models.errors import ConfigurationError
+from models.focus import policy_rows
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def check_endpoint(source: str, url: str) -> None:
-    """Does nothing where an endpoint may be that of storage.
+def check_endpoint(source: str, url: str, key: str = "endpoint_url") -> list[Address]:
+    """The addresses an endpoint leads to now, of which none may be asked for what a machine is told about itself.
 
     Raises:
-        ConfigurationError: no http or https, a credential in it, or an address that is link-local (where a cloud machine is
-            told its own credentials), unspecified or multicast, written in any way or behind a name.
+        ConfigurationError: no http or https, a credential in it, or an address that is link-local or one of
+            ``metadata_addresses.csv`` (where a cloud machine is told its own credentials), unspecified or multicast, written
+            in any way or behind a name; it names the setting ``key``.
     """
     try:
         parts = urlsplit(url)
@@ -25,20 +30,27 @@ def check_endpoint(source: str, url: str) -> None:
     except ValueError:
         host = ""
     if not host or parts.scheme not in ("http", "https"):
-        raise ConfigurationError(f"source {source}: endpoint_url must be an http or https address")
+        raise ConfigurationError(f"source {source}: {key} must be an http or https address")
     if parts.username or parts.password:
-        raise ConfigurationError(f"source {source}: endpoint_url holds a credential; use the environment")
-    if any(_is_no_storage(address) for address in _addresses(host)):
-        raise ConfigurationError(f"source {source}: endpoint_url {host} is not a storage address")
+        raise ConfigurationError(f"source {source}: {key} holds a credential; use the environment")
+    found = _addresses(host)
+    if any(_is_no_storage(address) for address in found):
+        raise ConfigurationError(f"source {source}: {key} {host} is not a storage address")
+    return found
 
 
-def _is_no_storage(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+@cache
+def _metadata_addresses() -> frozenset[Address]:
+    return frozenset(ipaddress.ip_address(row["address"]) for row in policy_rows("metadata_addresses.csv"))
+
+
+def _is_no_storage(address: Address) -> bool:
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     plain = mapped or address
-    return plain.is_link_local or plain.is_unspecified or plain.is_multicast
+    return plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain in _metadata_addresses()
 
 
-def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+def _addresses(host: str) -> list[Address]:
     """What a host is or leads to now; a name that nobody knows leads nowhere, and its store says so when it is read."""
     try:
         return [ipaddress.ip_address(host)]

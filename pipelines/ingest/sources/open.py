@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from models.billing_apis import SCHEME as HTTPS
 from models.errors import AppfleetError, ConfigurationError
 from pipelines.ingest.sources.disk import DiskStore
 from pipelines.ingest.sources.objects import Location, ObjectStore
@@ -37,13 +38,17 @@ def open_store(source: Location, root: Path) -> ObjectStore:
         from pipelines.ingest.sources.bigquery import BigQueryStore
 
         return BigQueryStore.at(source)
+    if source.location.startswith(HTTPS):
+        from pipelines.ingest.sources.https import HttpsStore
+
+        return HttpsStore.at(source, root)
     return DiskStore.at(source.location, root)
 
 
 def refuse_shared_objects(sources: Collection[Location], root: Path) -> None:
     """Refuses settings by which one object is in two sources, whatever names, links and globs lead to it.
 
-    A source that cannot be listed is left to its own ingest to report.
+    A source that cannot be listed is left to its own ingest to report; one that is pulled is not asked for that.
 
     Raises:
         ConfigurationError: an object lies in two of them; the message names both.
@@ -52,6 +57,8 @@ def refuse_shared_objects(sources: Collection[Location], root: Path) -> None:
         return
     seen: dict[str, tuple[Location, str]] = {}
     for source in sources:
+        if source.location.startswith(HTTPS):
+            continue
         try:
             store = open_store(source, root)
             found = {store.identity(item): item.name for item in store.objects()}
