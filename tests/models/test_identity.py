@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pyarrow as pa
@@ -11,15 +11,21 @@ import pytest
 
 from models.errors import ModelError
 from models.identity import Evidence, TagKeys, attribute
+from models.resource_evidence import NAMED
 
 CONFIDENCE = {
     "app_tag": 1.0,
+    "virtual_tag": 0.8,
     "resource_id_registry": 0.95,
-    "resource_id_telemetry": 0.9,
     "pattern": 0.7,
     "unallocated": 0.0,
 }
 KEYS = TagKeys(app=["application", "Project"], team=["team"], environment=["environment", "env"])
+BEGINS, ENDS = datetime(1970, 1, 1, tzinfo=UTC), datetime(2149, 6, 6, tzinfo=UTC)
+ALWAYS = (
+    pl.lit(BEGINS).cast(pl.Datetime("ns", "UTC")).alias("holds_from"),
+    pl.lit(ENDS).cast(pl.Datetime("ns", "UTC")).alias("holds_to"),
+)
 MAP = pa.map_(pa.string(), pa.string())
 
 
@@ -54,7 +60,7 @@ def apps(*rows: tuple[str, str, list[str], dict[str, str]]) -> pl.DataFrame:
     )
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    return frame
+    return frame.with_columns(ALWAYS)
 
 
 def evidence(
@@ -67,9 +73,11 @@ def evidence(
         teams=pl.DataFrame(
             {"team": list(teams), "cost_center": list(teams.values())},
             schema={"team": pl.String, "cost_center": pl.String},
-        ),
+        ).with_columns(ALWAYS),
         resources=pl.DataFrame(
-            list(resources), schema={"app_id": pl.String, "resource_id": pl.String}, orient="row"
+            [(app, "cloud.resource_id", resource, 1, BEGINS, BEGINS) for app, resource in resources],
+            schema=NAMED,
+            orient="row",
         ),
     )
 
@@ -178,7 +186,7 @@ def test_a_rule_comes_before_the_next_whatever_else_would_answer() -> None:
     assert list(result.select("app_id", "attribution_rule", "evidence").iter_rows()) == [
         ("tagged", "app_tag", "tag application"),
         ("listed", "resource_id", "resource res-listed"),
-        ("seen", "resource_id", "resource res-seen"),
+        ("seen", "resource_id", "cloud.resource_id res-seen"),
         ("named", "pattern", "name n-*"),
         ("grouped", "pattern", "resource_group rg-*"),
         ("projected", "pattern", "project s-*"),
