@@ -410,7 +410,7 @@ def test_what_each_identity_cost_is_told_with_who_had_it_and_why(
                     }
                 )
         want = [
-            (*key, total(own, "charges"), total(own, "billed"), total(own, "effective"))
+            (*key, sum(row["charges"] for row in own), total(own, "billed"), total(own, "effective"))
             for key, own in groups(rows, *keys).items()
         ]
         batch = new_batch_id()
