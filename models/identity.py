@@ -157,8 +157,8 @@ def attribute(identities: pl.DataFrame, evidence: Evidence, confidence: Mapping[
             on="place",
             how="left",
         )
-        .join(coverage(case.tags, keys.roles, rules), on="place", how="left")
-        .with_columns(pl.col("environment").fill_null(""), pl.col("covered").fill_null(pl.lit([], _PAIRS)))
+        .join(coverage(rows, case.tags, keys.roles, rules), on="place", how="left")
+        .with_columns(pl.col("environment").fill_null(""))
     )
     owned = _one_answer(told).join(_owners(told, evidence), on="place")
     return (
@@ -302,8 +302,6 @@ RULES: tuple[Rule, ...] = (
     by_nobody,
 )
 """The rules in the order they are tried; the last always answers."""
-
-_PAIRS = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
 
 
 def _by_tag(identities: pl.DataFrame, case: Case, tags: pl.DataFrame) -> pl.DataFrame:

@@ -91,8 +91,10 @@ def chosen_values(table: pl.DataFrame, keys: Sequence[str], rules: TagRules) -> 
     )
 
 
-def coverage(table: pl.DataFrame, roles: Mapping[str, Sequence[str]], rules: TagRules) -> pl.DataFrame:
-    """``place, covered``: the keys looked for that a row has, each with ``TAG`` or ``VIRTUAL`` and its rule.
+def coverage(
+    identities: pl.DataFrame, table: pl.DataFrame, roles: Mapping[str, Sequence[str]], rules: TagRules
+) -> pl.DataFrame:
+    """``place, covered``: every key looked for, with ``TAG``, ``VIRTUAL`` and its rule, or nothing.
 
     ``roles``: name shown -> the keys any of which will do; keys of the rules are shown beside them.
     """
@@ -102,21 +104,24 @@ def coverage(table: pl.DataFrame, roles: Mapping[str, Sequence[str]], rules: Tag
         schema={"label": pl.String, "name": pl.String},
         orient="row",
     ).unique()
-    return (
+    has = (
         table.join(wanted, on="name")
         .sort("place", "label", pl.col("rule") != "", "name", "rank", "key")
         .unique(["place", "label"], keep="first", maintain_order=True)
         .select(
             "place",
-            pl.struct(
-                key="label",
-                value=pl.when(pl.col("rule") == "")
-                .then(pl.lit(TAG))
-                .otherwise(pl.lit(VIRTUAL) + pl.col("rule")),
-            ).alias("covered"),
+            "label",
+            said=pl.when(pl.col("rule") == "").then(pl.lit(TAG)).otherwise(pl.lit(VIRTUAL) + pl.col("rule")),
         )
+    )
+    labels = pl.DataFrame({"label": sorted(shown)}, schema={"label": pl.String})
+    return (
+        identities.select("place")
+        .join(labels, how="cross")
+        .join(has, on=["place", "label"], how="left")
+        .sort("place", "label")
         .group_by("place", maintain_order=True)
-        .agg("covered")
+        .agg(pl.struct(key="label", value=pl.col("said").fill_null("")).alias("covered"))
     )
 
 

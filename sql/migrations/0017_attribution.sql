@@ -25,7 +25,7 @@ ALTER TABLE core_identities
     ADD COLUMN IF NOT EXISTS spans UInt64 DEFAULT 0 COMMENT 'spans and metric points that name the resource, where telemetry decided' AFTER evidence,
     ADD COLUMN IF NOT EXISTS first_seen DateTime64(9, 'UTC') DEFAULT toDateTime64(0, 9, 'UTC') COMMENT 'when telemetry first named it; 1970-01-01 where it did not decide' AFTER spans,
     ADD COLUMN IF NOT EXISTS last_seen DateTime64(9, 'UTC') DEFAULT toDateTime64(0, 9, 'UTC') COMMENT 'when telemetry last named it' AFTER first_seen,
-    ADD COLUMN IF NOT EXISTS covered Map(String, String) DEFAULT map() COMMENT 'tag keys looked for: tag, or the rule of a virtual tag; a key without either is not in it' AFTER last_seen;
+    ADD COLUMN IF NOT EXISTS covered Map(String, String) DEFAULT map() COMMENT 'tag keys looked for: tag, virtual: and the rule that gave it, or empty' AFTER last_seen;
 -- statement
 CREATE OR REPLACE VIEW core_identities_current AS
 SELECT * EXCEPT batch_id FROM core_identities
@@ -100,7 +100,7 @@ CREATE TABLE IF NOT EXISTS core_identity_costs
     spans            UInt64                 COMMENT 'spans and metric points that name the resource, where telemetry decided',
     first_seen       DateTime64(9, 'UTC')   COMMENT 'when telemetry first named it; 1970-01-01 where it did not decide',
     last_seen        DateTime64(9, 'UTC')   COMMENT 'when telemetry last named it',
-    covered          Map(String, String)    COMMENT 'tag keys looked for: tag, or the rule of a virtual tag',
+    covered          Map(String, String)    COMMENT 'tag keys looked for: tag, virtual: and the rule that gave it, or empty',
     owner_basis      LowCardinality(String) COMMENT 'owner_changed where the charge is cut at a change of owner; else empty',
     charge_start     DateTime64(9, 'UTC')   COMMENT 'first moment of a charge that is cut; else 1970-01-01',
     charge_end       DateTime64(9, 'UTC')   COMMENT 'first moment after it; else 1970-01-01',
