@@ -62,11 +62,6 @@ _ANSWER = pl.Schema(
         "last_seen": MOMENT,
     }
 )
-_UNSEEN = {
-    "spans": pl.lit(0, pl.UInt64),
-    "first_seen": pl.lit(FIRST_MOMENT, MOMENT),
-    "last_seen": pl.lit(FIRST_MOMENT, MOMENT),
-}
 _OWNER = ("team", "cost_center")
 
 
@@ -177,7 +172,7 @@ def by_app_tag(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
         basis=pl.lit("app_tag"),
         confidence=pl.lit(case.confidence["app_tag"]),
         evidence=pl.format("tag {}", "key"),
-        **_UNSEEN,
+        **_unseen(),
     )
 
 
@@ -190,7 +185,7 @@ def by_virtual_tag(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
         basis=pl.format("virtual_tag {}", "rule"),
         confidence=pl.lit(case.confidence["virtual_tag"]),
         evidence=pl.format("virtual tag {}, rule {}", "key", "rule"),
-        **_UNSEEN,
+        **_unseen(),
     )
 
 
@@ -215,7 +210,7 @@ def by_registered_resource(identities: pl.DataFrame, case: Case) -> pl.DataFrame
             basis=pl.lit("resource_id_registry"),
             confidence=pl.lit(case.confidence["resource_id_registry"]),
             evidence=pl.format("resource {}", "resource"),
-            **_UNSEEN,
+            **_unseen(),
         )
     )
 
@@ -266,7 +261,7 @@ def by_pattern(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
                 basis=pl.lit(f"pattern {kind}"),
                 confidence=pl.lit(case.confidence["pattern"]),
                 evidence=pl.format(kind + " {}", "pattern"),
-                **_UNSEEN,
+                **_unseen(),
             )
         )
         answers.append(answer)
@@ -288,7 +283,7 @@ def by_nobody(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
             .otherwise(pl.lit(AMBIGUOUS)),
             confidence=pl.lit(case.confidence[UNALLOCATED]),
             evidence=pl.col("evidence").fill_null(""),
-            **_UNSEEN,
+            **_unseen(),
         )
     )
 
@@ -302,6 +297,12 @@ RULES: tuple[Rule, ...] = (
     by_nobody,
 )
 """The rules in the order they are tried; the last always answers."""
+
+
+def _unseen() -> dict[str, pl.Expr]:
+    """What a rule says of telemetry that does not look at it."""
+    never = pl.lit(FIRST_MOMENT, MOMENT)
+    return {"spans": pl.lit(0, pl.UInt64), "first_seen": never, "last_seen": never}
 
 
 def _by_tag(identities: pl.DataFrame, case: Case, tags: pl.DataFrame) -> pl.DataFrame:
