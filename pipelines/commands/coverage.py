@@ -20,9 +20,6 @@ from models.money import exact_total
 from models.settings import Settings
 from sql.opening import open_warehouse
 
-EVERYBODY: dict[str, Any] = {"teams": ["any"], "see_all_teams": True}
-"""A command has no viewer: it tells all of it to who can read the workspace."""
-
 EVERY_ROW = 10_000_000
 
 
@@ -33,14 +30,17 @@ def print_coverage(console: Console, settings: Settings, month: date | None, fil
         ConfigurationError: no attribution of that month is published.
     """
     with open_warehouse(settings.root, role="reader") as warehouse:
-        months = warehouse.frame("queries/coverage/months", **EVERYBODY)["billing_period"].to_list()
+        # A command has no viewer: it tells all of it to who can read the workspace.
+        known = warehouse.frame("queries/dashboards/teams", teams=["any"], see_all_teams=True)
+        teams = {"teams": known["team"].to_list()}
+        months = warehouse.frame("queries/coverage/months", **teams)["billing_period"].to_list()
         if month is None and not months:
             console.print("No attribution is published yet: `appfleet run` computes it from the bills.")
             return
         asked = month or months[0]
         if asked not in months:
             raise ConfigurationError(f"--month {asked:%Y-%m}: no attribution of this month is published")
-        given = {**EVERYBODY, "billing_period": asked}
+        given: dict[str, Any] = {**teams, "billing_period": asked}
         keys = warehouse.frame("queries/coverage/keys", **given)
         rules = warehouse.frame("queries/coverage/rules", **given)
         resources = warehouse.frame("queries/coverage/resources", **given, row_limit=EVERY_ROW)

@@ -1,5 +1,5 @@
 -- purpose: how much money of a billing month has a tag, a virtual tag by which rule, or neither, per currency and tag key
--- parameters: teams Array(String), see_all_teams Bool, billing_period Date
+-- parameters: teams Array(String), billing_period Date
 -- columns: billing_currency, tag_key, how (tag, virtual, none), rule, charges, billed_cost Decimal(38, 18),
 --   effective_cost Decimal(38, 18)
 -- Per currency and key the amounts sum to the bill: what no answer was found for has none of the keys.
@@ -27,7 +27,7 @@ FROM
             toString(costs.billing_currency) AS currency, covered, sum(costs.charges) AS charges,
             sum(toDecimal256(costs.billed_cost, 18)) AS billed, sum(toDecimal256(costs.effective_cost, 18)) AS effective
         FROM core_identity_costs_current AS costs
-        WHERE billing_period = {billing_period:Date} AND ({see_all_teams:Bool} OR team IN {teams:Array(String)})
+        WHERE billing_period = {billing_period:Date} AND team IN {teams:Array(String)}
         GROUP BY currency, covered
     )
 ) AS part

@@ -1,6 +1,6 @@
 -- purpose: resources of a billing month that no tag of the bill gives to an app: which rule did, by what evidence, what they
 --   cost; those that telemetry names for several apps stay with nobody and are told so
--- parameters: teams Array(String), see_all_teams Bool, billing_period Date, row_limit UInt32
+-- parameters: teams Array(String), billing_period Date, row_limit UInt32
 -- columns: source_name, service_name, resource_id, app_id, team, attribution_rule, basis, confidence, evidence, spans,
 --   first_seen, last_seen, billing_currency, charges, billed_cost Decimal(38, 18), effective_cost Decimal(38, 18)
 SELECT
@@ -21,7 +21,7 @@ SELECT
     CAST(sum(toDecimal256(costs.billed_cost, 18)), 'Decimal(38, 18)') AS billed_cost,
     CAST(sum(toDecimal256(costs.effective_cost, 18)), 'Decimal(38, 18)') AS effective_cost
 FROM core_identity_costs_current AS costs
-WHERE billing_period = {billing_period:Date} AND ({see_all_teams:Bool} OR team IN {teams:Array(String)})
+WHERE billing_period = {billing_period:Date} AND team IN {teams:Array(String)}
     AND basis != 'app_tag'
 GROUP BY
     source_name, service_name, resource_id, app_id, team, attribution_rule, basis, confidence, evidence, billing_currency

@@ -1,5 +1,5 @@
 -- purpose: what each rule of attribution gave to apps in a billing month, in money, and what none did
--- parameters: teams Array(String), see_all_teams Bool, billing_period Date
+-- parameters: teams Array(String), billing_period Date
 -- columns: attribution_rule, basis, billing_currency, resources, apps, charges, most_spans (that name one), first_seen, last_seen (NULL but for
 --   telemetry), billed_cost Decimal(38, 18), effective_cost Decimal(38, 18)
 SELECT
@@ -15,6 +15,6 @@ SELECT
     CAST(sum(toDecimal256(costs.billed_cost, 18)), 'Decimal(38, 18)') AS billed_cost,
     CAST(sum(toDecimal256(costs.effective_cost, 18)), 'Decimal(38, 18)') AS effective_cost
 FROM core_identity_costs_current AS costs
-WHERE billing_period = {billing_period:Date} AND ({see_all_teams:Bool} OR team IN {teams:Array(String)})
+WHERE billing_period = {billing_period:Date} AND team IN {teams:Array(String)}
 GROUP BY attribution_rule, basis, billing_currency
 ORDER BY billing_currency, billed_cost DESC, attribution_rule, basis
