@@ -32,7 +32,7 @@ def print_coverage(console: Console, settings: Settings, month: date | None, fil
     with open_warehouse(settings.root, role="reader") as warehouse:
         # A command has no viewer: it tells all of it to who can read the workspace.
         known = warehouse.frame("queries/dashboards/teams", teams=["any"], see_all_teams=True)
-        teams = {"teams": known["team"].to_list()}
+        teams: dict[str, Any] = {"teams": known["team"].to_list()}
         months = warehouse.frame("queries/coverage/months", **teams)["billing_period"].to_list()
         if month is None and not months:
             console.print("No attribution is published yet: `appfleet run` computes it from the bills.")

@@ -10,7 +10,7 @@ from decimal import Decimal
 import polars as pl
 
 from models.coverage import CSV_COLUMNS, csv_bytes, key_lines, share
-from models.schemas import MONEY, MOMENT
+from models.schemas import MOMENT, MONEY
 
 
 def test_a_key_has_one_line_whose_parts_are_the_bill() -> None:

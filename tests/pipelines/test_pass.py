@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import random
@@ -251,6 +252,24 @@ def test_coverage_is_that_of_the_money_that_was_planted(done: Warehouse, truth: 
     )
     assert set(by_name["ambiguous"]["app_id"]) == {"unallocated"}
     assert by_name["ambiguous"]["evidence"].unique().item().startswith("named by 2 apps, ")
+
+
+def test_the_coverage_file_has_everything_that_no_tag_of_the_bill_names(
+    fleet: Path, done: Warehouse, truth: Truth, tmp_path: Path
+) -> None:
+    month = max(one["period"] for one in truth["app_costs"])
+    assert "app_id" in appfleet(fleet, "coverage", "--month", month[:7])[1]
+    appfleet(fleet, "coverage", "--month", month[:7], "--csv", str(tmp_path / "c.csv"))
+    want: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for one in truth["app_costs"]:
+        if one["period"] == month and one["rule"] != "app_tag":
+            want[one["currency"], one["app_id"]] += Decimal(one["billed"])
+    got: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            got[line["billing_currency"], line["app_id"]] += Decimal(line["billed_cost"])
+    assert got == want
+    assert appfleet(fleet, "coverage", "--month", "1999-01", check=False)[0] == 2
 
 
 def test_a_second_pass_publishes_nothing_and_does_not_meet_a_third(fleet: Path, done: Warehouse) -> None:
