@@ -32,6 +32,7 @@ LINES = {
 
 RULES = {
     "app_tag": "app tag",
+    "virtual_tag": "virtual tag",
     "resource_id": "resource id",
     "pattern": "registry pattern",
     "shared": "shared cost rule",

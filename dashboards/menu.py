@@ -29,6 +29,7 @@ MENU = (
     MenuPage("team", "Team", "team"),
     MenuPage("oncall", "On-call", "oncall"),
     MenuPage("anomalies", "Anomalies", "anomalies"),
+    MenuPage("coverage", "Coverage", "coverage"),
     MenuPage("finance", "Finance", "finance", SEE_STATEMENTS),
     MenuPage("access", "Access", "access_log", SEE_ACCESS_LOG),
 )

@@ -1,21 +1,25 @@
 """Which app a distinct identity of the bill belongs to: the attribution rules, in order, with their evidence.
 
-The first rule that applies wins and is kept with its confidence. Shared-cost splits (rule 4) are not here:
-they take their place between ``pattern`` and ``unallocated`` in ``RULES``.
+The first rule that applies wins and is kept with what of it decided and how sure that is. Who owns the app when is joined
+here and decided in ``models.ownership``. Shared-cost splits (rule 4) are not here: they begin where ``by_nobody`` ends.
 """
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from models.errors import ModelError
+from models.ownership import FIRST_MOMENT, LAST_MOMENT, SPAN, crossed, merged, unbroken
+from models.resource_evidence import Named, named_resources
+from models.schemas import MOMENT, SCHEMAS
+from models.tag_rules import TagRules
+from models.tags import chosen_values, coverage, normalised, tag_table
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
 """Edition of the rules, named on every statement for people; what is stale is told by fingerprints, not by it."""
 
 UNALLOCATED = "unallocated"
@@ -24,7 +28,8 @@ UNALLOCATED = "unallocated"
 UNASSIGNED = "unassigned"
 """Team of what no team is known for."""
 
-ALWAYS = date(1970, 1, 1)
+AMBIGUOUS = "ambiguous"
+"""Basis of what stays unallocated because telemetry names it for several apps."""
 
 IDENTITY_COLUMNS = (
     "x_IdentityHash",
@@ -44,13 +49,20 @@ PATTERN_COLUMNS = {
 }
 """Registry pattern -> what of a cost row it is matched with, the most specific first."""
 
-_ANSWER = {
-    "x_IdentityHash": pl.UInt64,
-    "app_id": pl.String,
-    "attribution_rule": pl.String,
-    "basis": pl.String,
-    "evidence": pl.String,
-}
+_ANSWER = pl.Schema(
+    {
+        "place": pl.UInt32(),
+        "app_id": pl.String(),
+        "attribution_rule": pl.String(),
+        "basis": pl.String(),
+        "confidence": pl.Float64(),
+        "evidence": pl.String(),
+        "spans": pl.UInt64(),
+        "first_seen": MOMENT,
+        "last_seen": MOMENT,
+    }
+)
+_OWNER = ("team", "cost_center")
 
 
 @dataclass(frozen=True)
@@ -61,40 +73,52 @@ class TagKeys:
     team: Sequence[str]
     environment: Sequence[str]
 
+    @property
+    def roles(self) -> dict[str, Sequence[str]]:
+        """The first key of each, which coverage is shown by, with all that will do."""
+        return {keys[0].strip().lower(): keys for keys in (self.app, self.team, self.environment) if keys}
+
 
 @dataclass(frozen=True)
 class Evidence:
     """What the rules may look at beside the identities.
 
-    apps: columns of ``core_apps``. teams: columns of ``core_teams``.
-    resources: ``app_id, resource_id, spans`` as seen in telemetry.
+    apps: columns of ``core_apps``. teams: columns of ``core_teams``. resources: ``resource_evidence.NAMED`` as seen in
+    telemetry. rules: of the workspace, on tags. services: ``x_IdentityHash, service_name``, where the rules ask for them.
     """
 
     tags: TagKeys
     apps: pl.DataFrame
     teams: pl.DataFrame
     resources: pl.DataFrame
+    rules: TagRules = field(default_factory=TagRules)
+    services: pl.DataFrame | None = None
 
 
-Rule = Callable[[pl.DataFrame, Evidence], pl.DataFrame]
+@dataclass(frozen=True)
+class Case:
+    """What every rule is given: the evidence, the confidence of each, every row's tags, and what telemetry names."""
+
+    evidence: Evidence
+    confidence: Mapping[str, float]
+    tags: pl.DataFrame
+    named: Named
 
 
-def normalised(value: pl.Expr) -> pl.Expr:
-    """An id as it is compared: without surrounding blanks, lower case; empty becomes null."""
-    text = value.str.strip_chars().str.to_lowercase()
-    return pl.when(text != "").then(text)
+Rule = Callable[[pl.DataFrame, Case], pl.DataFrame]
 
 
 def attribute(identities: pl.DataFrame, evidence: Evidence, confidence: Mapping[str, float]) -> pl.DataFrame:
-    """One line per identity: its app, team, environment, rule, confidence and evidence.
+    """Lines per identity, one for each time it has another owner: app, team, environment, rule, confidence and evidence.
 
     Args:
         identities: ``IDENTITY_COLUMNS``; ``tags`` a map of text to text; one row per hash.
-        evidence: registry, teams, telemetry resources and the configured tag keys.
-        confidence: rule basis -> confidence (``models/policy/attribution.yaml``).
+        evidence: registry, teams, telemetry resources, the configured tag keys and rules.
+        confidence: rule -> confidence (``models/policy/attribution.yaml``).
 
     Returns:
-        Columns of ``core_identities`` without ``batch_id``, sorted by hash.
+        Columns of ``core_identities`` without ``batch_id``, sorted by hash, service and moment. Where rules give the services
+        of one identity different answers each has lines of its own, beside those of every other service.
 
     Raises:
         ModelError: a column is missing, or a hash stands for two identities.
@@ -104,120 +128,118 @@ def attribute(identities: pl.DataFrame, evidence: Evidence, confidence: Mapping[
         raise ModelError(f"identities lack {', '.join(missing)}")
     if identities["x_IdentityHash"].n_unique() != identities.height:
         raise ModelError("two identities share one hash: the rows cannot be told apart")
-    open_ = identities
+    rows = _with_services(identities, evidence)
+    case = Case(
+        evidence, confidence, tag_table(rows, evidence.rules), named_resources(rows, evidence.resources)
+    )
+    open_ = rows
     answers = []
     for rule in RULES:
-        answer = rule(open_, evidence)
+        answer = rule(open_, case).select(pl.col(name).cast(kind) for name, kind in _ANSWER.items())
         answers.append(answer)
-        open_ = open_.join(answer, on="x_IdentityHash", how="anti")
-    answered = pl.concat(answers)
-    return (
-        answered.join(tag_value(identities, evidence.tags.team, "team_tag"), on="x_IdentityHash", how="left")
+        open_ = open_.join(answer, on="place", how="anti")
+    keys, rules = evidence.tags, evidence.rules
+    told = (
+        rows.select("place", "x_IdentityHash", "service_name")
+        .join(pl.concat(answers), on="place")
         .join(
-            tag_value(identities, evidence.tags.environment, "environment"), on="x_IdentityHash", how="left"
+            chosen_values(case.tags, keys.team, rules).select("place", team_tag="value"),
+            on="place",
+            how="left",
         )
-        .pipe(_with_owner, evidence)
-        .with_columns(
-            valid_from=pl.lit(ALWAYS),
-            environment=pl.col("environment").fill_null(""),
-            confidence=pl.col("basis").replace_strict(dict(confidence), return_dtype=pl.Float64),
+        .join(
+            chosen_values(case.tags, keys.environment, rules).select("place", environment="value"),
+            on="place",
+            how="left",
         )
-        .select(
-            "x_IdentityHash",
-            "valid_from",
-            "app_id",
-            "team",
-            "cost_center",
-            "environment",
-            "attribution_rule",
-            "confidence",
-            "evidence",
-        )
-        .sort("x_IdentityHash")
+        .join(coverage(rows, case.tags, keys.roles, rules), on="place", how="left")
+        .with_columns(pl.col("environment").fill_null(""))
     )
-
-
-def tag_value(identities: pl.DataFrame, keys: Sequence[str], name: str) -> pl.DataFrame:
-    """``x_IdentityHash, <name>, <name>_key``: the value of the first configured key a row carries.
-
-    Keys and values are normalised; of several spellings of one key the exact one wins, then text order.
-    """
-    wanted = pl.DataFrame(
-        {
-            "wanted": [key.strip().lower() for key in keys],
-            "exact": list(keys),
-            "place": list(range(len(keys))),
-        },
-        schema={"wanted": pl.String, "exact": pl.String, "place": pl.Int64},
-    ).unique("wanted", keep="first", maintain_order=True)
+    owned = _one_answer(told).join(_owners(told, evidence), on="place")
     return (
-        tag_pairs(identities)
-        .with_columns(wanted=normalised(pl.col("key")), value=normalised(pl.col("value")))
-        .drop_nulls("value")
-        .join(wanted, on="wanted")
-        .sort("x_IdentityHash", "place", pl.col("key") != pl.col("exact"), "key")
-        .unique("x_IdentityHash", keep="first", maintain_order=True)
-        .select("x_IdentityHash", pl.col("value").alias(name), pl.col("key").alias(f"{name}_key"))
+        owned.with_columns(valid_from=pl.col("holds_from").dt.date())
+        .select(pl.col(name).cast(kind) for name, kind in SCHEMAS["core_identities"].items())
+        .sort("x_IdentityHash", "service_name", "holds_from")
     )
 
 
-def tag_pairs(identities: pl.DataFrame) -> pl.DataFrame:
-    """``x_IdentityHash, key, value``: every tag of every identity."""
-    pairs = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
-    return (
-        identities.select("x_IdentityHash", pl.col("tags").cast(pairs))
-        .explode("tags", empty_as_null=True)
-        .drop_nulls("tags")
-        .unnest("tags")
-    )
-
-
-def by_app_tag(identities: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
-    """Rule 1: a configured tag names the app."""
-    return tag_value(identities, evidence.tags.app, "app").select(
-        "x_IdentityHash",
-        app_id="app",
+def by_app_tag(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
+    """Rule 1: a configured tag of the bill names the app."""
+    return _by_tag(identities, case, case.tags.filter(pl.col("rule") == "")).select(
+        "place",
+        app_id="value",
         attribution_rule=pl.lit("app_tag"),
         basis=pl.lit("app_tag"),
-        evidence=pl.format("tag {}", "app_key"),
+        confidence=pl.lit(case.confidence["app_tag"]),
+        evidence=pl.format("tag {}", "key"),
+        **_unseen(),
     )
 
 
-def by_resource_id(identities: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
-    """Rule 2: the resource is listed in the registry, else named by the telemetry of exactly one app."""
+def by_virtual_tag(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
+    """Rule 1, where the bill has no such tag: a rule of the workspace gives it."""
+    return _by_tag(identities, case, case.tags.filter(pl.col("rule") != "")).select(
+        "place",
+        app_id="value",
+        attribution_rule=pl.lit("virtual_tag"),
+        basis=pl.format("virtual_tag {}", "rule"),
+        confidence=pl.lit(case.confidence["virtual_tag"]),
+        evidence=pl.format("virtual tag {}, rule {}", "key", "rule"),
+        **_unseen(),
+    )
+
+
+def by_registered_resource(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
+    """Rule 2: the registry lists the resource, for exactly one app."""
     listed = (
-        evidence.apps.select("app_id", resource_id="resource_ids")
-        .explode("resource_id", empty_as_null=True)
-        .select("app_id", resource_id=normalised(pl.col("resource_id")))
+        case.evidence.apps.select("app_id", resource="resource_ids")
+        .explode("resource", empty_as_null=True)
+        .select("app_id", resource=normalised(pl.col("resource")))
         .drop_nulls()
+        .unique()
     )
-    seen = evidence.resources.select("app_id", resource_id=normalised(pl.col("resource_id"))).drop_nulls()
-    owners = pl.concat(
-        [
-            _named_once(listed).with_columns(basis=pl.lit("resource_id_registry"), place=pl.lit(0)),
-            _named_once(seen).with_columns(basis=pl.lit("resource_id_telemetry"), place=pl.lit(1)),
-        ]
-    )
+    once = listed.filter(pl.len().over("resource") == 1)
     return (
-        identities.select("x_IdentityHash", resource_id=normalised(pl.col("resource_id")))
+        identities.select("place", resource=normalised(pl.col("resource_id")))
         .drop_nulls()
-        .join(owners.sort("place").unique("resource_id", keep="first"), on="resource_id")
+        .join(once, on="resource")
         .select(
-            "x_IdentityHash",
+            "place",
             "app_id",
             attribution_rule=pl.lit("resource_id"),
-            basis="basis",
-            evidence=pl.format("resource {}", "resource_id"),
+            basis=pl.lit("resource_id_registry"),
+            confidence=pl.lit(case.confidence["resource_id_registry"]),
+            evidence=pl.format("resource {}", "resource"),
+            **_unseen(),
         )
     )
 
 
-def by_pattern(identities: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
+def by_telemetry(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
+    """Rule 2, where the registry is silent: the telemetry of exactly one app names the resource."""
+    return (
+        identities.select("place")
+        .join(case.named.answers, on="place")
+        .select(
+            "place",
+            "app_id",
+            "confidence",
+            "spans",
+            "first_seen",
+            "last_seen",
+            attribution_rule=pl.lit("resource_id"),
+            basis="attribute",
+            evidence=pl.format("{} {}", "attribute", "value"),
+        )
+    )
+
+
+def by_pattern(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
     """Rule 3: a name, resource group, project or account pattern of the registry, the most specific first.
 
     Patterns are shell globs, compared normalised. One that two apps share decides nothing.
     """
-    patterns = _patterns(evidence.apps)
+    patterns = _patterns(case.evidence.apps)
     answers: list[pl.DataFrame] = []
     open_ = identities
     for kind, column in PATTERN_COLUMNS.items():
@@ -230,45 +252,83 @@ def by_pattern(identities: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
             matched, schema={"value": pl.String, "app_id": pl.String, "pattern": pl.String}, orient="row"
         )
         answer = (
-            open_.select("x_IdentityHash", value=normalised(pl.col(column)))
+            open_.select("place", value=normalised(pl.col(column)))
             .join(found_frame, on="value")
             .select(
-                "x_IdentityHash",
+                "place",
                 "app_id",
                 attribution_rule=pl.lit("pattern"),
-                basis=pl.lit("pattern"),
+                basis=pl.lit(f"pattern {kind}"),
+                confidence=pl.lit(case.confidence["pattern"]),
                 evidence=pl.format(kind + " {}", "pattern"),
+                **_unseen(),
             )
         )
         answers.append(answer)
-        open_ = open_.join(answer, on="x_IdentityHash", how="anti")
+        open_ = open_.join(answer, on="place", how="anti")
     return pl.concat(answers) if answers else pl.DataFrame(schema=_ANSWER)
 
 
-def by_nobody(identities: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
-    """Rule 5: what is left belongs to the explicit app ``unallocated``."""
-    return identities.select(
-        "x_IdentityHash",
-        app_id=pl.lit(UNALLOCATED),
-        attribution_rule=pl.lit(UNALLOCATED),
-        basis=pl.lit(UNALLOCATED),
-        evidence=pl.lit(""),
+def by_nobody(identities: pl.DataFrame, case: Case) -> pl.DataFrame:
+    """Rule 5: what is left belongs to the explicit app ``unallocated``; where several apps name it, that is said."""
+    return (
+        identities.select("place")
+        .join(case.named.ambiguous, on="place", how="left")
+        .select(
+            "place",
+            app_id=pl.lit(UNALLOCATED),
+            attribution_rule=pl.lit(UNALLOCATED),
+            basis=pl.when(pl.col("evidence").is_null())
+            .then(pl.lit(UNALLOCATED))
+            .otherwise(pl.lit(AMBIGUOUS)),
+            confidence=pl.lit(case.confidence[UNALLOCATED]),
+            evidence=pl.col("evidence").fill_null(""),
+            **_unseen(),
+        )
     )
 
 
-RULES: tuple[Rule, ...] = (by_app_tag, by_resource_id, by_pattern, by_nobody)
+RULES: tuple[Rule, ...] = (
+    by_app_tag,
+    by_virtual_tag,
+    by_registered_resource,
+    by_telemetry,
+    by_pattern,
+    by_nobody,
+)
 """The rules in the order they are tried; the last always answers."""
 
 
-def _named_once(owners: pl.DataFrame) -> pl.DataFrame:
-    """``resource_id, app_id`` where exactly one app names the resource."""
-    return (
-        owners.unique()
-        .group_by("resource_id")
-        .agg(pl.col("app_id").first(), pl.len().alias("apps"))
-        .filter(pl.col("apps") == 1)
-        .select("resource_id", "app_id")
+def _unseen() -> dict[str, pl.Expr]:
+    """What a rule says of telemetry that does not look at it."""
+    never = pl.lit(FIRST_MOMENT, MOMENT)
+    return {"spans": pl.lit(0, pl.UInt64), "first_seen": never, "last_seen": never}
+
+
+def _by_tag(identities: pl.DataFrame, case: Case, tags: pl.DataFrame) -> pl.DataFrame:
+    """``place, value, key, rule`` of those identities whose tags among ``tags`` name an app."""
+    return chosen_values(tags, case.evidence.tags.app, case.evidence.rules).join(
+        identities.select("place"), on="place", how="semi"
     )
+
+
+def _with_services(identities: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
+    """The identities by ``place``, each once for any service and once for every service that rules may tell apart."""
+    rows = identities.with_columns(service_name=pl.lit(""))
+    if evidence.services is not None and evidence.rules.asks_services:
+        each = identities.join(evidence.services.filter(pl.col("service_name") != ""), on="x_IdentityHash")
+        rows = pl.concat([rows, each.select(rows.columns)]).sort("x_IdentityHash", "service_name")
+    return rows.with_row_index("place")
+
+
+def _one_answer(told: pl.DataFrame) -> pl.DataFrame:
+    """The rows without those of a service that say what the row for any service says."""
+    said = [name for name in told.columns if name not in ("place", "service_name")]
+    general = told.filter(pl.col("service_name") == "")
+    own = told.filter(pl.col("service_name") != "").join(
+        general.select(said), on=said, how="anti", nulls_equal=True
+    )
+    return pl.concat([general, own])
 
 
 def _patterns(apps: pl.DataFrame) -> dict[str, dict[str, str]]:
@@ -301,19 +361,30 @@ def _match(value: str, owners: Mapping[str, str]) -> tuple[str, str] | None:
     return owners[best], best
 
 
-def _with_owner(answered: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
-    """Adds ``team`` and ``cost_center``: the registry's, else the team tag where that team is known."""
-    apps = evidence.apps.select("app_id", registered=pl.col("team")).unique("app_id", keep="first")
-    known = evidence.teams.select(normalised(pl.col("team")).alias("team_tag"), tagged=pl.col("team"))
+def _owners(told: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
+    """``place``, ``_OWNER`` and ``SPAN``: the registry's team, else the team tag where that team is known, and its cost centre."""
+    apps, teams = evidence.apps, evidence.teams
+    known = teams.select(normalised(pl.col("team")).alias("team_tag"), tagged=pl.col("team")).unique(
+        "team_tag"
+    )
     with_tag = (
-        answered.join(known, on="team_tag", how="left")
-        if evidence.teams.height
-        else answered.with_columns(tagged=pl.col("team_tag"))
+        told.join(known, on="team_tag", how="left")
+        if teams.height
+        else told.with_columns(tagged=pl.col("team_tag"))
     )
     registered = pl.when(pl.col("registered") != UNASSIGNED).then(pl.col("registered"))
-    return (
-        with_tag.join(apps, on="app_id", how="left")
-        .with_columns(team=pl.coalesce(registered, "tagged", pl.lit(UNASSIGNED)))
-        .join(evidence.teams.select("team", "cost_center").unique("team"), on="team", how="left")
-        .with_columns(pl.col("cost_center").fill_null(""))
+    lines = with_tag.select(
+        "place",
+        "app_id",
+        "tagged",
+        holds_from=pl.lit(FIRST_MOMENT, MOMENT),
+        holds_to=pl.lit(LAST_MOMENT, MOMENT),
     )
+    teams_of_apps = unbroken(apps.select("app_id", *SPAN, registered="team"), "app_id", ["registered"])
+    by_team = crossed(lines, teams_of_apps, "app_id").select(
+        "place", *SPAN, team=pl.coalesce(registered, "tagged", pl.lit(UNASSIGNED))
+    )
+    centers = crossed(
+        by_team, unbroken(teams.select("team", "cost_center", *SPAN), "team", ["cost_center"]), "team"
+    )
+    return merged(centers.with_columns(pl.col("cost_center").fill_null("")), "place", _OWNER)

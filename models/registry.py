@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import polars as pl
 import yaml
 
 from models.errors import ConfigurationError
-from models.identity import ALWAYS, UNASSIGNED
+from models.identity import UNASSIGNED
+from models.ownership import FIRST_MOMENT, LAST_MOMENT
 from models.schemas import SCHEMAS
 from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, YamlReader, is_empty
 
@@ -32,19 +34,20 @@ PATTERNS = {
 }
 """Annotation below ``appfleet.io/`` -> kind of pattern in ``core_apps.patterns``."""
 
-_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from")
+_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from", "valid-to")
 _ENTITY = re.compile(r"(?:(?P<kind>[^:/]+):)?(?:[^:/]+/)?(?P<name>[^:/]+)")
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
 class Team:
-    """One team of ``teams.yaml``."""
+    """One line of ``teams.yaml``: a team and what holds of it from a moment on, until its next line."""
 
     team: str
     lead: str = ""
     cost_center: str = ""
     members: tuple[str, ...] = ()
+    holds_from: datetime = FIRST_MOMENT
 
 
 @dataclass(frozen=True)
@@ -56,49 +59,73 @@ class _App:
     lifecycle: str
     where: str
     source: str
-    valid_from: date = ALWAYS
+    holds_from: datetime = FIRST_MOMENT
+    holds_to: datetime = LAST_MOMENT
     resource_ids: tuple[str, ...] = ()
     patterns: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    ends: bool = False
+    """The document itself says when it no longer holds."""
 
 
 def teams(document: Document) -> list[Team]:
-    """Teams of a ``teams.yaml``, in its order.
+    """Lines of a ``teams.yaml``, in its order.
 
     Raises:
-        ConfigurationError: an unknown or missing key, a wrong type, a team twice, or a cost centre YAML reads as a
-            number that would lose its leading zeros; names file, line and key.
+        ConfigurationError: an unknown or missing key, a wrong type, a team twice from the same moment on, or a cost centre
+            YAML reads as a number that would lose its leading zeros; names file, line and key.
     """
     if is_empty(document.node):
         return []
     reader = YamlReader(document.file)
     fields = reader.mapping(document.node, "", {"teams"})
-    found: dict[str, Team] = {}
+    found: dict[tuple[str, datetime], Team] = {}
     for index, node in enumerate(reader.sequence(fields.get("teams"), "teams")):
         team = _team(reader, node, f"teams[{index}]")
-        if team.team.casefold() in found:
+        line = team.team.casefold(), team.holds_from
+        if line in found:
             reader.fail(
                 node, f"teams[{index}].team", f"is {team.team!r}, which is listed before; remove one of them"
             )
-        found[team.team.casefold()] = team
+        found[line] = team
     return list(found.values())
 
 
 def team_frame(listed: Iterable[Team]) -> pl.DataFrame:
-    """Teams as ``core_teams`` has them, sorted by team."""
-    rows = [(one.team, one.lead, one.cost_center, list(one.members)) for one in listed]
-    return pl.DataFrame(rows, schema=SCHEMAS["core_teams"], orient="row").sort("team")
+    """Teams as ``core_teams`` has them, a line until the next of its team, sorted by team and moment."""
+    ordered = sorted(listed, key=lambda one: (one.team.casefold(), one.holds_from))
+    names = {one.team.casefold(): one.team for one in reversed(ordered)}
+    rows = [
+        (names[one.team.casefold()], one.lead, one.cost_center, list(one.members), one.holds_from, until)
+        for one, until in zip(
+            ordered,
+            (
+                after.holds_from if after.team.casefold() == one.team.casefold() else LAST_MOMENT
+                for one, after in pairwise([*ordered, Team("")])
+            ),
+            strict=True,
+        )
+    ]
+    return pl.DataFrame(rows, schema=SCHEMAS["core_teams"], orient="row").sort("team", "holds_from")
 
 
 def app_frame(documents: Iterable[Document], listed: Sequence[Team]) -> tuple[pl.DataFrame, list[str]]:
-    """Apps of a catalogue as ``core_apps`` has them, sorted by app, and what is wrong with it, in sentences.
+    """Apps of a catalogue as ``core_apps`` has them, sorted by app and moment, and what is wrong with it, in sentences.
 
     A ``Component`` is an app; other kinds and documents that are not Backstage's are passed over. One that cannot be
-    used is set aside and named: one team's mistake must not hide the others' apps. Of two documents for one app the
-    first counts. An owner is written as ``teams.yaml`` spells it; one that is no team there keeps its name.
+    used is set aside and named: one team's mistake must not hide the others' apps. Of two documents for one app that hold
+    from the same moment the first counts; else each holds until the next begins, or ends where it says so. An owner is
+    written as ``teams.yaml`` spells it; one that is no team there keeps its name.
+
+    Args:
+        documents: of the catalogue's files, in the order of their names.
+        listed: of ``teams.yaml``; none are known where it is missing.
+
+    Raises:
+        ConfigurationError: an app has two teams at one time; names both documents.
     """
-    by_name = {team.team.casefold(): team for team in listed}
-    apps: dict[str, _App] = {}
+    by_name = {team.team.casefold(): team for team in sorted(listed, key=lambda one: one.holds_from)}
+    described: dict[str, list[_App]] = {}
     problems: list[str] = []
     unknown: dict[str, str] = {}
     for document in documents:
@@ -110,25 +137,60 @@ def app_frame(documents: Iterable[Document], listed: Sequence[Team]) -> tuple[pl
         if app is None:
             continue
         problems.extend(app.notes)
-        if app.app_id in apps:
-            first = apps[app.app_id]
+        same = next((one for one in described.get(app.app_id, ()) if one.holds_from == app.holds_from), None)
+        if same is not None:
+            if _differ(same, app):
+                raise _two_teams(app, same)
             problems.append(
-                f"{app.where}: app {app.app_id} is described before, in {first.source}; that one counts, remove one"
+                f"{app.where}: app {app.app_id} is described before, in {same.source}; that one counts, remove one"
             )
             continue
-        apps[app.app_id] = app
+        described.setdefault(app.app_id, []).append(app)
         if listed and app.owner != UNASSIGNED and app.owner.casefold() not in by_name:
             unknown.setdefault(app.owner, app.where)
     problems.extend(
         f"{where}: spec.owner names team {owner}, which teams.yaml does not list; its lead and cost centre are unknown"
         for owner, where in unknown.items()
     )
-    rows = [_row(app, by_name.get(app.owner.casefold(), Team(app.owner))) for app in apps.values()]
+    rows = [
+        _row(app, by_name.get(app.owner.casefold(), Team(app.owner)))
+        for lines in described.values()
+        for app in _in_turn(lines)
+    ]
     lists = {**SCHEMAS["core_apps"], "patterns": pl.List(pl.Struct({"key": pl.String, "value": pl.String}))}
     frame = pl.DataFrame(rows, schema=lists, orient="row").with_columns(
         pl.col("patterns").cast(SCHEMAS["core_apps"]["patterns"])
     )
-    return frame.sort("app_id"), problems
+    return frame.sort("app_id", "holds_from"), problems
+
+
+def _in_turn(lines: Sequence[_App]) -> list[_App]:
+    """Documents of one app by the moment they begin, each until the next one at the latest."""
+    ordered = sorted(lines, key=lambda one: one.holds_from)
+    kept = []
+    for app, after in pairwise([*ordered, None]):
+        assert app is not None
+        if after is None or app.holds_to <= after.holds_from:
+            kept.append(app)
+            continue
+        if app.ends and _differ(app, after):
+            raise _two_teams(after, app)
+        kept.append(replace(app, holds_to=after.holds_from))
+    return kept
+
+
+def _differ(one: _App, other: _App) -> bool:
+    """Two documents name two teams; one without an owner names none."""
+    return len({app.owner.casefold() for app in (one, other)} - {UNASSIGNED}) > 1
+
+
+def _two_teams(later: _App, earlier: _App) -> ConfigurationError:
+    begins = f"{later.holds_from:%Y-%m-%dT%H:%M:%SZ}" if later.holds_from > FIRST_MOMENT else "the beginning"
+    return ConfigurationError(
+        f"{later.where}: app {later.app_id} is of team {later.owner} from {begins} on and at the same time of team "
+        f"{earlier.owner}, by {earlier.source}: an app has one team at a time, so write the moment it changed as "
+        f"{ANNOTATIONS}valid-from into one of them, or end the other by {ANNOTATIONS}valid-to; the registry stays as it was"
+    )
 
 
 def normalised_app_id(text: str) -> str:
@@ -139,8 +201,10 @@ def normalised_app_id(text: str) -> str:
 def _row(app: _App, team: Team) -> tuple[object, ...]:
     return (
         app.app_id,
-        app.valid_from,
-        OPEN_END,
+        app.holds_from.date(),
+        app.holds_to.date(),
+        app.holds_from,
+        app.holds_to,
         app.app_name,
         team.team,
         app.system,
@@ -154,7 +218,7 @@ def _row(app: _App, team: Team) -> tuple[object, ...]:
 
 
 def _team(reader: YamlReader, node: yaml.Node, key: str) -> Team:
-    fields = reader.mapping(node, key, {"team", "name", "lead", "cost_center", "members"})
+    fields = reader.mapping(node, key, {"team", "name", "lead", "cost_center", "members", "valid_from"})
     if "team" in fields and "name" in fields:
         reader.fail(node, f"{key}.name", "stands beside team, which means the same; keep one")
     name = fields.get("team") or fields.get("name")
@@ -169,6 +233,7 @@ def _team(reader: YamlReader, node: yaml.Node, key: str) -> Team:
             reader.text(member, f"{key}.members[{index}]")
             for index, member in enumerate(reader.sequence(fields.get("members"), f"{key}.members"))
         ),
+        holds_from=_moment(reader, fields.get("valid_from"), f"{key}.valid_from", FIRST_MOMENT),
     )
 
 
@@ -213,6 +278,16 @@ def _app(document: Document) -> _App | None:
             f"{reader.where(spec['owner'])}: spec.owner is a person, {owner}; name the team that owns {name}"
         )
         owner = UNASSIGNED
+    begins, ends = (
+        _moment(reader, ours.get(key), f"metadata.annotations.{ANNOTATIONS}{key}", missing)
+        for key, missing in (("valid-from", FIRST_MOMENT), ("valid-to", LAST_MOMENT))
+    )
+    if ends <= begins:
+        reader.fail(
+            ours["valid-to"],
+            f"metadata.annotations.{ANNOTATIONS}valid-to",
+            f"is {told['valid-to']!r}, which is not after its valid-from",
+        )
     return _App(
         app_id=normalised_app_id(told.get("app-id") or name),
         app_name=reader.optional_text(metadata.get("title"), "metadata.title") or name,
@@ -221,7 +296,9 @@ def _app(document: Document) -> _App | None:
         lifecycle=reader.optional_text(spec.get("lifecycle"), "spec.lifecycle"),
         where=reader.where(document.node),
         source=document.source,
-        valid_from=_valid_from(reader, ours.get("valid-from"), told.get("valid-from")),
+        holds_from=begins,
+        holds_to=ends,
+        ends=ends < LAST_MOMENT,
         resource_ids=tuple(
             one.strip() for one in re.split(r"[,\n]", told.get("resource-ids", "")) if one.strip()
         ),
@@ -230,20 +307,25 @@ def _app(document: Document) -> _App | None:
     )
 
 
-def _valid_from(reader: YamlReader, node: yaml.Node | None, text: str | None) -> date:
+def _moment(reader: YamlReader, node: yaml.Node | None, key: str, missing: datetime) -> datetime:
+    """A moment as it is written: a day, which begins at midnight UTC, or a day and time with its offset."""
+    text = "" if node is None else reader.source_text(node, key).strip()
     if node is None or not text:
-        return ALWAYS
+        return missing
     try:
-        day = date.fromisoformat(text)
+        day = datetime.fromisoformat(text)
     except ValueError:
         day = None
-    if day is None or not ALWAYS <= day < OPEN_END:
+    if day is not None and len(text) == len("2026-01-31"):
+        day = day.replace(tzinfo=UTC)
+    if day is None or day.tzinfo is None or not FIRST_MOMENT <= day < LAST_MOMENT:
         reader.fail(
             node,
-            f"metadata.annotations.{ANNOTATIONS}valid-from",
-            f"is {text!r}; it must be a day as 2026-01-31, from {ALWAYS} on",
+            key,
+            f"is {text!r}; it must be a day as 2026-01-31, or a moment with its offset as 2026-01-31T14:00:00Z, from "
+            f"{FIRST_MOMENT:%Y-%m-%d} on",
         )
-    return day
+    return day.astimezone(UTC)
 
 
 def _code(reader: YamlReader, node: yaml.Node | None, key: str) -> str:

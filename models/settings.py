@@ -26,6 +26,7 @@ from models.errors import ConfigurationError
 from models.loopback import is_loopback
 from models.people import Viewer, access_policy
 from models.redaction import rule_names
+from models.tag_rules import TagRules
 from models.workspace import STATE_FOLDER
 from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
 
@@ -455,6 +456,7 @@ class Settings:
     people: Path | None = None
     budgets: Path | None = None
     identity: IdentityKeys = field(default_factory=IdentityKeys)
+    attribution: TagRules = field(default_factory=TagRules)
     billing: tuple[BillingSource, ...] = ()
     telemetry: tuple[TelemetrySource, ...] = ()
     viewer: Viewer = field(default_factory=Viewer)
@@ -566,6 +568,7 @@ class _File:
 
     warehouse: Annotated[ServerWarehouse | None, BeforeValidator(_warehouse)] = None
     identity: IdentityKeys = field(default_factory=IdentityKeys)
+    attribution: TagRules = field(default_factory=TagRules)
     sources: _Sources = field(default_factory=_Sources)
     catalog: Text = "catalog"
     teams: Text = "teams.yaml"
@@ -640,6 +643,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         people=locate(given.people).path,
         budgets=locate(given.budgets).path,
         identity=given.identity,
+        attribution=given.attribution,
         billing=given.sources.billing,
         telemetry=given.sources.telemetry,
         viewer=given.viewer,

@@ -114,6 +114,10 @@ STEPS: Mapping[str, Step] = {
                 "core_app_costs_daily": Asset(
                     "Cost per app and day; attributed equals billed before it is published.", "billing_period"
                 ),
+                "core_identity_costs": Asset(
+                    "What each identity of the bill cost, who it went to and why, before shared cost rules.",
+                    "billing_period",
+                ),
                 "mart_chargeback_lines": Asset(
                     "Statement lines per cost centre, with the amount in minor units.", "billing_period"
                 ),

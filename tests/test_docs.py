@@ -26,6 +26,7 @@ from models.settings import (
     StatementSettings,
 )
 from models.statement_csv import COLUMNS
+from models.tag_rules import TagRules
 from pipelines.commands import doctor
 from pipelines.commands.cli import app
 from pipelines.steps import STEPS
@@ -113,6 +114,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
     }
     nested = {
         "identity": IdentityKeys,
+        "attribution": TagRules,
         "viewer": Viewer,
         "ports": Ports,
         "intake": IntakeSettings,

@@ -49,7 +49,7 @@ environments: {production: [production, prod]}
 
 # text, line and key of a mistake, and a part of what is said about it
 MISTAKES = [
-    ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: budgets, catalog, dagster"),
+    ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: attribution, budgets, catalog, dagster"),
     ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; it is `embedded`, or has the `url`"),
     ("sources:\n  billing:\n    - {name: a, format: focus}\n", 3, "sources.billing[0].location", "is missing"),
     ("sources:\n  billing:\n    - name: a\n      format:\n      location: x\n", 4, "sources.billing[0].format", "is missing"),

@@ -315,6 +315,18 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
         if evidence.height:
             told = [formats.as_text(text) for text in evidence["evidence"].head(5) if text]
             st.caption("Evidence: " + "; ".join(told))
+        for row in page.reads.frame("coverage/owners", **window).iter_rows(named=True):
+            st.caption(_owner_change(row))
+
+
+def _owner_change(row: dict[str, Any]) -> str:
+    """What a team has of charges that are cut where the app changed its owner, in one sentence."""
+    part, whole = row["owned_to"] - row["owned_from"], row["charge_end"] - row["charge_start"]
+    return formats.as_text(
+        f"Owner changed within charges of {row['charge_start']:%Y-%m-%d %H:%M} to {row['charge_end']:%Y-%m-%d %H:%M} UTC: "
+        f"{row['team']} had the app from {row['owned_from']:%Y-%m-%d %H:%M:%S} to {row['owned_to']:%Y-%m-%d %H:%M:%S}, "
+        f"{part} of {whole} ({part / whole:.1%}), and pays {row['billing_currency']} {formats.exact(row['billed_cost'])}."
+    )
 
 
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")

@@ -371,6 +371,24 @@ def budgets(workspace: WorkspaceOption = None) -> None:
 
 
 @app.command()
+def coverage(
+    workspace: WorkspaceOption = None,
+    month: Annotated[
+        str | None, typer.Option(help="Billing month, YYYY-MM.", show_default="the newest")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write every resource that no tag names, with its rule and evidence.")
+    ] = None,
+) -> None:
+    """How much money has each tag, what each rule gave to apps of the rest, and what telemetry names twice."""
+    from pipelines.commands.coverage import print_coverage
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    print_coverage(_console(), settings, _month(month) if month else None, csv)
+
+
+@app.command()
 def deliveries(
     action: Annotated[DeliveryAction, typer.Argument(help="What to do.")] = DeliveryAction.list,
     delivery: Annotated[str | None, typer.Argument(help="Its id, or SOURCE/YYYY-MM.")] = None,

@@ -110,6 +110,7 @@ def _publish_costs(
         identities_batch=identities.batches["core_identities"],
     )
     sums = _attributed_equals_billed(warehouse, month, billed, costs_batch)
+    reasons_batch, reasons = _reasons_batch(warehouse, month, identities, costs_batch)
     costs = warehouse.frame("queries/chargeback/costs", billing_period=month, batch_id=costs_batch)
     lines = chargeback.statement_lines(
         costs,
@@ -123,12 +124,36 @@ def _publish_costs(
         warehouse,
         "costs",
         month,
-        batches={"core_app_costs_daily": costs_batch, "mart_chargeback_lines": lines_batch},
-        rows=int(rows["rows"][0]) + lines.height,
+        batches={
+            "core_app_costs_daily": costs_batch,
+            "core_identity_costs": reasons_batch,
+            "mart_chargeback_lines": lines_batch,
+        },
+        rows=int(rows["rows"][0]) + reasons + lines.height,
         sha256=print_,
         version=max(one.version for one in billed),
         sums=sums,
     )
+
+
+def _reasons_batch(
+    warehouse: Warehouse, month: date, identities: Release, costs_batch: UUID
+) -> tuple[UUID, int]:
+    """Batch and rows of what each identity cost and why, once it sums to the costs per app to the last digit."""
+    batch = new_batch_id()
+    warehouse.execute(
+        "statements/core_identity_costs",
+        billing_period=month,
+        batch_id=batch,
+        identities_batch=identities.batches["core_identities"],
+    )
+    told = warehouse.frame("queries/costs/identity_sums", billing_period=month, batch_id=batch)
+    attributed = warehouse.frame("queries/costs/batch_sums", billing_period=month, batch_id=costs_batch)
+    if not told.drop("rows").equals(attributed):
+        raise ControlTotalError(
+            f"{month:%Y-%m}: what identities cost does not sum to what apps cost; the old figures stay"
+        )
+    return batch, int(told["rows"].sum())
 
 
 def _lines_batch(warehouse: Warehouse, month: date, lines: pl.DataFrame, before: Release | None) -> UUID:

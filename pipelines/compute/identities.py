@@ -25,6 +25,10 @@ def compute_identities(warehouse: Warehouse, settings: Settings) -> Outcome:
             apps=warehouse.frame("queries/identities/apps"),
             teams=warehouse.frame("queries/identities/teams"),
             resources=warehouse.frame("queries/identities/resources"),
+            rules=settings.attribution,
+            services=warehouse.frame("queries/identities/services")
+            if settings.attribution.asks_services
+            else None,
         ),
         attribution_confidence(),
     )

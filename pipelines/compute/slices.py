@@ -9,6 +9,7 @@ from typing import Any
 
 from models import requests
 from models.policy import health_checks, request_errors, request_slices, slo_defaults
+from models.resource_evidence import resource_attributes
 from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
 from sql.damage import lost_records
@@ -53,7 +54,7 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         "core_request_slices": lambda _: {**policy, **slicing},
         "core_request_hours": lambda batches: {"slices_batch_id": batches["core_request_slices"]},
         "core_app_telemetry_daily": lambda _: policy,
-        "core_app_resources": lambda _: {},
+        "core_app_resources": lambda _: {"attributes": [one.attribute for one in resource_attributes()]},
     }
     with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
         batches = {table: new_batch_id() for table in parameters}

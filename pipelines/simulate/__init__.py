@@ -16,7 +16,14 @@ from pipelines.simulate.draw import draw_fleet
 from pipelines.simulate.files import moment, write_text
 from pipelines.simulate.fleet import CURRENCIES
 from pipelines.simulate.telemetry import Telemetry
-from pipelines.simulate.truth import Truth, app_totals, period_totals, planted
+from pipelines.simulate.truth import (
+    Truth,
+    app_totals,
+    coverage_totals,
+    owner_totals,
+    period_totals,
+    planted,
+)
 from pipelines.simulate.workspace import write_workspace
 
 __all__ = ["Truth", "simulate"]
@@ -45,7 +52,9 @@ def simulate(directory: Path, *, apps: int, days: int, seed: int, end: date) -> 
         raise ConfigurationError(f"{directory} already holds a workspace: simulate into a new folder")
     fleet = draw_fleet(apps, days, seed, end)
     write_workspace(fleet, directory, moment(end + timedelta(days=1), 0))
-    bills: dict[str, list[dict[str, Any]]] = {"billing": [], "app_costs": [], "ignored_files": []}
+    bills: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("billing", "app_costs", "owner_costs", "coverage", "ignored_files")
+    }
     for cloud in CURRENCIES:
         bill = Bill(fleet, cloud)
         root = directory / "bills" / cloud
@@ -57,6 +66,8 @@ def simulate(directory: Path, *, apps: int, days: int, seed: int, end: date) -> 
                 azure.write_bills(fleet, month, charges, root)
             bills["billing"].append(period_totals(cloud, month, charges))
             bills["app_costs"] += app_totals(cloud, month, charges)
+            bills["owner_costs"] += owner_totals(fleet, cloud, month, charges)
+            bills["coverage"] += coverage_totals(cloud, month, charges)
     telemetry = Telemetry(fleet)
     telemetry.write(directory / "telemetry")
     truth = Truth(

@@ -21,6 +21,7 @@ from pipelines.simulate.fleet import (
     profile,
     words,
 )
+from pipelines.simulate.plant import plant_attribution, plant_transfers
 from pipelines.simulate.resources import draw_resources
 
 
@@ -34,6 +35,7 @@ def draw_fleet(apps: int, days: int, seed: int, end: date) -> Fleet:
     troubled = {one.app_id for one in anomalies} | {one.app_id for one in incidents}
     habits = _plant_habits(drawn, days, taken=troubled)
     resources, lines = draw_resources(rng, drawn, spared={one.app_id for one in anomalies})
+    aliases = plant_attribution(drawn, resources, spared={one.app_id for one in anomalies})
     return Fleet(
         seed=seed,
         days=days,
@@ -45,6 +47,8 @@ def draw_fleet(apps: int, days: int, seed: int, end: date) -> Fleet:
         anomalies=anomalies,
         incidents=incidents,
         habits=habits,
+        aliases=aliases,
+        transfers=plant_transfers(drawn, teams, days),
     )
 
 

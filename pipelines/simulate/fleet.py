@@ -87,6 +87,8 @@ class App:
     patterns: dict[str, str] = field(default_factory=dict)
     resource_ids: list[str] = field(default_factory=list)
     spanned_resource: str = ""
+    names: list[tuple[str, str]] = field(default_factory=list)
+    """Attributes of its telemetry that name resources by something else than their id."""
 
     @property
     def is_heard(self) -> bool:
@@ -178,6 +180,16 @@ class Habit:
         ]
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """An app that changes its team at a second of the simulated time."""
+
+    app_id: str
+    before: str
+    after: str
+    at: int
+
+
 @dataclass
 class Fleet:
     """Everything the writers need."""
@@ -192,6 +204,8 @@ class Fleet:
     anomalies: list[CostAnomaly]
     incidents: list[Incident]
     habits: list[Habit]
+    aliases: dict[str, str] = field(default_factory=dict)
+    transfers: list[Transfer] = field(default_factory=list)
 
     @property
     def end(self) -> date:

@@ -211,6 +211,7 @@ def _sender(app: App) -> Sender:
     attributes += [("deployment.environment.name", app.environment), ("cloud.region", REGIONS[app.cloud][0])]
     if app.spanned_resource:
         attributes.append(("cloud.resource_id", app.spanned_resource))
+    attributes += app.names
     return Sender(app.app_id, app.kind, tuple(attributes))
 
 

@@ -21,6 +21,17 @@ from pipelines.simulate.telemetry import WINDOW_DAYS, SimulatedCounts
 METRICS = {"billed": "BilledCost", "effective": "EffectiveCost"}
 
 
+FINE = 10**18 // UNIT
+"""Units of 1e-18 in a unit of the bill."""
+
+ROLES = {
+    "app_id": {"app_id", "application", "app", "app name"},
+    "team": {"team", "owner"},
+    "environment": {"environment", "env"},
+}
+"""Tag key whose coverage is told -> keys that will do."""
+
+
 def money(units: int) -> str:
     """An amount in units as plain decimal text."""
     return format((Decimal(units) / UNIT).normalize(), "f")
@@ -77,6 +88,79 @@ def app_totals(cloud: str, month: date, charges: pl.DataFrame) -> list[dict[str,
     ]
 
 
+def coverage_totals(cloud: str, month: date, charges: pl.DataFrame) -> list[dict[str, Any]]:
+    """Exact billed cost per tag key of one source and billing period: with the tag, with a virtual one, with neither."""
+    sums: dict[tuple[str, str], int] = {}
+    columns = ("_tags", "ResourceName", "BilledCost")
+    for tags, name, billed in charges.select(columns).iter_rows():
+        has = {" ".join(one["key"].lower().split()) for one in tags if one["value"].strip()}
+        test = any(one["key"] in ("environment", "env") and one["value"] == "staging" for one in tags)
+        pooled = (name or "").startswith("shared-") or test
+        for key, spellings in ROLES.items():
+            how = "tag" if has & spellings else "none"
+            sums[key, how] = sums.get((key, how), 0) + billed
+        sums["pool", "virtual" if pooled else "none"] = (
+            sums.get(("pool", "virtual" if pooled else "none"), 0) + billed
+        )
+    return [
+        {
+            "source": cloud,
+            "period": month.isoformat(),
+            "currency": CURRENCIES[cloud],
+            "key": key,
+            "how": how,
+            "billed": money(units),
+        }
+        for (key, how), units in sorted(sums.items())
+    ]
+
+
+def owner_totals(fleet: Fleet, cloud: str, month: date, charges: pl.DataFrame) -> list[dict[str, Any]]:
+    """Exact sums per team of apps that change theirs: each charge cut at the moment, by whole numbers, to 1e-18."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for one in fleet.transfers:
+        turn = moment(fleet.first_day, 0) + timedelta(seconds=one.at)
+        own = charges.filter(pl.col("_app_id") == one.app_id)
+        columns = ("ChargePeriodStart", "ChargePeriodEnd", *METRICS.values())
+        for begins, ends, *costs in own.select(columns).iter_rows():
+            start, end = moment(begins, 0), moment(ends, 0)
+            seconds = [
+                _seconds(min(turn, end) - min(turn, start)),
+                _seconds(max(turn, end) - max(turn, start)),
+            ]
+            for place, units in enumerate(costs):
+                parts = _cut(units * FINE, seconds)
+                for team, part in zip((one.before, one.after), parts, strict=True):
+                    sums.setdefault((one.app_id, team), [0, 0])[place] += part
+    return [
+        {
+            "source": cloud,
+            "period": month.isoformat(),
+            "app_id": app_id,
+            "team": team,
+            **{
+                name: format(Decimal(units).scaleb(-18), "f")
+                for name, units in zip(METRICS, own_sums, strict=True)
+            },
+        }
+        for (app_id, team), own_sums in sorted(sums.items())
+    ]
+
+
+def _cut(units: int, seconds: list[int]) -> list[int]:
+    """Whole units shared by seconds: each floored, what is left to the largest remainders, the earlier first."""
+    whole = sum(seconds)
+    parts = [units * one // whole for one in seconds]
+    order = sorted(range(len(parts)), key=lambda place: (-(units * seconds[place] % whole), place))
+    for place in order[: units - sum(parts)]:
+        parts[place] += 1
+    return parts
+
+
+def _seconds(length: timedelta) -> int:
+    return length // timedelta(seconds=1)
+
+
 def planted(fleet: Fleet, counts: SimulatedCounts) -> dict[str, Any]:
     """Everything of the truth that is no sum of money."""
     registered = {app.app_id for app in fleet.apps if app.registered}
@@ -129,6 +213,21 @@ def planted(fleet: Fleet, counts: SimulatedCounts) -> dict[str, Any]:
             }
             for one in fleet.habits
         ],
+        "owners": [
+            {
+                "app_id": one.app_id,
+                "before": one.before,
+                "after": one.after,
+                "changed_at": _instant(fleet, one.at),
+            }
+            for one in fleet.transfers
+        ],
+        "recovered": [
+            {"app_id": app.app_id, "attribute": attribute, "value": value}
+            for app in fleet.apps
+            for attribute, value in app.names
+        ],
+        "aliases": [{"app_id": app_id, "value": other} for app_id, other in fleet.aliases.items()],
         "telemetry": {
             "delivered_spans": counts.delivered_spans,
             "spans": sum(counts.spans.values()),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from models.registry import ANNOTATIONS, PATTERNS
-from pipelines.simulate.files import write_text
+from pipelines.simulate.files import moment, write_text
 from pipelines.simulate.fleet import App, Fleet
 
 SETTINGS = """\
@@ -20,6 +20,18 @@ identity:                      # tag keys, tried in this order; case and blanks 
   app_keys: [app_id, application, app]
   team_keys: [team, owner]
   environment_keys: [environment, env]
+
+attribution:                   # other spellings of tags, and tags that rules give; see `appfleet coverage`
+  keys:
+    app_id: [app name]
+  spaces: " "
+{values}  virtual_tags:
+    - tag: pool
+      rules:
+        - {{name: shared services, value: shared, resource: "shared-*"}}
+        - {{name: shared account, value: shared, project: "310000000999"}}
+        - {{name: test environments, value: test, tags: {{environment: staging}}}}
+        - {{name: test environments by env, value: test, tags: {{env: staging}}}}
 
 sources:
   billing:
@@ -61,12 +73,23 @@ def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
     """Writes ``appfleet.yaml``, ``teams.yaml`` and ``catalog/`` under ``root``."""
     teams = ", ".join(team.name for team in fleet.teams)
     settings = SETTINGS.format(
-        apps=len(fleet.apps), days=fleet.days, end=fleet.end, seed=fleet.seed, teams=f"{teams}, unassigned"
+        apps=len(fleet.apps),
+        days=fleet.days,
+        end=fleet.end,
+        seed=fleet.seed,
+        teams=f"{teams}, unassigned",
+        values=_values(fleet),
     )
     write_text(root / "appfleet.yaml", at, settings)
     write_text(root / "teams.yaml", at, "".join(_teams(fleet)))
+    apps = {app.app_id: app for app in fleet.apps}
     for team in fleet.teams:
         documents = [_component(app) for app in fleet.apps if app.registered and app.team == team.name]
+        documents += [
+            _component(apps[one.app_id], team.name, moment(fleet.first_day, 0) + timedelta(seconds=one.at))
+            for one in fleet.transfers
+            if one.after == team.name
+        ]
         if documents:
             write_text(root / "catalog" / f"{team.name}.yaml", at, "---\n".join(documents))
 
@@ -80,12 +103,23 @@ def _teams(fleet: Fleet) -> Iterator[str]:
         )
 
 
-def _component(app: App) -> str:
+def _values(fleet: Fleet) -> str:
+    """Other values of app tags, as settings list them."""
+    if not fleet.aliases:
+        return ""
+    lines = "".join(f'      {app_id}: ["{other.lower()}"]\n' for app_id, other in fleet.aliases.items())
+    return f"  values:\n    app_id:\n{lines}"
+
+
+def _component(app: App, team: str = "", since: datetime | None = None) -> str:
+    """A document of an app: of its first team, or of one that has it from a moment on."""
     annotations = {
         f"{ANNOTATIONS}{name}": app.patterns[kind]
         for name, kind in sorted(PATTERNS.items())
         if kind in app.patterns
     }
+    if since is not None:
+        annotations[f"{ANNOTATIONS}valid-from"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
     if app.resource_ids:
         annotations[f"{ANNOTATIONS}resource-ids"] = ", ".join(app.resource_ids)
     lines = "".join(f'\n    {key}: "{value}"' for key, value in annotations.items())
@@ -94,6 +128,6 @@ def _component(app: App) -> str:
         title=app.title,
         annotations=f"\n  annotations:{lines}" if lines else "",
         lifecycle=app.lifecycle,
-        team=app.team,
+        team=team or app.team,
         system=app.system,
     )

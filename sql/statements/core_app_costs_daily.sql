@@ -1,5 +1,6 @@
--- purpose: daily cost per app of one billing month from the published bill and one batch of identities; sums run in
---   256 bits and are cast back, which fails where they do not fit
+-- purpose: daily cost per app of one billing month from the published bill and one batch of identities; a charge whose
+--   owner changed within its period is cut at that moment; sums run in 256 bits and are cast back, which fails where they do
+--   not fit
 -- parameters: billing_period Date, batch_id UUID, identities_batch UUID
 -- columns: none
 INSERT INTO core_app_costs_daily
@@ -8,33 +9,42 @@ INSERT INTO core_app_costs_daily
     charge_category, charge_class, charge_frequency, billing_currency, billed_cost, effective_cost, attribution_rule, confidence, batch_id
 )
 SELECT
-    costs.x_BillingPeriod AS billing_period,
-    toDate(costs.ChargePeriodStart) AS usage_date,
-    costs.x_SourceName AS source_name,
-    if(identity.app_id = '', 'unallocated', identity.app_id) AS app,
-    if(identity.app_id = '', 'unassigned', toString(identity.team)) AS owner,
-    toString(identity.cost_center) AS center,
-    toString(identity.environment) AS environment_tag,
-    coalesce(toString(costs.ServiceProviderName), toString(costs.ProviderName), '') AS provider,
-    costs.ServiceName AS service_name,
-    costs.ChargeCategory AS charge_category,
-    ifNull(toString(costs.ChargeClass), '') AS class,
-    ifNull(toString(costs.ChargeFrequency), '') AS frequency,
-    costs.BillingCurrency AS billing_currency,
-    CAST(sum(toDecimal256(costs.BilledCost, 18)), 'Decimal(38, 18)') AS billed_cost,
-    CAST(sum(toDecimal256(costs.EffectiveCost, 18)), 'Decimal(38, 18)') AS effective_cost,
-    if(identity.app_id = '', 'unallocated', toString(identity.attribution_rule)) AS rule,
-    identity.confidence AS sureness,
+    x_BillingPeriod AS billing_period,
+    toDate(ChargePeriodStart) AS usage_date,
+    x_SourceName AS source_name,
+    if((part.1).app_id = '', 'unallocated', (part.1).app_id) AS app,
+    if((part.1).app_id = '', 'unassigned', (part.1).team) AS owner,
+    (part.1).cost_center AS center,
+    (part.1).environment AS environment_tag,
+    coalesce(toString(ServiceProviderName), toString(ProviderName), '') AS provider,
+    ServiceName AS service_name,
+    ChargeCategory AS charge_category,
+    ifNull(toString(ChargeClass), '') AS class,
+    ifNull(toString(ChargeFrequency), '') AS frequency,
+    BillingCurrency AS billing_currency,
+    CAST(sum(part.4), 'Decimal(38, 18)') AS billed_cost,
+    CAST(sum(part.5), 'Decimal(38, 18)') AS effective_cost,
+    if((part.1).app_id = '', 'unallocated', (part.1).rule) AS rule,
+    (part.1).confidence AS sureness,
     {batch_id:UUID} AS batch
-FROM raw_focus_costs_published AS costs
-ASOF LEFT JOIN
+FROM
 (
-    SELECT x_IdentityHash AS identity_hash, valid_from, app_id, team, cost_center, environment, attribution_rule, confidence
-    FROM core_identities
-    WHERE batch_id = {identities_batch:UUID}
-) AS identity
-ON identity.identity_hash = costs.x_IdentityHash AND toDate(costs.ChargePeriodStart) >= identity.valid_from
-WHERE costs.x_BillingPeriod = {billing_period:Date}
+    SELECT
+        x_BillingPeriod, ChargePeriodStart, ChargePeriodEnd, x_SourceName, ServiceProviderName, ProviderName, ServiceName,
+        ChargeCategory, ChargeClass, ChargeFrequency, BillingCurrency, BilledCost, EffectiveCost,
+        -- shared: shared/charge_parts
+    FROM raw_focus_costs_published AS costs
+    ASOF LEFT JOIN
+    (
+        -- shared: shared/identity_lines
+        FROM core_identities
+        WHERE batch_id = {identities_batch:UUID}
+    ) AS identity
+    ON identity.identity_hash = costs.x_IdentityHash
+        -- shared: shared/identity_service
+        AND costs.ChargePeriodStart >= identity.line_from
+    WHERE costs.x_BillingPeriod = {billing_period:Date}
+)
 GROUP BY
     billing_period, usage_date, source_name, app, owner, center, environment_tag, provider, service_name,
     charge_category, class, frequency, billing_currency, rule, sureness

@@ -1,16 +1,29 @@
--- purpose: cloud resources named by the spans of whole days, with the apps that name them
--- parameters: days Array(Date), batch_id UUID
+-- purpose: resources that spans and metric points of whole days name by any of some attributes, with the apps they are of
+-- parameters: days Array(Date), attributes Array(String), batch_id UUID
 -- columns: none
-INSERT INTO core_app_resources (usage_date, app_id, resource_id, spans, batch_id)
+INSERT INTO core_app_resources (usage_date, app_id, attribute, resource_id, spans, points, first_seen, last_seen, batch_id)
 SELECT
-    toDate(Timestamp) AS usage_date,
-    toString(app_id) AS app,
-    arrayJoin(arrayDistinct(arrayMap(name -> otlp_identity(name), [
-        ResourceAttributes['cloud.resource_id'], ResourceAttributes['faas.id'],
-        SpanAttributes['cloud.resource_id'], SpanAttributes['faas.id']]))) AS resource_id,
-    count(),
+    toDate(seen_at) AS usage_date,
+    app,
+    named.1 AS attribute_name,
+    named.2 AS value,
+    countIf(is_span),
+    countIf(NOT is_span),
+    min(seen_at),
+    max(seen_at),
     {batch_id:UUID}
-FROM {{otel}}.otel_traces_current
-WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
-GROUP BY usage_date, app, resource_id
-HAVING resource_id != ''
+FROM
+(
+    SELECT Timestamp AS seen_at, toString(app_id) AS app, 1 AS is_span,
+        arrayJoin(resource_names(ResourceAttributes, SpanAttributes, {attributes:Array(String)})) AS named
+    FROM {{otel}}.otel_traces_current
+    WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
+
+    UNION ALL
+
+    SELECT TimeUnix, toString(app_id), 0,
+        arrayJoin(resource_names(ResourceAttributes, Attributes, {attributes:Array(String)}))
+    FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)_current$')
+    WHERE toDate(TimeUnix) IN {days:Array(Date)} AND app_id != ''
+)
+GROUP BY usage_date, app, attribute_name, value

@@ -99,7 +99,7 @@ _SCOPES: dict[str, tuple[str, ...]] = {
     "forecasts": ("mart_cost_forecasts", "mart_budget_states"),
 }
 _MONTHLY_SCOPES = {
-    "costs": (("core_app_costs_daily", "mart_chargeback_lines"), "billing_period"),
+    "costs": (("core_app_costs_daily", "core_identity_costs", "mart_chargeback_lines"), "billing_period"),
     "unit_costs": (("mart_app_unit_costs_daily",), "usage_date"),
 }
 _MONEY = pl.Decimal(38, 18)
@@ -135,6 +135,7 @@ _TYPES: dict[str, Any] = {
     "threshold_ms": pl.UInt32,
     "burn_rate": pl.Float64,
     "within": pl.List(pl.UInt32),
+    "covered": _TEXTS,
     "first_cost_date": pl.Date,
     "last_cost_date": pl.Date,
     **dict.fromkeys(("expected_rest", "expected_total", "low_total", "high_total"), pl.Float64),
@@ -182,6 +183,7 @@ def build() -> Fleet:
     fleet = Fleet()
     costs = _costs()
     fleet.tables["core_app_costs_daily"] = costs
+    fleet.tables["core_identity_costs"] = [_reason(number, row) for number, row in enumerate(costs)]
     fleet.tables["core_apps"] = _apps()
     fleet.tables["core_teams"] = [
         {"team": team, "lead": lead, "cost_center": center, "members": [lead]}
@@ -335,6 +337,37 @@ def _apps() -> list[Row]:
         for number, (app, team, *_rest, special) in enumerate(_APPS)
         if special != "unregistered"
     ]
+
+
+def _reason(number: int, row: Row) -> Row:
+    """A cost of an app as an identity's: by a tag, by telemetry or by nobody, some of it cut at a change of owner."""
+    names = ("billing_period", "source_name", "service_name", "app_id", "team", "cost_center", "attribution_rule", "confidence",
+             "billing_currency", "billed_cost", "effective_cost")  # fmt: skip
+    rule = row["attribution_rule"]
+    basis = "ambiguous" if rule == "unallocated" else rule if number % 3 else "host.id"
+    day = datetime(row["usage_date"].year, row["usage_date"].month, row["usage_date"].day, tzinfo=UTC)
+    cut = number % 11 == 0
+    return {
+        **{name: row[name] for name in names},
+        "x_IdentityHash": number,
+        "resource_id": f"arn:{row['app_id']}:{number % 4}",
+        "basis": basis,
+        "evidence": f"{basis} {row['app_id']}",
+        "spans": 7 if basis == "host.id" else 0,
+        "first_seen": day,
+        "last_seen": day + timedelta(hours=3),
+        "covered": {
+            "app_id": "tag" if basis == "app_tag" else "",
+            "team": "tag",
+            "pool": "virtual: all" if number % 2 else "",
+        },
+        "owner_basis": "owner_changed" if cut else "",
+        "charge_start": day,
+        "charge_end": day + timedelta(days=1),
+        "owned_from": day,
+        "owned_to": day + timedelta(hours=14),
+        "charges": 1,
+    }
 
 
 def _identities() -> list[Row]:

@@ -19,7 +19,7 @@ from models.people import Viewer
 from tests.dashboards.conftest import Run
 from tests.dashboards.fleet import ALL_TEAMS, COST_DAY, UNALLOCATED, Fleet, Row
 
-PAGES = ("fleet", "one_app", "team", "oncall", "anomalies", "finance")
+PAGES = ("fleet", "one_app", "team", "oncall", "anomalies", "finance", "coverage")
 MARCH = date(2026, 3, 1)
 
 

@@ -47,7 +47,7 @@ from tests.dashboards.fleet import (
 
 STATEMENTS = (SEE_STATEMENTS, DOWNLOAD_STATEMENTS)
 PEOPLE = Viewer(teams=("people",), rights=(*STATEMENTS, SEE_ACCESS_LOG))
-FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance", "access")
+FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance", "access", "coverage")
 NAMES = [name.removeprefix("queries/") for folder in FOLDERS for name in statements(f"queries/{folder}")]
 OF_CLOSED_MONTHS = ("finance/tie_out", "finance/closed_files")
 """Told of months that are closed, of which this fleet has none: tests/statements/test_pages.py."""

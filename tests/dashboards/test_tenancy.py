@@ -35,6 +35,7 @@ PAGES: dict[str, list[dict[str, str]]] = {
     "team": [{}, {"team": "logistics"}, {"team": "payments,logistics"}],
     "oncall": [{}, {"team": "payments", "search": "<b>"}],
     "anomalies": [{}, {"state": "ended", "search": "{teams:Array(String)}"}],
+    "coverage": [{}, {"month": "2026-02"}],
     "finance": [{}, {"month": "2026-02", "lines": "route"}],
     "access_log": [{}, {"kind": "page"}],
 }

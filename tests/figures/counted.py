@@ -906,23 +906,38 @@ def dashboards_anomalies(s: Sample, teams: Any) -> Answer:
 @query("identities/apps")
 def identities_apps(s: Sample) -> Answer:
     names = ("app_id", "app_name", "team", "lead", "cost_center", "lifecycle", "resource_ids")
-    rows = sorted(s["core_apps"], key=lambda row: (row["app_id"], row["valid_from"]))
+    rows = sorted(s["core_apps"], key=lambda row: (row["app_id"], row["holds_from"]))
     return [
-        (*(row[name] for name in names), {one["key"]: one["value"] for one in row["patterns"]})
+        (
+            *(row[name] for name in names),
+            {one["key"]: one["value"] for one in row["patterns"]},
+            row["holds_from"],
+            row["holds_to"],
+        )
         for row in rows
     ]
 
 
 @query("identities/teams")
 def identities_teams(s: Sample) -> Answer:
-    return sorted((row["team"], row["lead"], row["cost_center"]) for row in s["core_teams"])
+    names = ("team", "lead", "cost_center", "holds_from", "holds_to")
+    rows = sorted(s["core_teams"], key=lambda row: (row["team"], row["holds_from"]))
+    return [tuple(row[name] for name in names) for row in rows]
 
 
 @query("identities/resources")
 def identities_resources(s: Sample) -> Answer:
-    rows = groups(s["core_app_resources"], "resource_id", "app_id")
+    rows = groups(s["core_app_resources"], "resource_id", "app_id", "attribute")
     return [
-        (app, resource, sum(row["spans"] for row in own)) for (resource, app), own in sorted(rows.items())
+        (
+            app,
+            attribute,
+            resource,
+            sum(row["spans"] + row["points"] for row in own),
+            min(row["first_seen"] for row in own),
+            max(row["last_seen"] for row in own),
+        )
+        for (resource, app, attribute), own in sorted(rows.items())
     ]
 
 

@@ -541,6 +541,8 @@ def _apps(draw: Draw) -> Iterator[Row]:
                 "app_id": app,
                 "valid_from": since,
                 "valid_to": date(2149, 6, 6),
+                "holds_from": datetime(since.year, since.month, since.day, 5, tzinfo=UTC),
+                "holds_to": datetime(2149, 6, 6, tzinfo=UTC),
                 "app_name": draw.of((f"{app} of {team} {since:%Y}", ""))
                 if app == "app-3"
                 else f"{app} {draw.number(99)}",
@@ -562,7 +564,13 @@ def _teams(draw: Draw) -> Iterator[Row]:
             "lead": f"lead {draw.number(99)}",
             "cost_center": f"00{draw.number(99)}",
             "members": [f"member {draw.number(99)}"],
+            "holds_from": datetime(1970, 1, 1, draw.number(9), tzinfo=UTC),
+            "holds_to": datetime(2149, 6, 6, tzinfo=UTC),
         }
+
+
+LINES_HOLD_FROM = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, 13, 7, 5, 123_457, tzinfo=UTC))
+"""When the first and the second line of an identity begin to hold: the second in the midst of a day."""
 
 
 def _identities(draw: Draw) -> Iterator[Row]:
@@ -573,6 +581,7 @@ def _identities(draw: Draw) -> Iterator[Row]:
         yield {
             "x_IdentityHash": 1000 + number // 2,
             "valid_from": (date(1970, 1, 1), date(2026, 2, 1))[number % 2],
+            "holds_from": LINES_HOLD_FROM[number % 2],
             "app_id": app if number % 7 else "",
             "team": draw.team(app),
             "cost_center": draw.of(("0012", "000420")),
@@ -585,6 +594,7 @@ def _identities(draw: Draw) -> Iterator[Row]:
         yield {
             "x_IdentityHash": 5000 + number,
             "valid_from": date(1970, 1, 1),
+            "holds_from": LINES_HOLD_FROM[0],
             "app_id": "app-2",
             "team": "Ops, unassigned",
             "cost_center": "",
@@ -601,8 +611,12 @@ def _resources(draw: Draw) -> Iterator[Row]:
             yield {
                 "usage_date": day,
                 "app_id": draw.of(draw.apps),
+                "attribute": draw.of(("cloud.resource_id", "host.id")),
                 "resource_id": f"arn:{draw.number(4)}",
                 "spans": draw.number(70),
+                "points": draw.number(7),
+                "first_seen": draw.moment(),
+                "last_seen": draw.moment(),
             }
 
 
@@ -724,7 +738,8 @@ def _release(
 
 def _insert(warehouse: Warehouse, table: str, rows: list[Row], batch: uuid.UUID) -> None:
     maps = {"patterns": pl.List(pl.Struct({"key": pl.String, "value": pl.String}))}
-    schema = {**SCHEMAS[table], **{name: kind for name, kind in maps.items() if name in SCHEMAS[table]}}
+    own = {name: kind for name, kind in SCHEMAS[table].items() if not rows or name in rows[0]}
+    schema = {**own, **{name: kind for name, kind in maps.items() if name in own}}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     frame = frame.with_columns(pl.col(name).cast(SCHEMAS[table][name]) for name in maps if name in schema)
     warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batch))))

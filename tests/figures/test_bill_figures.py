@@ -264,20 +264,50 @@ def test_usage_of_a_day_to_come_is_told(fresh_warehouse: Warehouse, bill: Bill) 
     assert found > len(DAYS)
 
 
-def app_on(sample: Sample, hash_: int, day: date) -> Row:
-    """The line of an identity that held on a day; an empty one where none did."""
-    lines = [
-        row
-        for row in sample["core_identities"]
-        if row["x_IdentityHash"] == hash_ and row["valid_from"] <= day
+def lines_of(sample: Sample, hash_: int) -> list[Row]:
+    """The lines of an identity in the order they begin to hold."""
+    lines = [row for row in sample["core_identities"] if row["x_IdentityHash"] == hash_]
+    return sorted(lines, key=lambda row: row["holds_from"])
+
+
+def app_at(sample: Sample, hash_: int, moment: datetime) -> Row:
+    """The line of an identity that held at a moment; an empty one where none did."""
+    lines = [row for row in lines_of(sample, hash_) if row["holds_from"] <= moment]
+    return lines[-1] if lines else {"app_id": ""}
+
+
+def largest_remainder(amount: Decimal, shares: list[int]) -> list[Decimal]:
+    """An amount in parts of 1e-18 by whole numbers alone."""
+    units, whole = int(amount.scaleb(18)), sum(shares)
+    floors = [units * share // whole for share in shares]
+    rest = [units * share % whole for share in shares]
+    order = sorted(range(len(shares)), key=lambda place: (-rest[place], place))
+    for place in order[: units - sum(floors)]:
+        floors[place] += 1
+    return [Decimal(one).scaleb(-18) for one in floors]
+
+
+def parts_of(sample: Sample, row: Row) -> list[tuple[Row, Decimal, Decimal]]:
+    """Line, billed and effective cost of each part of a charge: cut where another line of its identity begins to hold."""
+    start, end = row["ChargePeriodStart"], row["ChargePeriodEnd"]
+    held = app_at(sample, row["x_IdentityHash"], start)
+    later = [one for one in lines_of(sample, row["x_IdentityHash"]) if start < one["holds_from"] < end]
+    if len(held) == 1:
+        later = []  # nobody had it when it began
+    edges = [start, *(one["holds_from"] for one in later), end]
+    shares = [
+        (after - before) // timedelta(microseconds=1) for before, after in zip(edges, edges[1:], strict=False)
     ]
-    return max(lines, key=lambda row: row["valid_from"]) if lines else {"app_id": ""}
+    costs = (largest_remainder(row[metric], shares) for metric in METRICS)
+    return list(zip((held, *later), *costs, strict=True))
 
 
 def test_costs_per_app_and_day_are_the_bill_attributed(
     fresh_warehouse: Warehouse, sample: Sample, bill: Bill
 ) -> None:
-    """``core_app_costs_daily`` as it is computed: every row of the published bill, by the identity of its day, exactly."""
+    """``core_app_costs_daily`` as it is computed: every row of the published bill, by the lines of its identity that held in
+    its charge period, each with its part of the time, exactly."""
+    cut = 0
     identities = fresh_warehouse.frame_of(
         "SELECT toString(batch_id) AS batch FROM current_batches WHERE table_name = 'core_identities'"
     )["batch"].item()
@@ -291,10 +321,12 @@ def test_costs_per_app_and_day_are_the_bill_attributed(
         fresh_warehouse.execute("statements/core_app_costs_daily", **given)
         rows = []
         for row in bill.rows:
+            if row["x_BillingPeriod"] != month:
+                continue
             day = row["ChargePeriodStart"].date()
-            line = app_on(sample, row["x_IdentityHash"], day)
-            known = bool(line["app_id"])
-            if row["x_BillingPeriod"] == month:
+            for line, billed, effective in parts_of(sample, row):
+                cut += billed != row["BilledCost"]
+                known = bool(line["app_id"])
                 rows.append(
                     {
                         "billing_period": month,
@@ -312,8 +344,8 @@ def test_costs_per_app_and_day_are_the_bill_attributed(
                         "billing_currency": row["BillingCurrency"],
                         "attribution_rule": line["attribution_rule"] if known else "unallocated",
                         "confidence": line.get("confidence", 0.0),
-                        "BilledCost": row["BilledCost"],
-                        "EffectiveCost": row["EffectiveCost"],
+                        "BilledCost": billed,
+                        "EffectiveCost": effective,
                     }
                 )
         want = [
@@ -331,6 +363,95 @@ def test_costs_per_app_and_day_are_the_bill_attributed(
         assert any(row["app_id"] == "unallocated" for row in rows) and len(want) > 20
         got = got.sort(*keys)
         assert not differing(got, sorted(want)), differing(got, sorted(want))
+    assert cut > 10
+
+
+def test_what_each_identity_cost_is_told_with_who_had_it_and_why(
+    fresh_warehouse: Warehouse, sample: Sample, bill: Bill
+) -> None:
+    """Charges that are cut stand apart, with their time and what each owner has of it; their sum is the bill."""
+    identities = fresh_warehouse.frame_of(
+        "SELECT toString(batch_id) AS batch FROM current_batches WHERE table_name = 'core_identities'"
+    )["batch"].item()
+    never = datetime(1970, 1, 1, tzinfo=UTC)
+    keys = ("source_name", "x_IdentityHash", "service_name", "app_id", "team", "cost_center", "attribution_rule", "confidence",
+            "evidence", "owner_basis", "charge_start", "charge_end", "owned_from", "owned_to", "billing_currency")  # fmt: skip
+    for month in MONTHS:
+        rows = []
+        for row in bill.rows:
+            if row["x_BillingPeriod"] != month:
+                continue
+            parts = parts_of(sample, row)
+            edges = [
+                row["ChargePeriodStart"],
+                *(line["holds_from"] for line, *_ in parts[1:]),
+                row["ChargePeriodEnd"],
+            ]
+            for place, (line, billed, effective) in enumerate(parts):
+                known, cut = bool(line["app_id"]), len(parts) > 1
+                times = (row["ChargePeriodStart"], row["ChargePeriodEnd"], edges[place], edges[place + 1])
+                rows.append(
+                    {
+                        "source_name": row["x_SourceName"],
+                        "x_IdentityHash": row["x_IdentityHash"],
+                        "service_name": row["ServiceName"],
+                        "app_id": line["app_id"] or "unallocated",
+                        "team": line["team"] if known else "unassigned",
+                        "cost_center": line.get("cost_center", ""),
+                        "attribution_rule": line["attribution_rule"] if known else "unallocated",
+                        "confidence": line.get("confidence", 0.0),
+                        "evidence": line.get("evidence", ""),
+                        "owner_basis": "owner_changed" if cut else "",
+                        **dict(zip(keys[10:14], times if cut else (never,) * 4, strict=True)),
+                        "billing_currency": row["BillingCurrency"],
+                        "charges": int(place == 0),
+                        "billed": billed,
+                        "effective": effective,
+                    }
+                )
+        want = [
+            (*key, sum(row["charges"] for row in own), total(own, "billed"), total(own, "effective"))
+            for key, own in groups(rows, *keys).items()
+        ]
+        batch = new_batch_id()
+        given = {"billing_period": month, "batch_id": batch}
+        fresh_warehouse.execute("statements/core_identity_costs", **given, identities_batch=identities)
+        texts = (
+            "source_name",
+            "service_name",
+            "team",
+            "cost_center",
+            "attribution_rule",
+            "owner_basis",
+            "billing_currency",
+        )
+        columns = ", ".join(f"toString({key}) AS {key}" if key in texts else key for key in keys)
+        got = fresh_warehouse.frame_of(
+            f"SELECT {columns}, charges, billed_cost, effective_cost FROM core_identity_costs WHERE batch_id = {{batch:UUID}}",
+            batch=batch,
+        ).sort(*keys)
+        assert not differing(got, sorted(want)), differing(got, sorted(want))
+        sums = [
+            (*key, total(own, "BilledCost"), total(own, "EffectiveCost"))
+            for key, own in sorted(
+                groups(
+                    [row for row in bill.rows if row["x_BillingPeriod"] == month],
+                    "x_SourceName",
+                    "BillingCurrency",
+                ).items()
+            )
+        ]
+        check(
+            fresh_warehouse,
+            "costs/identity_sums",
+            [(*one, len([k for k in want if (k[0], k[14]) == one[:2]])) for one in sums],
+            **given,
+        )
+
+
+def test_services_of_an_identity_are_those_it_is_charged_for(fresh_warehouse: Warehouse, bill: Bill) -> None:
+    want = sorted({(row["x_IdentityHash"], row["ServiceName"]) for row in bill.rows})
+    check(fresh_warehouse, "identities/services", want)
 
 
 def test_the_bill_names_the_app_of_the_day(fresh_warehouse: Warehouse, sample: Sample, bill: Bill) -> None:
@@ -342,7 +463,7 @@ def test_the_bill_names_the_app_of_the_day(fresh_warehouse: Warehouse, sample: S
             row["x_IdentityHash"],
             row["ChargePeriodStart"],
             row["BilledCost"],
-            app_on(sample, row["x_IdentityHash"], row["ChargePeriodStart"].date())["app_id"] or "unallocated",
+            app_at(sample, row["x_IdentityHash"], row["ChargePeriodStart"])["app_id"] or "unallocated",
         )
         for row in bill.rows
     )

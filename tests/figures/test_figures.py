@@ -31,6 +31,7 @@ FOLDERS = (
     "silence", "slo", "summary", "team",
 )  # fmt: skip
 ELSEWHERE = {
+    "costs/identity_sums": "test_bill_figures.py",
     "dashboards/known_teams": "tests/cli/test_people.py",
     "dashboards/release_mark": "test_the_mark_changes_with_every_release",
     "finance/adjustments": "tests/statements/test_pages.py",
@@ -41,6 +42,7 @@ ELSEWHERE = {
     "finance/reconciliation": "test_bill_figures.py",
     "finance/tie_out": "tests/statements/test_pages.py",
     "identities/distinct": "test_bill_figures.py",
+    "identities/services": "test_bill_figures.py",
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
     "oncall/traces": "test_a_trace_is_named_for_what_went_wrong",
     "silence/hours": "test_requests_per_hour_are_those_before_a_moment_without_health_checks",

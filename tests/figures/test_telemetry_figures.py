@@ -111,27 +111,43 @@ def test_daily_activity_is_the_counted_one(
 
 
 @pytest.mark.parametrize("statement", ["core_app_resources"])
-def test_resources_are_those_that_spans_name(
+def test_resources_are_those_that_spans_and_points_name(
     fresh_warehouse: Warehouse, signals: Signals, statement: str
 ) -> None:
-    counts: Counter[tuple[Any, ...]] = Counter()
-    for row in signals.counting("traces"):
-        places = [
-            row[place].get(key, "")
-            for place in ("resource", "record")
-            for key in ("cloud.resource_id", "faas.id")
-        ]
-        if day_of(row) in ASKED and row["app_id"]:
-            counts.update(
-                (day_of(row), row["app_id"], one) for one in {name.strip().lower() for name in places} - {""}
-            )
+    """By each attribute asked for, of the resource or the record, once a record; nobody else's attributes count."""
+    asked = ("cloud.resource_id", "faas.id")
+    found: dict[tuple[Any, ...], list[tuple[str, int]]] = {}
+    for signal in ("traces", "metrics"):
+        for row in signals.counting(signal):
+            if day_of(row) not in ASKED or not row["app_id"]:
+                continue
+            named = {
+                (key, row[place].get(key, "").strip().lower())
+                for place in ("resource", "record")
+                for key in asked
+            }
+            for key, value in named:
+                if value:
+                    found.setdefault((day_of(row), row["app_id"], key, value), []).append((signal, row["at"]))
     got = written(
         fresh_warehouse,
         statement,
-        "usage_date, app_id, resource_id, spans",
+        "usage_date, app_id, toString(attribute) AS attribute, resource_id, spans, points,"
+        " toUnixTimestamp64Nano(first_seen) AS first_seen, toUnixTimestamp64Nano(last_seen) AS last_seen",
         days=[day.isoformat() for day in ASKED],
+        attributes=list(asked),
     )
-    want = sorted((*key, count) for key, count in counts.items())
+    want = sorted(
+        (
+            *key,
+            sum(signal == "traces" for signal, _ in seen),
+            sum(signal == "metrics" for signal, _ in seen),
+            min(at for _, at in seen),
+            max(at for _, at in seen),
+        )
+        for key, seen in found.items()
+    )
+    assert {row[2] for row in want} == set(asked)
     assert not differing(got, want), differing(got, want)
 
 

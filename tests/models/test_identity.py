@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pyarrow as pa
@@ -11,15 +12,22 @@ import pytest
 
 from models.errors import ModelError
 from models.identity import Evidence, TagKeys, attribute
+from models.resource_evidence import NAMED
+from models.tag_rules import TagRules, VirtualRule, VirtualTag
 
 CONFIDENCE = {
     "app_tag": 1.0,
+    "virtual_tag": 0.8,
     "resource_id_registry": 0.95,
-    "resource_id_telemetry": 0.9,
     "pattern": 0.7,
     "unallocated": 0.0,
 }
 KEYS = TagKeys(app=["application", "Project"], team=["team"], environment=["environment", "env"])
+BEGINS, ENDS = datetime(1970, 1, 1, tzinfo=UTC), datetime(2149, 6, 6, tzinfo=UTC)
+ALWAYS = (
+    pl.lit(BEGINS).cast(pl.Datetime("ns", "UTC")).alias("holds_from"),
+    pl.lit(ENDS).cast(pl.Datetime("ns", "UTC")).alias("holds_to"),
+)
 MAP = pa.map_(pa.string(), pa.string())
 
 
@@ -54,7 +62,7 @@ def apps(*rows: tuple[str, str, list[str], dict[str, str]]) -> pl.DataFrame:
     )
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    return frame
+    return frame.with_columns(ALWAYS)
 
 
 def evidence(
@@ -67,9 +75,11 @@ def evidence(
         teams=pl.DataFrame(
             {"team": list(teams), "cost_center": list(teams.values())},
             schema={"team": pl.String, "cost_center": pl.String},
-        ),
+        ).with_columns(ALWAYS),
         resources=pl.DataFrame(
-            list(resources), schema={"app_id": pl.String, "resource_id": pl.String}, orient="row"
+            [(app, "cloud.resource_id", resource, 1, BEGINS, BEGINS) for app, resource in resources],
+            schema=NAMED,
+            orient="row",
         ),
     )
 
@@ -178,7 +188,7 @@ def test_a_rule_comes_before_the_next_whatever_else_would_answer() -> None:
     assert list(result.select("app_id", "attribution_rule", "evidence").iter_rows()) == [
         ("tagged", "app_tag", "tag application"),
         ("listed", "resource_id", "resource res-listed"),
-        ("seen", "resource_id", "resource res-seen"),
+        ("seen", "resource_id", "cloud.resource_id res-seen"),
         ("named", "pattern", "name n-*"),
         ("grouped", "pattern", "resource_group rg-*"),
         ("projected", "pattern", "project s-*"),
@@ -221,4 +231,93 @@ def test_a_registered_app_without_a_team_takes_that_of_its_tag() -> None:
         ("log", "alpha", "0012"),
         ("shop", "beta", "0034"),
         ("log", "unassigned", ""),
+    ]
+
+
+TURN = datetime(2026, 5, 10, 14, 30, tzinfo=UTC)
+MOMENT = pl.Datetime("ns", "UTC")
+
+
+def held(frame: pl.DataFrame, since: datetime = BEGINS, until: datetime = ENDS) -> pl.DataFrame:
+    """The same lines, for a time."""
+    return frame.with_columns(holds_from=pl.lit(since).cast(MOMENT), holds_to=pl.lit(until).cast(MOMENT))
+
+
+def test_an_owner_or_cost_centre_that_changes_gives_a_line_from_that_moment_on() -> None:
+    rows = identities(
+        (1, {"application": "shop", "team": "tagged"}, None, None, None, None, None),
+        (2, {"application": "stays"}, None, None, None, None, None),
+        (3, {"application": "late", "team": "tagged"}, None, None, None, None, None),
+    )
+    given = evidence(
+        pl.concat(
+            [
+                held(apps(("shop", "alpha", [], {})), until=TURN),
+                held(apps(("shop", "beta", [], {})), TURN),
+                apps(("stays", "beta", [], {})),
+                held(apps(("late", "alpha", [], {})), TURN),
+            ]
+        ),
+        teams={"tagged": "0"},
+    )
+    later = datetime(2026, 6, 1, tzinfo=UTC)
+    centres = pl.DataFrame(
+        [("alpha", "1", BEGINS, ENDS), ("beta", "2", BEGINS, later), ("beta", "3", later, ENDS)],
+        schema={"team": pl.String, "cost_center": pl.String, "holds_from": MOMENT, "holds_to": MOMENT},
+        orient="row",
+    )
+    given = replace(given, teams=pl.concat([given.teams, centres]))
+    result = attribute(rows, given, CONFIDENCE)
+    columns = ("x_IdentityHash", "holds_from", "team", "cost_center")
+    assert result.select(columns).rows() == [
+        (1, BEGINS, "alpha", "1"),
+        (1, TURN, "beta", "2"),
+        (1, later, "beta", "3"),
+        (2, BEGINS, "beta", "2"),
+        (2, later, "beta", "3"),
+        (3, BEGINS, "tagged", "0"),  # the registry knows nobody yet
+        (3, TURN, "alpha", "1"),
+    ]
+    assert result["valid_from"].to_list() == [one.date() for one in result["holds_from"]]
+    shuffled = replace(
+        given, apps=given.apps.reverse(), teams=given.teams.sample(fraction=1, shuffle=True, seed=1)
+    )
+    assert attribute(rows.reverse(), shuffled, CONFIDENCE).equals(result)
+
+
+def test_what_two_apps_name_is_said_and_a_virtual_tag_comes_before_what_telemetry_says() -> None:
+    rows = identities(
+        (1, {}, "res-1", None, "p-1", None, None),
+        (2, {"tier": "front"}, "res-1", None, None, None, None),
+        (3, {}, "res-1", "name-1", None, None, None),
+    )
+    rules = TagRules(
+        virtual_tags=(
+            VirtualTag("application", (VirtualRule(value="Web", name="fronts", tags={"tier": "front"}),)),
+        )
+    )
+    given = evidence(apps(("named", "t", [], {"name": "name-*"})), [("a", "res-1"), ("b", "res-1")])
+    result = attribute(rows, replace(given, rules=rules), CONFIDENCE)
+    assert result.select("app_id", "attribution_rule", "basis", "confidence", "evidence").rows() == [
+        ("unallocated", "unallocated", "ambiguous", 0.0, "named by 2 apps, a, b (cloud.resource_id res-1)"),
+        ("web", "virtual_tag", "virtual_tag fronts", 0.8, "virtual tag application, rule fronts"),
+        ("named", "pattern", "pattern name", 0.7, "name name-*"),
+    ]
+
+
+def test_rules_on_services_answer_apart_only_where_they_differ() -> None:
+    rows = identities(
+        (1, {}, None, None, None, "acct", None),
+        (2, {"application": "own"}, None, None, None, "acct", None),
+    )
+    rules = TagRules(virtual_tags=(VirtualTag("application", (VirtualRule(value="lake", service="*S3"),)),))
+    services = pl.DataFrame(
+        {"x_IdentityHash": [1, 1, 2], "service_name": ["Amazon S3", "EC2", "Amazon S3"]},
+        schema={"x_IdentityHash": pl.UInt64, "service_name": pl.String},
+    )
+    result = attribute(rows, replace(evidence(apps()), rules=rules, services=services), CONFIDENCE)
+    assert result.select("x_IdentityHash", "service_name", "app_id").rows() == [
+        (1, "", "unallocated"),
+        (1, "Amazon S3", "lake"),
+        (2, "", "own"),
     ]

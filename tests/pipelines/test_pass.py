@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import random
@@ -168,6 +169,107 @@ def test_every_app_has_the_cost_that_was_planted(done: Warehouse, truth: Truth) 
         for source, period, *rest, billed, effective in frame.iter_rows()
     }
     assert got == dict(expected)
+
+
+def test_an_app_that_changed_its_team_is_charged_to_both_to_the_last_digit(
+    done: Warehouse, truth: Truth
+) -> None:
+    apps = [one["app_id"] for one in truth["owners"]]
+    assert len(apps) == 2
+    columns = "toString(source_name), billing_period, app_id, toString(team), CAST(sum(billed_cost), 'Decimal(38, 18)'), CAST(sum(effective_cost), 'Decimal(38, 18)')"
+    for table in (
+        "core_app_costs_daily_current",
+        "core_identity_costs_current",
+        "mart_chargeback_lines_current",
+    ):
+        names = "app_id IN {apps:Array(String)} GROUP BY 1, 2, 3, 4"
+        frame = done.frame_of(f"SELECT {columns} FROM {table} WHERE {names}", apps=apps)
+        got = {
+            (source, month.isoformat(), app, team): costs
+            for source, month, app, team, *costs in frame.iter_rows()
+        }
+        told = {
+            (one["source"], one["period"], one["app_id"], one["team"]): [
+                Decimal(one["billed"]),
+                Decimal(one["effective"]),
+            ]
+            for one in truth["owner_costs"]
+        }
+        assert got == {key: costs for key, costs in told.items() if any(costs) or key in got}, table
+    cut = done.frame_of(
+        "SELECT app_id, owned_to, toString(team) AS team, charge_start, charge_end FROM core_identity_costs_current"
+        " WHERE owner_basis = 'owner_changed' AND owned_from = charge_start"
+    )
+    changes = {
+        (one["app_id"], one["before"], datetime.fromisoformat(one["changed_at"])) for one in truth["owners"]
+    }
+    assert set(cut.select("app_id", "team", "owned_to").rows()) == changes
+
+
+def test_coverage_is_that_of_the_money_that_was_planted(done: Warehouse, truth: Truth) -> None:
+    """Per month, currency and tag key; and what telemetry recovered, by the attribute that named it."""
+    everybody = {
+        "teams": done.frame_of("SELECT DISTINCT toString(team) AS team FROM core_identity_costs_current")[
+            "team"
+        ].to_list()
+    }
+    for month in {one["period"] for one in truth["coverage"]}:
+        want: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+        for one in truth["coverage"]:
+            if one["period"] == month:
+                want[one["currency"], one["key"], one["how"]] += Decimal(one["billed"])
+        frame = done.frame("queries/coverage/keys", billing_period=date.fromisoformat(month), **everybody)
+        got: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+        for row in frame.iter_rows(named=True):
+            got[row["billing_currency"], row["tag_key"], row["how"]] += row["billed_cost"]
+        assert dict(got) == dict(want)
+        rules = set(frame.filter(frame["how"] == "virtual")["rule"])
+        assert "shared services" in rules and rules <= {
+            "shared services",
+            "shared account",
+            "test environments",
+            "test environments by env",
+        }
+    found = done.frame(
+        "queries/coverage/resources", billing_period=date.fromisoformat(max(one["period"] for one in truth["coverage"])),
+        row_limit=100_000, **everybody,
+    )  # fmt: skip
+    said = [(one["attribute"], one["value"].lower()) for one in truth["recovered"]]
+    alone = {
+        (one["app_id"], one["attribute"])
+        for one in truth["recovered"]
+        if said.count((one["attribute"], one["value"].lower())) == 1
+    }
+    by_name = {basis: own for (basis,), own in found.group_by("basis")}
+    assert {
+        (app, attribute) for attribute in ("host.id", "faas.name", "db.namespace", "server.address")
+        for app in by_name[attribute]["app_id"]
+    } == alone  # fmt: skip
+    assert all(
+        own["spans"].min() > 0 and own["first_seen"].null_count() == 0
+        for basis, own in by_name.items()
+        if "." in basis
+    )
+    assert set(by_name["ambiguous"]["app_id"]) == {"unallocated"}
+    assert by_name["ambiguous"]["evidence"].unique().item().startswith("named by 2 apps, ")
+
+
+def test_the_coverage_file_has_everything_that_no_tag_of_the_bill_names(
+    fleet: Path, done: Warehouse, truth: Truth, tmp_path: Path
+) -> None:
+    month = max(one["period"] for one in truth["app_costs"])
+    assert "app_id" in appfleet(fleet, "coverage", "--month", month[:7])[1]
+    appfleet(fleet, "coverage", "--month", month[:7], "--csv", str(tmp_path / "c.csv"))
+    want: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for one in truth["app_costs"]:
+        if one["period"] == month and one["rule"] != "app_tag":
+            want[one["currency"], one["app_id"]] += Decimal(one["billed"])
+    got: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            got[line["billing_currency"], line["app_id"]] += Decimal(line["billed_cost"])
+    assert got == want
+    assert appfleet(fleet, "coverage", "--month", "1999-01", check=False)[0] == 2
 
 
 def test_a_second_pass_publishes_nothing_and_does_not_meet_a_third(fleet: Path, done: Warehouse) -> None:

@@ -18,6 +18,9 @@ from pipelines.ingest.registry import Registry, load_registry
 from sql.publish import WHOLE_TABLE, heads, publish, withdraw
 from sql.warehouse import Warehouse
 
+BEGINS, ENDS = datetime(1970, 1, 1, tzinfo=UTC), datetime(2149, 6, 6, tzinfo=UTC)
+"""What holds without a beginning and an end."""
+
 TEAMS = """\
 teams:
   - team: Web
@@ -80,6 +83,8 @@ def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
         "app_id": "shop",
         "valid_from": date(2026, 1, 15),
         "valid_to": date(2149, 6, 6),
+        "holds_from": datetime(2026, 1, 15, tzinfo=UTC),
+        "holds_to": ENDS,
         "app_name": "The shop",
         "team": "Web",
         "system": "selling",
@@ -90,7 +95,10 @@ def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
         "source": "catalog/one.yaml, document 1",
     }
     assert registry.teams.schema == SCHEMAS["core_teams"]
-    assert registry.teams.rows() == [("Web", "Ada", "0012", ["Ada", "Grace"]), ("jobs", "", "4711", [])]
+    assert registry.teams.rows() == [
+        ("Web", "Ada", "0012", ["Ada", "Grace"], BEGINS, ENDS),
+        ("jobs", "", "4711", [], BEGINS, ENDS),
+    ]
 
 
 def test_the_real_catalogue_loads(shared_data: Path, tmp_path: Path) -> None:
@@ -179,6 +187,101 @@ def test_of_two_documents_for_one_app_the_first_counts(tmp_path: Path) -> None:
     ]
 
 
+def dated(owner: str, since: str = "", until: str = "", name: str = "a") -> str:
+    """A document of an app that one team owns for a time."""
+    dates = {"valid-from": since, "valid-to": until}
+    lines = "".join(f"    appfleet.io/{key}: {text}\n" for key, text in dates.items() if text)
+    return component(name, f"  annotations:\n{lines}" if lines else "", owner)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("documents", "lines"),
+    [
+        # by an instant, whichever document comes first; an offset counts
+        ((dated("jobs", "2026-01-10T15:00:00+01:00"), dated("web")),
+         [("Web", BEGINS, at("2026-01-10T14:00:00Z")), ("jobs", at("2026-01-10T14:00:00Z"), ENDS)]),
+        # by a day, which begins at midnight; three owners in turn
+        ((dated("web", "2026-01-10"), dated("jobs", "2026-02-01"), dated("web", "2026-02-02")),
+         [("Web", at("2026-01-10T00:00Z"), at("2026-02-01T00:00Z")), ("jobs", at("2026-02-01T00:00Z"), at("2026-02-02T00:00Z")),
+          ("Web", at("2026-02-02T00:00Z"), ENDS)]),
+        # nobody's between an end and the next beginning
+        ((dated("web", until="2026-01-10"), dated("jobs", "2026-02-01")),
+         [("Web", BEGINS, at("2026-01-10T00:00Z")), ("jobs", at("2026-02-01T00:00Z"), ENDS)]),
+        # the same team twice at one time is one team
+        ((dated("web", until="2026-03-01"), dated("web", "2026-02-01")),
+         [("Web", BEGINS, at("2026-02-01T00:00Z")), ("Web", at("2026-02-01T00:00Z"), ENDS)]),
+    ],
+)  # fmt: skip
+def test_an_app_has_one_owner_after_another(
+    tmp_path: Path, documents: tuple[str, ...], lines: list[tuple[str, datetime, datetime]]
+) -> None:
+    registry = load(tmp_path, "---\n".join(documents))
+    assert registry.problems == []
+    assert registry.apps.select("team", "holds_from", "holds_to").rows() == lines
+    assert registry.apps.select("valid_from", "valid_to").rows() == [
+        (a.date(), b.date()) for _, a, b in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        (dated("web"), dated("jobs")),
+        (dated("web", "2026-01-10"), dated("jobs", "2026-01-10T00:00:00Z")),
+        (dated("web", until="2026-03-01"), dated("jobs", "2026-02-28T23:59:59Z")),
+    ],
+)
+def test_an_app_in_two_teams_at_one_time_is_refused(tmp_path: Path, documents: tuple[str, str]) -> None:
+    """One sentence that names both documents, whichever is read first."""
+    for number, (first, second) in enumerate((documents, documents[::-1])):
+        root = tmp_path / str(number)
+        with pytest.raises(ConfigurationError) as raised:
+            load(root, {"a.yaml": first, "b.yaml": second})
+        sentence = str(raised.value)
+        assert "an app has one team at a time" in sentence and "app a is of team" in sentence
+        assert {"catalog/a.yaml", "catalog/b.yaml"} <= {part.strip(",:") for part in sentence.split()}
+        assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (dated("web", "2026-01-10T14:00:00"), "valid-from is '2026-01-10T14:00:00'; it must be a day"),
+        (dated("web", until="1969-12-31"), "valid-to is '1969-12-31'; it must be a day"),
+        (
+            dated("web", "2026-01-10", "2026-01-10"),
+            "valid-to is '2026-01-10', which is not after its valid-from",
+        ),
+    ],
+)
+def test_a_time_that_cannot_be_one_sets_the_document_aside(
+    tmp_path: Path, document: str, problem: str
+) -> None:
+    registry = load(tmp_path, document)
+    assert registry.apps.is_empty()
+    [sentence] = registry.problems
+    assert problem in sentence
+
+
+def test_a_team_changes_its_cost_centre(tmp_path: Path) -> None:
+    teams = (
+        "teams:\n  - {team: Web, cost_center: '0013', valid_from: 2026-01-10T14:00:00Z}\n"
+        "  - {team: web, cost_center: '0012', lead: Ada}\n"
+    )
+    registry = load(tmp_path, component("a"), teams)
+    turn = at("2026-01-10T14:00:00Z")
+    assert registry.teams.select("team", "cost_center", "holds_from", "holds_to").rows() == [
+        ("web", "0012", BEGINS, turn),
+        ("web", "0013", turn, ENDS),
+    ]
+    with pytest.raises(ConfigurationError, match=r"teams\[0\]\.valid_from is 'soon'; it must be a day"):
+        load(tmp_path, component("a"), "teams:\n  - {team: web, valid_from: soon}\n")
+
+
 def test_an_annotation_names_the_app(tmp_path: Path) -> None:
     registry = load(tmp_path, component("a", "  annotations:\n    appfleet.io/app-id: Other\n"))
     assert registry.apps.select("app_id", "app_name").rows() == [("other", "a")]
@@ -243,7 +346,7 @@ def test_a_misspelt_annotation_is_named_and_harms_nothing(tmp_path: Path) -> Non
     assert registry.apps["app_id"].to_list() == ["a"]
     assert registry.problems == [
         "catalog/one.yaml, line 6: metadata.annotations.appfleet.io/acount is not an annotation of appfleet; known: "
-        "appfleet.io/app-id, appfleet.io/resource-ids, appfleet.io/valid-from, appfleet.io/account, "
+        "appfleet.io/app-id, appfleet.io/resource-ids, appfleet.io/valid-from, appfleet.io/valid-to, appfleet.io/account, "
         "appfleet.io/project, appfleet.io/resource-group, appfleet.io/name-pattern"
     ]
 
@@ -259,7 +362,7 @@ def test_a_misspelt_annotation_is_named_and_harms_nothing(tmp_path: Path) -> Non
             "teams:\n  - team: web\n    cost_center: 1e3\n  - team: ops\n    cost_center: 12.10\n",
             'teams.yaml, line 5: teams[1].cost_center is 12.10, which YAML reads as a number; write "12.10" in quotes to keep it',
         ),
-        ("teams:\n  - team: web\n    cost: x\n", "teams.yaml, line 3: teams[0].cost is not a known key; known here: cost_center, lead, members, name, team"),
+        ("teams:\n  - team: web\n    cost: x\n", "teams.yaml, line 3: teams[0].cost is not a known key; known here: cost_center, lead, members, name, team, valid_from"),
         ("team:\n  - team: web\n", "teams.yaml, line 1: team is not a known key; known here: teams"),
         ("teams: web\n", "teams.yaml, line 1: teams must be a list"),
         ("teams:\n  - lead: Ada\n", "teams.yaml, line 2: teams[0].team is missing"),

@@ -64,6 +64,7 @@ def spans(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                             _app(names),
                             {
                                 "resource": names.get("cloud.resource_id"),
+                                "names": names,
                                 "id": (one["traceId"], one["spanId"]),
                                 "kind": one["kind"],
                                 "start": int(one["startTimeUnixNano"]),
@@ -82,6 +83,7 @@ def spans(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     _app(names),
                     {
                         "resource": names.get("cloud.resource_id"),
+                        "names": names,
                         "id": (one.trace_id.hex(), one.span_id.hex()),
                         "kind": one.kind,
                         "start": one.start_time_unix_nano,

@@ -17,7 +17,7 @@ import yaml
 
 from tests.simulate.reading import aws_rows, azure_rows, listed_files, newest_manifests, spans
 
-APP_KEYS = ("app_id", "application", "app")
+APP_KEYS = ("app_id", "app name", "application", "app")
 
 
 @pytest.fixture(scope="session")
@@ -88,18 +88,32 @@ class _Rules:
                     kind = key.removeprefix("appfleet.io/")
                     if kind == "resource-ids":
                         self.listed.update({one.strip().lower(): app for one in value.split(",")})
-                    else:
+                    elif kind != "valid-from":
                         self.patterns.append((kind, value.lower(), app))
         self.seen = dict(_resources_in_telemetry(root / "telemetry"))
+        self.called: dict[str, set[str]] = defaultdict(set)
+        for app, span in spans(root / "telemetry"):
+            for key in ("host.id", "faas.name", "db.namespace", "server.address"):
+                said = span["names"].get(key, "").lower()
+                self.called[said.partition(".")[0] if key == "server.address" else said].add(app)
+        rules = yaml.safe_load((root / "appfleet.yaml").read_text())["attribution"]
+        self.values = {
+            other: app
+            for app, others in rules.get("values", {}).get("app_id", {}).items()
+            for other in others
+        }
 
     def answer(self, row: dict[str, Any]) -> tuple[str, str]:
-        tags = {key.strip().lower(): value.strip().lower() for key, value in row["Tags"]}
+        tags = {" ".join(key.lower().split()): " ".join(value.lower().split()) for key, value in row["Tags"]}
         for key in APP_KEYS:
             if tags.get(key):
-                return tags[key], "app_tag"
+                return self.values.get(tags[key], tags[key]), "app_tag"
         resource = (row["ResourceId"] or "").lower()
         if found := self.listed.get(resource) or self.seen.get(resource):
             return found, "resource_id"
+        for name in (resource.replace("/", ":").rpartition(":")[2], (row["ResourceName"] or "").lower()):
+            if name and len(self.called.get(name, ())) == 1:
+                return next(iter(self.called[name])), "resource_id"
         for kind, pattern, app in self.patterns:
             column = {
                 "project": "SubAccountId",
@@ -115,6 +129,25 @@ def _resources_in_telemetry(root: Path) -> Iterator[tuple[str, str]]:
     for app, span in spans(root):
         if span["resource"]:
             yield span["resource"].lower(), app
+
+
+def test_what_attribution_must_cope_with_is_planted(fleet_dir: Path, truth: dict[str, Any]) -> None:
+    """Every spelling, attribute and change of team, and a name that two apps say."""
+    catalog = [
+        (document["spec"]["owner"].rpartition("/")[2], document["metadata"].get("annotations", {}).get("appfleet.io/valid-from"))
+        for path in (fleet_dir / "catalog").glob("*.yaml")
+        for document in yaml.safe_load_all(path.read_text())
+        if document["metadata"]["name"] in {one["app_id"] for one in truth["owners"]}
+    ]  # fmt: skip
+    assert len(truth["owners"]) == 2 and len(catalog) == 4
+    for one in truth["owners"]:
+        assert (one["before"], None) in catalog
+        assert (one["after"], one["changed_at"].replace("+00:00", "Z")) in catalog
+        assert not one["changed_at"].endswith("00:00:00+00:00")
+    assert len(truth["aliases"]) == 2
+    said = [(one["attribute"], one["value"]) for one in truth["recovered"]]
+    assert {attribute for attribute, _ in said} == {"host.id", "faas.name", "db.namespace", "server.address"}
+    assert len(said) - len(set(said)) == 1
 
 
 def test_manifests_list_files_that_exist_and_only_they_count(fleet_dir: Path, truth: dict[str, Any]) -> None:

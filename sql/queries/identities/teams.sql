@@ -1,6 +1,6 @@
--- purpose: teams of the current registry
+-- purpose: teams of the current registry: lines of a team in time
 -- parameters: none
--- columns: team, lead, cost_center
-SELECT toString(team) AS team, lead, toString(cost_center) AS cost_center
+-- columns: team, lead, cost_center, holds_from, holds_to
+SELECT toString(team) AS team, lead, toString(cost_center) AS cost_center, holds_from, holds_to
 FROM core_teams_current
-ORDER BY team
+ORDER BY team, holds_from
