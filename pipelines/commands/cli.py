@@ -80,6 +80,7 @@ class FileKind(StrEnum):
     xlsx = "xlsx"
     parquet = "parquet"
     journal = "journal"
+    reporting = "reporting"
 
 
 class OutputFormat(StrEnum):
