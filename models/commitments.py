@@ -1,7 +1,7 @@
 """What lies between what is billed and what is effective: commitments that are bought, used, and not used.
 
-Frames in, frames out. A charge belongs to a commitment where FOCUS names one (CommitmentDiscountId or
-CommitmentDiscountStatus); its billed cost is taken out, its effective cost put in, so every cent of the difference is in one
+Frames in, frames out. A charge belongs to a commitment where FOCUS says so (CommitmentDiscountId, CommitmentDiscountStatus,
+or the PricingCategory Committed); its billed cost is taken out, its effective cost put in, so every cent of the difference is in one
 part. Who shares what nobody used is decided by rules of shared cost, which can take it by its status.
 """
 

@@ -1,6 +1,17 @@
--- purpose: which columns of FOCUS have a value in any charge of a month of the bill
+-- purpose: which columns of FOCUS have a value in any charge of a month of the bill, and how many charges there are
 -- parameters: billing_period Date, sources Array(String), batches Array(UUID) (of raw_focus_costs)
--- columns: charges UInt64, and of every column of FOCUS that is of raw_focus_costs whether it has a value, UInt8
+-- columns: charges, AllocatedMethodDetails, AllocatedMethodId, AllocatedResourceId, AllocatedResourceName, AllocatedTags,
+--   AvailabilityZone, BilledCost, BillingAccountId, BillingAccountName, BillingAccountType, BillingCurrency,
+--   BillingPeriodEnd, BillingPeriodStart, CapacityReservationId, CapacityReservationStatus, ChargeCategory, ChargeClass,
+--   ChargeDescription, ChargeFrequency, ChargePeriodEnd, ChargePeriodStart, CommitmentDiscountCategory,
+--   CommitmentDiscountId, CommitmentDiscountName, CommitmentDiscountQuantity, CommitmentDiscountStatus,
+--   CommitmentDiscountType, CommitmentDiscountUnit, CommitmentProgramEligibilityDetails, ConsumedQuantity, ConsumedUnit,
+--   ContractApplied, ContractedCost, ContractedUnitPrice, EffectiveCost, HostProviderName, InvoiceDetailId, InvoiceId,
+--   InvoiceIssuerName, ListCost, ListUnitPrice, PricingCategory, PricingCurrency, PricingCurrencyContractedUnitPrice,
+--   PricingCurrencyEffectiveCost, PricingCurrencyListUnitPrice, PricingQuantity, PricingUnit, ProviderName, PublisherName,
+--   RegionId, RegionName, ResourceId, ResourceName, ResourceType, ServiceCategory, ServiceName, ServiceProviderName,
+--   ServiceSubcategory, SkuId, SkuMeter, SkuPriceDetails, SkuPriceId, SubAccountId, SubAccountName, SubAccountType, Tags,
+--   x_ResourceGroupName
 SELECT
     count() AS charges,
     countIf(notEmpty(costs.AllocatedMethodDetails)) > 0 AS AllocatedMethodDetails,

@@ -1,8 +1,19 @@
 -- purpose: every charge of a month of the bill in the columns of FOCUS, with whose it is by one batch of identities; empty
 --   text is NULL, tags are JSON. In no order: sorting a month takes its memory
 -- parameters: billing_period Date, sources Array(String), batches Array(UUID) (of raw_focus_costs), identities_batch UUID
--- columns: those of raw_focus_costs that are of FOCUS, x_AppId, x_Team, x_CostCenter, x_Environment, x_AttributionRule,
---   x_AttributionConfidence, x_SourceName, x_ResourceGroupName, x_SplitOriginId, x_SplitOriginCost (NULL)
+-- columns: AllocatedMethodDetails, AllocatedMethodId, AllocatedResourceId, AllocatedResourceName, AllocatedTags,
+--   AvailabilityZone, BilledCost, BillingAccountId, BillingAccountName, BillingAccountType, BillingCurrency,
+--   BillingPeriodEnd, BillingPeriodStart, CapacityReservationId, CapacityReservationStatus, ChargeCategory, ChargeClass,
+--   ChargeDescription, ChargeFrequency, ChargePeriodEnd, ChargePeriodStart, CommitmentDiscountCategory,
+--   CommitmentDiscountId, CommitmentDiscountName, CommitmentDiscountQuantity, CommitmentDiscountStatus,
+--   CommitmentDiscountType, CommitmentDiscountUnit, CommitmentProgramEligibilityDetails, ConsumedQuantity, ConsumedUnit,
+--   ContractApplied, ContractedCost, ContractedUnitPrice, EffectiveCost, HostProviderName, InvoiceDetailId, InvoiceId,
+--   InvoiceIssuerName, ListCost, ListUnitPrice, PricingCategory, PricingCurrency, PricingCurrencyContractedUnitPrice,
+--   PricingCurrencyEffectiveCost, PricingCurrencyListUnitPrice, PricingQuantity, PricingUnit, ProviderName, PublisherName,
+--   RegionId, RegionName, ResourceId, ResourceName, ResourceType, ServiceCategory, ServiceName, ServiceProviderName,
+--   ServiceSubcategory, SkuId, SkuMeter, SkuPriceDetails, SkuPriceId, SubAccountId, SubAccountName, SubAccountType, Tags,
+--   x_AppId, x_Team, x_CostCenter, x_Environment, x_AttributionRule, x_AttributionConfidence, x_SourceName,
+--   x_ResourceGroupName, x_SplitOriginId, x_SplitOriginCost
 SELECT
     nullIf(toString(costs.AllocatedMethodDetails), '') AS AllocatedMethodDetails,
     nullIf(toString(costs.AllocatedMethodId), '') AS AllocatedMethodId,

@@ -8,7 +8,9 @@ SELECT
     toString(costs.BillingCurrency) AS billing_currency,
     toString(costs.ChargeCategory) AS charge_category,
     ifNull(toString(costs.CommitmentDiscountStatus), '') AS commitment_status,
-    CAST(commitment_id != '' OR commitment_status != '' AS Bool) AS is_commitment,
+    CAST(
+        commitment_id != '' OR commitment_status != '' OR ifNull(toString(costs.PricingCategory), '') = 'Committed' AS Bool
+    ) AS is_commitment,
     ifNull(toString(costs.CommitmentDiscountId), '') AS commitment_id,
     if(is_commitment, ifNull(toString(costs.CommitmentDiscountName), ''), '') AS commitment_name,
     multiIf(NOT is_commitment, '', identity.app_id = '', 'unallocated', identity.app_id) AS app_id,

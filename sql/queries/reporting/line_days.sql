@@ -1,6 +1,7 @@
 -- purpose: what a month cost on each day, at the grain of a statement line otherwise, from one batch
 -- parameters: billing_period Date, batch_id UUID (of core_app_costs_daily)
--- columns: those that make a statement line, usage_date, billed_cost, effective_cost Decimal(38, 18)
+-- columns: billing_currency, cost_center, team, app_id, source_name, provider, service_name, charge_category, charge_class,
+--   attribution_rule, usage_date, billed_cost, effective_cost Decimal(38, 18)
 SELECT
     toString(costs.billing_currency) AS billing_currency,
     toString(costs.cost_center) AS cost_center,
