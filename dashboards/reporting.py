@@ -63,7 +63,7 @@ def _rate_words(row: dict[str, object]) -> str:
     own, currency = row["billing_currency"], row["reporting_currency"]
     if own == currency:
         return f"{own} as it is"
-    low, high = (formats.exact(row[name]) for name in ("lowest", "highest"))  # type: ignore[arg-type]
+    low, high = (plain(row[name]) for name in ("lowest", "highest"))  # type: ignore[arg-type]
     between = low if low == high else f"{low} to {high}"
     sources = ", ".join(row["sources"])  # type: ignore[arg-type]
     return f"1 {own} is {currency} {between} on {formats.plural(row['days'], 'day')} of usage ({sources})"  # type: ignore[arg-type]
