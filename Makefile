@@ -2,6 +2,7 @@
 # into .venv from a lock with hashes; nothing else on the machine is touched.
 
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
@@ -24,7 +25,7 @@ ifndef ONCE
 	@$(BIN)/appfleet up -w $(DEMO)
 endif
 
-test: $(VENV)/.test-installed $(VENV)/.bqemulator-installed lint ## lint, types, import rules and all tests
+test: $(VENV)/.test-installed $(VENV)/.bqemulator-installed $(VENV)/.focus-validator-installed lint ## lint, types, import rules and all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.test-installed ## what takes long: twenty kills, the large fleet
@@ -61,6 +62,8 @@ lock: $(VENV)/.uv ## compile the locks again
 	  --no-emit-index-url --no-strip-extras --no-header -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile -q tests/sources/bqemulator.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-strip-extras --no-header -o tests/sources/bqemulator.lock
+	$(BIN)/uv pip compile -q tests/export/focus-validator.in --universal --python-version 3.12 --generate-hashes \
+	  --no-emit-index-url --no-strip-extras --no-header -o tests/export/focus-validator.lock
 
 clean:
 	rm -rf $(VENV) $(DEMO)
@@ -95,4 +98,12 @@ $(VENV)/.bqemulator-installed: $(VENV)/.test-installed tests/sources/bqemulator.
 	@echo "installing tests/sources/bqemulator.lock ..."
 	-@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/bqemulator && \
 	  $(BIN)/uv pip install --quiet --python $(VENV)/bqemulator/bin/python --require-hashes -r tests/sources/bqemulator.lock
+	@touch $@
+
+# The validator of FOCUS 1.2 needs Python 3.12 and older packages than ours; where none is found its tests skip: make PYTHON312=...
+$(VENV)/.focus-validator-installed: $(VENV)/.test-installed tests/export/focus-validator.lock
+	@echo "installing tests/export/focus-validator.lock ..."
+	-@$(PYTHON312) -m venv --clear $(VENV)/focus-validator && \
+	  $(BIN)/uv pip install --quiet --python $(VENV)/focus-validator/bin/python --require-hashes -r tests/export/focus-validator.lock || \
+	  $(VENV)/focus-validator/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/export/focus-validator.lock
 	@touch $@

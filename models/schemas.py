@@ -395,6 +395,50 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "erp_cost_center": pl.String(),
         }
     ),
+    "mart_reporting_rates": pl.Schema(
+        {
+            "statement_period": pl.Date(),
+            "usage_date": pl.Date(),
+            "billing_currency": pl.String(),
+            "reporting_currency": pl.String(),
+            "rate": MONEY,
+            "rate_date": pl.Date(),
+            "rate_source": pl.String(),
+        }
+    ),
+    "mart_reporting_lines": pl.Schema(
+        {
+            "statement_period": pl.Date(),
+            "line": pl.UInt64(),
+            "reporting_currency": pl.String(),
+            "billed_cost": MONEY,
+            "effective_cost": MONEY,
+            "amount": MONEY,
+        }
+    ),
+    "mart_cost_bridges": pl.Schema(
+        {
+            "billing_period": pl.Date(),
+            "source_name": pl.String(),
+            "billing_currency": pl.String(),
+            "position": pl.UInt8(),
+            "part": pl.String(),
+            "amount": MONEY,
+        }
+    ),
+    "mart_unused_commitments": pl.Schema(
+        {
+            "billing_period": pl.Date(),
+            "source_name": pl.String(),
+            "billing_currency": pl.String(),
+            "commitment_id": pl.String(),
+            "commitment_name": pl.String(),
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "unused_cost": MONEY,
+            "used_cost": MONEY,
+        }
+    ),
     "mart_app_inventory": pl.Schema(
         {
             "app_id": pl.String(),

@@ -23,8 +23,10 @@ from models.bill_formats import BILLING_FORMATS
 from models.billing_apis import SCHEME as HTTPS
 from models.billing_apis import apis, check_parameters
 from models.errors import ConfigurationError
+from models.focus import currencies
 from models.loopback import is_loopback
 from models.people import Viewer, access_policy
+from models.rates import By
 from models.redaction import rule_names
 from models.tag_rules import TagRules
 from models.workspace import STATE_FOLDER
@@ -443,6 +445,19 @@ class StatementSettings:
     journal: Place | None = None
 
 
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
+class ReportingSettings:
+    """The currency finance reports in beside those of the bills, and the dated table it is converted by.
+
+    ``by`` says at which day's rate; a rate holds for ``hold_days`` days after its own, as no bank publishes one on Sundays.
+    """
+
+    currency: Annotated[Name, one_of(currencies())]
+    rates: Place
+    by: By = "day"
+    hold_days: Annotated[int, pydantic.Field(strict=True, ge=0, le=31)] = 0
+
+
 @dataclass(frozen=True)
 class Settings:
     """A workspace as its ``appfleet.yaml`` describes it; paths are absolute.
@@ -467,6 +482,7 @@ class Settings:
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[str, bool] = field(default_factory=dict)
     statements: StatementSettings = field(default_factory=StatementSettings)
+    reporting: ReportingSettings | None = None
     warehouse: ServerWarehouse | None = None
     """The server that keeps the rows, its ``ca`` as an absolute path; None: the embedded warehouse."""
 
@@ -582,6 +598,7 @@ class _File:
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[Name, StrictBool] = field(default_factory=dict)
     statements: StatementSettings = field(default_factory=StatementSettings)
+    reporting: ReportingSettings | None = None
 
     @field_validator("redact")
     @classmethod
@@ -654,5 +671,6 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         environments=given.environments,
         redact=given.redact,
         statements=given.statements,
+        reporting=given.reporting,
         warehouse=given.warehouse,
     )

@@ -90,6 +90,9 @@ _OF_CLOSED = {
 """What lines of a month's own charges do not have until it is closed."""
 
 
+CHARGED = {"amount": "billing_currency", "reporting_amount": "reporting_currency"}
+"""Column in the minor unit of a currency -> column of that currency."""
+
 _MONTH_COLUMNS = ("period", "provider_period")
 _NOTHING = ""
 """A cell without a value: not zero."""
@@ -294,8 +297,8 @@ def csv_bytes(frame: pl.DataFrame, reader: Reader = Reader.spreadsheet) -> tuple
     made_safe = 0
     columns: list[list[str]] = []
     for series in frame:
-        if series.dtype == MONEY and series.name == "amount":
-            pairs = zip(series, frame["billing_currency"], strict=True)
+        if series.dtype == MONEY and series.name in CHARGED:
+            pairs = zip(series, frame[CHARGED[series.name]], strict=True)
             columns.append([in_places(value, currency) for value, currency in pairs])
         elif series.dtype == MONEY:
             columns.append([_NOTHING if value is None else plain(value) for value in series])

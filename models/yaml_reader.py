@@ -275,7 +275,7 @@ def _fields(kind: Any, key: Sequence[str | int]) -> set[str]:
     """Names a mapping at ``key`` may hold."""
     for part in key:
         kind = get_args(kind)[0] if isinstance(part, int) else _field_type(kind, part)
-    return set(_bare(kind).__pydantic_fields__)
+    return {one.alias or name for name, one in _bare(kind).__pydantic_fields__.items()}
 
 
 def _field_type(kind: Any, name: str) -> Any:

@@ -127,6 +127,27 @@ STEPS: Mapping[str, Step] = {
             "billing_month",
         ),
         Step(
+            "reporting",
+            "marts",
+            {
+                "mart_reporting_rates": Asset(
+                    "Rates a month is converted to the reporting currency by.", "statement_period"
+                ),
+                "mart_reporting_lines": Asset(
+                    "Statement lines in the reporting currency.", "statement_period"
+                ),
+                "mart_cost_bridges": Asset(
+                    "What lies between billed and effective cost, per source.", "billing_period"
+                ),
+                "mart_unused_commitments": Asset(
+                    "Commitments that were not used whole, and who owns them.", "billing_period"
+                ),
+            },
+            ("raw_focus_costs", "core_identities", "core_app_costs_daily", "mart_chargeback_lines"),
+            "28 * * * *",
+            "billing_month",
+        ),
+        Step(
             "unit_costs",
             "marts",
             {

@@ -161,6 +161,7 @@ COMPUTED: Mapping[str, Callable[[Ask], Outcome]] = {
     "registry": lambda ask: compute.compute_registry(ask.warehouse, ask.settings),
     "identities": lambda ask: compute.compute_identities(ask.warehouse, ask.settings),
     "costs": lambda ask: compute.compute_costs(ask.warehouse, ask.settings, ask.periods),
+    "reporting": lambda ask: compute.compute_reporting(ask.warehouse, ask.settings, ask.periods),
     "unit_costs": lambda ask: compute.compute_unit_costs(ask.warehouse, ask.settings, ask.periods),
     "slo": lambda ask: compute.compute_slo(ask.warehouse, ask.settings, ask.moment, ask.as_of or ask.clock),
     "anomalies": lambda ask: compute.compute_anomalies(ask.warehouse, ask.settings, ask.moment),
@@ -244,6 +245,7 @@ DUE: Mapping[str, Callable[[Ask], Due]] = {
     "billing": _billing_due,
     "slices": _changed(compute.telemetry_days),
     "costs": _changed(compute.billed_months),
+    "reporting": lambda ask: Due(tuple(sorted(compute.reported_months(ask.warehouse, ask.settings)[1]))),
     "unit_costs": _changed(compute.used_months),
 }
 """Step -> what it would do now; every step with periods has one."""

@@ -44,6 +44,10 @@ COMPUTED = (
         f"mart_{name}"
         for name in ("app_inventory", "cost_forecasts", "budget_states", "statement_adjustments")
     ),
+    *(
+        f"mart_{name}"
+        for name in ("reporting_rates", "reporting_lines", "cost_bridges", "unused_commitments")
+    ),
 )
 _PLACES = 3
 """How many places a sentence names."""

@@ -39,6 +39,7 @@ STATEMENT_SECONDS = 3600
 """How long a statement may take before the client gives up."""
 
 _ROWS_A_BATCH = 65_536
+_ROWS_A_PIECE = 16_384
 _STREAM_BYTES = 1 << 20
 _THIS_MACHINE = ("127.0.0.1", "localhost")
 _READONLY = 164
@@ -213,6 +214,31 @@ class Warehouse:
             finally:
                 answer.close()
 
+    def frames(
+        self, name: str, settings: Settings | None = None, **parameters: Any
+    ) -> Iterator[pl.DataFrame]:
+        """Result of the read statement ``sql/<name>.sql`` in pieces of ``_ROWS_A_PIECE`` rows at most, as they come.
+
+        An answer that breaks off may look like a whole one: whoever reads counts what came.
+
+        Raises:
+            WarehouseError: the statement fails, at once or in the middle.
+        """
+        asked = {"max_block_size": _ROWS_A_PIECE, **(settings or {})}
+        blocks = self.stream(name, "ArrowStream", asked, **parameters)
+        try:
+            with self._named_errors(), pa.ipc.open_stream(_Blocks(blocks)) as answer:
+                for batch in answer:
+                    frame = pl.from_arrow(_text_made_sound(pa.Table.from_batches([batch])))
+                    assert isinstance(frame, pl.DataFrame)
+                    yield from frame.iter_slices(_ROWS_A_PIECE)
+        except pa.ArrowException as error:
+            raise WarehouseError(
+                f"the answer of the warehouse broke off: {one_line(str(error), 200)}"
+            ) from error
+        finally:
+            blocks.close()
+
     def insert_stream(
         self,
         table: str,
@@ -309,6 +335,30 @@ def _text_made_sound(table: pa.Table) -> pa.Table:
                 ]
                 table = table.set_column(index, field, pa.array(texts, field.type))
     return table
+
+
+class _Blocks(io.RawIOBase):
+    """Blocks of bytes as a file that is read once."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills a buffer as far as one block goes; 0 at the end."""
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._rest = memoryview(block)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
 
 
 def _arrow_stream(frame: pl.DataFrame) -> Generator[bytes, None, None]:

@@ -20,6 +20,7 @@ from models.settings import (
     IdentityKeys,
     IntakeSettings,
     Ports,
+    ReportingSettings,
     ServerWarehouse,
     Settings,
     SignIn,
@@ -123,6 +124,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "warehouse": ServerWarehouse,
         "sign_in": SignIn,
         "statements": StatementSettings,
+        "reporting": ReportingSettings,
     }
     for key, kind in nested.items():
         keys |= {f"{key}.{field.name}" for field in dataclasses.fields(kind)}

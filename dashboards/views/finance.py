@@ -19,6 +19,7 @@ from dashboards.frame import (
     table_height,
 )
 from dashboards.links import asked_choice, asked_text
+from dashboards.reporting import bridge, reported_statement
 from dashboards.statement import closed_file, statement_file
 from models.focus import currencies as minor_units
 from models.money import exact_total
@@ -384,9 +385,11 @@ else:
     headline(statement, month)
     download(page, month)
     statement_table(statement)
+    reported_statement(page, month)
     adjustments(page, month)
 reconciliation(page, month)
 tie_out(page, month)
+bridge(page, month)
 if not statement.is_empty():
     lines_table(page, month)
 deliveries(page, month)

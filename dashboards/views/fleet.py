@@ -12,6 +12,7 @@ from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
 from dashboards.frame import Page, app_table, open_page
 from dashboards.links import asked_choice, asked_choices, asked_text
+from dashboards.reporting import usage_in_reporting_currency
 from models.comparison import Comparison, four_weeks
 from models.policy import states
 
@@ -209,6 +210,7 @@ days = four_weeks(page.day)
 bills = bills_of(page.reads, days)
 headline(page)
 bill_headline(bills)
+usage_in_reporting_currency(page, days)
 where_it_ends(page)
 currencies = [bill.currency for bill in bills]
 st.header("Apps", anchor=False)

@@ -80,6 +80,7 @@ class FileKind(StrEnum):
     xlsx = "xlsx"
     parquet = "parquet"
     journal = "journal"
+    reporting = "reporting"
 
 
 class OutputFormat(StrEnum):
@@ -279,6 +280,44 @@ def chargeback(
     for path in beside:
         typer.echo(f"wrote {path}")
     for key, amount in sorted(files.sums.items()):
+        typer.echo(f"  {key}: {plain(amount)}")
+
+
+class ExportKind(StrEnum):
+    """What `appfleet export` writes."""
+
+    focus = "focus"
+
+
+class FocusVersion(StrEnum):
+    """Versions `appfleet export focus` writes."""
+
+    v1_2 = "1.2"
+    v1_4 = "1.4"
+
+
+@app.command()
+def export(
+    kind: Annotated[ExportKind, typer.Argument(help="What to write.", show_default=False)],
+    month: Annotated[str, typer.Option(help="Billing period, YYYY-MM.")],
+    version: Annotated[FocusVersion, typer.Option(help="Version of FOCUS.")] = FocusVersion.v1_4,
+    workspace: WorkspaceOption = None,
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+) -> None:
+    """Write a month of the bill as FOCUS, CSV and Parquet, each charge with its app."""
+    from models.statement_csv import plain
+    from pipelines.reports.focus_export import export_focus
+    from sql.opening import open_warehouse
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    period = _month(month)
+    _make(out)
+    with open_warehouse(settings.root, role="reader") as warehouse:
+        done = export_focus(warehouse, period, version.value, out)
+    for path in done.paths:
+        typer.echo(f"wrote {path} ({done.rows:,} charges, {len(done.columns)} columns)")
+    for key, amount in sorted(done.sums.items()):
         typer.echo(f"  {key}: {plain(amount)}")
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from models.comparison import four_weeks
 from models.settings import Settings
 from models.slo import worst_first
+from models.statement_csv import plain
 from pipelines.commands.budgets import STYLES, budget_sentence
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
@@ -28,6 +29,7 @@ OBJECTIVES_SHOWN = 50
 """Rows of a terminal that somebody reads; a fleet of thousands has as many objectives."""
 
 TEAMS_SHOWN = 12
+MONTHS_SHOWN = 3
 SENTENCES_SHOWN = 50
 
 
@@ -165,6 +167,7 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
         releases = heads(warehouse)
         counts = headline(warehouse)
         budgets = warehouse.frame("queries/summary/budgets")
+        reported = warehouse.frame("queries/reporting/months")
         print_doubts(console, warehouse, counts, clock)
     table = Table("scope", "periods", "first", "last", "rows", "newest release (UTC)", title="Published")
     for scope in dict.fromkeys(release.scope for release in releases):
@@ -182,10 +185,21 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
     console.print(table)
     for row in budgets.filter(pl.col("state").is_in(list(STYLES))).iter_rows(named=True):
         console.print(budget_sentence(row), style=STYLES[row["state"]])
+    for row in reported.tail(MONTHS_SHOWN).iter_rows(named=True):
+        console.print(_reported(row), style="yellow" if row["missing"] else None)
     console.print(
         f"{counts['apps']:,} apps; cost to {counts['cost_day'] or 'no day yet'}; telemetry to {_moment(counts['telemetry_until'])}; "
         f"{counts['pages']} page, {counts['tickets']} ticket, {counts['spent']} spent, {counts['silent']} silent, {counts['stale']} stale; {counts['open_anomalies']} open cost anomalies."
     )
+
+
+def _reported(row: Mapping[str, Any]) -> str:
+    """A month in the reporting currency, in words."""
+    month, currency = f"{row['statement_period']:%Y-%m}", row["reporting_currency"]
+    if row["missing"]:
+        return f"{month} is not reported in {currency}: {row['missing']} day(s) and currencies have no rate."
+    state = "closed" if row["is_closed"] else "open"
+    return f"{month} in {currency}: {money(row['billed_cost'])} billed, {plain(row['amount'])} charged ({state})."
 
 
 def money(amount: Decimal) -> str:

@@ -12,6 +12,7 @@ from pipelines.compute.identities import compute_identities
 from pipelines.compute.marts import compute_marts
 from pipelines.compute.publishing import Outcome, fingerprint
 from pipelines.compute.registry import compute_registry
+from pipelines.compute.reporting import compute_reporting, reported_months
 from pipelines.compute.slices import compute_slices, telemetry_days
 from pipelines.compute.slo import compute_slo
 from pipelines.compute.unit_costs import compute_unit_costs, used_months
@@ -29,6 +30,7 @@ __all__ = [
     "compute_identities",
     "compute_marts",
     "compute_registry",
+    "compute_reporting",
     "compute_slices",
     "compute_slo",
     "compute_unit_costs",
@@ -36,6 +38,7 @@ __all__ = [
     "damaged_totals",
     "fingerprint",
     "newest_complete",
+    "reported_months",
     "telemetry_days",
     "used_months",
     "yesterday",

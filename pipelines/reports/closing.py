@@ -36,9 +36,12 @@ from pipelines.compute.adjustments import (
     reclassification_key,
 )
 from pipelines.compute.costs import billed_months, changed_totals
+from pipelines.compute.reporting import SCOPE as REPORTING
+from pipelines.compute.reporting import compute_reporting, unreported
 from pipelines.compute.rules import rules_sha256
 from pipelines.ingest.billing.held import waiting as held_deliveries
 from pipelines.reports.journal import rendered_journal
+from pipelines.reports.reporting import NO_REPORTING, REPORTED, reporting_files, reporting_name
 from pipelines.reports.statements import (
     MonthStatement,
     csv_name,
@@ -113,6 +116,8 @@ def close_month(
             return done
         with lease(settings.root, "costs", wait_seconds):
             collect(warehouse, compute_adjustments(warehouse))
+            if settings.reporting:
+                compute_reporting(warehouse, settings, [period])
         plan = plan_close(warehouse, settings, period, by, now)
         if plan.red:
             raise CloseRefused(
@@ -148,6 +153,7 @@ def plan_close(warehouse: Warehouse, settings: Settings, period: date, by: str, 
         _nothing_held(warehouse, period),
         *_complete_days(settings, statement, now),
         booked,
+        *_reported(warehouse, settings, period),
     ]
     lines = statement.lines
     if accounts and booked.is_green:
@@ -156,7 +162,15 @@ def plan_close(warehouse: Warehouse, settings: Settings, period: date, by: str, 
     files, journal = _files(settings, statement, accounts if booked.is_green else None)
     if journal:
         checks.append(journal)
-    return Plan(period, tuple(checks), _closing(warehouse, statement, changes, by, now), lines, files)
+    if settings.reporting:
+        files = {**files, **reporting_files(warehouse, statement)}
+    return Plan(
+        period,
+        tuple(checks),
+        _closing(warehouse, statement, changes, by, now, bool(settings.reporting)),
+        lines,
+        files,
+    )
 
 
 def reopen_month(
@@ -261,12 +275,20 @@ def booked_total(warehouse: Warehouse, period: date) -> dict[str, Decimal]:
 
 
 def _closing(
-    warehouse: Warehouse, statement: MonthStatement, changes: Pending, by: str, now: datetime
+    warehouse: Warehouse,
+    statement: MonthStatement,
+    changes: Pending,
+    by: str,
+    now: datetime,
+    is_reported: bool,
 ) -> Closing:
     """The decision that closes a month, with everything its lines were made of."""
     assert statement.release
     period = statement.period
     made_of = [*statement.sources, statement.release]
+    reported = head(warehouse, REPORTING, period) if is_reported else None
+    if reported:
+        made_of.append(reported)
     batches = {
         batch_key(one.scope, period, table): batch for one in made_of for table, batch in one.batches.items()
     }
@@ -299,7 +321,7 @@ def _closing(
 def write_beside(
     warehouse: Warehouse, settings: Settings, period: date, out_dir: Path, kind: str, team: str | None = None
 ) -> Path:
-    """Writes a month's statement as ``xlsx``, ``parquet`` or ``journal``: of a closed month the bytes it was closed with.
+    """Writes a month's statement as ``xlsx``, ``parquet``, ``journal`` or ``reporting``: of a closed month the bytes it was closed with.
 
     Raises:
         ConfigurationError: the month has no statement, or the journal has no accounts or is a team's.
@@ -310,12 +332,18 @@ def write_beside(
     if is_journal and team:
         raise ConfigurationError("a journal is of the whole statement: leave out --team")
     name = f"journal-{period:%Y-%m}.csv" if is_journal else f"{file_stem(period, team)}.{kind}"
+    if kind == REPORTED:
+        name = reporting_name(period, team)
     if statement.closing and not team:
         if name not in statement.closing.files:
-            raise ConfigurationError(
-                f"{period:%Y-%m} was closed without {name}: no file of accounts was named then"
-            )
+            needed = "reporting currency" if kind == REPORTED else "file of accounts"
+            raise ConfigurationError(f"{period:%Y-%m} was closed without {name}: no {needed} was named then")
         content = closed_file(warehouse, statement.closing, name)
+    elif kind == REPORTED:
+        content = reporting_files(warehouse, statement, team).get(name, b"")
+        if not content:
+            said = unreported(warehouse, settings, period) if settings.reporting else NO_REPORTING
+            raise ConfigurationError(f"{name}: {said}")
     elif is_journal:
         accounts, booked = _booked(settings, statement)
         if accounts is None or not booked.is_green:
@@ -528,6 +556,15 @@ def _booked(settings: Settings, statement: MonthStatement) -> tuple[LedgerAccoun
         not missing,
         f"{path.name}: {', '.join(missing)}" if missing else "every cost centre has an account",
     )
+
+
+def _reported(warehouse: Warehouse, settings: Settings, period: date) -> Iterator[ClosingCheck]:
+    """Whether the month has its lines in the reporting currency, which closing freezes with their rates."""
+    if settings.reporting:
+        said = unreported(warehouse, settings, period)
+        yield ClosingCheck(
+            "rates", not said, said or f"every day has its rate to {settings.reporting.currency}"
+        )
 
 
 def ledger_accounts(settings: Settings) -> LedgerAccounts | None:

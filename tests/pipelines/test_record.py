@@ -140,6 +140,22 @@ COUNTED: dict[str, tuple[str, str]] = {
         "SELECT toString(billing_period), count() FROM mart_chargeback_lines_current GROUP BY 1",
         MONEY.format(**COMPUTED, table="mart_chargeback_lines_current"),
     ),
+    "mart_reporting_rates": (
+        "SELECT toString(statement_period), count() FROM mart_reporting_rates_current GROUP BY 1",
+        "",
+    ),
+    "mart_reporting_lines": (
+        "SELECT toString(statement_period), count() FROM mart_reporting_lines_current GROUP BY 1",
+        "",
+    ),
+    "mart_cost_bridges": (
+        "SELECT toString(billing_period), count() FROM mart_cost_bridges_current GROUP BY 1",
+        "",
+    ),
+    "mart_unused_commitments": (
+        "SELECT toString(billing_period), count() FROM mart_unused_commitments_current GROUP BY 1",
+        "",
+    ),
     "mart_app_unit_costs_daily": (
         "SELECT toString(toStartOfMonth(usage_date)), count() FROM mart_app_unit_costs_daily_current GROUP BY 1",
         "",
@@ -162,6 +178,8 @@ COUNTED: dict[str, tuple[str, str]] = {
     ),
 }
 """Partitioned table -> statements that count its rows and add up its money by partition, written for this test."""
+WITHOUT_ROWS = {"mart_reporting_rates", "mart_reporting_lines"}
+"""The fleet names no reporting currency."""
 
 
 def test_every_partitioned_table_is_counted_here() -> None:
@@ -175,7 +193,7 @@ def test_a_partition_has_its_own_rows_and_sums(
     by_rows, by_money = COUNTED[table]
     found = told(history, table)
     rows = dict(warehouse.frame_of(by_rows).rows())
-    assert len(rows) > 1
+    assert (len(rows) > 1) is (table not in WITHOUT_ROWS)
     assert {period: said["dagster/partition_row_count"] for period, said in found.items()} == {
         period: rows.get(str(period), 0) for period in found
     }

@@ -64,6 +64,14 @@ LEFT JOIN
     UNION ALL
     SELECT 'mart_statement_adjustments', batch_id, toDate('1970-01-01'), count() FROM mart_statement_adjustments GROUP BY batch_id
     UNION ALL
+    SELECT 'mart_reporting_rates', batch_id, toDate('1970-01-01'), count() FROM mart_reporting_rates GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_reporting_lines', batch_id, toDate('1970-01-01'), count() FROM mart_reporting_lines GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_cost_bridges', batch_id, toDate('1970-01-01'), count() FROM mart_cost_bridges GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_unused_commitments', batch_id, toDate('1970-01-01'), count() FROM mart_unused_commitments GROUP BY batch_id
+    UNION ALL
     SELECT 'core_request_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
     FROM core_request_slices
     WHERE {with_slices:Bool}
