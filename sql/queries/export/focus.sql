@@ -1,5 +1,6 @@
--- purpose: every charge of a month of the bill in the columns of FOCUS, with whose it is by one batch of identities; empty
---   text is NULL, tags are JSON. In no order: sorting a month takes its memory
+-- purpose: every charge of a month of the bill in the columns of FOCUS, with whose it is by one batch of identities; one
+--   whose owner changed within its period is a row for each owner, cut at that moment. Empty text is NULL, tags are JSON. In
+--   no order: sorting a month takes its memory
 -- parameters: billing_period Date, sources Array(String), batches Array(UUID) (of raw_focus_costs), identities_batch UUID
 -- columns: AllocatedMethodDetails, AllocatedMethodId, AllocatedResourceId, AllocatedResourceName, AllocatedTags,
 --   AvailabilityZone, BilledCost, BillingAccountId, BillingAccountName, BillingAccountType, BillingCurrency,
@@ -21,7 +22,7 @@ SELECT
     nullIf(toString(costs.AllocatedResourceName), '') AS AllocatedResourceName,
     nullIf(toString(costs.AllocatedTags), '') AS AllocatedTags,
     nullIf(toString(costs.AvailabilityZone), '') AS AvailabilityZone,
-    costs.BilledCost AS BilledCost,
+    CAST(costs.part.4, 'Decimal(38, 18)') AS BilledCost,
     nullIf(toString(costs.BillingAccountId), '') AS BillingAccountId,
     nullIf(toString(costs.BillingAccountName), '') AS BillingAccountName,
     nullIf(toString(costs.BillingAccountType), '') AS BillingAccountType,
@@ -34,34 +35,34 @@ SELECT
     nullIf(toString(costs.ChargeClass), '') AS ChargeClass,
     nullIf(toString(costs.ChargeDescription), '') AS ChargeDescription,
     nullIf(toString(costs.ChargeFrequency), '') AS ChargeFrequency,
-    costs.ChargePeriodEnd AS ChargePeriodEnd,
-    costs.ChargePeriodStart AS ChargePeriodStart,
+    costs.part.3 AS ChargePeriodEnd,
+    costs.part.2 AS ChargePeriodStart,
     nullIf(toString(costs.CommitmentDiscountCategory), '') AS CommitmentDiscountCategory,
     nullIf(toString(costs.CommitmentDiscountId), '') AS CommitmentDiscountId,
     nullIf(toString(costs.CommitmentDiscountName), '') AS CommitmentDiscountName,
-    costs.CommitmentDiscountQuantity AS CommitmentDiscountQuantity,
+    if(isNull(costs.CommitmentDiscountQuantity), NULL, CAST(money_split(assumeNotNull(costs.CommitmentDiscountQuantity), costs.owned)[costs.part.6], 'Decimal(38, 18)')) AS CommitmentDiscountQuantity,
     nullIf(toString(costs.CommitmentDiscountStatus), '') AS CommitmentDiscountStatus,
     nullIf(toString(costs.CommitmentDiscountType), '') AS CommitmentDiscountType,
     nullIf(toString(costs.CommitmentDiscountUnit), '') AS CommitmentDiscountUnit,
     nullIf(toString(costs.CommitmentProgramEligibilityDetails), '') AS CommitmentProgramEligibilityDetails,
-    costs.ConsumedQuantity AS ConsumedQuantity,
+    if(isNull(costs.ConsumedQuantity), NULL, CAST(money_split(assumeNotNull(costs.ConsumedQuantity), costs.owned)[costs.part.6], 'Decimal(38, 18)')) AS ConsumedQuantity,
     nullIf(toString(costs.ConsumedUnit), '') AS ConsumedUnit,
     nullIf(toString(costs.ContractApplied), '') AS ContractApplied,
-    costs.ContractedCost AS ContractedCost,
+    if(isNull(costs.ContractedCost), NULL, CAST(money_split(assumeNotNull(costs.ContractedCost), costs.owned)[costs.part.6], 'Decimal(38, 18)')) AS ContractedCost,
     costs.ContractedUnitPrice AS ContractedUnitPrice,
-    costs.EffectiveCost AS EffectiveCost,
+    CAST(costs.part.5, 'Decimal(38, 18)') AS EffectiveCost,
     nullIf(toString(costs.HostProviderName), '') AS HostProviderName,
     nullIf(toString(costs.InvoiceDetailId), '') AS InvoiceDetailId,
     nullIf(toString(costs.InvoiceId), '') AS InvoiceId,
     nullIf(toString(costs.InvoiceIssuerName), '') AS InvoiceIssuerName,
-    costs.ListCost AS ListCost,
+    if(isNull(costs.ListCost), NULL, CAST(money_split(assumeNotNull(costs.ListCost), costs.owned)[costs.part.6], 'Decimal(38, 18)')) AS ListCost,
     costs.ListUnitPrice AS ListUnitPrice,
     nullIf(toString(costs.PricingCategory), '') AS PricingCategory,
     nullIf(toString(costs.PricingCurrency), '') AS PricingCurrency,
     costs.PricingCurrencyContractedUnitPrice AS PricingCurrencyContractedUnitPrice,
-    costs.PricingCurrencyEffectiveCost AS PricingCurrencyEffectiveCost,
+    if(isNull(costs.PricingCurrencyEffectiveCost), NULL, CAST(money_split(assumeNotNull(costs.PricingCurrencyEffectiveCost), costs.owned)[costs.part.6], 'Decimal(38, 18)')) AS PricingCurrencyEffectiveCost,
     costs.PricingCurrencyListUnitPrice AS PricingCurrencyListUnitPrice,
-    costs.PricingQuantity AS PricingQuantity,
+    if(isNull(costs.PricingQuantity), NULL, CAST(money_split(assumeNotNull(costs.PricingQuantity), costs.owned)[costs.part.6], 'Decimal(38, 18)')) AS PricingQuantity,
     nullIf(toString(costs.PricingUnit), '') AS PricingUnit,
     nullIf(toString(costs.ProviderName), '') AS ProviderName,
     nullIf(toString(costs.PublisherName), '') AS PublisherName,
@@ -82,23 +83,31 @@ SELECT
     nullIf(toString(costs.SubAccountName), '') AS SubAccountName,
     nullIf(toString(costs.SubAccountType), '') AS SubAccountType,
     if(empty(costs.Tags), NULL, toJSONString(mapSort(costs.Tags))) AS Tags,
-    if(identity.app_id = '', 'unallocated', identity.app_id) AS x_AppId,
-    if(identity.app_id = '', 'unassigned', toString(identity.team)) AS x_Team,
-    toString(identity.cost_center) AS x_CostCenter,
-    toString(identity.environment) AS x_Environment,
-    if(identity.app_id = '', 'unallocated', toString(identity.attribution_rule)) AS x_AttributionRule,
-    identity.confidence AS x_AttributionConfidence,
+    if((costs.part.1).app_id = '', 'unallocated', (costs.part.1).app_id) AS x_AppId,
+    if((costs.part.1).app_id = '', 'unassigned', (costs.part.1).team) AS x_Team,
+    (costs.part.1).cost_center AS x_CostCenter,
+    (costs.part.1).environment AS x_Environment,
+    if((costs.part.1).app_id = '', 'unallocated', (costs.part.1).rule) AS x_AttributionRule,
+    (costs.part.1).confidence AS x_AttributionConfidence,
     toString(costs.x_SourceName) AS x_SourceName,
     nullIf(toString(costs.x_ResourceGroupName), '') AS x_ResourceGroupName,
     CAST(NULL, 'Nullable(String)') AS x_SplitOriginId,
     CAST(NULL, 'Nullable(Decimal(38, 18))') AS x_SplitOriginCost
-FROM raw_focus_costs AS costs
-ASOF LEFT JOIN
+FROM
 (
-    SELECT x_IdentityHash AS identity_hash, valid_from, app_id, team, cost_center, environment, attribution_rule, confidence
-    FROM core_identities
-    WHERE batch_id = {identities_batch:UUID}
-) AS identity
-ON identity.identity_hash = costs.x_IdentityHash AND toDate(costs.ChargePeriodStart) >= identity.valid_from
-WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_SourceName IN {sources:Array(String)}
-    AND costs.x_BatchId IN {batches:Array(UUID)}
+    SELECT
+        costs.*,
+        -- shared: shared/charge_parts
+    FROM raw_focus_costs AS costs
+    ASOF LEFT JOIN
+    (
+        -- shared: shared/identity_lines
+        FROM core_identities
+        WHERE batch_id = {identities_batch:UUID}
+    ) AS identity
+    ON identity.identity_hash = costs.x_IdentityHash
+        -- shared: shared/identity_service
+        AND costs.ChargePeriodStart >= identity.line_from
+    WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_SourceName IN {sources:Array(String)}
+        AND costs.x_BatchId IN {batches:Array(UUID)}
+) AS costs

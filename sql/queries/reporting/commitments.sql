@@ -13,19 +13,28 @@ SELECT
     ) AS is_commitment,
     ifNull(toString(costs.CommitmentDiscountId), '') AS commitment_id,
     if(is_commitment, ifNull(toString(costs.CommitmentDiscountName), ''), '') AS commitment_name,
-    multiIf(NOT is_commitment, '', identity.app_id = '', 'unallocated', identity.app_id) AS app_id,
-    multiIf(NOT is_commitment, '', identity.app_id = '', 'unassigned', toString(identity.team)) AS team,
-    CAST(sum(toDecimal256(costs.BilledCost, 18)), 'Decimal(38, 18)') AS billed_cost,
-    CAST(sum(toDecimal256(costs.EffectiveCost, 18)), 'Decimal(38, 18)') AS effective_cost
-FROM raw_focus_costs AS costs
-ASOF LEFT JOIN
+    multiIf(NOT is_commitment, '', (costs.part.1).app_id = '', 'unallocated', (costs.part.1).app_id) AS app_id,
+    multiIf(NOT is_commitment, '', (costs.part.1).app_id = '', 'unassigned', (costs.part.1).team) AS team,
+    CAST(sum(costs.part.4), 'Decimal(38, 18)') AS billed_cost,
+    CAST(sum(costs.part.5), 'Decimal(38, 18)') AS effective_cost
+FROM
 (
-    SELECT x_IdentityHash AS identity_hash, valid_from, app_id, team
-    FROM core_identities
-    WHERE batch_id = {identities_batch:UUID}
-) AS identity
-ON identity.identity_hash = costs.x_IdentityHash AND toDate(costs.ChargePeriodStart) >= identity.valid_from
-WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_SourceName IN {sources:Array(String)}
-    AND costs.x_BatchId IN {batches:Array(UUID)}
+    SELECT
+        x_SourceName, BillingCurrency, ChargeCategory, CommitmentDiscountStatus, PricingCategory, CommitmentDiscountId,
+        CommitmentDiscountName, ChargePeriodStart, ChargePeriodEnd, BilledCost, EffectiveCost,
+        -- shared: shared/charge_parts
+    FROM raw_focus_costs AS costs
+    ASOF LEFT JOIN
+    (
+        -- shared: shared/identity_lines
+        FROM core_identities
+        WHERE batch_id = {identities_batch:UUID}
+    ) AS identity
+    ON identity.identity_hash = costs.x_IdentityHash
+        -- shared: shared/identity_service
+        AND costs.ChargePeriodStart >= identity.line_from
+    WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_SourceName IN {sources:Array(String)}
+        AND costs.x_BatchId IN {batches:Array(UUID)}
+) AS costs
 GROUP BY ALL
 ORDER BY ALL
