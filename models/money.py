@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 
 import polars as pl
+import pyarrow as pa
 
 from models.errors import ModelError
 from models.schemas import MONEY
@@ -86,3 +87,57 @@ def exact_total(amounts: Iterable[Decimal]) -> Decimal:
     """Sum of decimals without loss."""
     with localcontext(_WIDE):
         return sum(amounts, Decimal(0))
+
+
+def split_units(units: int, weights: Sequence[int]) -> list[int]:
+    """A whole number of units in whole parts proportional to ``weights``, as ``split`` does it: by largest remainder, on a
+    tie to the earlier part.
+
+    Raises:
+        ModelError: no weight, a negative one or none above zero.
+    """
+    if not weights or min(weights) < 0 or not any(weights):
+        raise ModelError(
+            "a split needs weights of zero and more, one of them above zero; leave the cost unallocated"
+        )
+    total = sum(weights)
+    parts, remainders = [], []
+    for weight in weights:
+        part, remainder = divmod(units * weight, total)
+        parts.append(part)
+        remainders.append(remainder)
+    order = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)  # stable: ties stay in order
+    for index in order[: units - sum(parts)]:
+        parts[index] += 1
+    return parts
+
+
+def decimal_series(name: str, units: Sequence[int], places: int) -> pl.Series:
+    """Whole numbers of the last of ``places`` as a column of 38 digits.
+
+    Raises:
+        ModelError: a number of more than 38 digits.
+    """
+    if units and max(map(abs, units)) >= 10**MONEY.precision:
+        raise ModelError(f"{name} needs more than {MONEY.precision} digits")
+    held = b"".join([unit.to_bytes(16, "little", signed=True) for unit in units])
+    kind = pa.decimal128(MONEY.precision, places)
+    return pl.Series(name, pa.Array.from_buffers(kind, len(units), [None, pa.py_buffer(held)]))
+
+
+def money_series(name: str, units: Sequence[int]) -> pl.Series:
+    """Whole numbers of the last place of ``MONEY`` as a column of it."""
+    return decimal_series(name, units, MONEY.scale)
+
+
+def units_of(amount: Decimal, places: int = MONEY.scale) -> int:
+    """An amount as a whole number of the last of ``places``, exact whatever the context of Python's decimals.
+
+    Raises:
+        ModelError: it has more places.
+    """
+    sign, digits, exponent = amount.as_tuple()
+    if not isinstance(exponent, int) or exponent < -places:
+        raise ModelError(f"{amount} is no amount of at most {places} places")
+    whole = int("".join(map(str, digits)) + "0" * (places + exponent))
+    return -whole if sign else whole

@@ -240,10 +240,14 @@ def _changed(
     return lambda ask: Due(tuple(sorted(inputs(ask.warehouse)[1])))
 
 
+def _costs_due(ask: Ask) -> Due:
+    return Due(tuple(sorted(compute.billed_months(ask.warehouse, ask.settings)[1])))
+
+
 DUE: Mapping[str, Callable[[Ask], Due]] = {
     "billing": _billing_due,
     "slices": _changed(compute.telemetry_days),
-    "costs": _changed(compute.billed_months),
+    "costs": _costs_due,
     "unit_costs": _changed(compute.used_months),
 }
 """Step -> what it would do now; every step with periods has one."""

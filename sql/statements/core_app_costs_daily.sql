@@ -1,6 +1,7 @@
 -- purpose: daily cost per app of one billing month from the published bill and one batch of identities; sums run in
 --   256 bits and are cast back, which fails where they do not fit
--- parameters: billing_period Date, batch_id UUID, identities_batch UUID
+-- parameters: billing_period Date, batch_id UUID, identities_batch UUID, pools Array(String) (apps whose cost is shared by
+--   rules and written apart: queries/costs/pools)
 -- columns: none
 INSERT INTO core_app_costs_daily
 (
@@ -34,7 +35,7 @@ ASOF LEFT JOIN
     WHERE batch_id = {identities_batch:UUID}
 ) AS identity
 ON identity.identity_hash = costs.x_IdentityHash AND toDate(costs.ChargePeriodStart) >= identity.valid_from
-WHERE costs.x_BillingPeriod = {billing_period:Date}
+WHERE costs.x_BillingPeriod = {billing_period:Date} AND NOT has({pools:Array(String)}, app)
 GROUP BY
     billing_period, usage_date, source_name, app, owner, center, environment_tag, provider, service_name,
     charge_category, class, frequency, billing_currency, rule, sureness

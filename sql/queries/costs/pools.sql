@@ -1,0 +1,46 @@
+-- purpose: charges of apps that shared cost rules take from, of one billing month, by everything those rules look at; the
+--   rest of them goes into statements/core_app_costs_daily, which attributes in the same way
+-- parameters: billing_period Date, identities_batch UUID, pools Array(String) (the apps), looked_at Array(String) (columns
+--   rules look at), tag_keys Array(String) (tags they look at, lower case)
+-- columns: those of core_app_costs_daily without billing_period; account, project, region, commitment, description (empty
+--   where no rule looks at them), tags Array(String) (values in the order of tag_keys), period_start, period_end
+--   DateTime64(6)
+SELECT
+    toDate(costs.ChargePeriodStart) AS usage_date,
+    toString(costs.x_SourceName) AS source_name,
+    if(identity.app_id = '', 'unallocated', identity.app_id) AS app_id,
+    if(identity.app_id = '', 'unassigned', toString(identity.team)) AS team,
+    toString(identity.cost_center) AS cost_center,
+    toString(identity.environment) AS environment,
+    coalesce(toString(costs.ServiceProviderName), toString(costs.ProviderName), '') AS provider,
+    toString(costs.ServiceName) AS service_name,
+    toString(costs.ChargeCategory) AS charge_category,
+    ifNull(toString(costs.ChargeClass), '') AS charge_class,
+    ifNull(toString(costs.ChargeFrequency), '') AS charge_frequency,
+    toString(costs.BillingCurrency) AS billing_currency,
+    CAST(sum(toDecimal256(costs.BilledCost, 18)), 'Decimal(38, 18)') AS billed_cost,
+    CAST(sum(toDecimal256(costs.EffectiveCost, 18)), 'Decimal(38, 18)') AS effective_cost,
+    if(identity.app_id = '', 'unallocated', toString(identity.attribution_rule)) AS attribution_rule,
+    identity.confidence AS confidence,
+    if(has({looked_at:Array(String)}, 'account'), toString(costs.BillingAccountId), '') AS account,
+    if(has({looked_at:Array(String)}, 'project'), ifNull(toString(costs.SubAccountId), ''), '') AS project,
+    if(has({looked_at:Array(String)}, 'region'), ifNull(toString(costs.RegionId), ''), '') AS region,
+    if(has({looked_at:Array(String)}, 'commitment'), ifNull(toString(costs.CommitmentDiscountStatus), ''), '') AS commitment,
+    if(has({looked_at:Array(String)}, 'description'), ifNull(costs.ChargeDescription, ''), '') AS description,
+    arrayMap(
+        wanted -> trimBoth(costs.Tags[arraySort(arrayFilter(name -> lower(trimBoth(name)) = wanted, mapKeys(costs.Tags)))[1]]),
+        {tag_keys:Array(String)}) AS tags,
+    toDateTime64(costs.ChargePeriodStart, 6, 'UTC') AS period_start,
+    toDateTime64(costs.ChargePeriodEnd, 6, 'UTC') AS period_end
+FROM raw_focus_costs_published AS costs
+ASOF LEFT JOIN
+(
+    SELECT x_IdentityHash AS identity_hash, valid_from, app_id, team, cost_center, environment, attribution_rule, confidence
+    FROM core_identities
+    WHERE batch_id = {identities_batch:UUID}
+) AS identity
+ON identity.identity_hash = costs.x_IdentityHash AND toDate(costs.ChargePeriodStart) >= identity.valid_from
+WHERE costs.x_BillingPeriod = {billing_period:Date}
+    AND has({pools:Array(String)}, if(identity.app_id = '', 'unallocated', identity.app_id))
+GROUP BY ALL
+ORDER BY ALL
