@@ -34,9 +34,9 @@ WITH
             transform(metric, {counter_names:Array(String)}, {counter_measures:Array(String)}, '') AS measure,
             multiIf(
                 is_delta, value,
-                before IS NOT NULL, if(value >= before, value - before, value),
-                began > at - INTERVAL 1 HOUR, value,
-                0) AS grown
+                before IS NULL, if(began > at - INTERVAL 1 HOUR, value, 0),
+                began >= before_at OR value < before, value,
+                value - before) AS grown
         FROM
         (
             SELECT
@@ -46,7 +46,12 @@ WITH
                     PARTITION BY app_id, MetricName, cityHash64(toString(mapSort(ResourceAttributes))), ScopeName,
                         cityHash64(toString(mapSort(Attributes)))
                     ORDER BY TimeUnix, StartTimeUnix, Value
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before,
+                lagInFrame(TimeUnix) OVER (
+                    PARTITION BY app_id, MetricName, cityHash64(toString(mapSort(ResourceAttributes))), ScopeName,
+                        cityHash64(toString(mapSort(Attributes)))
+                    ORDER BY TimeUnix, StartTimeUnix, Value
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before_at
             FROM {{otel}}.otel_metrics_sum_current
             WHERE toDate(TimeUnix) IN arrayConcat({days:Array(Date)}, arrayMap(day -> day - 1, {days:Array(Date)}))
                 AND app_id != '' AND has({counter_names:Array(String)}, toString(MetricName)) AND isFinite(Value)
