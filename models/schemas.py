@@ -99,6 +99,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "total_quantity": QUANTITY,
             "ratio": MONEY,
             "confidence": pl.Float64(),
+            "charges": pl.UInt64(),
             "billing_currency": pl.String(),
             "billed_cost": MONEY,
             "effective_cost": MONEY,

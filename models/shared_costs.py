@@ -185,7 +185,7 @@ def shared_costs(
 
     Args:
         month: first day of the billing month.
-        pools: ``KEPT`` and ``LOOKED_AT`` of the charges of ``rules.apps``; ``tags`` a list of values in the order of
+        pools: ``KEPT``, ``LOOKED_AT`` and ``charges`` (how many a row is of) of ``rules.apps``; ``tags`` a list of values in the order of
             ``rules.tag_keys``.
         apps: ``app_id, valid_from, valid_to, team, cost_center, system, lifecycle``: who may be charged on which day
             (``valid_to`` is the first day a line no longer holds).
@@ -485,14 +485,18 @@ class _Splitting:
         return shared.join(owners, on=["app_id", "usage_date"], how="left")
 
     def _allocations(self, flows: pl.DataFrame) -> pl.DataFrame:
-        charges = self.pools.select("usage_date", "source_name", "billing_currency").with_row_index("charge")
+        charges = self.pools.select(
+            "usage_date", "source_name", "billing_currency", pl.col("charges").cast(MONEY)
+        ).with_row_index("charge")
         told = (
             flows.join(charges, on="charge", how="left")
             .pipe(self._with_owner)
             .with_columns(billing_period=pl.lit(self.month), rule_version=pl.lit(self.rules.version))
         )
-        keys = [name for name in ALLOCATIONS.names() if name not in COSTS]
-        return exact_sums(told, keys, COSTS).select(ALLOCATIONS.names())
+        counted = (*COSTS, "charges")
+        keys = [name for name in ALLOCATIONS.names() if name not in counted]
+        summed = exact_sums(told, keys, counted).with_columns(pl.col("charges").cast(pl.UInt64))
+        return summed.select(ALLOCATIONS.names())
 
 
 _SHARED_TYPES: Mapping[str, Any] = {

@@ -21,7 +21,19 @@ DECIDING_CODE = ("models", "pipelines.compute")
 """Packages whose code decides answers."""
 
 SERVING = frozenset(
-    {"app", "damage", "dashboards", "doctor", "finance", "fleet", "ledger", "oncall", "summary", "team"}
+    {
+        "app",
+        "damage",
+        "dashboards",
+        "doctor",
+        "explain",
+        "finance",
+        "fleet",
+        "ledger",
+        "oncall",
+        "summary",
+        "team",
+    }
 )
 """Folders of queries that only show what was computed."""
 

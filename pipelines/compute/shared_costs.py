@@ -6,7 +6,7 @@ adopted. Nothing is written here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -45,27 +45,33 @@ def rules_print(rules: Rules, month: date, slices: Iterable[Release]) -> list[An
 
 
 def split_month(
-    warehouse: Warehouse, rules: Rules, month: date, identities: UUID, costs_batch: UUID
+    warehouse: Warehouse,
+    rules: Rules,
+    month: date,
+    identities: UUID,
+    costs_batch: UUID,
+    others: Collection[str] = (),
 ) -> Split:
-    """What rules make of a month's pools.
+    """What rules make of a month's pools: of what they take from, and of ``others``, which pass as they are.
 
     Args:
-        costs_batch: of ``core_app_costs_daily``, with what is not of the pools; where it has them too they weigh the same.
+        costs_batch: of ``core_app_costs_daily``: direct cost of every app that is not of the pools.
 
     Raises:
         ConfigurationError: rules give to each other in a circle, or against their order.
         ModelError: a rule has nobody to give to, or nothing to weigh by and says to refuse.
     """
+    apart = sorted({*rules.apps, *others})
     pools = warehouse.frame(
         "queries/costs/pools",
         billing_period=month,
         identities_batch=identities,
-        pools=rules.apps,
+        pools=apart,
         looked_at=[name for name in LOOKED_AT if rules.uses(name)],
         tag_keys=rules.tag_keys,
     )
     direct = warehouse.frame("queries/costs/direct", billing_period=month, batch_id=costs_batch)
-    direct = pl.concat([direct.filter(~pl.col("app_id").is_in(rules.apps)), _direct_of(pools)])
+    direct = pl.concat([direct.filter(~pl.col("app_id").is_in(apart)), _direct_of(pools)])
     return shared_costs(
         month,
         pools,

@@ -67,7 +67,7 @@ def rules_of(fleet: Fleet) -> list[dict[str, Any]]:
             "name": "databases",
             "take": {"service": ["*database*", "*dynamodb*", "*cosmos*"]},
             "split": "fixed",
-            "shares": {app: share for app, share in zip(registered, ("50", "33.3", "0.7"), strict=False)},
+            "shares": dict(zip(registered, ("50", "33.3", "0.7"), strict=False)),
         },
         {
             "name": "queues",
@@ -215,10 +215,10 @@ def _month(
     pools: dict[Row, list[int]] = defaultdict(lambda: [0, 0])
     direct: dict[tuple[date, str], Counter[str]] = defaultdict(Counter)
     for row, billed, effective in charges:
-        source, day, app, rule = row[0], row[1], row[2], row[9]
-        target = pools[row] if app in taken else found[source, app, rule]
-        target[0] += billed * (DIGIT // UNIT)
-        target[1] += effective * (DIGIT // UNIT)
+        source, day, app = row[0], row[1], row[2]
+        sums = pools[row] if app in taken else found[source, app, row[9]]
+        sums[0] += billed * (DIGIT // UNIT)
+        sums[1] += effective * (DIGIT // UNIT)
         if app != UNALLOCATED:
             direct[day, CURRENCIES[source]][app] += effective
     known = {app.app_id for app in fleet.apps if app.registered} | {
@@ -313,7 +313,7 @@ def _weights(
     idle = rule.get("capacity", 0) * 24 * len(days) - sum(weights) if "capacity" in rule else 0
     if "tiers" in rule:
         bound, rate = Fraction(rule["tiers"][0]["up_to"]), Fraction(Decimal(rule["tiers"][1]["rate"]))
-        weights = [min(one, bound) + max(0, one - bound) * rate for one in weights]
+        weights = [min(one, bound) + max(Fraction(0), one - bound) * rate for one in weights]
     if "minimum" in rule:
         weights = _lifted(weights, Fraction(Decimal(rule["minimum"])))
     answer: list[tuple[str | None, Fraction]] = list(zip(apps, weights, strict=True))

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS core_cost_allocations
     total_quantity   Decimal(38, 9)         COMMENT 'the same of every app the rule charged',
     ratio            Decimal(38, 18)        COMMENT 'share of the app, after tiers and minimum, cut to 18 places',
     confidence       Float64                COMMENT 'how sure the basis is, 0 to 1 (policy data)',
+    charges          UInt64                 COMMENT 'rows of the bill the amount is of',
     billing_currency LowCardinality(String) COMMENT 'ISO 4217',
     billed_cost      Decimal(38, 18)        COMMENT 'billed cost given',
     effective_cost   Decimal(38, 18)        COMMENT 'effective cost given',

@@ -31,7 +31,8 @@ SELECT
         wanted -> trimBoth(costs.Tags[arraySort(arrayFilter(name -> lower(trimBoth(name)) = wanted, mapKeys(costs.Tags)))[1]]),
         {tag_keys:Array(String)}) AS tags,
     toDateTime64(costs.ChargePeriodStart, 6, 'UTC') AS period_start,
-    toDateTime64(costs.ChargePeriodEnd, 6, 'UTC') AS period_end
+    toDateTime64(costs.ChargePeriodEnd, 6, 'UTC') AS period_end,
+    count() AS charges
 FROM raw_focus_costs_published AS costs
 ASOF LEFT JOIN
 (
