@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from rich.console import Console
@@ -32,36 +32,51 @@ def print_explanation(console: Console, settings: Settings, app: str, month: dat
     Raises:
         ConfigurationError: the month has no published cost, or the app none in it.
     """
-    asked: dict[str, Any] = {"app_id": normalised_app_id(app), "billing_period": month}
+    app_id = normalised_app_id(app)
     with open_warehouse(settings.root, role="reader") as warehouse:
         if head(warehouse, "costs", month) is None:
             raise ConfigurationError(
                 f"--month: no cost of {month:%Y-%m} is published; run `appfleet run` first"
             )
-        direct = warehouse.frame("queries/explain/direct", **asked)
-        shared = warehouse.frame("queries/explain/shared", **asked)
-        total = warehouse.frame("queries/explain/total", **asked)
-        if direct.is_empty() and shared.is_empty():
+        told = explanation(warehouse, app_id, month)
+        if told.direct.is_empty() and told.shared.is_empty():
             raise ConfigurationError(
-                f"{asked['app_id']} has no cost in {month:%Y-%m}; `appfleet sql` on mart_app_inventory_current lists the apps"
+                f"{app_id} has no cost in {month:%Y-%m}; `appfleet sql` on mart_app_inventory_current lists the apps"
             )
-        usage = _usage(warehouse, asked["app_id"], shared)
-    for row in total.iter_rows(named=True):
+    for row in told.total.iter_rows(named=True):
         console.print(
-            f"{asked['app_id']} ({row['team']}), {month:%Y-%m}: {row['billing_currency']} {plain(row['billed_cost'])} billed, "
+            f"{app_id} ({row['team']}), {month:%Y-%m}: {row['billing_currency']} {plain(row['billed_cost'])} billed, "
             f"{plain(row['effective_cost'])} effective"
         )
-    _print_direct(console, direct)
-    for row in shared.iter_rows(named=True):
+    _print_direct(console, told.direct)
+    for row in told.shared.iter_rows(named=True):
         console.print(_sentence(row))
-    for row in usage.iter_rows(named=True):
+    for row in told.usage.iter_rows(named=True):
         unit = shared_cost_policy().units[row["measure"]]
         console.print(
             f"Telemetry of the app in that time: {row['measure']} {plain(row['quantity'])} {unit}, from {row['counted']:,} spans or "
             f"points in {row['hours']:,} hours."
         )
-    for sentence in _sums(direct, shared, total):
+    for sentence in sums(told.direct, told.shared, told.total):
         console.print(sentence)
+
+
+class Explanation(NamedTuple):
+    """Why an app has what it has of a month, columns as ``sql/queries/explain`` declares them."""
+
+    direct: pl.DataFrame
+    shared: pl.DataFrame
+    total: pl.DataFrame
+    usage: pl.DataFrame
+
+
+def explanation(warehouse: Warehouse, app_id: str, month: date) -> Explanation:
+    """What is published of an app in a billing month, and what it rests on."""
+    asked: dict[str, Any] = {"app_id": app_id, "billing_period": month}
+    direct, shared, total = (
+        warehouse.frame(f"queries/explain/{name}", **asked) for name in ("direct", "shared", "total")
+    )
+    return Explanation(direct, shared, total, _usage(warehouse, app_id, shared))
 
 
 def _usage(warehouse: Warehouse, app_id: str, shared: pl.DataFrame) -> pl.DataFrame:
@@ -122,8 +137,8 @@ def _sentence(row: Mapping[str, Any]) -> str:
     )
 
 
-def _sums(direct: pl.DataFrame, shared: pl.DataFrame, total: pl.DataFrame) -> list[str]:
-    """That what was told sums to what is published, per currency; or by how much it does not."""
+def sums(direct: pl.DataFrame, shared: pl.DataFrame, total: pl.DataFrame) -> list[str]:
+    """That direct and shared cost sum to what is published, per currency; or by how much they do not."""
     sentences = []
     for currency in sorted({*direct["billing_currency"], *shared["billing_currency"]}):
         differences = []
