@@ -107,6 +107,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "teams",
         "people",
         "budgets",
+        "rules",
         "redact",
         "sources.billing",
         "sources.telemetry",
@@ -135,6 +136,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "teams",
         "people",
         "budgets",
+        "rules",
         "redact",
     }
 

@@ -2,9 +2,11 @@
 --   rest of them goes into statements/core_app_costs_daily, which attributes in the same way
 -- parameters: billing_period Date, identities_batch UUID, pools Array(String) (the apps), looked_at Array(String) (columns
 --   rules look at), tag_keys Array(String) (tags they look at, lower case)
--- columns: those of core_app_costs_daily without billing_period; account, project, region, commitment, description (empty
---   where no rule looks at them), tags Array(String) (values in the order of tag_keys), period_start, period_end
---   DateTime64(6)
+-- columns: usage_date, source_name, app_id, team, cost_center, environment, provider, service_name, charge_category,
+--   charge_class, charge_frequency, billing_currency, billed_cost Decimal(38, 18), effective_cost Decimal(38, 18),
+--   attribution_rule, confidence, account, project, region, commitment, description (these five empty where no rule looks at
+--   them), tags Array(String) (values in the order of tag_keys), period_start DateTime64(6), period_end DateTime64(6), charges
+--   UInt64 (rows of the bill)
 SELECT
     toDate(costs.ChargePeriodStart) AS usage_date,
     toString(costs.x_SourceName) AS source_name,
