@@ -69,6 +69,7 @@ def split_month(
         pools=apart,
         looked_at=[name for name in LOOKED_AT if rules.uses(name)],
         tag_keys=rules.tag_keys,
+        hourly=any(one.split in rules.measures and one.over == "charge_period" for one in rules.lines),
     )
     direct = warehouse.frame("queries/costs/direct", billing_period=month, batch_id=costs_batch)
     direct = pl.concat([direct.filter(~pl.col("app_id").is_in(apart)), _direct_of(pools)])

@@ -1,7 +1,8 @@
 -- purpose: charges of apps that shared cost rules take from, of one billing month, by everything those rules look at; the
 --   rest of them goes into statements/core_app_costs_daily, which attributes in the same way
 -- parameters: billing_period Date, identities_batch UUID, pools Array(String) (the apps), looked_at Array(String) (columns
---   rules look at), tag_keys Array(String) (tags they look at, lower case)
+--   rules look at), tag_keys Array(String) (tags they look at, lower case), hourly Bool (whether a rule measures single hours;
+--   else periods are told by whole days, which are fewer)
 -- columns: usage_date, source_name, app_id, team, cost_center, environment, provider, service_name, charge_category,
 --   charge_class, charge_frequency, billing_currency, billed_cost Decimal(38, 18), effective_cost Decimal(38, 18),
 --   attribution_rule, confidence, account, project, region, commitment, description (these five empty where no rule looks at
@@ -32,8 +33,12 @@ SELECT
     arrayMap(
         wanted -> trimBoth(costs.Tags[arraySort(arrayFilter(name -> lower(trimBoth(name)) = wanted, mapKeys(costs.Tags)))[1]]),
         {tag_keys:Array(String)}) AS tags,
-    toDateTime64(costs.ChargePeriodStart, 6, 'UTC') AS period_start,
-    toDateTime64(costs.ChargePeriodEnd, 6, 'UTC') AS period_end,
+    if({hourly:Bool}, toDateTime64(costs.ChargePeriodStart, 6, 'UTC'),
+        toDateTime64(toDate(costs.ChargePeriodStart), 6, 'UTC')) AS period_start,
+    multiIf(
+        {hourly:Bool}, toDateTime64(costs.ChargePeriodEnd, 6, 'UTC'),
+        costs.ChargePeriodEnd <= costs.ChargePeriodStart, period_start,
+        toDateTime64(toDate(costs.ChargePeriodEnd - INTERVAL 1 MICROSECOND) + 1, 6, 'UTC')) AS period_end,
     count() AS charges
 FROM raw_focus_costs_published AS costs
 ASOF LEFT JOIN
