@@ -22,8 +22,10 @@ _WIDE = Context(prec=120)
 """Python's own context rounds to 28 digits in silence."""
 
 
-def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str]) -> pl.DataFrame:
-    """Exact sums of ``amounts`` per group, sorted by ``by``; other columns are dropped.
+def exact_sums(
+    frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str], in_order: bool = True
+) -> pl.DataFrame:
+    """Exact sums of ``amounts`` per group, sorted by ``by`` where they are to be ``in_order``; other columns are dropped.
 
     Polars wraps a decimal sum beyond 38 digits in silence, so the magnitudes are added up as floats first.
 
@@ -38,7 +40,8 @@ def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str])
             raise ModelError(f"{name} has {column.null_count()} rows without an amount; each needs one")
         if column.cast(pl.Float64).abs().sum() > _LARGEST_SUM:
             raise ModelError(f"the sum of {name} needs more than the 20 digits before the point that exist")
-    return frame.group_by(by).agg(pl.col(name).sum() for name in amounts).sort(by)
+    sums = frame.group_by(by).agg(pl.col(name).sum() for name in amounts)
+    return sums.sort(by) if in_order else sums
 
 
 def in_minor_units(amount: pl.Expr, currency: pl.Expr, minor_units: Mapping[str, int]) -> pl.Expr:

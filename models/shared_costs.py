@@ -161,12 +161,11 @@ class _Given(NamedTuple):
     effective: Sequence[int]
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """What the rules made of the pools.
 
-    costs: rows of ``core_app_costs_daily`` that stand for the pools, exact.
-    allocations: rows of ``core_cost_allocations``, sums over what a rule split by the same weights.
+    costs: rows of ``core_app_costs_daily`` that stand for the pools, exact, in no order.
+    allocations: rows of ``core_cost_allocations``, sums over what a rule split by the same weights, in no order.
     """
 
     costs: pl.DataFrame
@@ -369,7 +368,9 @@ class _Splitting:
             .with_columns(environment=pl.lit(""))
         )
         together = pl.concat([untouched.select(KEPT), shared.select(KEPT)])
-        costs = exact_sums(together, [name for name in KEPT if name not in COSTS], COSTS).select(KEPT)
+        costs = exact_sums(
+            together, [name for name in KEPT if name not in COSTS], COSTS, in_order=False
+        ).select(KEPT)
         return Split(costs, self._allocations(flows))
 
     def _charges(self) -> pl.DataFrame:
@@ -495,7 +496,9 @@ class _Splitting:
         )
         counted = (*COSTS, "charges")
         keys = [name for name in ALLOCATIONS.names() if name not in counted]
-        summed = exact_sums(told, keys, counted).with_columns(pl.col("charges").cast(pl.UInt64))
+        summed = exact_sums(told, keys, counted, in_order=False).with_columns(
+            pl.col("charges").cast(pl.UInt64)
+        )
         return summed.select(ALLOCATIONS.names())
 
 
