@@ -19,7 +19,7 @@ from bench.decode import DECODERS
 from bench.live import live_seconds
 from bench.measure import Cost, Costs, Line, PeakMemory, compared, lengthened, measured, memory_line
 from bench.targets import Figure, Target, Unit, target
-from models.settings import BillingSource, Settings, TelemetrySource
+from models.settings import RULES_FILE, BillingSource, Settings, TelemetrySource
 from pipelines.compute import compute_costs, compute_identities, compute_registry
 from pipelines.ingest import billing, telemetry
 from pipelines.ingest.telemetry.load import engine_settings
@@ -98,18 +98,33 @@ def attribute(warehouse: Warehouse, settings: Settings) -> None:
 
 
 def _bench_attribution(bench: Bench, warehouse: Warehouse, settings: Settings, rows: int) -> None:
-    """Of one month, all tagged, with an empty registry."""
+    """Of one month, all tagged, with an empty registry; then with rules that split three platform apps among all others."""
+    what = f"attribution: {bench.sizes.apps:,} apps x 31 days"
     cost, _ = measured(partial(attribute, warehouse, settings))
+    bench.add(Line(f"{what}, tags only", cost, f"{rows:,} rows"))
+    (settings.root / RULES_FILE).write_text(RULES, encoding="utf-8")
+    cost, _ = measured(partial(attribute, warehouse, settings))
+    given = warehouse.frame_of("SELECT count() AS rows FROM core_cost_allocations_current")["rows"][0]
+    (settings.root / RULES_FILE).unlink()
     bench.add(
         Line(
-            f"attribution: {bench.sizes.apps:,} apps x 31 days",
+            f"{what}, shared cost rules",
             cost,
-            f"{rows:,} rows; tags only",
+            f"{rows:,} rows; {given:,} amounts given",
             target=target("attribution"),
             size={"apps": bench.sizes.apps, "days": 31},
-            doubt="rules for shared cost do not exist yet; tags only",
         )
     )
+
+
+RULES = """\
+version: bench
+rules:
+  - {name: even, take: {app: app-00000}, split: even, to: {except: [app-00001, app-00002]}}
+  - {name: by-day, take: {app: app-00001}, split: direct_cost, over: day, fallback: even, to: {except: [app-00000, app-00002]}}
+  - {name: by-month, take: {app: app-00002}, split: direct_cost, over: month, fallback: even, to: {except: [app-00000, app-00001]}}
+"""
+"""Three platform apps, whose cost of each day is split among every other app."""
 
 
 def bench_restated(bench: Bench) -> None:

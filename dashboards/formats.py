@@ -35,9 +35,20 @@ RULES = {
     "virtual_tag": "virtual tag",
     "resource_id": "resource id",
     "pattern": "registry pattern",
-    "shared": "shared cost rule",
     "unallocated": "none",
 }
+_RULES_BY_NAME = {"shared:": "shared cost rule", "idle:": "capacity nobody used, rule"}
+"""How the rule of shared cost begins -> what people read before its name."""
+
+
+def rule(text: str) -> str:
+    """What people read for an attribution rule."""
+    for begin, words in _RULES_BY_NAME.items():
+        if text.startswith(begin):
+            return f"{words} {text.removeprefix(begin)}"
+    return RULES.get(text, text)
+
+
 STATES = {one.name: one.word for one in states()}
 """What people read for a state of an objective, the worst first."""
 STATE_COLOURS = {one.name: one.colour for one in states()}

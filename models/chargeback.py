@@ -14,6 +14,7 @@ from models.errors import ModelError
 from models.identity import UNALLOCATED
 from models.money import exact_sums, in_minor_units
 from models.schemas import SCHEMAS
+from models.shared_costs import IDLE_RULE, SHARED
 
 KEY = (
     "billing_currency",
@@ -79,8 +80,10 @@ def _cost_type() -> pl.Expr:
     return (
         pl.when(pl.col("app_id") == UNALLOCATED)
         .then(pl.lit("unallocated"))
-        .when(pl.col("attribution_rule") == "shared")
+        .when(pl.col("attribution_rule").str.starts_with(SHARED))
         .then(pl.lit("shared"))
+        .when(pl.col("attribution_rule").str.starts_with(IDLE_RULE))
+        .then(pl.lit("idle"))
         .otherwise(pl.lit("direct"))
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 
 import polars as pl
+import pyarrow as pa
 
 from models.errors import ModelError
 from models.schemas import MONEY
@@ -21,8 +22,10 @@ _WIDE = Context(prec=120)
 """Python's own context rounds to 28 digits in silence."""
 
 
-def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str]) -> pl.DataFrame:
-    """Exact sums of ``amounts`` per group, sorted by ``by``; other columns are dropped.
+def exact_sums(
+    frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str], in_order: bool = True
+) -> pl.DataFrame:
+    """Exact sums of ``amounts`` per group, sorted by ``by`` where they are to be ``in_order``; other columns are dropped.
 
     Polars wraps a decimal sum beyond 38 digits in silence, so the magnitudes are added up as floats first.
 
@@ -37,7 +40,8 @@ def exact_sums(frame: pl.DataFrame, by: Sequence[str], amounts: Collection[str])
             raise ModelError(f"{name} has {column.null_count()} rows without an amount; each needs one")
         if column.cast(pl.Float64).abs().sum() > _LARGEST_SUM:
             raise ModelError(f"the sum of {name} needs more than the 20 digits before the point that exist")
-    return frame.group_by(by).agg(pl.col(name).sum() for name in amounts).sort(by)
+    sums = frame.group_by(by).agg(pl.col(name).sum() for name in amounts)
+    return sums.sort(by) if in_order else sums
 
 
 def in_minor_units(amount: pl.Expr, currency: pl.Expr, minor_units: Mapping[str, int]) -> pl.Expr:
@@ -86,3 +90,57 @@ def exact_total(amounts: Iterable[Decimal]) -> Decimal:
     """Sum of decimals without loss."""
     with localcontext(_WIDE):
         return sum(amounts, Decimal(0))
+
+
+def split_units(units: int, weights: Sequence[int]) -> list[int]:
+    """A whole number of units in whole parts proportional to ``weights``, as ``split`` does it: by largest remainder, on a
+    tie to the earlier part.
+
+    Raises:
+        ModelError: no weight, a negative one or none above zero.
+    """
+    if not weights or min(weights) < 0 or not any(weights):
+        raise ModelError(
+            "a split needs weights of zero and more, one of them above zero; leave the cost unallocated"
+        )
+    total = sum(weights)
+    parts, remainders = [], []
+    for weight in weights:
+        part, remainder = divmod(units * weight, total)
+        parts.append(part)
+        remainders.append(remainder)
+    order = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)  # stable: ties stay in order
+    for index in order[: units - sum(parts)]:
+        parts[index] += 1
+    return parts
+
+
+def decimal_series(name: str, units: Sequence[int], places: int) -> pl.Series:
+    """Whole numbers of the last of ``places`` as a column of 38 digits.
+
+    Raises:
+        ModelError: a number of more than 38 digits.
+    """
+    if units and max(map(abs, units)) >= 10**MONEY.precision:
+        raise ModelError(f"{name} needs more than {MONEY.precision} digits")
+    held = b"".join([unit.to_bytes(16, "little", signed=True) for unit in units])
+    kind = pa.decimal128(MONEY.precision, places)
+    return pl.Series(name, pa.Array.from_buffers(kind, len(units), [None, pa.py_buffer(held)]))
+
+
+def money_series(name: str, units: Sequence[int]) -> pl.Series:
+    """Whole numbers of the last place of ``MONEY`` as a column of it."""
+    return decimal_series(name, units, MONEY.scale)
+
+
+def units_of(amount: Decimal, places: int = MONEY.scale) -> int:
+    """An amount as a whole number of the last of ``places``, exact whatever the context of Python's decimals.
+
+    Raises:
+        ModelError: it has more places.
+    """
+    sign, digits, exponent = amount.as_tuple()
+    if not isinstance(exponent, int) or exponent < -places:
+        raise ModelError(f"{amount} is no amount of at most {places} places")
+    whole = int("".join(map(str, digits)) + "0" * (places + exponent))
+    return -whole if sign else whole

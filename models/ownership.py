@@ -16,6 +16,9 @@ from models.schemas import MOMENT
 FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 """Before it nothing is billed: a line that says no beginning holds from here."""
 
+ALWAYS = FIRST_MOMENT.date()
+"""First day of what says no beginning."""
+
 LAST_MOMENT = datetime(2149, 6, 6, tzinfo=UTC)
 """End of a line that says none: the last day of the engine's ``Date``."""
 

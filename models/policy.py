@@ -223,6 +223,30 @@ def attribution_confidence() -> dict[str, float]:
 
 
 @dataclass(frozen=True)
+class SharedCostPolicy:
+    """How sure a shared cost rule is by what it splits by, and what telemetry can measure: unit and metrics by measure."""
+
+    confidence: dict[str, float]
+    units: dict[str, str]
+    counters: dict[str, str]
+    gauges: dict[str, str]
+
+
+@cache
+def shared_cost_policy() -> SharedCostPolicy:
+    """What shared cost rules rest on (``shared_costs.yaml``); ``counters`` and ``gauges`` by name of the metric."""
+    found = _document("shared_costs")
+    return SharedCostPolicy(
+        dict(found["confidence"]),
+        {measure: one["unit"] for measure, one in found["measures"].items()},
+        *(
+            {metric: measure for measure, one in found["measures"].items() for metric in one.get(kind, ())}
+            for kind in ("counters", "gauges")
+        ),
+    )
+
+
+@dataclass(frozen=True)
 class WatermarkPolicy:
     """How far telemetry is believed, and from which age on figures are said to be old."""
 

@@ -6,11 +6,11 @@ The counting itself is SQL (``sql/statements/core_request_slices``); which objec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.errors import ModelError
-from models.policy import HealthChecks, Objectives, RequestErrors, RequestSlices
+from models.policy import HealthChecks, Objectives, RequestErrors, RequestSlices, SharedCostPolicy
 
 _NANOSECONDS = 1_000_000
 """In one millisecond."""
@@ -58,6 +58,17 @@ def slicing(slices: RequestSlices, objectives: Objectives) -> dict[str, Any]:
     return {
         "bounds_ns": [bound * _NANOSECONDS for bound in ladder_ms(slices, objectives)],
         "routes_kept": slices.routes_kept,
+    }
+
+
+def measuring(classified: Mapping[str, Any], policy: SharedCostPolicy) -> dict[str, Any]:
+    """Parameters that say what of telemetry measures an app: which spans are no requests, and which metrics measure what."""
+    return {
+        **{name: value for name, value in classified.items() if name.startswith("health_")},
+        "counter_names": list(policy.counters),
+        "counter_measures": list(policy.counters.values()),
+        "gauge_names": list(policy.gauges),
+        "gauge_measures": list(policy.gauges.values()),
     }
 
 

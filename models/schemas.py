@@ -13,6 +13,9 @@ import polars as pl
 MONEY = pl.Decimal(38, 18)
 """Type of every amount."""
 
+QUANTITY = pl.Decimal(38, 9)
+"""Type of what telemetry measured, in its own unit."""
+
 SECOND = pl.Datetime("us", "UTC")
 """Times kept to the second."""
 
@@ -116,6 +119,39 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "effective_cost": MONEY,
             "attribution_rule": pl.String(),
             "confidence": pl.Float64(),
+        }
+    ),
+    "core_cost_allocations": pl.Schema(
+        {
+            "billing_period": pl.Date(),
+            "usage_date": pl.Date(),
+            "source_name": pl.String(),
+            "allocation_rule": pl.String(),
+            "rule_version": pl.String(),
+            "from_app_id": pl.String(),
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "basis": pl.String(),
+            "instead_of": pl.String(),
+            "window_start": SECOND,
+            "window_end": SECOND,
+            "quantity": QUANTITY,
+            "total_quantity": QUANTITY,
+            "ratio": MONEY,
+            "confidence": pl.Float64(),
+            "charges": pl.UInt64(),
+            "billing_currency": pl.String(),
+            "billed_cost": MONEY,
+            "effective_cost": MONEY,
+        }
+    ),
+    "core_app_usage_hours": pl.Schema(
+        {
+            "hour": SECOND,
+            "app_id": pl.String(),
+            "measure": pl.String(),
+            "quantity": QUANTITY,
+            "counted": pl.UInt64(),
         }
     ),
     "core_request_slices": pl.Schema(

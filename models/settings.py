@@ -35,6 +35,8 @@ from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_o
 FILE_NAME = "appfleet.yaml"
 BUDGETS_FILE = "budgets.yaml"
 """Where budgets are looked for where no setting names another file."""
+RULES_FILE = "rules.yaml"
+"""Where shared cost rules are looked for where no setting names another file."""
 WELL_KNOWN = "/.well-known/openid-configuration"
 """Where OpenID Connect Discovery 1.0, section 4, has a provider's metadata, below its issuer."""
 
@@ -470,6 +472,7 @@ class Settings:
     teams: Path
     people: Path | None = None
     budgets: Path | None = None
+    rules: Path | None = None
     identity: IdentityKeys = field(default_factory=IdentityKeys)
     attribution: TagRules = field(default_factory=TagRules)
     billing: tuple[BillingSource, ...] = ()
@@ -590,6 +593,7 @@ class _File:
     teams: Text = "teams.yaml"
     people: Text = "people.yaml"
     budgets: Text = BUDGETS_FILE
+    rules: Text = RULES_FILE
     viewer: Viewer = field(default_factory=Viewer)
     sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
@@ -621,7 +625,7 @@ class _File:
             raise Misplaced(f"names {value.ca}, which is not a file", ("ca",))
         return replace(value, ca=str(place.path))
 
-    @field_validator("budgets")
+    @field_validator("budgets", "rules")
     @classmethod
     def _is_there(cls, value: str, info: ValidationInfo) -> str:
         locate: Locate = (info.context or {})["locate"]
@@ -659,6 +663,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         teams=locate(given.teams).path,
         people=locate(given.people).path,
         budgets=locate(given.budgets).path,
+        rules=locate(given.rules).path,
         identity=given.identity,
         attribution=given.attribution,
         billing=given.sources.billing,

@@ -81,6 +81,9 @@ STEPS: Mapping[str, Step] = {
                 "core_app_resources": Asset(
                     "Cloud resources named in telemetry: evidence for attribution.", "usage_date"
                 ),
+                "core_app_usage_hours": Asset(
+                    "What telemetry measures of an app in an hour: weights of shared cost rules.", "hour"
+                ),
             },
             ("otel_traces", "otel_logs", "otel_metrics_gauge", "otel_metrics_sum", "otel_metrics_histogram"),
             "1-59/5 * * * *",
@@ -118,11 +121,15 @@ STEPS: Mapping[str, Step] = {
                     "What each identity of the bill cost, who it went to and why, before shared cost rules.",
                     "billing_period",
                 ),
+                "core_cost_allocations": Asset(
+                    "What shared cost rules gave: from which app to which, by what quantity and ratio.",
+                    "billing_period",
+                ),
                 "mart_chargeback_lines": Asset(
                     "Statement lines per cost centre, with the amount in minor units.", "billing_period"
                 ),
             },
-            ("raw_focus_costs", "core_identities"),
+            ("raw_focus_costs", "core_identities", "core_apps", "core_app_usage_hours"),
             "25 * * * *",
             "billing_month",
         ),

@@ -241,10 +241,14 @@ def _changed(
     return lambda ask: Due(tuple(sorted(inputs(ask.warehouse)[1])))
 
 
+def _costs_due(ask: Ask) -> Due:
+    return Due(tuple(sorted(compute.billed_months(ask.warehouse, ask.settings)[1])))
+
+
 DUE: Mapping[str, Callable[[Ask], Due]] = {
     "billing": _billing_due,
     "slices": _changed(compute.telemetry_days),
-    "costs": _changed(compute.billed_months),
+    "costs": _costs_due,
     "reporting": lambda ask: Due(tuple(sorted(compute.reported_months(ask.warehouse, ask.settings)[1]))),
     "unit_costs": _changed(compute.used_months),
 }

@@ -37,7 +37,16 @@ COMPUTED = (
         f"core_{name}"
         for name in ("apps", "teams", "identities", "app_costs_daily", "request_slices", "request_hours")
     ),
-    *(f"core_{name}" for name in ("app_telemetry_daily", "app_resources", "identity_costs")),
+    *(
+        f"core_{name}"
+        for name in (
+            "app_telemetry_daily",
+            "app_resources",
+            "app_usage_hours",
+            "identity_costs",
+            "cost_allocations",
+        )
+    ),
     *(f"mart_{name}" for name in ("slo_status", "slo_burn", "as_of", "app_silences", "cost_anomalies")),
     *(f"mart_{name}" for name in ("app_unit_costs_daily", "team_costs_weekly", "chargeback_lines")),
     *(

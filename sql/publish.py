@@ -351,3 +351,7 @@ def _pairs(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, Mapping):
         return list(value.items())
     return [(item["key"], item["value"]) for item in value]
+
+
+NO_BATCH = uuid.UUID(int=0)
+"""Batch of a table that has none: no row is of it."""

@@ -109,6 +109,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "teams",
         "people",
         "budgets",
+        "rules",
         "redact",
         "sources.billing",
         "sources.telemetry",
@@ -139,6 +140,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "teams",
         "people",
         "budgets",
+        "rules",
         "redact",
     }
 

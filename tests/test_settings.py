@@ -174,6 +174,7 @@ def test_what_is_not_given_is_the_default(tmp_path: Path) -> None:
         teams=tmp_path / "teams.yaml",
         people=tmp_path / "people.yaml",
         budgets=tmp_path / "budgets.yaml",
+        rules=tmp_path / "rules.yaml",
     )
     assert bare.sign_in is None
     assert (bare.viewer.teams, bare.viewer.rights, bare.environments.production) == ((), (), None)

@@ -297,7 +297,7 @@ def lines_table(page: Page, month: date) -> None:
             Service="service_name",
             Category="charge_category",
             Type="cost_type",
-            Rule=pl.col("attribution_rule").replace(formats.RULES),
+            Rule=pl.Series([formats.rule(one) for one in frame["attribution_rule"]], dtype=pl.String),
             Currency="billing_currency",
             Billed="billed_cost",
             Charged="amount",

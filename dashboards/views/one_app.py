@@ -296,7 +296,7 @@ def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:
         st.dataframe(
             pl.DataFrame(
                 {
-                    "Rule": [formats.RULES.get(rule, rule) for rule in rules["attribution_rule"]],
+                    "Rule": [formats.rule(one) for one in rules["attribution_rule"]],
                     "Confidence": rules["confidence"] * 100,
                     "Currency": rules["billing_currency"],
                     "Billed": rules["billed_cost"],
@@ -329,6 +329,50 @@ def _owner_change(row: dict[str, Any]) -> str:
     )
 
 
+def shared_origin(page: Page, app_id: str, first: date, last: date) -> None:
+    """What shared cost rules gave the app: from whom, by what quantity, ratio and how many rows of the bill."""
+    shared = page.reads.frame("app/shared", app_id=app_id, first_day=first, last_day=last)
+    if shared.is_empty():
+        return
+    st.subheader("Shared cost", anchor=False)
+    rows = list(shared.iter_rows(named=True))
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Rule": shared["allocation_rule"],
+                "From": shared["from_app_id"],
+                "By": [
+                    f"{row['basis']}, as there was no {row['instead_of']}"
+                    if row["instead_of"]
+                    else row["basis"]
+                    for row in rows
+                ],
+                "Quantity": [f"{row['quantity'].normalize():f}" for row in rows],
+                "Of": [f"{row['total_quantity'].normalize():f}" for row in rows],
+                "Share": [
+                    float(row["quantity"] / row["total_quantity"]) * 100 if row["total_quantity"] else None
+                    for row in rows
+                ],
+                "Sure": shared["confidence"] * 100,
+                "Rows of the bill": shared["charges"],
+                "Currency": shared["billing_currency"],
+                "Billed": shared["billed_cost"],
+            }
+        ),
+        column_config={
+            "Share": st.column_config.NumberColumn(
+                format="%.2f %%",
+                help="Of the quantities; tiers and a minimum may make the cost another share.",
+            ),
+            "Sure": st.column_config.NumberColumn(format="%.0f %%"),
+            "Billed": st.column_config.NumberColumn(format="accounting"),
+        },
+        hide_index=True,
+        placeholder="",
+        alt="What shared cost rules gave the app",
+    )
+
+
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")
 app_id, days = chosen_app(page)
 facts = next(page.reads.frame("app/facts", app_id=app_id).iter_rows(named=True), None)
@@ -344,5 +388,6 @@ over_time(page, app_id, first, last, anomalies)
 if facts:
     objectives_table(page, app_id, facts["has_indicator"])
 cost_origin(page, app_id, first, last)
+shared_origin(page, app_id, first, last)
 anomaly_table(anomalies)
 where_it_ends(page, app_id)

@@ -58,6 +58,12 @@ class DeliveryAction(StrEnum):
     reject = "reject"
 
 
+class RulesAction(StrEnum):
+    """What can be done about shared cost rules."""
+
+    diff = "diff"
+
+
 class TokenAction(StrEnum):
     """What `appfleet tokens` does."""
 
@@ -314,7 +320,7 @@ def export(
     period = _month(month)
     _make(out)
     with open_warehouse(settings.root, role="reader") as warehouse:
-        done = export_focus(warehouse, period, version.value, out)
+        done = export_focus(warehouse, settings, period, version.value, out)
     for path in done.paths:
         typer.echo(f"wrote {path} ({done.rows:,} charges, {len(done.columns)} columns)")
     for key, amount in sorted(done.sums.items()):
@@ -376,6 +382,40 @@ def reclassify(
 
     settings = load_settings(named_workspace(workspace))
     closing.reclassify(_console(), settings, _month(month), reason, by, wait)
+
+
+@app.command()
+def rules(
+    action: Annotated[RulesAction, typer.Argument(help="What to do.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Candidate rules; default: those of the workspace.", show_default=False),
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Billing month, YYYY-MM; default: the last three.", show_default=False)
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """What shared cost rules would change of past months, per team and app; nothing is written."""
+    from pipelines.commands.rules import print_diff
+    from sql.workspace import load_settings, named_workspace
+
+    assert action is RulesAction.diff
+    settings = load_settings(named_workspace(workspace))
+    print_diff(_console(), settings, file.resolve() if file else None, _month(month) if month else None)
+
+
+@app.command()
+def explain(
+    app_id: Annotated[str, typer.Argument(metavar="APP", help="Id of the app, or unallocated.")],
+    month: Annotated[str, typer.Option(help="Billing month, YYYY-MM.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Why an app's bill is what it is: rules, evidence, quantities, rows of the bill and telemetry."""
+    from pipelines.commands.explain import print_explanation
+    from sql.workspace import load_settings, named_workspace
+
+    print_explanation(_console(), load_settings(named_workspace(workspace)), app_id, _month(month))
 
 
 @app.command()

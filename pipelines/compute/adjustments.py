@@ -40,7 +40,7 @@ from sql.closings import (
     closed_months,
     reclassifications,
 )
-from sql.publish import WHOLE_TABLE, Release, head, heads, heads_by_scope, new_batch_id, publish
+from sql.publish import NO_BATCH, WHOLE_TABLE, Release, head, heads, heads_by_scope, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 SCOPE = "adjustments"
@@ -196,7 +196,7 @@ def own_lines(warehouse: Warehouse, month: date) -> pl.DataFrame:
     """Lines of a month's own charges as they are published; none where it has no statement."""
     release = head(warehouse, "costs", month)
     batch = release.batches.get(OWN_LINES) if release else None
-    return _lines_of(warehouse, month, batch or UUID(int=0))
+    return _lines_of(warehouse, month, batch or NO_BATCH)
 
 
 def _lines_of(warehouse: Warehouse, month: date, batch: UUID) -> pl.DataFrame:

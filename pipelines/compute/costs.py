@@ -10,12 +10,15 @@ from uuid import UUID
 import polars as pl
 
 from models import chargeback
-from models.errors import ControlTotalError
+from models.errors import ConfigurationError, ControlTotalError, ModelError
 from models.focus import currencies
 from models.money import exact_total
 from models.settings import Settings
+from models.shared_rules import Rules
 from pipelines.compute.adjustments import compute_adjustments
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert, table_sha256
+from pipelines.compute.shared_costs import rules_of, rules_print, split_month
+from pipelines.ingest.shared_rules import load_rules
 from sql.damage import Damage, lost_rows
 from sql.leases import lease
 from sql.publish import (
@@ -31,10 +34,17 @@ from sql.publish import (
 from sql.warehouse import Warehouse
 
 
-def billed_months(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
+def billed_months(warehouse: Warehouse, settings: Settings) -> tuple[dict[date, str], dict[date, str]]:
     """Month -> fingerprint of what feeds it: of all months with a published bill, and of those whose costs are not
     published as they are now; none before identities are published.
+
+    Raises:
+        ConfigurationError: ``rules.yaml`` is wrong; names file, line and key.
     """
+    return _billed_months(warehouse, load_rules(settings))
+
+
+def _billed_months(warehouse: Warehouse, rules: Rules) -> tuple[dict[date, str], dict[date, str]]:
     released = heads_by_scope(warehouse)
     if "identities" not in released:
         return {}, {}
@@ -46,6 +56,7 @@ def billed_months(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str
             table_sha256(released, "identities"),
             table_sha256(released, "registry"),
             sorted((one.scope, str(one.batches)) for one in releases),
+            *rules_print(rules, month, released.get("slices", ())),
         )
         for month, releases in sorted(billed.items())
     }
@@ -54,27 +65,41 @@ def billed_months(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str
 
 
 def compute_costs(warehouse: Warehouse, settings: Settings, months: Sequence[date] | None = None) -> Outcome:
-    """Publishes ``core_app_costs_daily`` and ``mart_chargeback_lines`` of each month whose inputs changed.
+    """Publishes ``core_app_costs_daily``, ``core_cost_allocations`` and ``mart_chargeback_lines`` of each month whose inputs
+    changed.
+
+    A month that the shared cost rules cannot be applied to stays as it was and is told.
 
     Raises:
+        ConfigurationError: ``rules.yaml`` is wrong; names file, line and key.
         ControlTotalError: attributed differs from billed in any source, currency or metric.
     """
+    rules = load_rules(settings)
     identities = head(warehouse, "identities", WHOLE_TABLE)
     if identities is None:
         return Outcome(notes=("no identities are published yet",))
     with lease(settings.root, "costs", LEASE_WAIT_SECONDS):
-        known, new = billed_months(warehouse)
+        known, new = _billed_months(warehouse, rules)
         asked = [month for month in known if months is None or month in months]
         billed = _by_month(heads(warehouse, "billing/")) if new else {}
         current = {release.period: release for release in heads(warehouse, "costs")} if new else {}
-        published = [
-            _publish_costs(warehouse, month, billed[month], identities, new[month], current.get(month))
-            for month in asked
-            if month in new
-        ]
+        published: list[Release] = []
+        refused: list[str] = []
+        due = [month for month in asked if month in new]
+        for month in due:
+            try:
+                release = _publish_costs(
+                    warehouse, month, billed[month], identities, rules, new[month], current.get(month)
+                )
+            except (ConfigurationError, ModelError) as error:
+                if not rules_of(rules, month).lines:
+                    raise
+                refused.append(f"costs of {month:%Y-%m} stay as they were: {error}")
+            else:
+                published.append(release)
         collect(warehouse, published)
-        refused = _adjusted(warehouse)
-    return Outcome(tuple(published), len(asked) - len(published), refused=refused)
+        refused += _adjusted(warehouse)
+    return Outcome(tuple(published), len(asked) - len(due), refused=tuple(refused))
 
 
 def _adjusted(warehouse: Warehouse) -> tuple[str, ...]:
@@ -99,16 +124,30 @@ def _publish_costs(
     month: date,
     billed: Sequence[Release],
     identities: Release,
+    rules: Rules,
     print_: str,
     before: Release | None,
 ) -> Release:
-    costs_batch = new_batch_id()
+    costs_batch, allocations_batch = new_batch_id(), new_batch_id()
+    held = rules_of(rules, month)
     warehouse.execute(
         "statements/core_app_costs_daily",
         billing_period=month,
         batch_id=costs_batch,
         identities_batch=identities.batches["core_identities"],
+        pools=held.apps,
     )
+    allocations = 0
+    if held.lines:
+        split = split_month(warehouse, held, month, identities.batches["core_identities"], costs_batch)
+        insert(
+            warehouse,
+            "core_app_costs_daily",
+            split.costs.with_columns(billing_period=pl.lit(month)),
+            costs_batch,
+        )
+        insert(warehouse, "core_cost_allocations", split.allocations, allocations_batch)
+        allocations = split.allocations.height
     sums = _attributed_equals_billed(warehouse, month, billed, costs_batch)
     reasons_batch, reasons = _reasons_batch(warehouse, month, identities, costs_batch)
     costs = warehouse.frame("queries/chargeback/costs", billing_period=month, batch_id=costs_batch)
@@ -127,9 +166,10 @@ def _publish_costs(
         batches={
             "core_app_costs_daily": costs_batch,
             "core_identity_costs": reasons_batch,
+            "core_cost_allocations": allocations_batch,
             "mart_chargeback_lines": lines_batch,
         },
-        rows=int(rows["rows"][0]) + reasons + lines.height,
+        rows=int(rows["rows"][0]) + reasons + allocations + lines.height,
         sha256=print_,
         version=max(one.version for one in billed),
         sums=sums,

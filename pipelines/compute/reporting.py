@@ -29,13 +29,12 @@ from pipelines.compute.adjustments import TABLE as ADJUSTMENTS
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint, insert
 from sql.closings import closed_months
 from sql.leases import lease
-from sql.publish import WHOLE_TABLE, Release, collect, head, heads_by_scope, new_batch_id, publish
+from sql.publish import NO_BATCH, WHOLE_TABLE, Release, collect, head, heads_by_scope, new_batch_id, publish
 from sql.warehouse import Warehouse
 from sql.workspace import read_text
 
 SCOPE = "reporting"
 DAYS = "core_app_costs_daily"
-NO_BATCH = UUID(int=0)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ SERVING = frozenset(
         "damage",
         "dashboards",
         "doctor",
+        "explain",
         "finance",
         "fleet",
         "ledger",

@@ -1,4 +1,4 @@
-"""Publishes what is reduced from telemetry by day: slices and their hours, daily activity, resources."""
+"""Publishes what is reduced from telemetry by day: slices and their hours, daily activity, resources, usage by the hour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from datetime import date
 from typing import Any
 
 from models import requests
-from models.policy import health_checks, request_errors, request_slices, slo_defaults
+from models.policy import (
+    health_checks,
+    request_errors,
+    request_slices,
+    shared_cost_policy,
+    slo_defaults,
+)
 from models.resource_evidence import resource_attributes
 from models.settings import Settings
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
@@ -35,7 +41,7 @@ def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, st
 
 
 def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:
-    """Publishes the slices, their hours, daily activity and resources of each day whose telemetry changed.
+    """Publishes the slices, their hours, daily activity, resources and usage of each day whose telemetry changed.
 
     All changed days are written by one statement per table and published by one insert. A day some of whose records are
     lost stays as it was: less would be taken for quiet.
@@ -55,6 +61,7 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         "core_request_hours": lambda batches: {"slices_batch_id": batches["core_request_slices"]},
         "core_app_telemetry_daily": lambda _: policy,
         "core_app_resources": lambda _: {"attributes": [one.attribute for one in resource_attributes()]},
+        "core_app_usage_hours": lambda _: requests.measuring(policy, shared_cost_policy()),
     }
     with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
         batches = {table: new_batch_id() for table in parameters}

@@ -145,7 +145,7 @@ def plan_close(warehouse: Warehouse, settings: Settings, period: date, by: str, 
     accounts, booked = _booked(settings, statement)
     checks += [
         _in_order(period, closed, heads(warehouse, "billing/")),
-        _computed(warehouse, period),
+        _computed(warehouse, settings, period),
         _attributed_equals_billed(warehouse, statement),
         _undamaged(warehouse, period),
         adjusted,
@@ -233,7 +233,7 @@ def reclassify_month(
             period in closed_months(warehouse),
             f"{period:%Y-%m} is not closed, so newer rules and owners hold by themselves",
         )
-        computed = _computed(warehouse, period)
+        computed = _computed(warehouse, settings, period)
         refuse_unless(computed.is_green, computed.sentence)
         costs, identities = head(warehouse, "costs", period), head(warehouse, "identities", WHOLE_TABLE)
         assert costs and identities
@@ -399,8 +399,8 @@ def _in_order(period: date, closed: Mapping[date, Closing], bills: Sequence[obje
     )
 
 
-def _computed(warehouse: Warehouse, period: date) -> ClosingCheck:
-    _, stale = billed_months(warehouse)
+def _computed(warehouse: Warehouse, settings: Settings, period: date) -> ClosingCheck:
+    _, stale = billed_months(warehouse, settings)
     return ClosingCheck(
         "computed",
         period not in stale,

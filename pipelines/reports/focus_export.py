@@ -25,6 +25,7 @@ from models.closing import sums_by_currency
 from models.errors import ConfigurationError, ControlTotalError
 from models.focus_export import as_csv_cells, exported, written_columns
 from models.money import exact_sums, exact_total
+from models.settings import Settings
 from models.statement_csv import plain
 from pipelines.compute.adjustments import BILL, IDENTITIES, METRICS
 from pipelines.compute.costs import billed_months
@@ -56,14 +57,16 @@ class Exported:
     columns: tuple[str, ...]
 
 
-def export_focus(warehouse: Warehouse, period: date, version: str, out_dir: Path) -> Exported:
+def export_focus(
+    warehouse: Warehouse, settings: Settings, period: date, version: str, out_dir: Path
+) -> Exported:
     """Writes ``focus-<version>-YYYY-MM.csv`` and ``.parquet`` into ``out_dir``, both or neither.
 
     Raises:
         ConfigurationError: the month has no published bill, or its costs are not computed from it as it is now.
         ControlTotalError: what was written does not sum to what is published; no file is there.
     """
-    taken = snapshot(warehouse, period)
+    taken = snapshot(warehouse, settings, period)
     asked: dict[str, Any] = {
         "billing_period": period,
         "sources": sorted(taken.bills),
@@ -94,7 +97,7 @@ def export_focus(warehouse: Warehouse, period: date, version: str, out_dir: Path
     return Exported(paths, rows, dict(sums), tuple(written))
 
 
-def snapshot(warehouse: Warehouse, period: date) -> Snapshot:
+def snapshot(warehouse: Warehouse, settings: Settings, period: date) -> Snapshot:
     """What a month is written from: what it was closed with, else what is published now.
 
     Raises:
@@ -109,7 +112,7 @@ def snapshot(warehouse: Warehouse, period: date) -> Snapshot:
         months = sorted({one.period for one in heads(warehouse, "billing/")})
         known = ", ".join(f"{month:%Y-%m}" for month in months) or "none"
         raise ConfigurationError(f"no bill of {period:%Y-%m} is published; months with one: {known}")
-    if identities is None or period in billed_months(warehouse)[1]:
+    if identities is None or period in billed_months(warehouse, settings)[1]:
         raise ConfigurationError(
             f"the costs of {period:%Y-%m} are not computed from the bill as it is now: `appfleet run`, then export it"
         )

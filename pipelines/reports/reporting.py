@@ -14,9 +14,9 @@ import polars as pl
 from models.readers import Reader
 from models.reporting import LINES, RATES, file_lines
 from models.statement_csv import csv_bytes
-from pipelines.compute.reporting import NO_BATCH, SCOPE
+from pipelines.compute.reporting import SCOPE
 from pipelines.reports.statements import MonthStatement, file_stem
-from sql.publish import head
+from sql.publish import NO_BATCH, head
 from sql.warehouse import Warehouse
 
 REPORTED = "reporting"

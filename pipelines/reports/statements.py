@@ -16,7 +16,6 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import polars as pl
 
@@ -38,7 +37,7 @@ from models.statement_csv import (
 from pipelines.compute.adjustments import METRICS, SCOPE
 from pipelines.compute.adjustments import TABLE as ADJUSTMENTS
 from sql.closings import Closing, closed_file, closed_lines, closed_months
-from sql.publish import Release, head, heads
+from sql.publish import NO_BATCH, Release, head, heads
 from sql.warehouse import Warehouse
 
 TABLE = "mart_chargeback_lines"
@@ -97,7 +96,7 @@ def read_statement(warehouse: Warehouse, period: date) -> MonthStatement:
     more = warehouse.frame(
         "queries/closing/adjustments",
         statement_period=period,
-        batch_id=adjusted.batches[ADJUSTMENTS] if adjusted else UUID(int=0),
+        batch_id=adjusted.batches[ADJUSTMENTS] if adjusted else NO_BATCH,
     )
     version = int(warehouse.frame("queries/chargeback/version", billing_period=period)["version"][0])
     sources = [one for one in heads(warehouse, "billing/") if one.period == period]

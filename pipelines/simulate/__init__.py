@@ -15,6 +15,7 @@ from pipelines.simulate.bill import Bill
 from pipelines.simulate.draw import draw_fleet
 from pipelines.simulate.files import moment, write_text
 from pipelines.simulate.fleet import CURRENCIES
+from pipelines.simulate.shared import FILE, SharedTruth, rules_text
 from pipelines.simulate.telemetry import Telemetry
 from pipelines.simulate.truth import (
     Truth,
@@ -52,6 +53,8 @@ def simulate(directory: Path, *, apps: int, days: int, seed: int, end: date) -> 
         raise ConfigurationError(f"{directory} already holds a workspace: simulate into a new folder")
     fleet = draw_fleet(apps, days, seed, end)
     write_workspace(fleet, directory, moment(end + timedelta(days=1), 0))
+    write_text(directory / FILE, moment(end + timedelta(days=1), 0), rules_text(fleet))
+    shared = SharedTruth(fleet)
     bills: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("billing", "app_costs", "owner_costs", "coverage", "ignored_files")
     }
@@ -68,6 +71,7 @@ def simulate(directory: Path, *, apps: int, days: int, seed: int, end: date) -> 
             bills["app_costs"] += app_totals(cloud, month, charges)
             bills["owner_costs"] += owner_totals(fleet, cloud, month, charges)
             bills["coverage"] += coverage_totals(cloud, month, charges)
+            shared.add(cloud, month, charges)
     telemetry = Telemetry(fleet)
     telemetry.write(directory / "telemetry")
     truth = Truth(
@@ -79,6 +83,7 @@ def simulate(directory: Path, *, apps: int, days: int, seed: int, end: date) -> 
             "restated": {"source": "aws", "period": aws.restated_month(fleet).isoformat()},
             **bills,
             **planted(fleet, telemetry.counts),
+            "shared_costs": shared.answers(telemetry.counts.usage),
         }
     )
     write_text(directory / "truth.json", moment(end + timedelta(days=1), 0), truth.as_text())

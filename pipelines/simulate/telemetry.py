@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from pipelines.simulate.exporter import RECORDS_PER_LINE, Exporter, Signal
 from pipelines.simulate.files import moment
 from pipelines.simulate.fleet import DAY, HOUR, REGIONS, App, Fleet, Incident, profile
+from pipelines.simulate.shared import is_counted
 from pipelines.simulate.spans import (
     SCOPE,
     SECOND,
@@ -37,6 +39,16 @@ from pipelines.simulate.spans import (
 
 WINDOW_DAYS = 30
 VERSIONS = ("1.4.0", "1.5.0")
+
+MEASURES = (
+    "requests",
+    "span_seconds",
+    "cpu_seconds",
+    "network_bytes",
+    "memory_byte_hours",
+    "storage_byte_hours",
+)
+"""What shared cost can be split by, as telemetry has it."""
 
 Batch = tuple[Sender, tuple[tuple[str, str], ...], list[Span]]
 
@@ -54,12 +66,21 @@ class SimulatedCounts:
         default_factory=lambda: {name: Counter() for name in ("requests", "bad", "slow")}
     )
     requests_by_day: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, dict[tuple[date, str], Fraction]] = field(
+        default_factory=lambda: {name: defaultdict(Fraction) for name in MEASURES}
+    )
+    """What is measured of an app on a day, by measure; nothing where ``is_measured`` is false."""
+    is_measured: bool = True
     metric_points: int = 0
     log_records: int = 0
 
     def add(self, sender: Sender, spans: Sequence[Span], in_window: bool) -> None:
         """Counts the spans of one sender on one day."""
         requests = [span for span in spans if span.is_request]
+        for span in spans if self.is_measured else ():
+            key = (_day_of(span.start), sender.app_id)
+            self.usage["requests"][key] += span.is_request
+            self.usage["span_seconds"][key] += Fraction(span.end - span.start, SECOND)
         found = {
             "requests": len(requests),
             "bad": sum(span.is_bad for span in requests),
@@ -91,7 +112,7 @@ class Telemetry:
         self.rates = self._rates()
         # However little an app does, its first day has a request: what names its resource is truly there.
         self.is_first_day = (self.rates > 0) & (np.cumsum(self.rates > 0, axis=1) == 1)
-        self.counts = SimulatedCounts()
+        self.counts = SimulatedCounts(is_measured=is_counted(fleet))
 
     def _rates(self) -> np.ndarray:
         """Mean requests per sender and day: the budget of ``profile.yaml``, shared by weight."""
@@ -188,6 +209,9 @@ class Telemetry:
     def _metrics(self, day: int, today: date, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         dense = day >= self.fleet.days - profile()["telemetry"]["dense_days"]
         chatty = [batch for batch in batches if batch[0].app_id in self.chatty]
+        for batch in chatty:
+            for name, amount in _measured(batch, dense).items():
+                self.counts.usage[name][today, batch[0].app_id] += amount
         metrics = [_resource_metrics(batch, today, dense) for batch in chatty]
         self.counts.metric_points += sum(map(_points, metrics))
         return metrics
@@ -253,6 +277,40 @@ def _attributes(pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
     return [{"key": key, "value": {"stringValue": value}} for key, value in pairs]
 
 
+def _day_of(nanoseconds: int) -> date:
+    return datetime.fromtimestamp(nanoseconds // SECOND, UTC).date()
+
+
+def _memory(spans: Sequence[Span]) -> int:
+    return (96 + len(spans) % 32) << 20
+
+
+def _stored(spans: Sequence[Span]) -> int:
+    return (3 + len(spans) % 7) << 30
+
+
+def _cpu_seconds(spans: Sequence[Span]) -> Fraction:
+    """Twelve milliseconds for each span: binary fractions, as doubles have them exactly."""
+    return Fraction(len(spans) * 3, 256)
+
+
+def _sent(spans: Sequence[Span]) -> tuple[int, int]:
+    """Bytes sent until the morning, and until noon."""
+    return 1000 * len(spans), 1000 * len(spans) + 333 * len(spans) ** 2
+
+
+def _measured(batch: Batch, dense: bool) -> dict[str, Fraction]:
+    """What the metrics of one app and day measure."""
+    _, _, spans = batch
+    hours = 24 if dense else 1
+    return {
+        "cpu_seconds": _cpu_seconds(spans),
+        "network_bytes": Fraction(_sent(spans)[1]),
+        "memory_byte_hours": Fraction(hours * _memory(spans)),
+        "storage_byte_hours": Fraction(hours * _stored(spans)),
+    }
+
+
 def _resource_metrics(batch: Batch, today: date, dense: bool) -> dict[str, Any]:
     """Memory (hourly on the last days), requests so far, and the histogram of durations of one app."""
     _, attributes, spans = batch
@@ -262,10 +320,10 @@ def _resource_metrics(batch: Batch, today: date, dense: bool) -> dict[str, Any]:
     bounds = [0.05, 0.1, 0.25, 0.5, 1.0]
     buckets = np.bincount(np.searchsorted(bounds, durations), minlength=len(bounds) + 1).tolist()
     hours = range(24) if dense else (12,)
-    memory = [
-        {"timeUnixNano": str(start + hour * HOUR * SECOND), "asInt": str((96 + len(spans) % 32) << 20)}
-        for hour in hours
-    ]
+    memory, stored = (
+        [{"timeUnixNano": str(start + hour * HOUR * SECOND), "asInt": str(level)} for hour in hours]
+        for level in (_memory(spans), _stored(spans))
+    )
     whole_day = {"startTimeUnixNano": str(start), "timeUnixNano": str(end)}
     histogram = {
         **whole_day,
@@ -274,9 +332,36 @@ def _resource_metrics(batch: Batch, today: date, dense: bool) -> dict[str, Any]:
         "bucketCounts": [str(count) for count in buckets],
         "explicitBounds": bounds,
     }
-    delta = 1
+    delta, cumulative = 1, 2
+    sent = [
+        {
+            "startTimeUnixNano": str(start),
+            "timeUnixNano": str(start + minutes * 60 * SECOND),
+            "asInt": str(count),
+        }
+        for minutes, count in zip((30, 12 * 60), _sent(spans), strict=True)
+    ]
     metrics = [
         {"name": "process.memory.usage", "unit": "By", "gauge": {"dataPoints": memory}},
+        {
+            "name": "container.filesystem.usage",
+            "unit": "By",
+            "sum": {"dataPoints": stored, "aggregationTemporality": cumulative, "isMonotonic": False},
+        },
+        {
+            "name": "process.cpu.time",
+            "unit": "s",
+            "sum": {
+                "dataPoints": [{**whole_day, "asDouble": float(_cpu_seconds(spans))}],
+                "aggregationTemporality": delta,
+                "isMonotonic": True,
+            },
+        },
+        {
+            "name": "container.network.io",
+            "unit": "By",
+            "sum": {"dataPoints": sent, "aggregationTemporality": cumulative, "isMonotonic": True},
+        },
         {
             "name": "http.server.requests",
             "unit": "{request}",

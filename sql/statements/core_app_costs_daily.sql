@@ -1,7 +1,8 @@
 -- purpose: daily cost per app of one billing month from the published bill and one batch of identities; a charge whose
 --   owner changed within its period is cut at that moment; sums run in 256 bits and are cast back, which fails where they do
 --   not fit
--- parameters: billing_period Date, batch_id UUID, identities_batch UUID
+-- parameters: billing_period Date, batch_id UUID, identities_batch UUID, pools Array(String) (apps whose cost is shared by
+--   rules and written apart: queries/costs/pools)
 -- columns: none
 INSERT INTO core_app_costs_daily
 (
@@ -45,6 +46,7 @@ FROM
         AND costs.ChargePeriodStart >= identity.line_from
     WHERE costs.x_BillingPeriod = {billing_period:Date}
 )
+WHERE NOT has({pools:Array(String)}, app)
 GROUP BY
     billing_period, usage_date, source_name, app, owner, center, environment_tag, provider, service_name,
     charge_category, class, frequency, billing_currency, rule, sureness

@@ -54,6 +54,7 @@ def _cost_days(bills: Bills) -> pl.DataFrame:
         billing_period=SEPTEMBER,
         batch_id=COSTS,
         identities_batch=IDENTITIES,
+        pools=[],
     )
     publish(
         bills.warehouse,

@@ -73,7 +73,10 @@ def books(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Itera
 @pytest.fixture(scope="module")
 def files(books: Books, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
     out = tmp_path_factory.mktemp("out")
-    return {version: export_focus(books.warehouse, books.month, version, out) for version in VERSIONS}
+    return {
+        version: export_focus(books.warehouse, books.settings, books.month, version, out)
+        for version in VERSIONS
+    }
 
 
 def documented(version: str) -> set[str]:
@@ -143,7 +146,7 @@ def test_what_cannot_be_exported_is_said_and_leaves_no_file(
     books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"no bill of 1999-01 is published; months with one: 20"):
-        export_focus(books.warehouse, date(1999, 1, 1), "1.4", tmp_path)
+        export_focus(books.warehouse, books.settings, date(1999, 1, 1), "1.4", tmp_path)
     real = Warehouse.frames
 
     def cut(self: Warehouse, name: str, **parameters: object) -> Iterator[pl.DataFrame]:
@@ -152,5 +155,5 @@ def test_what_cannot_be_exported_is_said_and_leaves_no_file(
 
     monkeypatch.setattr(Warehouse, "frames", cut)
     with pytest.raises(ControlTotalError, match="no file was written"):
-        export_focus(books.warehouse, books.month, "1.4", tmp_path)
+        export_focus(books.warehouse, books.settings, books.month, "1.4", tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -331,6 +331,18 @@ def app_attribution(s: Sample, teams: Any, app_id: str, first_day: date, last_da
     return sorted(out, key=lambda one: (one[2], -one[3], one[0], one[1]))
 
 
+@query("app/shared")
+def app_shared(s: Sample, teams: Any, app_id: str, first_day: date, last_day: date) -> Answer:
+    rows = between(of(s["core_cost_allocations"], teams, app_id=app_id), first_day, last_day)
+    keys = ("allocation_rule", "from_app_id", "basis", "instead_of", "confidence", "billing_currency")
+    out = []
+    for key, own in groups(rows, *keys).items():
+        weighed = [window[0] for window in groups(own, "window_start", "window_end").values()]
+        sums = (total(weighed, "quantity"), total(weighed, "total_quantity"))
+        out.append((*key, *sums, sum(row["charges"] for row in own), total(own, "billed_cost")))
+    return sorted(out, key=lambda one: (one[5], -one[9], one[:5]))
+
+
 @query("app/choices")
 def app_choices(s: Sample, teams: Any) -> Answer:
     apps = {row["app_id"] for row in of(s["mart_app_inventory"], teams)} - {"unallocated"}

@@ -44,6 +44,7 @@ SCOPES = {
     "core_teams": "registry",
     "core_identities": "identities",
     "core_app_costs_daily": "costs",
+    "core_cost_allocations": "costs",
     "mart_chargeback_lines": "costs",
     "mart_app_unit_costs_daily": "unit_costs",
     "core_app_telemetry_daily": "slices",
@@ -194,6 +195,37 @@ def _planted_costs() -> Iterator[Row]:
         }
     for number in (3, 0, 7, 5, 1, 6, 2, 4):
         yield {**usual, "team": f"team {number}", "billing_currency": "HUF"}
+
+
+def _allocations(draw: Draw) -> Iterator[Row]:
+    for day in DAYS:
+        for _ in range(12):
+            app, basis = draw.of(draw.apps), draw.of(("requests", "even"))
+            first = datetime(day.year, day.month, draw.of((1, day.day)), tzinfo=UTC)
+            # what is weighed in a window is one number, however many charges are split by it
+            weighed = Decimal(sum(map(ord, f"{app}{basis}{first}")))
+            yield {
+                "billing_period": month_of(day),
+                "usage_date": day,
+                "source_name": draw.of(SOURCES),
+                "allocation_rule": draw.of(("cluster", "support")),
+                "rule_version": "1",
+                "from_app_id": draw.of(("unallocated", "app-1")),
+                "app_id": app,
+                "team": draw.team(app),
+                "basis": basis,
+                "instead_of": draw.of(("", "requests")) if basis == "even" else "",
+                "window_start": first,
+                "window_end": datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1),
+                "quantity": weighed / 8,
+                "total_quantity": weighed * 7,
+                "ratio": draw.money(1, 99),
+                "confidence": 0.5 if basis == "even" else 0.75,
+                "charges": draw.number(9),
+                "billing_currency": draw.of(CURRENCIES),
+                "billed_cost": draw.money(),
+                "effective_cost": draw.money(),
+            }
 
 
 def _lines(draw: Draw) -> Iterator[Row]:
@@ -650,6 +682,7 @@ MAKERS = {
     "core_teams": _teams,
     "core_identities": _identities,
     "core_app_costs_daily": _costs,
+    "core_cost_allocations": _allocations,
     "mart_chargeback_lines": _lines,
     "mart_app_unit_costs_daily": _unit_costs,
     "core_app_telemetry_daily": _telemetry,
@@ -676,7 +709,8 @@ def publish_sample(warehouse: Warehouse, seed: int = 1) -> Sample:
         sample.tables = tables
     # computed again with the same lines: a release, and no other statement; a month restated to nothing
     march = {
-        table: sample.batches[table, MONTHS[2]] for table in ("core_app_costs_daily", "mart_chargeback_lines")
+        table: sample.batches[table, MONTHS[2]]
+        for table in ("core_app_costs_daily", "core_cost_allocations", "mart_chargeback_lines")
     }
     _release(warehouse, sample, "costs", MONTHS[2], march)
     empty = dict.fromkeys(march, new_batch_id())

@@ -317,7 +317,7 @@ def test_costs_per_app_and_day_are_the_bill_attributed(
     )  # fmt: skip
     for month in MONTHS:
         batch = new_batch_id()
-        given = {"billing_period": month, "batch_id": batch, "identities_batch": identities}
+        given = {"billing_period": month, "batch_id": batch, "identities_batch": identities, "pools": []}
         fresh_warehouse.execute("statements/core_app_costs_daily", **given)
         rows = []
         for row in bill.rows:

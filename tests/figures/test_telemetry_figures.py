@@ -348,6 +348,7 @@ def written_by_day(warehouse: Warehouse) -> tuple[dict[str, Any], Counter[date]]
             ("core_request_hours", "hour"),
             ("core_app_telemetry_daily", "usage_date"),
             ("core_app_resources", "usage_date"),
+            ("core_app_usage_hours", "hour"),
         )
     ):
         batches[f"{table}_batch"] = new_batch_id()

@@ -101,13 +101,15 @@ def test_each_currency_has_its_own_minor_unit_rounding_line_and_place() -> None:
 def test_cost_types() -> None:
     found = lines(
         {"app_id": "unallocated", "team": "unassigned", "attribution_rule": "unallocated"},
-        {"attribution_rule": "shared"},
+        {"attribution_rule": "shared:support"},
+        {"attribution_rule": "idle:cluster"},
         {"attribution_rule": "pattern"},
     )
     assert [(line["attribution_rule"], line["cost_type"]) for line in found] == [
         ("unallocated", "unallocated"),
+        ("idle:cluster", "idle"),
         ("pattern", "direct"),
-        ("shared", "shared"),
+        ("shared:support", "shared"),
         ("", "rounding"),
     ]
     assert (found[0]["owner"], found[0]["app_name"]) == ("", "unallocated")

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from pipelines.compute import AsOf, compute_identities, compute_registry, compute_slices, compute_slo
+from models.identity import UNALLOCATED
+from models.shared_rules import kinds
+from pipelines.commands.explain import explanation, sums
+from pipelines.commands.rules import changes_of
+from pipelines.compute import (
+    AsOf,
+    compute_costs,
+    compute_identities,
+    compute_registry,
+    compute_slices,
+    compute_slo,
+)
 from pipelines.ingest import billing, telemetry
 from pipelines.ingest.registry import load_registry
+from pipelines.ingest.shared_rules import load_rules
+from sql.publish import heads
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
 
@@ -104,3 +119,100 @@ def test_the_registry_reads_every_registered_app_and_its_evidence(
 
 def _keys(patterns: Any) -> list[str]:
     return [pair["key"] for pair in patterns] if isinstance(patterns, list) else list(patterns or {})
+
+
+def test_every_app_gets_what_the_truth_says_by_a_rule_of_every_kind(
+    with_telemetry: Warehouse, fleet_dir: Path, truth: dict[str, Any]
+) -> None:
+    """The simulator splits by fractions, from its own counts; the candidate is looked at before it is adopted, then it holds."""
+    settings = load_settings(fleet_dir)
+    for compute in (compute_registry, compute_identities, compute_slices, compute_costs):
+        compute(with_telemetry, settings)
+    told = {
+        (one["source"], one["period"], one["app_id"], one["rule"]): (
+            Decimal(one["billed"]),
+            Decimal(one["effective"]),
+        )
+        for one in truth["shared_costs"]
+    }
+    without = published(with_telemetry)
+    candidate = load_rules(settings, fleet_dir / "rules-candidate.yaml")
+    assert {one.split for one in candidate.lines} == set(kinds())
+    assert any(len(one.take_apps) == 1 and one.take_apps[0] != UNALLOCATED for one in candidate.lines)
+    changes = {
+        release.period: changes_of(with_telemetry, candidate, release)
+        for release in heads(with_telemetry, "costs")
+    }
+    assert published(with_telemetry) == without
+
+    adopted = replace(settings, rules=fleet_dir / "rules-candidate.yaml")
+    assert compute_costs(with_telemetry, adopted).refused == ()
+    found = published(with_telemetry)
+    assert found == told
+    assert {rule for *_, rule in found if rule.startswith("shared:")} == {
+        f"shared:{one.name}" for one in candidate.lines
+    }
+    assert compute_costs(with_telemetry, adopted).releases == ()
+
+    for month, changed in changes.items():
+        period = month.isoformat()
+        now, then = (
+            by_app_and_currency({key: one for key, one in costs.items() if key[1] == period})
+            for costs in (without, found)
+        )
+        moved = {
+            (row["app_id"], row["billing_currency"]): (row["billed_change"], row["effective_change"])
+            for row in changed.group_by("app_id", "billing_currency")
+            .agg(pl.col("billed_change", "effective_change").sum())
+            .iter_rows(named=True)
+        }
+        for key in now | then:
+            before, after = now.get(key, (Decimal(0),) * 2), then.get(key, (Decimal(0),) * 2)
+            difference = tuple(b - a for a, b in zip(before, after, strict=True))
+            assert moved.get(key, (Decimal(0),) * 2) == difference, key
+
+
+def published(warehouse: Warehouse) -> dict[tuple[str, str, str, str], tuple[Decimal, Decimal]]:
+    """Source, month, app and rule -> what is published, billed and effective."""
+    rows = warehouse.frame_of(
+        "SELECT toString(source_name), toString(billing_period), app_id, toString(attribution_rule),"
+        " CAST(sum(toDecimal256(c.billed_cost, 18)), 'Decimal(38, 18)'),"
+        " CAST(sum(toDecimal256(c.effective_cost, 18)), 'Decimal(38, 18)')"
+        " FROM core_app_costs_daily_current AS c GROUP BY 1, 2, 3, 4"
+    ).rows()
+    return {row[:4]: row[4:] for row in rows}
+
+
+def by_app_and_currency(
+    costs: dict[tuple[str, str, str, str], tuple[Decimal, Decimal]],
+) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
+    found: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+    for (source, _, app, _), (billed, effective) in costs.items():
+        key = (app, {"aws": "USD", "azure": "EUR"}[source])
+        before = found.get(key, (Decimal(0), Decimal(0)))
+        found[key] = (before[0] + billed, before[1] + effective)
+    return found
+
+
+def test_what_is_told_of_an_app_sums_to_its_bill(
+    with_telemetry: Warehouse, fleet_dir: Path, truth: dict[str, Any]
+) -> None:
+    """Direct, plus shared, less given on; with the rows of the bill and the spans it rests on."""
+    settings = replace(load_settings(fleet_dir), rules=fleet_dir / "rules-candidate.yaml")
+    compute_costs(with_telemetry, settings)
+    month = date.fromisoformat(truth["shared_costs"][0]["period"])
+    apps = {one["app_id"] for one in truth["shared_costs"] if one["period"] == month.isoformat()}
+    taken = {app for rule in load_rules(settings).lines for app in rule.take_apps}
+    for app in sorted({*sorted(apps)[:3], *taken}):
+        told = explanation(with_telemetry, app, month)
+        assert sums(told.direct, told.shared, told.total) == [
+            f"{currency}: direct, plus shared, less given on is what is published, to the last digit."
+            for currency in sorted({*told.direct["billing_currency"], *told.shared["billing_currency"]})
+        ], app
+        counted = {row["measure"]: row["counted"] for row in told.usage.iter_rows(named=True)}
+        days = {
+            row["basis"]: (row["first_window"], row["last_window"])
+            for row in told.shared.iter_rows(named=True)
+            if row["is_given"] and row["basis"] == "requests"
+        }
+        assert ("requests" in days) <= (counted.get("requests", 0) > 0)

@@ -180,6 +180,7 @@ def _polars_type(kind: str) -> pl.DataType:
         "Float64": pl.Float64(),
         "DateTime('UTC')": pl.Datetime("us", "UTC"),
         "DateTime64(9, 'UTC')": pl.Datetime("ns", "UTC"),
+        "Decimal(38, 9)": pl.Decimal(38, 9),
         "Decimal(38, 18)": pl.Decimal(38, 18),
     }
     for wrapper in ("LowCardinality", "Nullable"):

@@ -19,7 +19,7 @@ from pipelines.ingest.billing.delivery import DeliveredObject
 from pipelines.ingest.billing.outcome import Refusal, Repair
 from pipelines.ingest.billing.sameness import Held, Print, Shared
 from pipelines.ingest.sources import SourceObject
-from sql.publish import WHOLE_TABLE, Release, heads
+from sql.publish import NO_BATCH, WHOLE_TABLE, Release, heads
 from sql.warehouse import Warehouse
 
 NO_MONTH = WHOLE_TABLE
@@ -465,7 +465,7 @@ class Ledger:
                 "modified_at": line.item.version,
                 "signal": "costs",
                 "period": line.period,
-                "batch_id": str(line.batch_id or UUID(int=0)),
+                "batch_id": str(line.batch_id or NO_BATCH),
                 "rows": line.totals.rows if line.totals else 0,
                 "sums": _texts(line.totals.sums if line.totals else {}),
                 "residues": _texts(line.totals.residues if line.totals else {}),

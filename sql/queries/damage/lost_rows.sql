@@ -12,7 +12,8 @@ FROM
     SELECT
         head.scope AS scope, head.period AS period, head.rows AS rows, entry.1 AS table_name, entry.2 AS batch_id,
         if(entry.1 IN (
-                'raw_focus_costs', 'core_request_slices', 'core_request_hours', 'core_app_telemetry_daily', 'core_app_resources'),
+                'raw_focus_costs', 'core_request_slices', 'core_request_hours', 'core_app_telemetry_daily', 'core_app_resources',
+                'core_app_usage_hours'),
             head.period, toDate('1970-01-01')) AS part_period
     FROM
     (
@@ -39,6 +40,8 @@ LEFT JOIN
     SELECT 'core_app_costs_daily', batch_id, toDate('1970-01-01'), count() FROM core_app_costs_daily GROUP BY batch_id
     UNION ALL
     SELECT 'core_identity_costs', batch_id, toDate('1970-01-01'), count() FROM core_identity_costs GROUP BY batch_id
+    UNION ALL
+    SELECT 'core_cost_allocations', batch_id, toDate('1970-01-01'), count() FROM core_cost_allocations GROUP BY batch_id
     UNION ALL
     SELECT 'mart_slo_status', batch_id, toDate('1970-01-01'), count() FROM mart_slo_status GROUP BY batch_id
     UNION ALL
@@ -89,6 +92,11 @@ LEFT JOIN
     UNION ALL
     SELECT 'core_app_resources' AS table_name, batch_id, usage_date AS part_period, count() AS rows
     FROM core_app_resources
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_app_usage_hours' AS table_name, batch_id, toDate(hour) AS part_period, count() AS rows
+    FROM core_app_usage_hours
     WHERE {with_slices:Bool}
     GROUP BY batch_id, part_period
 ) AS counted ON counted.table_name = released.table_name AND counted.batch_id = released.batch_id

@@ -1,0 +1,585 @@
+"""Splits shared cost among apps by rules: every charge a rule takes is given on to the last digit, in both ledgers, or stays.
+
+Frames and rules in, frames out (``models.shared_rules`` says what a rule is). Amounts are split as whole numbers of their last
+place by largest remainder, apps in the order of their ids, so that no order of rows or apps changes a digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from math import gcd, lcm
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from models.errors import ModelError
+from models.identity import UNASSIGNED
+from models.money import decimal_series, exact_sums, money_series, split_units, units_of
+from models.schemas import MONEY, SCHEMAS, SECOND
+from models.shared_rules import (
+    DIRECT_COST,
+    EVEN,
+    FIXED,
+    IDLE,
+    KEEP,
+    REFUSE,
+    SELECTABLE,
+    Rule,
+    Rules,
+    Tier,
+    refuse_circles,
+)
+
+SHARED, IDLE_RULE = "shared:", "idle:"
+"""What the name of a rule follows in ``attribution_rule`` of what it gave, and of the capacity nobody used."""
+
+COSTS = ("billed_cost", "effective_cost")
+KEPT = [name for name in SCHEMAS["core_app_costs_daily"].names() if name != "billing_period"]
+LOOKED_AT = tuple(dict.fromkeys((*SELECTABLE.values(), "tags", "period_start", "period_end")))
+"""Columns of a pool that rules look at beside those that are kept."""
+
+ALLOCATIONS = SCHEMAS["core_cost_allocations"]
+PLACES = 9
+"""Places of a quantity."""
+
+QUANTITY = 10**PLACES
+"""Parts of one that quantities of telemetry are counted in."""
+
+_UNITS = 10**MONEY.scale
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+class Window(NamedTuple):
+    """Time a rule measures in: one whole hour, or whole days; ``end`` is not in it (UTC)."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def is_hour(self) -> bool:
+        """Whether it is shorter than a day."""
+        return self.end - self.start < _DAY
+
+    @property
+    def days(self) -> list[date]:
+        """Its days."""
+        count = max(1, (self.end - self.start) // _DAY)
+        return [self.start.date() + offset * _DAY for offset in range(count)]
+
+    @property
+    def hours(self) -> int:
+        """How many hours it has."""
+        return (self.end - self.start) // _HOUR
+
+
+def window_of(rule: Rule, usage_date: date, start: datetime, end: datetime) -> Window:
+    """Where a rule measures for a charge: its charge period by whole hours or days, or the day or month it is used in."""
+    day = datetime(usage_date.year, usage_date.month, usage_date.day, tzinfo=UTC)
+    if rule.over == "month":
+        first = day.replace(day=1)
+        return Window(first, (first + 31 * _DAY).replace(day=1))
+    if rule.over == "day" or end <= start:
+        return Window(day, day + _DAY)
+    hour = start.replace(minute=0, second=0, microsecond=0)
+    if end <= hour + _HOUR and rule.split != DIRECT_COST:
+        return Window(hour, hour + _HOUR)
+    first = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    last = (end - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(first, last + _DAY)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What apps are weighed by.
+
+    direct: day -> currency -> app -> direct cost, in whole numbers of its last place.
+    hours, days: measure -> hour or day -> app -> quantity in ``QUANTITY`` parts of its unit.
+    """
+
+    direct: Mapping[date, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    hours: Mapping[str, Mapping[datetime, Mapping[str, int]]] = field(default_factory=dict)
+    days: Mapping[str, Mapping[date, Mapping[str, int]]] = field(default_factory=dict)
+
+    def of(self, basis: str, window: Window, currency: str) -> dict[str, int]:
+        """App -> what it is weighed by in a window."""
+        if basis != DIRECT_COST and window.is_hour:
+            return dict(self.hours.get(basis, {}).get(window.start, {}))
+        found: dict[str, int] = {}
+        for day in window.days:
+            if basis == DIRECT_COST:
+                of_day = self.direct.get(day, {}).get(currency, {})
+            else:
+                of_day = self.days.get(basis, {}).get(day, {})
+            if not found:
+                found = dict(of_day)
+                continue
+            for app, quantity in of_day.items():
+                found[app] = found.get(app, 0) + quantity
+        return found
+
+
+@dataclass(frozen=True)
+class _Share:
+    """How a rule divides in one window: the same for each of its charges.
+
+    ``quantities`` are in parts of ``parts``, ``ratios`` whole numbers of their sum; where ``has_idle``, the last of them is of
+    nobody. No app is charged where ``apps`` is empty. ``instead_of`` is what was to be measured where a fallback decided.
+    """
+
+    number: int
+    rule: Rule
+    basis: str
+    instead_of: str
+    window: Window
+    apps: tuple[str, ...] = ()
+    quantities: tuple[int, ...] = (1,)
+    parts: int = 1
+    ratios: tuple[int, ...] = (1,)
+    has_idle: bool = False
+
+
+class _Part(NamedTuple):
+    """A part of a charge that an app has by now, in whole numbers of the last place; ``share`` is what gave it."""
+
+    charge: int
+    app_id: str
+    billed: int
+    effective: int
+    share: _Share | None = None
+
+
+class _Given(NamedTuple):
+    """A part that was split, and the amounts by the order of the share's ratios."""
+
+    part: _Part
+    share: _Share
+    billed: Sequence[int]
+    effective: Sequence[int]
+
+
+class Split(NamedTuple):
+    """What the rules made of the pools.
+
+    costs: rows of ``core_app_costs_daily`` that stand for the pools, exact, in no order.
+    allocations: rows of ``core_cost_allocations``, sums over what a rule split by the same weights, in no order.
+    """
+
+    costs: pl.DataFrame
+    allocations: pl.DataFrame
+
+
+def shared_costs(
+    month: date,
+    pools: pl.DataFrame,
+    rules: Rules,
+    apps: pl.DataFrame,
+    weights: Weights,
+    confidence: Mapping[str, float],
+) -> Split:
+    """Gives what the rules take of the pools to the apps they name; what no rule takes stays as it is.
+
+    Args:
+        month: first day of the billing month.
+        pools: ``KEPT``, ``LOOKED_AT`` and ``charges`` (how many a row is of) of ``rules.apps``; ``tags`` a list of values in the order of
+            ``rules.tag_keys``.
+        apps: ``app_id, valid_from, valid_to, team, cost_center, system, lifecycle``: who may be charged on which day
+            (``valid_to`` is the first day a line no longer holds).
+        weights: what rules measure.
+        confidence: by basis (``models/policy/shared_costs.yaml``).
+
+    Raises:
+        ConfigurationError: rules give to each other in a circle, or against their order.
+        ModelError: a rule has nobody to give to, or nothing to weigh by and says to refuse.
+    """
+    return _Splitting(month, pools, rules, apps, weights, confidence).done()
+
+
+class _Splitting:
+    """One month's pools going through the rules."""
+
+    def __init__(
+        self,
+        month: date,
+        pools: pl.DataFrame,
+        rules: Rules,
+        apps: pl.DataFrame,
+        weights: Weights,
+        confidence: Mapping[str, float],
+    ) -> None:
+        self.month, self.pools, self.rules = month, pools, rules
+        self.weights, self.confidence = weights, confidence
+        self.lines = apps.sort("valid_from", "app_id")
+        self.fitting = [
+            [
+                line
+                for line in self.lines.sort("app_id", "valid_from").iter_rows(named=True)
+                if rule.fits(line)
+            ]
+            for rule in rules.lines
+        ]
+        charged = {id(rule): _names(fits) for rule, fits in zip(rules.lines, self.fitting, strict=True)}
+        refuse_circles(rules.lines, lambda rule, app: app in charged[id(rule)])
+        self.shares: list[_Share] = []
+        self.known: dict[tuple[object, ...], _Share] = {}
+
+    def done(self) -> Split:
+        rows = list(self.pools.iter_rows(named=True))
+        parts = [
+            _Part(charge, row["app_id"], units_of(row["billed_cost"]), units_of(row["effective_cost"]))
+            for charge, row in enumerate(rows)
+        ]
+        given: list[_Given] = []
+        for place, rule in enumerate(self.rules.lines):
+            left: list[_Part] = []
+            for part in parts:
+                row = rows[part.charge]
+                tags = dict(zip(self.rules.tag_keys, row["tags"], strict=True))
+                if not rule.holds_on(row["usage_date"]) or not rule.takes(
+                    {**row, "app_id": part.app_id}, tags
+                ):
+                    left.append(part)
+                    continue
+                share = self._share(place, row)
+                billed = split_units(part.billed, share.ratios)
+                same = part.billed == part.effective
+                effective = billed if same else split_units(part.effective, share.ratios)
+                given.append(_Given(part, share, billed, effective))
+                left += self._given_on(place, given[-1])
+            parts = left
+        return self._answer(parts, given)
+
+    def _takers(self, place: int) -> set[str]:
+        """Apps that rules after a place take from."""
+        return {app for later in self.rules.lines[place + 1 :] for app in later.take_apps}
+
+    def _given_on(self, place: int, given: _Given) -> list[_Part]:
+        """Of what was given, parts of apps that a later rule takes from."""
+        apps = given.share.apps
+        takers = self._takers(place)
+        return [
+            _Part(given.part.charge, app, given.billed[index], given.effective[index], given.share)
+            for index, app in enumerate(apps)
+            if app in takers and (given.billed[index] or given.effective[index])
+        ]
+
+    def _share(self, place: int, row: Mapping[str, Any]) -> _Share:
+        """How a rule divides a charge.
+
+        Raises:
+            ModelError: there is nobody to give to, or nothing to weigh by and the rule says to refuse.
+        """
+        rule, day, currency = self.rules.lines[place], row["usage_date"], row["billing_currency"]
+        window = window_of(rule, day, row["period_start"], row["period_end"])
+        key = (place, day, window, currency)
+        if key not in self.known:
+            self.known[key] = self._new_share(place, rule, day, window, currency)
+            self.shares.append(self.known[key])
+        return self.known[key]
+
+    def _new_share(self, place: int, rule: Rule, day: date, window: Window, currency: str) -> _Share:
+        number = len(self.shares)
+        if rule.split == KEEP:
+            return _Share(number, rule, KEEP, "", window)
+        apps = self._apps(place, rule, day)
+        basis, instead_of = rule.split, ""
+        quantities, parts = self._quantities(rule, basis, apps, window, currency)
+        if not any(quantities):
+            if rule.fallback in ("", REFUSE):
+                raise ModelError(
+                    f"{rule.where}: the rule {rule.name} has no {rule.split} above zero for {_said(window)}, so nobody can be "
+                    "charged by it; give it a fallback of even, direct_cost or keep"
+                )
+            basis, instead_of = rule.fallback, rule.split
+            if basis != KEEP:
+                quantities, parts = self._quantities(rule, basis, apps, window, currency)
+                if not any(quantities):  # neither is there a cost to follow
+                    basis = KEEP
+        if basis == KEEP:
+            return _Share(number, rule, KEEP, instead_of, window)
+        idle = 0
+        if rule.capacity is not None and not instead_of:
+            idle = max(0, int(rule.capacity * parts) * window.hours - sum(quantities))
+        tiers = () if instead_of else rule.tiers
+        ratios = with_minimum(in_tiers(quantities, tiers, parts), rule.minimum)
+        if idle:
+            apps, quantities, ratios = (*apps, ""), [*quantities, idle], [*quantities, idle]
+        divisor = gcd(*ratios)
+        return _Share(
+            number,
+            rule,
+            basis,
+            instead_of,
+            window,
+            apps,
+            tuple(quantities),
+            parts,
+            tuple(one // divisor for one in ratios),
+            bool(idle),
+        )
+
+    def _apps(self, place: int, rule: Rule, day: date) -> tuple[str, ...]:
+        """Apps a rule charges on a day, in the order of their ids; those it names by their shares always."""
+        fits = self.fitting[place]
+        if rule.split == FIXED:
+            unknown = sorted(set(rule.shares) - _names(fits))
+            if unknown:
+                raise ModelError(
+                    f"{rule.where}: the rule {rule.name} gives a share to {unknown[0]}, which neither the registry nor the "
+                    "bill of the month knows; correct its id or leave it out"
+                )
+            return tuple(rule.shares)
+        held = [line for line in fits if line["valid_from"] <= day < line["valid_to"]]
+        if not held:
+            raise ModelError(
+                f"{rule.where}: the rule {rule.name} has no app to give to on {day}; correct what is below `to`"
+            )
+        return tuple(sorted(_names(held)))
+
+    def _quantities(
+        self, rule: Rule, basis: str, apps: Sequence[str], window: Window, currency: str
+    ) -> tuple[list[int], int]:
+        """What each app is weighed by, zero and more, and how many parts one is counted in."""
+        if basis == EVEN:
+            return [1] * len(apps), 1
+        if basis == FIXED:
+            parts = lcm(*(share.denominator for share in rule.shares.values()))
+            return [int(rule.shares[app] * parts) for app in apps], parts
+        found = self.weights.of(basis, window, currency)
+        parts = _UNITS if basis == DIRECT_COST else QUANTITY
+        return [max(0, found.get(app, 0)) for app in apps], parts
+
+    def _answer(self, left: Sequence[_Part], given: Sequence[_Given]) -> Split:
+        """Rows of costs and of allocations."""
+        flows = self._flows(given)
+        untouched = self.pools[[one.charge for one in left if one.share is None]]
+        shared = (
+            pl.concat(
+                [
+                    flows.filter(~pl.col("goes_on")).select(_SHARED),
+                    self._passed_on([one for one in left if one.share is not None]).select(_SHARED),
+                ]
+            )
+            .join(self._charges(), on="charge", how="left")
+            .pipe(self._with_owner)
+            .with_columns(environment=pl.lit(""))
+        )
+        together = pl.concat([untouched.select(KEPT), shared.select(KEPT)])
+        costs = exact_sums(
+            together, [name for name in KEPT if name not in COSTS], COSTS, in_order=False
+        ).select(KEPT)
+        return Split(costs, self._allocations(flows))
+
+    def _charges(self) -> pl.DataFrame:
+        """What a part of a charge keeps of it."""
+        own = {"app_id", "team", "cost_center", "environment", "attribution_rule", "confidence", *COSTS}
+        return self.pools.select(name for name in KEPT if name not in own).with_row_index("charge")
+
+    def _flows(self, given: Sequence[_Given]) -> pl.DataFrame:
+        """One row per part that a rule gave: charge, from whom, what the share says of it, and amounts; none of nothing."""
+        counts = np.array([len(one.share.ratios) for one in given], dtype=np.int64)
+        shares, first = self._share_rows()
+        ends = np.cumsum(counts)
+        within = np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)
+        places = (
+            np.repeat(np.array([first[one.share.number] for one in given], dtype=np.int64), counts) + within
+        )
+        said = pl.DataFrame(
+            {
+                "charge": [one.part.charge for one in given],
+                "from_app_id": [one.part.app_id for one in given],
+            },
+            schema={"charge": pl.UInt32, "from_app_id": pl.String},
+        )
+        amounts = [
+            money_series(name, [unit for one in given for unit in getattr(one, column)])
+            for name, column in zip(COSTS, ("billed", "effective"), strict=True)
+        ]
+        return (
+            said[np.repeat(np.arange(len(given)), counts)]
+            .hstack(shares[places].get_columns())
+            .hstack(amounts)
+            .filter(pl.any_horizontal(pl.col(name) != 0 for name in COSTS))
+            .with_columns(app_id=pl.when(pl.col("app_id") == "").then("from_app_id").otherwise("app_id"))
+        )
+
+    def _share_rows(self) -> tuple[pl.DataFrame, list[int]]:
+        """What shares say of each of their apps, and the place of each share's first one."""
+        first, frames, place = [], [_NO_SHARES], 0
+        for share in self.shares:
+            first.append(place)
+            place += len(share.ratios)
+            frames.append(self._share_frame(share))
+        return pl.concat(frames), first
+
+    def _share_frame(self, share: _Share) -> pl.DataFrame:
+        rule, total = share.rule, sum(share.ratios)
+        apps = list(share.apps) or [""]
+        takers = self._takers(self.rules.lines.index(rule))
+        scaled = [quantity * QUANTITY // share.parts for quantity in share.quantities]
+        labels = [f"{SHARED}{rule.name}"] * len(apps)
+        bases = [share.basis] * len(apps)
+        if share.has_idle:
+            labels[-1], bases[-1] = f"{IDLE_RULE}{rule.name}", IDLE
+        return (
+            pl.DataFrame(
+                {
+                    "app_id": apps,
+                    "attribution_rule": labels,
+                    "basis": bases,
+                    "quantity": decimal_series("quantity", scaled, PLACES),
+                    "ratio": money_series("ratio", [one * _UNITS // total for one in share.ratios]),
+                    "goes_on": [app in takers for app in apps],
+                }
+            )
+            .with_columns(
+                allocation_rule=pl.lit(rule.name),
+                instead_of=pl.lit(share.instead_of),
+                window_start=pl.lit(share.window.start).cast(SECOND),
+                window_end=pl.lit(share.window.end).cast(SECOND),
+                total_quantity=decimal_series(
+                    "total", [sum(share.quantities) * QUANTITY // share.parts], PLACES
+                ).first(),
+                confidence=pl.col("basis").replace_strict(dict(self.confidence), return_dtype=pl.Float64),
+            )
+            .select(_NO_SHARES.columns)
+        )
+
+    def _passed_on(self, parts: Sequence[_Part]) -> pl.DataFrame:
+        """Parts given to an app that a rule takes from, which no rule took."""
+        rules = [f"{SHARED}{one.share.rule.name}" for one in parts if one.share]
+        sure = [self.confidence[one.share.basis] for one in parts if one.share]
+        return pl.DataFrame(
+            {
+                "charge": [one.charge for one in parts],
+                "app_id": [one.app_id for one in parts],
+                "attribution_rule": rules,
+                "confidence": sure,
+                "billed_cost": money_series("billed_cost", [one.billed for one in parts]),
+                "effective_cost": money_series("effective_cost", [one.effective for one in parts]),
+            },
+            schema={name: _SHARED_TYPES[name] for name in _SHARED},
+        )
+
+    def _with_owner(self, shared: pl.DataFrame) -> pl.DataFrame:
+        """Adds ``team`` and ``cost_center`` of the app on the day: of the line that held then, else of its first one."""
+        days = shared.select("app_id", "usage_date").unique().sort("usage_date", "app_id")
+        lines = self.lines.select("app_id", "valid_from", "team", "cost_center")
+        first = lines.unique("app_id", keep="first", maintain_order=True).select(
+            "app_id", first_team="team", first_center="cost_center"
+        )
+        owners = (
+            days.join_asof(
+                lines, left_on="usage_date", right_on="valid_from", by="app_id", check_sortedness=False
+            )
+            .join(first, on="app_id", how="left")
+            .select(
+                "app_id",
+                "usage_date",
+                team=pl.coalesce("team", "first_team", pl.lit(UNASSIGNED)),
+                cost_center=pl.coalesce("cost_center", "first_center", pl.lit("")),
+            )
+        )
+        return shared.join(owners, on=["app_id", "usage_date"], how="left")
+
+    def _allocations(self, flows: pl.DataFrame) -> pl.DataFrame:
+        charges = self.pools.select(
+            "usage_date", "source_name", "billing_currency", pl.col("charges").cast(MONEY)
+        ).with_row_index("charge")
+        told = (
+            flows.join(charges, on="charge", how="left")
+            .pipe(self._with_owner)
+            .with_columns(billing_period=pl.lit(self.month), rule_version=pl.lit(self.rules.version))
+        )
+        counted = (*COSTS, "charges")
+        keys = [name for name in ALLOCATIONS.names() if name not in counted]
+        summed = exact_sums(told, keys, counted, in_order=False).with_columns(
+            pl.col("charges").cast(pl.UInt64)
+        )
+        return summed.select(ALLOCATIONS.names())
+
+
+_SHARED_TYPES: Mapping[str, Any] = {
+    "charge": pl.UInt32(),
+    "app_id": pl.String(),
+    "attribution_rule": pl.String(),
+    "confidence": pl.Float64(),
+    "billed_cost": MONEY,
+    "effective_cost": MONEY,
+}
+_SHARED = list(_SHARED_TYPES)
+_NO_SHARES = pl.DataFrame(
+    schema={
+        "app_id": pl.String(),
+        "attribution_rule": pl.String(),
+        "basis": pl.String(),
+        "quantity": ALLOCATIONS["quantity"],
+        "ratio": MONEY,
+        "goes_on": pl.Boolean(),
+        "allocation_rule": pl.String(),
+        "instead_of": pl.String(),
+        "window_start": SECOND,
+        "window_end": SECOND,
+        "total_quantity": ALLOCATIONS["total_quantity"],
+        "confidence": pl.Float64(),
+    }
+)
+
+
+def in_tiers(quantities: Sequence[int], tiers: Sequence[Tier], parts: int) -> list[int]:
+    """Weights of quantities, counted in ``parts``: what lies in a tier weighs its rate. Whole numbers of one scale."""
+    if not tiers:
+        return list(quantities)
+    ends = [one.end * parts for one in tiers if one.end is not None]
+    scale = lcm(*(end.denominator for end in ends), 1)
+    rates = lcm(*(one.rate.denominator for one in tiers))
+    bounds = [0, *(int(end * scale) for end in ends)]
+    weights = []
+    for quantity in quantities:
+        whole = quantity * scale
+        weight = 0
+        for index, tier in enumerate(tiers):
+            above = min(whole, bounds[index + 1]) if index + 1 < len(bounds) else whole
+            weight += max(0, above - bounds[index]) * int(tier.rate * rates)
+        weights.append(weight)
+    return weights
+
+
+def with_minimum(weights: Sequence[int], minimum: Fraction) -> list[int]:
+    """Weights by which nobody has less than a share of the whole: whoever would is lifted to it, the others divide the rest
+    as they did. Everybody has the same where the shares need the whole, or more."""
+    if not minimum or not any(weights):
+        return list(weights)
+    if minimum * len(weights) >= 1:
+        return [1] * len(weights)
+    share, of = minimum.numerator, minimum.denominator
+    lifted: set[int] = set()
+    while True:
+        rest = sum(weight for place, weight in enumerate(weights) if place not in lifted)
+        left = of - share * len(lifted)
+        more = {
+            place
+            for place, weight in enumerate(weights)
+            if place not in lifted and weight * left < share * rest
+        }
+        if not more:
+            return [
+                share * rest if place in lifted else weight * left for place, weight in enumerate(weights)
+            ]
+        lifted |= more
+
+
+def _names(lines: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {line["app_id"] for line in lines}
+
+
+def _said(window: Window) -> str:
+    """A window for people."""
+    if window.is_hour:
+        return f"the hour of {window.start:%Y-%m-%d %H:%M} UTC"
+    if window.end - window.start == _DAY:
+        return f"{window.start:%Y-%m-%d}"
+    return f"{window.start:%Y-%m-%d} to {window.end - _DAY:%Y-%m-%d}"

@@ -1,0 +1,147 @@
+"""Reads what shared cost rules need of one month and has the pools split; the rules are ``models.shared_costs``.
+
+Whoever compares rules and whoever publishes what they give asks here, so that a rule does the same before and after it is
+adopted. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from models.identity import UNALLOCATED
+from models.money import units_of
+from models.ownership import ALWAYS
+from models.policy import shared_cost_policy
+from models.registry import OPEN_END
+from models.shared_costs import LOOKED_AT, PLACES, Split, Weights, Window, shared_costs, window_of
+from models.shared_rules import Rules
+from sql.publish import Release
+from sql.warehouse import Warehouse
+
+MONTHS_BEFORE = timedelta(days=62)
+"""Charges of a month may be of days so long before it; telemetry of older ones is read, but what is new of it is not seen."""
+
+
+def rules_of(rules: Rules, month: date) -> Rules:
+    """Rules that may take charges of a billing month, which may be used on days outside it."""
+    return rules.in_month(month - MONTHS_BEFORE, month + MONTHS_BEFORE)
+
+
+def rules_print(rules: Rules, month: date, slices: Iterable[Release]) -> list[Any]:
+    """What of rules and of the telemetry they measure decides a month; nothing where no rule holds in it."""
+    held = rules_of(rules, month)
+    if not held.lines:
+        return []
+    # pieces of a rule as they are, wherever in the file it stands
+    told = [held.version, *(repr(replace(one, where="")) for one in held.lines)]
+    first, last = month - MONTHS_BEFORE, month + MONTHS_BEFORE
+    measured = [(one.period, one.sha256) for one in slices if held.measures and first <= one.period <= last]
+    return [told, measured]
+
+
+def split_month(
+    warehouse: Warehouse,
+    rules: Rules,
+    month: date,
+    identities: UUID,
+    costs_batch: UUID,
+    others: Collection[str] = (),
+) -> Split:
+    """What rules make of a month's pools: of what they take from, and of ``others``, which pass as they are.
+
+    Args:
+        costs_batch: of ``core_app_costs_daily``: direct cost of every app that is not of the pools.
+
+    Raises:
+        ConfigurationError: rules give to each other in a circle, or against their order.
+        ModelError: a rule has nobody to give to, or nothing to weigh by and says to refuse.
+    """
+    apart = sorted({*rules.apps, *others})
+    pools = warehouse.frame(
+        "queries/costs/pools",
+        billing_period=month,
+        identities_batch=identities,
+        pools=apart,
+        looked_at=[name for name in LOOKED_AT if rules.uses(name)],
+        tag_keys=rules.tag_keys,
+        hourly=any(one.split in rules.measures and one.over == "charge_period" for one in rules.lines),
+    )
+    direct = warehouse.frame("queries/costs/direct", billing_period=month, batch_id=costs_batch)
+    direct = pl.concat([direct.filter(~pl.col("app_id").is_in(apart)), _direct_of(pools)])
+    return shared_costs(
+        month,
+        pools,
+        rules,
+        _apps(warehouse.frame("queries/costs/chargeable_apps"), direct),
+        _weights(warehouse, rules, pools, direct),
+        shared_cost_policy().confidence,
+    )
+
+
+def _direct_of(pools: pl.DataFrame) -> pl.DataFrame:
+    """What apps that rules take from cost by what is theirs, like ``queries/costs/direct``."""
+    return (
+        pools.filter(pl.col("app_id") != UNALLOCATED)
+        .group_by("usage_date", "app_id", "billing_currency")
+        .agg(pl.col("effective_cost").sum(), pl.col("team", "cost_center").max())
+        .sort("usage_date", "app_id", "billing_currency")
+    )
+
+
+def _apps(registered: pl.DataFrame, direct: pl.DataFrame) -> pl.DataFrame:
+    """Lines of the registry, and one of every app that only the bill knows."""
+    billed = (
+        direct.sort("usage_date", "app_id", "billing_currency")
+        .unique("app_id", keep="last", maintain_order=True)
+        .join(registered, on="app_id", how="anti")
+        .select(
+            "app_id",
+            pl.lit(ALWAYS).alias("valid_from"),
+            pl.lit(OPEN_END).alias("valid_to"),
+            "team",
+            "cost_center",
+            pl.lit("").alias("system"),
+            pl.lit("").alias("lifecycle"),
+        )
+    )
+    return pl.concat([registered, billed])
+
+
+def _weights(warehouse: Warehouse, rules: Rules, pools: pl.DataFrame, direct: pl.DataFrame) -> Weights:
+    costs: dict[date, dict[str, dict[str, int]]] = {}
+    for day, app, currency, cost in direct.select(
+        "usage_date", "app_id", "billing_currency", "effective_cost"
+    ).iter_rows():
+        costs.setdefault(day, {}).setdefault(currency, {})[app] = units_of(cost)
+    windows = _windows(rules, pools)
+    days = sorted({day for window in windows if not window.is_hour for day in window.days})
+    hours = sorted({window.start.date() for window in windows if window.is_hour})
+    return Weights(
+        costs,
+        hours=_measured(warehouse.frame("queries/costs/usage_hours", days=hours, measures=rules.measures))
+        if hours
+        else {},
+        days=_measured(warehouse.frame("queries/costs/usage_days", days=days, measures=rules.measures))
+        if days
+        else {},
+    )
+
+
+def _windows(rules: Rules, pools: pl.DataFrame) -> set[Window]:
+    """Where rules that measure telemetry may look, for the pools there are."""
+    periods = pools.select("usage_date", "period_start", "period_end").unique().rows()
+    measuring = [rule for rule in rules.lines if rule.split in rules.measures]
+    return {window_of(rule, *period) for rule in measuring for period in periods}
+
+
+def _measured(usage: pl.DataFrame) -> dict[str, dict[Any, dict[str, int]]]:
+    found: dict[str, dict[Any, dict[str, int]]] = {}
+    for when, measure, app, quantity in usage.iter_rows():
+        found.setdefault(measure, {}).setdefault(when, {})[app] = units_of(quantity, PLACES)
+    return found

@@ -1,0 +1,83 @@
+"""Shared cost rules on a small bill: what a rule takes by tags and hours, and a month that stays where a rule cannot hold."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from models.identity import UNALLOCATED
+from models.settings import Settings
+from pipelines.compute import compute_costs, compute_identities
+from pipelines.ingest.shared_rules import load_rules
+from sql.publish import head
+from tests.billing.conftest import Bills
+
+SEPTEMBER = date(2024, 9, 1)
+
+
+def published(bills: Bills) -> dict[tuple[str, str], tuple[Decimal, str]]:
+    rows = bills.warehouse.frame_of(
+        "SELECT app_id, toString(attribution_rule), sum(billed_cost), any(toString(cost_type))"
+        " FROM mart_chargeback_lines_current WHERE cost_type != 'rounding' GROUP BY 1, 2"
+    ).rows()
+    return {row[:2]: row[2:] for row in rows}
+
+
+def test_rules_hold_from_the_pass_on_that_reads_them_and_a_month_they_cannot_be_applied_to_stays(
+    bills: Bills, focus_csv: Any
+) -> None:
+    def charge(cost: str, **more: Any) -> dict[str, Any]:
+        return {"BilledCost": cost, "EffectiveCost": cost, "Tags": "{}", **more}
+
+    bills.put(
+        "a.csv",
+        focus_csv(
+            charge("30", Tags='{"app_id": "a"}', SkuId="1"),
+            charge("10", Tags='{"app_id": "b"}', SkuId="2"),
+            charge("8", Tags='{" Env ": "Shared"}', SkuId="3"),
+            charge("-2", Tags='{"Env": "shared"}', ChargeCategory="Credit", SkuId="4"),
+            charge("5", SkuId="5"),
+        ),
+    )
+    bills.ingest()
+    compute_identities(bills.warehouse, bills.settings)
+    compute_costs(bills.warehouse, bills.settings)
+    direct = {("a", "app_tag"): (Decimal(30), "direct"), ("b", "app_tag"): (Decimal(10), "direct")}
+    assert published(bills) == {**direct, (UNALLOCATED, UNALLOCATED): (Decimal(11), "unallocated")}
+
+    rules = bills.settings.root / "rules.yaml"
+    rules.write_text(
+        'version: "1"\nrules:\n'
+        "  - {name: env, take: {tags: {env: shared}}, split: direct_cost, fallback: refuse}\n"
+        "  - {name: rest, split: keep}\n"
+    )
+    [release] = compute_costs(bills.warehouse, bills.settings).releases
+    shared = {
+        ("a", "shared:env"): (Decimal("4.5"), "shared"),
+        ("b", "shared:env"): (Decimal("1.5"), "shared"),
+        (UNALLOCATED, "shared:rest"): (Decimal(5), "unallocated"),
+    }
+    assert published(bills) == {**direct, **shared}
+    assert release.sums["USD/BilledCost"] == 51
+    assert compute_costs(bills.warehouse, bills.settings).releases == ()
+    rules.write_text(rules.read_text().replace("- {name: rest", "# a comment\n  - {name: rest"))
+    assert compute_costs(bills.warehouse, bills.settings).releases == ()
+
+    rules.write_text('version: "2"\nrules:\n  - {name: asked, split: requests, fallback: refuse}\n')
+    outcome = compute_costs(bills.warehouse, bills.settings)
+    assert outcome.releases == ()
+    [sentence] = outcome.refused
+    assert sentence.startswith(
+        "costs of 2024-09 stay as they were: rules.yaml, line 3: the rule asked has no requests"
+    )
+    assert published(bills) == {**direct, **shared}
+    current = head(bills.warehouse, "costs", SEPTEMBER)
+    assert current is not None
+    assert current.seq == release.seq
+
+    rules.unlink()
+    assert len(compute_costs(bills.warehouse, bills.settings).releases) == 1
+    assert published(bills) == {**direct, (UNALLOCATED, UNALLOCATED): (Decimal(11), "unallocated")}
+    assert load_rules(Settings(Path("x"), Path("x"), Path("x"))).lines == ()
