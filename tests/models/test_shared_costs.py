@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ConfigurationError, ModelError
-from models.identity import ALWAYS
+from models.ownership import ALWAYS
 from models.money import decimal_series, split, split_units, units_of
 from models.policy import shared_cost_policy
 from models.registry import OPEN_END
