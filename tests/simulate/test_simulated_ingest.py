@@ -36,14 +36,13 @@ def warehouse(fresh_warehouse: Warehouse) -> Warehouse:
     return fresh_warehouse
 
 
-def test_published_rows_and_sums_are_those_of_the_truth(
-    warehouse: Warehouse, fleet_dir: Path, truth: dict[str, Any]
-) -> None:
+Figures = dict[tuple[str, str], tuple[int, Decimal, Decimal]]
+
+
+@pytest.fixture(scope="module")
+def billed(warehouse: Warehouse, fleet_dir: Path) -> Figures:
+    """Source and month -> rows and both costs, as its ingest says."""
     settings = load_settings(fleet_dir)
-    told = {
-        (one["source"], one["period"]): (one["rows"], Decimal(one["billed"]), Decimal(one["effective"]))
-        for one in truth["billing"]
-    }
     found = {}
     for source in settings.billing:
         outcome = billing.ingest_source(warehouse, settings, source)
@@ -52,11 +51,18 @@ def test_published_rows_and_sums_are_those_of_the_truth(
         for one in outcome.periods:
             sums = (one.sums[f"{currency}/BilledCost"], one.sums[f"{currency}/EffectiveCost"])
             found[source.name, one.period.isoformat()] = (one.rows, *sums)
-    assert found == told
+    return found
+
+
+def test_published_rows_and_sums_are_those_of_the_truth(billed: Figures, truth: dict[str, Any]) -> None:
+    assert billed == {
+        (one["source"], one["period"]): (one["rows"], Decimal(one["billed"]), Decimal(one["effective"]))
+        for one in truth["billing"]
+    }
 
 
 @pytest.fixture(scope="module")
-def with_telemetry(warehouse: Warehouse, fleet_dir: Path) -> Warehouse:
+def with_telemetry(warehouse: Warehouse, fleet_dir: Path, billed: Figures) -> Warehouse:
     settings = load_settings(fleet_dir)
     telemetry.ingest_source(warehouse, settings, settings.telemetry[0])
     return warehouse
