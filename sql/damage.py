@@ -44,6 +44,10 @@ COMPUTED = (
         f"mart_{name}"
         for name in ("app_inventory", "cost_forecasts", "budget_states", "statement_adjustments")
     ),
+    *(
+        f"mart_{name}"
+        for name in ("cost_causes", "cost_cause_parts", "cost_anomaly_rollups", "charges_apart")
+    ),
 )
 _PLACES = 3
 """How many places a sentence names."""
