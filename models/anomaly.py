@@ -171,7 +171,10 @@ JUDGEMENT = {"expected": pl.Float64(), "is_anomaly": pl.Boolean(), "kind": pl.St
 
 
 def detect(
-    costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: AnomalyPolicy = POLICY
+    costs: pl.DataFrame,
+    by: Sequence[str] = ("app_id",),
+    policy: AnomalyPolicy = POLICY,
+    open_days: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Judge every day of every series by that day and earlier ones.
 
@@ -182,6 +185,8 @@ def detect(
     day and is not judged either. After a gap longer than anything the detector remembers, a series starts anew.
 
     Where a missing day is known to be a day without cost, as in a complete bill, ``with_silent_days`` says so.
+    ``open_days`` are days whose bill is not whole yet, by ``usage_date`` and any of ``by``: what they cost so far is as
+    unknown as what a missing day cost, so that half a day is neither a fall nor part of a level.
 
     Returns the frame as given plus ``expected`` (Float64, null while the past is too short), ``is_anomaly``
     (Boolean) and ``kind`` (``up``, ``ramp``, ``zero`` or null). Raises ModelError for missing columns, wrong types,
@@ -190,9 +195,30 @@ def detect(
     _check(costs, by)
     if costs.is_empty():
         return costs.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in JUDGEMENT.items())
-    numbered = _numbered(costs, by, policy)
+    numbered = _numbered(without_open_days(costs, open_days, by), by, policy)
     judged = _judged(_calendar(numbered).lazy(), policy).filter("is_given").select(*JUDGEMENT)
     return costs.with_columns(judged.collect().get_columns())
+
+
+def without_open_days(
+    costs: pl.DataFrame, open_days: pl.DataFrame | None, by: Sequence[str] = ("app_id",)
+) -> pl.DataFrame:
+    """The same rows with a null cost on the days whose bill is not whole yet.
+
+    Raises:
+        ModelError: ``open_days`` has no ``usage_date``, or a column that is not of the series.
+    """
+    if open_days is None or open_days.is_empty():
+        return costs
+    named = sorted(open_days.columns)
+    if "usage_date" not in named or set(named) - {*by, "usage_date"}:
+        raise ModelError(
+            f"open days: columns {', '.join(named)}; give usage_date, and any of {', '.join(by)}"
+        )
+    known = costs.join(
+        open_days.unique().with_columns(is_open=pl.lit(True)), on=named, how="left", maintain_order="left"
+    )
+    return known.with_columns(cost=pl.when(pl.col("is_open").is_null()).then("cost")).drop("is_open")
 
 
 def with_silent_days(
