@@ -579,8 +579,9 @@ def _with_zero(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
 
 def _proof(excess: pl.Expr, costly: CostlyPolicy) -> pl.Expr:
     """Share of the everyday proof that is asked of an excess a day, which is in the currency of the series."""
-    size = (excess / (pl.col.dollar * costly.amount)).log() / math.log(costly.amount_least / costly.amount)
-    return 1 - (1 - costly.least_proof) * size.fill_nan(0).fill_null(0).clip(0, 1)
+    most = costly.amount_least / costly.amount
+    size = (excess / (pl.col.dollar * costly.amount)).clip(1.0, most).log() / math.log(most)
+    return 1 - (1 - costly.least_proof) * size
 
 
 def _median(days: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from models.registry import ANNOTATIONS, PATTERNS
 from pipelines.simulate.files import write_text
-from pipelines.simulate.fleet import App, Fleet
+from pipelines.simulate.fleet import CURRENCIES, App, Fleet, profile
 
 SETTINGS = """\
 # A simulated fleet: {apps} apps, {days} days until {end}, seed {seed}.
@@ -58,13 +59,14 @@ spec:
 
 
 def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
-    """Writes ``appfleet.yaml``, ``teams.yaml`` and ``catalog/`` under ``root``."""
+    """Writes ``appfleet.yaml``, ``teams.yaml``, ``budgets.yaml`` and ``catalog/`` under ``root``."""
     teams = ", ".join(team.name for team in fleet.teams)
     settings = SETTINGS.format(
         apps=len(fleet.apps), days=fleet.days, end=fleet.end, seed=fleet.seed, teams=f"{teams}, unassigned"
     )
     write_text(root / "appfleet.yaml", at, settings)
     write_text(root / "teams.yaml", at, "".join(_teams(fleet)))
+    write_text(root / "budgets.yaml", at, "".join(_budgets(fleet)))
     for team in fleet.teams:
         documents = [_component(app) for app in fleet.apps if app.registered and app.team == team.name]
         if documents:
@@ -78,6 +80,24 @@ def _teams(fleet: Fleet) -> Iterator[str]:
             f"  - team: {team.name}\n    lead: {team.lead}\n"
             f'    cost_center: "{team.cost_center}"\n    members: [{", ".join(team.members)}]\n'
         )
+
+
+def _budgets(fleet: Fleet) -> Iterator[str]:
+    """A monthly budget of every team in each currency it pays in, from the first of the year on."""
+    plan = profile()["budgets"]
+    shares = itertools.cycle(plan["shares"])
+    lines = []
+    for team in fleet.teams:
+        for cloud, currency in CURRENCIES.items():
+            costs = [app.daily_cost for app in fleet.apps if (app.team, app.cloud) == (team.name, cloud)]
+            amount = round(sum(costs) * plan["days_of_month"] * next(shares))
+            if amount:
+                since = fleet.first_day.replace(month=1, day=1)
+                lines.append(
+                    f"\n  - {{team: {team.name}, amount: {amount}, currency: {currency}, from: {since}}}"
+                )
+    yield "# What may be spent: a share of what the team's apps cost in the mean; some last, some run out.\n"
+    yield f"budgets:{''.join(lines) or ' []'}\n"
 
 
 def _component(app: App) -> str:

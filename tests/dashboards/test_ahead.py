@@ -62,7 +62,7 @@ def test_the_three_largest_changes_of_a_currency_are_told_in_a_sentence_each(
         for one in run(full_workspace, "team", viewer=Viewer(teams=("logistics",))).markdown
         if "evil" in one.value
     ]
-    assert "](" not in hostile and "<img" not in hostile
+    assert "\\]\\(https" in hostile and "\\<img" in hostile
 
 
 def test_an_app_that_cannot_be_predicted_says_why(run: Run, full_workspace: Path) -> None:
