@@ -110,8 +110,8 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Requests:
-    """Requests of some days, and on how many of them telemetry was seen."""
+class SeenRequests:
+    """SeenRequests of some days, and on how many of them telemetry was seen."""
 
     requests: int
     days_seen: int
@@ -129,8 +129,8 @@ class Change:
     now: Decimal
     lines_before: Mapping[Leaf, Amount]
     lines_now: Mapping[Leaf, Amount]
-    requests_before: Requests | None = None
-    requests_now: Requests | None = None
+    requests_before: SeenRequests | None = None
+    requests_now: SeenRequests | None = None
 
     @property
     def amount(self) -> Decimal:
@@ -222,9 +222,9 @@ def explained(change: Change, policy: CausePolicy = POLICY) -> Cause:
 
 
 def requests_ratio(
-    before: Requests | None, now: Requests | None, policy: CausePolicy = POLICY
+    before: SeenRequests | None, now: SeenRequests | None, policy: CausePolicy = POLICY
 ) -> Fraction | None:
-    """Requests of a day now against a day before; None where telemetry has not seen enough of the days, or none before."""
+    """SeenRequests of a day now against a day before; None where telemetry has not seen enough of the days, or none before."""
     if before is None or now is None or not before.requests:
         return None
     if any(one.days_seen < policy.least_seen_share * one.days or not one.days_seen for one in (before, now)):

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from models import anomaly, causes, charges, rollups
-from models.causes import Amount, Cause, Change, Leaf, Requests, Version
+from models.causes import Amount, Cause, Change, Leaf, SeenRequests, Version
 from models.comparison import month_so_far, week_so_far
 from models.money import exact_sums
 from models.schemas import SCHEMAS
@@ -188,10 +188,10 @@ def _services(found: pl.DataFrame) -> defaultdict[tuple[int, str], dict[str, Dec
     return services
 
 
-def _requests(row: Mapping[str, int] | None, side: str) -> Requests | None:
+def _requests(row: Mapping[str, int] | None, side: str) -> SeenRequests | None:
     if row is None:
         return None
-    return Requests(row[f"requests_{side}"], row[f"days_seen_{side}"], row[f"days_{side}"])
+    return SeenRequests(row[f"requests_{side}"], row[f"days_seen_{side}"], row[f"days_{side}"])
 
 
 def _rows(moved: Iterable[_Moved], explained: Iterable[tuple[Cause, Version | None]]) -> list[dict[str, Any]]:

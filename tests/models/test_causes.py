@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import causes
-from models.causes import EFFECTS, Amount, Change, Leaf, Requests, Version
+from models.causes import EFFECTS, Amount, Change, Leaf, SeenRequests, Version
 from models.errors import ModelError
 from models.money import exact_total
 
@@ -25,8 +25,8 @@ D = Decimal
 DAY = date(2026, 3, 10)
 
 
-def seen(requests: int, days: int = 7) -> Requests:
-    return Requests(requests, days, days)
+def seen(requests: int, days: int = 7) -> SeenRequests:
+    return SeenRequests(requests, days, days)
 
 
 def lines(*rows: tuple[str, str, str | int, str | int | None]) -> dict[Leaf, Amount]:
@@ -36,7 +36,7 @@ def lines(*rows: tuple[str, str, str | int, str | int | None]) -> dict[Leaf, Amo
     }
 
 
-def change(before: dict[Leaf, Amount], now: dict[Leaf, Amount], *requests: Requests) -> Change:
+def change(before: dict[Leaf, Amount], now: dict[Leaf, Amount], *requests: SeenRequests) -> Change:
     return Change(
         exact_total(one.cost for one in before.values()),
         exact_total(one.cost for one in now.values()),
@@ -113,16 +113,16 @@ def test_what_no_line_accounts_for_is_a_part_without_a_name() -> None:
     ("before", "now", "ratio"),
     [
         (seen(100), seen(50), Fraction(1, 2)),
-        (Requests(280, 28, 28), Requests(30, 2, 2), Fraction(3, 2)),
+        (SeenRequests(280, 28, 28), SeenRequests(30, 2, 2), Fraction(3, 2)),
         (seen(100), seen(0), Fraction(0)),
         (seen(0), seen(100), None),
         (None, seen(100), None),
-        (Requests(100, 5, 7), seen(100), None),
-        (Requests(600, 6, 7), seen(700), Fraction(1)),
+        (SeenRequests(100, 5, 7), seen(100), None),
+        (SeenRequests(600, 6, 7), seen(700), Fraction(1)),
     ],
 )
 def test_requests_explain_nothing_where_telemetry_has_not_seen_enough(
-    before: Requests | None, now: Requests, ratio: Fraction | None
+    before: SeenRequests | None, now: SeenRequests, ratio: Fraction | None
 ) -> None:
     assert causes.requests_ratio(before, now) == ratio
 
@@ -278,7 +278,7 @@ def test_a_sentence_says_how_much_which_service_why_and_since_which_version() ->
 
 
 def test_what_offsets_a_change_is_said() -> None:
-    """Requests doubled, and a request needs less: neither is the change of 1."""
+    """SeenRequests doubled, and a request needs less: neither is the change of 1."""
     before, now = lines(("db", "a", 20, 10)), lines(("db", "a", 21, "10.5"))
     told = causes.sentence(
         causes.explained(change(before, now, seen(100), seen(200))), "up", "USD", "expected"
