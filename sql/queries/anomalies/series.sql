@@ -1,6 +1,7 @@
 -- purpose: daily effective cost of usage per app and currency, sorted, for the detector, up to the newest complete day of
 --   each source
--- parameters: as_of Date; no_trend Array(String) (charge frequencies that are no usage of a day); newest_keys Array(String), newest_values Array(Date) (source -> its newest complete day)
+-- parameters: as_of Date; no_trend Array(String) (charge frequencies that are no usage of a day); newest_keys Array(String),
+--   newest_values Array(Date) (source -> its newest complete day)
 -- columns: app_id, billing_currency, usage_date, team, cost, source_newest Date
 -- Taxes, credits, purchases, corrections, recurring and one-time charges are not usage: they would be found as anomalies every
 -- month. causes/apart has them.

@@ -5,7 +5,7 @@
 WITH spans AS
 (
     SELECT
-        arrayJoin(arrayEnumerate({currencies:Array(String)})) AS number,
+        toUInt64(arrayJoin(arrayEnumerate({currencies:Array(String)}))) AS number,
         {teams_of:Array(String)}[number] AS team,
         {services_of:Array(String)}[number] AS service_name,
         {currencies:Array(String)}[number] AS currency,

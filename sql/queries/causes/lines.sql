@@ -1,12 +1,13 @@
 -- purpose: the lines of the bill behind changes of cost, with what each cost and how much was used before and now; only usage,
 --   and only of the apps that changed
--- parameters: those of statements/change_windows; no_trend Array(String) (charge frequencies that are no usage of a day);
+-- parameters: apps, currencies, metrics Array(String), first_days, last_days, before_first_days, before_last_days Array(Date) (the
+--   changes, as shared/change_windows has them); no_trend Array(String) (charge frequencies that are no usage of a day);
 --   as_of Date; newest_keys Array(String), newest_values Array(Date) (source -> its newest complete day, to which effective cost
 --   is looked at)
 -- columns: number, service_name, account, region, sku, unit, cost_before, cost_now, quantity_before, quantity_now (text of
 --   decimals; a quantity is NULL where a charge of the line has none)
 WITH
-    -- shared: statements/change_windows
+    -- shared: shared/change_windows
 SELECT
     number, service_name, account, region, sku, unit,
     toString(sumIf(cost, NOT is_now)) AS cost_before,

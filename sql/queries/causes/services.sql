@@ -1,10 +1,11 @@
 -- purpose: what each service of changed apps cost before and now, as it was attributed; cost that a rule shares among apps is on
 --   no line of the bill of theirs, and is here
--- parameters: those of statements/change_windows; no_trend Array(String), as_of Date, newest_keys Array(String), newest_values
+-- parameters: apps, currencies, metrics Array(String), first_days, last_days, before_first_days, before_last_days Array(Date) (the
+--   changes, as shared/change_windows has them); no_trend Array(String), as_of Date, newest_keys Array(String), newest_values
 --   Array(Date), as for causes/lines
 -- columns: number, service_name, cost_before, cost_now (text of decimals)
 WITH
-    -- shared: statements/change_windows
+    -- shared: shared/change_windows
 SELECT
     w.number AS number,
     toString(c.service_name) AS service_name,

@@ -1,8 +1,9 @@
 -- purpose: the versions of changed apps in the days of the change and before, when each was first seen, and its requests now
--- parameters: those of statements/change_windows
+-- parameters: apps, currencies, metrics Array(String), first_days, last_days, before_first_days, before_last_days Array(Date) (the
+--   changes, as shared/change_windows has them)
 -- columns: number, version, first_seen DateTime64, requests UInt64
 WITH
-    -- shared: statements/change_windows
+    -- shared: shared/change_windows
 SELECT
     w.number AS number,
     toString(s.version) AS version,

@@ -5,7 +5,7 @@
 windows AS
 (
     SELECT
-        arrayJoin(arrayEnumerate({apps:Array(String)})) AS number,
+        toUInt64(arrayJoin(arrayEnumerate({apps:Array(String)}))) AS number,
         {apps:Array(String)}[number] AS app_id,
         {currencies:Array(String)}[number] AS currency,
         {metrics:Array(String)}[number] AS metric,
