@@ -81,6 +81,15 @@ class RisePolicy(_Section):
     days_seen_lasting: int
 
 
+class CostlyPolicy(_Section):
+    """How much less proof is asked of what lasts, the more money a day it is: from ``amount`` on, down to ``least_proof`` of
+    it at ``amount_least``; the proof falls with the logarithm of the amount."""
+
+    amount: float
+    amount_least: float
+    least_proof: float
+
+
 class RecurrencePolicy(_Section):
     """When a rise is the monthly charge that came before."""
 
@@ -126,6 +135,14 @@ class EpisodePolicy(_Section):
     open_days: int
 
 
+class RollupPolicy(_Section):
+    """What anomalies of a team or service must add up to: dollars, and a share of what the group would have cost."""
+
+    least_amount: float
+    least_share: float
+    least_apps_whole: int
+
+
 class AnomalyPolicy(_Section):
     """Every number of the detector, as ``models/policy/anomaly.yaml`` has it."""
 
@@ -134,10 +151,12 @@ class AnomalyPolicy(_Section):
     level: LevelPolicy
     spread: SpreadPolicy
     rise: RisePolicy
+    costly: CostlyPolicy
     recurrence: RecurrencePolicy
     growth: GrowthPolicy
     zero: ZeroPolicy
     episode: EpisodePolicy
+    rollup: RollupPolicy
 
 
 POLICY = AnomalyPolicy.model_validate(
@@ -152,7 +171,10 @@ JUDGEMENT = {"expected": pl.Float64(), "is_anomaly": pl.Boolean(), "kind": pl.St
 
 
 def detect(
-    costs: pl.DataFrame, by: Sequence[str] = ("app_id",), policy: AnomalyPolicy = POLICY
+    costs: pl.DataFrame,
+    by: Sequence[str] = ("app_id",),
+    policy: AnomalyPolicy = POLICY,
+    open_days: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Judge every day of every series by that day and earlier ones.
 
@@ -163,6 +185,8 @@ def detect(
     day and is not judged either. After a gap longer than anything the detector remembers, a series starts anew.
 
     Where a missing day is known to be a day without cost, as in a complete bill, ``with_silent_days`` says so.
+    ``open_days`` are days whose bill is not whole yet, by ``usage_date`` and any of ``by``: what they cost so far is as
+    unknown as what a missing day cost, so that half a day is neither a fall nor part of a level.
 
     Returns the frame as given plus ``expected`` (Float64, null while the past is too short), ``is_anomaly``
     (Boolean) and ``kind`` (``up``, ``ramp``, ``zero`` or null). Raises ModelError for missing columns, wrong types,
@@ -171,9 +195,30 @@ def detect(
     _check(costs, by)
     if costs.is_empty():
         return costs.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in JUDGEMENT.items())
-    numbered = _numbered(costs, by, policy)
+    numbered = _numbered(without_open_days(costs, open_days, by), by, policy)
     judged = _judged(_calendar(numbered).lazy(), policy).filter("is_given").select(*JUDGEMENT)
     return costs.with_columns(judged.collect().get_columns())
+
+
+def without_open_days(
+    costs: pl.DataFrame, open_days: pl.DataFrame | None, by: Sequence[str] = ("app_id",)
+) -> pl.DataFrame:
+    """The same rows with a null cost on the days whose bill is not whole yet.
+
+    Raises:
+        ModelError: ``open_days`` has no ``usage_date``, or a column that is not of the series.
+    """
+    if open_days is None or open_days.is_empty():
+        return costs
+    named = sorted(open_days.columns)
+    if "usage_date" not in named or set(named) - {*by, "usage_date"}:
+        raise ModelError(
+            f"open days: columns {', '.join(named)}; give usage_date, and any of {', '.join(by)}"
+        )
+    known = costs.join(
+        open_days.unique().with_columns(is_open=pl.lit(True)), on=named, how="left", maintain_order="left"
+    )
+    return known.with_columns(cost=pl.when(pl.col("is_open").is_null()).then("cost")).drop("is_open")
 
 
 def with_silent_days(
@@ -215,7 +260,8 @@ def episodes(
     """
     _check(flags, by, also=(*carry, *JUDGEMENT))
     marked = _marked(flags, by, policy.episode)
-    _check_sums(marked)
+    for name in ("cost", "expected"):
+        check_sum(marked[name])
     last_day = flags["usage_date"].max()
     is_open = pl.col.end_date > pl.lit(last_day, pl.Date) - pl.duration(days=policy.episode.open_days)
     return (
@@ -426,11 +472,11 @@ def _with_rise(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
             .otherwise(everyday)
         )
 
-    def is_far(amount: float, share: float, score: float) -> pl.Expr:
+    def is_far(amount: float, share: float, score: float, proof: pl.Expr | float = 1.0) -> pl.Expr:
         return (
             (pl.col.cost - pl.col.expected > amount * pl.col.dollar)
-            & (pl.col.cost > (1 + least_share(share)) * pl.col.expected)
-            & (pl.col.score > score)
+            & (pl.col.cost > (1 + proof * least_share(share)) * pl.col.expected)
+            & (pl.col.score > proof * score)
         ).fill_null(False)
 
     def month_ago(value: str) -> pl.Expr:
@@ -449,7 +495,12 @@ def _with_rise(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
         | (pl.col.rise <= pl.col.past_rise + again.score_margin * pl.col.spread)
     )
     return days.with_columns(
-        is_higher=is_far(money.least_amount_lasting, rise.least_share_lasting, rise.least_score),
+        is_higher=is_far(
+            money.least_amount_lasting,
+            rise.least_share_lasting,
+            rise.least_score,
+            _proof(pl.col.cost - pl.col.expected, policy.costly),
+        ),
         is_high=is_far(money.least_amount_lasting, rise.least_share, rise.least_score),
         is_extreme=is_far(money.least_amount, rise.least_share_one_day, rise.least_score_one_day)
         & is_young.not_(),
@@ -481,10 +532,11 @@ def _with_growth(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     def outgrown(number: int, horizon: Horizon) -> pl.Expr:
         before, log_growth = pl.col(f"before_{number}"), pl.col(f"growth_{number}")
         floor = growth.least_spread_share * pl.col.spread
+        proof = _proof(week - before, policy.costly)
         is_too_fast = (
-            (log_growth > math.log(horizon.least_ratio))
-            & (log_growth > horizon.least_score * pl.col(f"wandering_{number}"))
-            & (log_growth > horizon.least_score * floor)
+            (log_growth > proof * math.log(horizon.least_ratio))
+            & (log_growth > proof * horizon.least_score * pl.col(f"wandering_{number}"))
+            & (log_growth > proof * horizon.least_score * floor)
             & (week - before > policy.money.least_amount_lasting * pl.col.dollar)
         )
         return pl.when(is_too_fast).then(before)
@@ -525,6 +577,13 @@ def _with_zero(days: pl.LazyFrame, policy: AnomalyPolicy) -> pl.LazyFrame:
     )
 
 
+def _proof(excess: pl.Expr, costly: CostlyPolicy) -> pl.Expr:
+    """Share of the everyday proof that is asked of an excess a day, which is in the currency of the series."""
+    most = costly.amount_least / costly.amount
+    size = (excess / (pl.col.dollar * costly.amount)).clip(1.0, most).log() / math.log(most)
+    return 1 - (1 - costly.least_proof) * size
+
+
 def _median(days: int) -> str:
     """Column with the median of ``steady`` over the last days, today's included."""
     return f"median_{days}"
@@ -559,10 +618,9 @@ def _money(dtype: pl.DataType, column: str) -> pl.Expr:
     return value.cast(MONEY)
 
 
-def _check_sums(marked: pl.DataFrame) -> None:
-    """Polars wraps a decimal sum that overflows; the sum in floats shows whether it could have."""
+def check_sum(amounts: pl.Series) -> None:
+    """Raises ModelError where amounts could add up to more than a decimal holds: Polars wraps such a sum in silence."""
     limit = 10.0**19  # Decimal(38, 18) holds 20 digits before the point
-    for name in ("cost", "expected"):
-        total: Any = marked[name].cast(pl.Float64).abs().sum()
-        if total >= limit:
-            raise ModelError(f"episodes: the sum of {name} has more than 19 digits before the point")
+    total: Any = amounts.cast(pl.Float64).abs().sum()
+    if total >= limit:
+        raise ModelError(f"episodes: the sum of {amounts.name} has more than 19 digits before the point")

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 import yaml
 
+from models.charges import is_trend
 from models.errors import ConfigurationError
 from models.focus import currencies
 from models.forecast import (
@@ -29,7 +30,6 @@ from models.forecast import (
     added,
     band_of,
     groups_of,
-    is_trend,
     owners_of_apps,
     recurring_again,
     scope_name,

@@ -30,6 +30,7 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from models.charges import is_trend
 from models.errors import ModelError
 from models.identity import UNALLOCATED, UNASSIGNED
 from models.money import exact_sums
@@ -481,21 +482,7 @@ def _quantiles(shapes: Floats, policy: BandPolicy) -> tuple[float, float]:
 SCOPES: Mapping[str, tuple[str, ...]] = {"app": ("app_id",), "team": ("team",), "fleet": ()}
 """What is forecast -> the column of a charge that names it; currencies are always apart."""
 
-NO_TREND = ("Recurring", "One-Time")
-"""FOCUS ChargeFrequency of what is known and not used up day by day."""
-
 _SERIES = ("app_id", "owner", "billing_currency")
-
-
-def is_trend() -> pl.Expr:
-    """Whether a charge is of what is used day by day: neither tax, credit, purchase, adjustment nor correction, and neither
-    recurring nor charged once.
-    """
-    return (
-        (pl.col("charge_category") == "Usage")
-        & (pl.col("charge_class") == "")
-        & ~pl.col("charge_frequency").is_in(NO_TREND)
-    )
 
 
 def month_of(day: date) -> tuple[date, date]:

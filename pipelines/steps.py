@@ -185,8 +185,26 @@ STEPS: Mapping[str, Step] = {
         Step(
             "anomalies",
             "marts",
-            {"mart_cost_anomalies": Asset("Days that cost far more, or nothing, against an app's own past.")},
-            ("core_app_costs_daily",),
+            {
+                "mart_cost_anomalies": Asset(
+                    "Days that cost far more, or nothing, against an app's own past."
+                ),
+                "mart_cost_causes": Asset(
+                    "Why cost changed: anomalies, and the largest changes of the week."
+                ),
+                "mart_cost_cause_parts": Asset("What each service, account, region and SKU has of a change."),
+                "mart_cost_anomaly_rollups": Asset("Anomalies of teams and services."),
+                "mart_charges_apart": Asset(
+                    "Charges that are in no trend: recurring, one-time, tax, credits, purchases."
+                ),
+            },
+            (
+                "core_app_costs_daily",
+                "raw_focus_costs",
+                "core_identities",
+                "core_request_slices",
+                "core_app_telemetry_daily",
+            ),
             "35 * * * *",
         ),
         Step(

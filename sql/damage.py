@@ -55,7 +55,16 @@ COMPUTED = (
     ),
     *(
         f"mart_{name}"
-        for name in ("reporting_rates", "reporting_lines", "cost_bridges", "unused_commitments")
+        for name in (
+            "reporting_rates",
+            "reporting_lines",
+            "cost_bridges",
+            "unused_commitments",
+            "cost_causes",
+            "cost_cause_parts",
+            "cost_anomaly_rollups",
+            "charges_apart",
+        )
     ),
 )
 _PLACES = 3

@@ -192,6 +192,7 @@ def anomaly_table(anomalies: pl.DataFrame) -> None:
                 "Actual": anomalies["actual_cost"],
                 "Impact": anomalies["impact"],
                 "State": anomalies["state"],
+                "Why": anomalies["sentence"],
             }
         ),
         column_config={

@@ -11,6 +11,7 @@ from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table,
 from dashboards.frame import Page, app_table, by_currency, chosen_team, open_page
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
+from models.causes import POLICY
 from models.comparison import Comparison, month_so_far, week_so_far
 
 MOVERS = 8
@@ -51,7 +52,14 @@ def where_it_ends(reads: TeamReads) -> None:
         budget_table(budgets)
 
 
-def movers(changed: pl.DataFrame, bills: list[CurrencyBill], days: Comparison) -> None:
+def largest_movers(reads: TeamReads) -> None:
+    """The largest changes of the week so far, each with its cause in one sentence."""
+    found = reads.frame("team/causes", row_limit=POLICY.movers)
+    for one in found.iter_rows(named=True):
+        st.markdown(f"**{formats.as_text(one['app_id'])}**: {formats.as_text(one['sentence'])}")
+
+
+def movers(reads: TeamReads, changed: pl.DataFrame, bills: list[CurrencyBill], days: Comparison) -> None:
     """The apps whose usage changed most, and the service behind it, per currency that has the days before."""
     st.header("What moved", anchor=False)
     st.caption(
@@ -66,6 +74,8 @@ def movers(changed: pl.DataFrame, bills: list[CurrencyBill], days: Comparison) -
     )
     if changed.is_empty():
         st.caption("Nothing moved.")
+    else:
+        largest_movers(reads)
     for currency, part in by_currency(changed):
         rows = part.sort(pl.col("change").abs(), descending=True, maintain_order=True)
         figures = {
@@ -169,6 +179,7 @@ if of_week or of_month:
     where_it_ends(reads)
     week = week_so_far(page.day)
     movers(
+        reads,
         reads.frame(
             "team/movers",
             first_day=week.first,

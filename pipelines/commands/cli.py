@@ -468,6 +468,15 @@ def coverage(
 
 
 @app.command()
+def causes(workspace: WorkspaceOption = None) -> None:
+    """Why cost changed: open anomalies and the largest changes of the week, each in one sentence."""
+    from pipelines.commands.causes import print_causes
+    from sql.workspace import load_settings, named_workspace
+
+    print_causes(_console(), load_settings(named_workspace(workspace)))
+
+
+@app.command()
 def deliveries(
     action: Annotated[DeliveryAction, typer.Argument(help="What to do.")] = DeliveryAction.list,
     delivery: Annotated[str | None, typer.Argument(help="Its id, or SOURCE/YYYY-MM.")] = None,

@@ -19,6 +19,7 @@ from models.settings import Settings
 from models.slo import worst_first
 from models.statement_csv import plain
 from pipelines.commands.budgets import STYLES, budget_sentence
+from pipelines.commands.causes import largest_anomalies, print_largest
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
 from sql.opening import open_warehouse
@@ -53,6 +54,7 @@ def print_summary(console: Console, settings: Settings, done: PassReport, clock:
         shown: dict[str, Any] = {"first_day": days.first, "last_day": days.last}
         teams = warehouse.frame("queries/summary/teams", **shown)
         unallocated = warehouse.frame("queries/summary/unallocated", **shown)
+        largest = largest_anomalies(warehouse)
         console.print()
         print_doubts(console, warehouse, counts, clock)
     console.print(
@@ -88,6 +90,7 @@ def print_summary(console: Console, settings: Settings, done: PassReport, clock:
         f"{counts['silent']} silent, of {counts['objectives']} with data.{stale} "
         f"Cost anomalies: {counts['open_anomalies']} open, {counts['anomalies']} in all."
     )
+    print_largest(console, largest)
     steps = ", ".join(f"{step.step} {step.seconds:.1f}" for step in done.steps)
     console.print(f"{done.seconds:.1f} s in all ({steps}).")
     if done.refused:
@@ -168,6 +171,7 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
         counts = headline(warehouse)
         budgets = warehouse.frame("queries/summary/budgets")
         reported = warehouse.frame("queries/reporting/months")
+        largest = largest_anomalies(warehouse)
         print_doubts(console, warehouse, counts, clock)
     table = Table("scope", "periods", "first", "last", "rows", "newest release (UTC)", title="Published")
     for scope in dict.fromkeys(release.scope for release in releases):
@@ -191,6 +195,7 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
         f"{counts['apps']:,} apps; cost to {counts['cost_day'] or 'no day yet'}; telemetry to {_moment(counts['telemetry_until'])}; "
         f"{counts['pages']} page, {counts['tickets']} ticket, {counts['spent']} spent, {counts['silent']} silent, {counts['stale']} stale; {counts['open_anomalies']} open cost anomalies."
     )
+    print_largest(console, largest)
 
 
 def _reported(row: Mapping[str, Any]) -> str:

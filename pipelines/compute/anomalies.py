@@ -7,6 +7,7 @@ import polars as pl
 from models import anomaly
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf, cost_days
+from pipelines.compute.causes import NO_TREND, cause_tables
 from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
 from sql.publish import (
     heads,
@@ -15,12 +16,18 @@ from sql.warehouse import Warehouse
 
 
 def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
-    """Publishes ``mart_cost_anomalies``: episodes per app and currency up to the last day of cost."""
-    print_ = fingerprint(as_of.cost_day, [(one.period, one.sha256) for one in heads(warehouse, "costs")])
+    """Publishes ``mart_cost_anomalies``, episodes per app and currency up to the last day of cost, and why cost changed."""
+    print_ = fingerprint(
+        as_of.cost_day,
+        [(one.period, one.sha256) for one in heads(warehouse, "costs")],
+        [(one.period, one.sha256) for one in heads(warehouse, "slices") if one.period <= as_of.cost_day],
+    )
     if is_current(warehouse, "anomalies", print_):
         return Outcome(unchanged=1)
     newest = cost_days(warehouse, as_of.cost_day)
-    series = warehouse.frame("queries/anomalies/series", as_of=as_of.cost_day, newest=newest)
+    series = warehouse.frame(
+        "queries/anomalies/series", as_of=as_of.cost_day, no_trend=NO_TREND, newest=newest
+    )
     by = ("app_id", "billing_currency")
     # The series of an app end with the newest day of its own sources: silence of a late bill is no fall to zero.
     by_end = series.with_columns(pl.col("source_newest").max().over(by)).partition_by(
@@ -36,4 +43,8 @@ def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
     owners = series.unique(by, keep="last", maintain_order=True).select(*by, "team")
     flags = anomaly.detect(days, by).join(owners, on=by, how="left", maintain_order="left")
     found = anomaly.episodes(flags, by, carry=["team"])
-    return publish_frames(warehouse, settings, "anomalies", {"mart_cost_anomalies": found}, print_, as_of)
+    tables = {
+        "mart_cost_anomalies": found,
+        **cause_tables(warehouse, found, flags, as_of.cost_day, newest),
+    }
+    return publish_frames(warehouse, settings, "anomalies", tables, print_, as_of)

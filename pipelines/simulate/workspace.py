@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from models.registry import ANNOTATIONS, PATTERNS
 from pipelines.simulate.files import moment, write_text
-from pipelines.simulate.fleet import App, Fleet
+from pipelines.simulate.fleet import CURRENCIES, App, Fleet, profile
 
 SETTINGS = """\
 # A simulated fleet: {apps} apps, {days} days until {end}, seed {seed}.
@@ -70,7 +71,7 @@ spec:
 
 
 def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
-    """Writes ``appfleet.yaml``, ``teams.yaml`` and ``catalog/`` under ``root``."""
+    """Writes ``appfleet.yaml``, ``teams.yaml``, ``budgets.yaml`` and ``catalog/`` under ``root``."""
     teams = ", ".join(team.name for team in fleet.teams)
     settings = SETTINGS.format(
         apps=len(fleet.apps),
@@ -82,6 +83,7 @@ def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
     )
     write_text(root / "appfleet.yaml", at, settings)
     write_text(root / "teams.yaml", at, "".join(_teams(fleet)))
+    write_text(root / "budgets.yaml", at, "".join(_budgets(fleet)))
     apps = {app.app_id: app for app in fleet.apps}
     for team in fleet.teams:
         documents = [_component(app) for app in fleet.apps if app.registered and app.team == team.name]
@@ -109,6 +111,24 @@ def _values(fleet: Fleet) -> str:
         return ""
     lines = "".join(f'      {app_id}: ["{other.lower()}"]\n' for app_id, other in fleet.aliases.items())
     return f"  values:\n    app_id:\n{lines}"
+
+
+def _budgets(fleet: Fleet) -> Iterator[str]:
+    """A monthly budget of every team in each currency it pays in, from the first of the year on."""
+    plan = profile()["budgets"]
+    shares = itertools.cycle(plan["shares"])
+    lines = []
+    for team in fleet.teams:
+        for cloud, currency in CURRENCIES.items():
+            costs = [app.daily_cost for app in fleet.apps if (app.team, app.cloud) == (team.name, cloud)]
+            amount = round(sum(costs) * plan["days_of_month"] * next(shares))
+            if amount:
+                since = fleet.first_day.replace(month=1, day=1)
+                lines.append(
+                    f"\n  - {{team: {team.name}, amount: {amount}, currency: {currency}, from: {since}}}"
+                )
+    yield "# What may be spent: a share of what the team's apps cost in the mean; some last, some run out.\n"
+    yield f"budgets:{''.join(lines) or ' []'}\n"
 
 
 def _component(app: App, team: str = "", since: datetime | None = None) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from models.causes import EFFECTS
 from models.people import DOWNLOAD_STATEMENTS, SEE_ACCESS_LOG, SEE_STATEMENTS, SEE_WHOLE_BILLS, Viewer
 from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
@@ -96,6 +97,7 @@ _SCOPES: dict[str, tuple[str, ...]] = {
     "identities": ("core_identities",),
     "slo": ("mart_slo_status", "mart_slo_burn", "mart_app_silences"),
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
+    "causes": ("mart_cost_causes", "mart_cost_anomaly_rollups", "mart_charges_apart"),
     "forecasts": ("mart_cost_forecasts", "mart_budget_states"),
 }
 _MONTHLY_SCOPES = {
@@ -122,6 +124,14 @@ _TYPES: dict[str, Any] = {
             "spent",
             "alert_share",
             "next_share",
+            "cost_before",
+            "cost_now",
+            "change",
+            *(f"{name}_change" for name in EFFECTS),
+            "driver_change",
+            "top_impact",
+            "billed",
+            "billed_before",
         ),
         _MONEY,
     ),
@@ -138,6 +148,9 @@ _TYPES: dict[str, Any] = {
     "covered": _TEXTS,
     "first_cost_date": pl.Date,
     "last_cost_date": pl.Date,
+    "version_since": pl.Datetime("us", "UTC"),
+    **dict.fromkeys(("requests_ratio", "driver_share", "share"), pl.Float64),
+    "apps": pl.UInt32,
     **dict.fromkeys(("expected_rest", "expected_total", "low_total", "high_total"), pl.Float64),
     **dict.fromkeys(("exhausted_on", "expected_on", "earliest_on", "latest_on"), pl.Date),
 }
@@ -199,6 +212,16 @@ def build() -> Fleet:
     fleet.tables["core_request_slices"] = _slices()
     fleet.tables["otel.otel_traces"] = _spans()
     fleet.tables["mart_cost_anomalies"] = _anomalies(costs)
+    fleet.tables["mart_cost_causes"] = _causes(fleet.tables["mart_cost_anomalies"])
+    fleet.tables["mart_cost_anomaly_rollups"] = _rollups(fleet.tables["mart_cost_anomalies"])
+    fleet.tables["mart_charges_apart"] = [
+        {
+            "team": team, "app_id": app, "billing_currency": SOURCES[source][1], "kind": category.lower(),
+            "first_day": month_of(COST_DAY), "last_day": COST_DAY, "billed": Decimal(cost), "billed_before": Decimal("1.5"),
+            "before_first_day": date(2026, 2, 1), "before_last_day": date(2026, 2, 11),
+        }
+        for day, app, team, source, category, kind, cost in OTHER_CHARGES if not kind and day >= month_of(COST_DAY)
+    ]  # fmt: skip
     fleet.tables["mart_cost_forecasts"] = _forecasts()
     fleet.tables["mart_budget_states"] = _budgets()
     fleet.tables["mart_app_unit_costs_daily"] = _unit_costs(costs, fleet.tables["core_app_telemetry_daily"])
@@ -617,6 +640,81 @@ def _anomalies(costs: list[Row]) -> list[Row]:
             }
         )
     return rows
+
+
+def _cause(
+    subject: str,
+    app: str,
+    team: str,
+    currency: str,
+    first: date,
+    last: date,
+    before: Decimal,
+    now: Decimal,
+    sentence: str,
+    **other: Any,
+) -> Row:
+    return {
+        "subject": subject, "app_id": app, "team": team, "billing_currency": currency, "kind": "up", "first_day": first,
+        "last_day": last, "before_first_day": first, "before_last_day": first, "cost_before": before, "cost_now": now,
+        "change": now - before, **{f"{name}_change": Decimal(0) for name in EFFECTS}, "requests_ratio": None,
+        "driver_service": "", "driver_account": "", "driver_region": "", "driver_sku": "", "driver_change": Decimal(0),
+        "driver_share": None, "version": "", "version_since": None, "sentence": sentence, **other,
+    }  # fmt: skip
+
+
+def _causes(episodes: list[Row]) -> list[Row]:
+    """One of an anomaly that is explained, and changes of the week of two teams, one told in words that look like markup."""
+    rows = [
+        _cause(
+            "anomaly", one["app_id"], one["team"], one["billing_currency"], one["start_date"], one["end_date"],
+            one["expected_cost"], one["actual_cost"], f"{one['app_id']} costs more; it began with version 2.0.{number}.",
+            driver_service="Azure SQL Database" if one["state"] == "open" else "AWS Lambda",
+            driver_change=one["impact"] / 2, driver_share=0.5, version=f"2.0.{number}", version_since=AS_OF,
+        )
+        for number, one in enumerate(episodes)
+    ]  # fmt: skip
+    weeks = [
+        ("checkout", "payments", "USD", "10", "31.5"),
+        ("invoice-bot", "payments", "USD", "4", "1.5"),
+        ("refund-helper", "payments", "USD", "1", "1.25"),
+        ("payout-sheet", "payments", "USD", "1", "1.125"),
+        ("card-vault", "payments", "EUR", "3", "9"),
+        ("pallet-count", "logistics", "USD", "5", "9"),
+    ]
+    for app, team, currency, before, now in weeks:
+        told = f"{currency} {Decimal(now) - Decimal(before)} {HOSTILE if app == 'pallet-count' else 'by chance'}."
+        rows.append(
+            _cause(
+                "week", app, team, currency, date(2026, 3, 9), COST_DAY, Decimal(before), Decimal(now), told
+            )
+        )
+    return rows
+
+
+def _rollups(episodes: list[Row]) -> list[Row]:
+    """Each anomaly as its team's and as a service's, one of the fleet, and one that no app shows."""
+    same = (
+        "team",
+        "billing_currency",
+        "start_date",
+        "end_date",
+        "expected_cost",
+        "actual_cost",
+        "impact",
+        "state",
+    )
+    return [
+        {
+            "scope": scope, "service_name": service, **{name: one[name] for name in same}, "share": 0.25, "apps": 1,
+            "top_app": one["app_id"], "top_impact": one["impact"], **other,
+        }
+        for one in episodes
+        for scope, service, other in (
+            ("team", "", {}), ("service", "AWS Lambda", {}), ("fleet", "AWS Lambda", {"team": ""}),
+            ("team", "", {"apps": 0, "top_app": "", "top_impact": Decimal(0), "share": None}),
+        )
+    ]  # fmt: skip
 
 
 def _weekly(costs: list[Row]) -> list[Row]:

@@ -45,6 +45,26 @@ def test_budgets_are_told_with_the_day_they_run_out_those_that_need_somebody_fir
     assert [round(value, 3) for value in table["Share spent"]] == [102.55, 75.638]
 
 
+def test_the_three_largest_changes_of_a_currency_are_told_in_a_sentence_each(
+    run: Run, full_workspace: Path
+) -> None:
+    """Of four in dollars and one in euros; text of the bill is text."""
+    app = run(full_workspace, "team", viewer=Viewer(teams=("payments",)))
+    told = [one.value for one in app.markdown if "by chance" in one.value]
+    assert told == [
+        "**card\\-vault**: EUR 6 by chance\\.",
+        "**checkout**: USD 21\\.5 by chance\\.",
+        "**invoice\\-bot**: USD \\-2\\.5 by chance\\.",
+        "**refund\\-helper**: USD 0\\.25 by chance\\.",
+    ]
+    [hostile] = [
+        one.value
+        for one in run(full_workspace, "team", viewer=Viewer(teams=("logistics",))).markdown
+        if "evil" in one.value
+    ]
+    assert "\\]\\(https" in hostile and "\\<img" in hostile
+
+
 def test_an_app_that_cannot_be_predicted_says_why(run: Run, full_workspace: Path) -> None:
     app = run(full_workspace, "one_app", app="checkout")
     assert metric(app, "March expected in USD") == ("USD 87.7", "80% band: 80.0 to 99.5")

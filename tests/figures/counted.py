@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from decimal import ROUND_DOWN, Decimal, localcontext
+from decimal import Decimal, localcontext
 from typing import Any
 
 from tests.figures.rows import Row, Sample, month_of
@@ -315,7 +315,14 @@ def app_anomalies(s: Sample, teams: Any, app_id: str) -> Answer:
         "impact",
         "state",
     )
-    rows = [tuple(row[name] for name in names) for row in of(s["mart_cost_anomalies"], teams, app_id=app_id)]
+    why = {
+        (one["billing_currency"], one["first_day"]): one["sentence"]
+        for one in of(s["mart_cost_causes"], teams, subject="anomaly", app_id=app_id)
+    }
+    rows = [
+        (*(row[name] for name in names), why.get((row["billing_currency"], row["start_date"]), ""))
+        for row in of(s["mart_cost_anomalies"], teams, app_id=app_id)
+    ]
     return sorted(
         rows, key=lambda one: (-one[1].toordinal(), -one[2].toordinal(), one[0], one[3], one[6], one[5])
     )[:50]
@@ -560,12 +567,13 @@ def costs_months(s: Sample) -> Answer:
 
 
 @query("anomalies/series")
-def anomalies_series(s: Sample, as_of: date, newest: dict[str, date]) -> Answer:
+def anomalies_series(s: Sample, as_of: date, newest: dict[str, date], no_trend: tuple[str, ...]) -> Answer:
     rows = [
         row
         for row in s["core_app_costs_daily"]
         if row["charge_category"] == "Usage"
         and row["charge_class"] == ""
+        and row["charge_frequency"] not in no_trend
         and row["app_id"] != "unallocated"
         and row["usage_date"] <= min(newest.get(row["source_name"], date(1970, 1, 1)), as_of)
     ]
@@ -877,30 +885,17 @@ def oncall_without_indicator(s: Sample, teams: Any) -> Answer:
 
 @query("dashboards/anomalies")
 def dashboards_anomalies(s: Sample, teams: Any) -> Answer:
-    usage = [
-        row
-        for row in of(s["core_app_costs_daily"], teams, charge_category="Usage", charge_class="")
-        if row["app_id"] != "unallocated"
-    ]
+    causes = {
+        (one["app_id"], one["billing_currency"], one["first_day"]): one
+        for one in of(s["mart_cost_causes"], teams, subject="anomaly")
+    }
     rows = []
     for one in of(s["mart_cost_anomalies"], teams):
-        days = (one["end_date"] - one["start_date"]).days + 1
-        own = [row for row in usage if all(row[k] == one[k] for k in ("app_id", "billing_currency"))]
-        moves = []
-        for (service,), some in groups(
-            between(own, back(one["start_date"], 28), one["end_date"]), "service_name"
-        ).items():
-            now = total(between(some, one["start_date"], one["end_date"]), "effective_cost")
-            before = total(between(some, date.min, back(one["start_date"], 1)), "effective_cost")
-            moves.append(((28 * now - days * before) * (-1 if one["impact"] < 0 else 1), service))
-        service, change = "", Decimal(0)
-        if moves:
-            most = max(move for move, _ in moves)
-            service = min(name for move, name in moves if move == most)
-            with localcontext(prec=120):
-                change = ((-most if one["impact"] < 0 else most) / 28).quantize(
-                    Decimal(1).scaleb(-18), ROUND_DOWN
-                )
+        cause = causes.get((one["app_id"], one["billing_currency"], one["start_date"]))
+        why: tuple[Any, ...] = ("", Decimal(0), None, "", None, "")
+        if cause:
+            told = ("driver_service", "driver_change", "driver_share", "version", "version_since", "sentence")
+            why = tuple(cause[name] for name in told)
         names = ("app_id", "team", "billing_currency", "start_date", "end_date", "kind", "state", "expected_cost", "actual_cost", "impact")  # fmt: skip
         relative = abs(one["impact"] / one["expected_cost"]) if one["expected_cost"] else Decimal("Infinity")
         order = (
@@ -911,8 +906,83 @@ def dashboards_anomalies(s: Sample, teams: Any) -> Answer:
             -one["end_date"].toordinal(),
             *(one[k] for k in ("kind", "impact", "actual_cost")),
         )
-        rows.append((order, (*(one[name] for name in names), service, change)))
-    return [row for _, row in sorted(rows)]
+        rows.append((order, (*(one[name] for name in names), *why)))
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+
+
+@query("dashboards/rollups")
+def dashboards_rollups(s: Sample, teams: Any, see_all_teams: bool) -> Answer:
+    seen = [
+        row
+        for row in s["mart_cost_anomaly_rollups"]
+        if (see_all_teams and teams if row["scope"] == "fleet" else row["team"] in teams)
+    ]
+    seen.sort(
+        key=lambda row: (
+            row["state"] != "open",
+            -row["start_date"].toordinal(),
+            float("-inf") if row["share"] is None else -abs(row["share"]),
+            *(row[k] for k in ("scope", "team", "service_name", "billing_currency")),
+            -row["end_date"].toordinal(),
+            row["impact"],
+        )
+    )
+    names = (
+        "scope", "team", "service_name", "billing_currency", "start_date", "end_date", "state", "expected_cost", "actual_cost",
+        "impact", "share", "apps", "top_app", "top_impact",
+    )  # fmt: skip
+    return [tuple(row[name] for name in names) for row in seen]
+
+
+@query("dashboards/apart")
+def dashboards_apart(s: Sample, teams: Any) -> Answer:
+    rows = sorted(
+        of(s["mart_charges_apart"], teams),
+        key=lambda row: (
+            row["kind"],
+            row["billing_currency"],
+            -abs(row["billed"]),
+            row["team"],
+            row["app_id"],
+        ),
+    )
+    names = ("team", "app_id", "billing_currency", "kind", "billed", "billed_before", "first_day", "last_day", "before_last_day")  # fmt: skip
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+@query("team/causes")
+def team_causes(s: Sample, teams: Any, row_limit: int) -> Answer:
+    names = ("app_id", "team", "billing_currency", "first_day", "last_day", "cost_before", "cost_now", "change", "sentence")  # fmt: skip
+    out: Answer = []
+    for _, own in sorted(
+        groups(of(s["mart_cost_causes"], teams, subject="week"), "billing_currency").items()
+    ):
+        own.sort(key=lambda row: (-abs(row["change"]), row["app_id"], row["team"]))
+        out += [tuple(row[name] for name in names) for row in own[:row_limit]]
+    return out
+
+
+@query("summary/causes")
+def summary_causes(s: Sample) -> Answer:
+    opened = {
+        (one["app_id"], one["billing_currency"], one["start_date"])
+        for one in s["mart_cost_anomalies"]
+        if one["state"] == "open"
+    }
+    rows = [
+        row
+        for row in s["mart_cost_causes"]
+        if row["subject"] == "week" or (row["app_id"], row["billing_currency"], row["first_day"]) in opened
+    ]
+    rows.sort(
+        key=lambda row: (
+            row["subject"],
+            -abs(row["change"] / row["cost_before"]) if row["cost_before"] else Decimal("-Infinity"),
+            *(row[k] for k in ("app_id", "billing_currency", "first_day", "team")),
+        )
+    )
+    names = ("subject", "app_id", "team", "billing_currency", "first_day", "last_day", "cost_before", "cost_now", "change", "sentence")  # fmt: skip
+    return [tuple(row[name] for name in names) for row in rows]
 
 
 @query("identities/apps")

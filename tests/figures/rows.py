@@ -54,6 +54,9 @@ SCOPES = {
     "mart_as_of": "slo",
     "mart_slo_burn": "slo",
     "mart_cost_anomalies": "anomalies",
+    "mart_cost_causes": "anomalies",
+    "mart_cost_anomaly_rollups": "anomalies",
+    "mart_charges_apart": "anomalies",
     "mart_cost_forecasts": "forecasts",
     "mart_budget_states": "forecasts",
     "mart_team_costs_weekly": "marts",
@@ -652,6 +655,75 @@ def _resources(draw: Draw) -> Iterator[Row]:
             }
 
 
+def _causes(draw: Draw) -> Iterator[Row]:
+    """Of an anomaly, where an episode begins with them and where none does; and of the week."""
+    starts = itertools.product(draw.apps, CURRENCIES, DAYS[:-4:2])
+    for number, (app, currency, first) in enumerate(starts):
+        yield from _cause(draw, "anomaly", app, currency, first, number)
+    for number, (app, currency) in enumerate(itertools.product(draw.apps, CURRENCIES)):
+        yield from _cause(draw, "week", app, currency, DAYS[-5], number)
+
+
+def _cause(draw: Draw, subject: str, app: str, currency: str, first: date, number: int) -> Iterator[Row]:
+    yield {
+        "subject": subject,
+        "app_id": app,
+        "team": draw.team(app),
+        "billing_currency": currency,
+        "kind": draw.of(("up", "ramp", "zero")),
+        "first_day": first,
+        "last_day": first + timedelta(days=number % 3),
+        "cost_before": draw.money(0),
+        "cost_now": draw.money(0),
+        "change": draw.money(),
+        "driver_service": draw.of(("", "db", "fn")),
+        "driver_change": draw.money(),
+        "driver_share": draw.of((None, 0.25, 1.5)),
+        "version": draw.of(("", "1.2", "1.10")),
+        "version_since": draw.of((None, datetime(2026, 3, 1, 4, tzinfo=UTC))),
+        "sentence": f"{subject} {number}.",
+    }
+
+
+def _rollups(draw: Draw) -> Iterator[Row]:
+    for number in range(60):
+        scope = draw.of(("team", "service", "fleet"))
+        start = draw.of(DAYS[:-4])
+        yield {
+            "scope": scope,
+            "team": "" if scope == "fleet" else draw.of(TEAMS),
+            "service_name": "" if scope == "team" else draw.of(("db", "fn")),
+            "billing_currency": draw.of(CURRENCIES),
+            "start_date": start,
+            "end_date": start + timedelta(days=number % 4),
+            "expected_cost": draw.money(),
+            "actual_cost": draw.money(),
+            "impact": Decimal(number),
+            "share": draw.of((None, 0.5, -0.5, 0.125)),
+            "apps": draw.number(5),
+            "top_app": draw.of(draw.apps),
+            "top_impact": draw.money(),
+            "state": draw.of(("open", "ended")),
+        }
+
+
+def _charges_apart(draw: Draw) -> Iterator[Row]:
+    kinds = ("tax", "credit", "recurring")
+    for team, app, currency, kind in itertools.product(TEAMS, [*draw.apps, "unallocated"], CURRENCIES, kinds):
+        yield {
+            "team": team,
+            "app_id": app,
+            "billing_currency": currency,
+            "kind": kind,
+            "first_day": date(2026, 3, 1),
+            "last_day": COST_DAY,
+            "billed": draw.money(),
+            "before_first_day": date(2026, 2, 1),
+            "before_last_day": date(2026, 2, 11),
+            "billed_before": draw.money(),
+        }
+
+
 def _silences(draw: Draw) -> Iterator[Row]:
     for app, team in APPS.items():
         for environment in ("production", ""):  # not in the order they are told in
@@ -692,6 +764,9 @@ MAKERS = {
     "mart_as_of": _moments,
     "mart_slo_burn": _burns,
     "mart_cost_anomalies": _anomalies,
+    "mart_cost_causes": _causes,
+    "mart_cost_anomaly_rollups": _rollups,
+    "mart_charges_apart": _charges_apart,
     "mart_cost_forecasts": _forecasts,
     "mart_budget_states": _budgets,
     "mart_team_costs_weekly": _weekly,

@@ -106,6 +106,7 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
         "app_id:String": tuple({"app_id": app} for app in (*list(APPS)[:4], "unallocated", "nobody")),
         "first_day:Date": tuple({"first_day": first, "last_day": last} for first, last in WINDOWS),
         "newest_keys:Array(String)": ({"newest": NEWEST}, {"newest": {"aws": COST_DAY}}),
+        "no_trend:Array(String)": ({"no_trend": ("Recurring", "One-Time")}, {"no_trend": ()}),
         "team:String": ({"team": ""}, {"team": "alpha"}),
         "search:String": tuple(
             {"search": text} for text in ("", "", "", "", "APP-", "ALPHA", "NO. 3", "comp", "%", "00420")

@@ -165,6 +165,38 @@ def test_an_app_whose_weeks_wander_is_not_taken_for_a_ramp() -> None:
     assert flagged(anomaly.detect(series(swinging[60:]))) == {}
 
 
+def test_a_day_whose_bill_is_not_whole_is_neither_a_fall_nor_part_of_a_level() -> None:
+    """Two days of half a bill, then whole ones: as if the two were missing."""
+    costs = weekly(150)
+    costs[130:132] = [0.0, 1.0]
+    costs[140] = 30.0
+    open_days = pl.DataFrame({"app_id": ["shop"] * 2, "usage_date": [day(130), day(131)]})
+    judged = anomaly.detect(series(costs), open_days=open_days)
+    assert flagged(judged) == {day(140): "up"}
+    assert judged["cost"].to_list() == costs
+    missing = series([*costs[:130], None, None, *costs[132:]])
+    assert_frame_equal(judged.select(ADDED), anomaly.detect(missing).select(ADDED))
+    assert_frame_equal(anomaly.detect(series(costs), open_days=open_days.drop("app_id")), judged)
+    assert flagged(anomaly.detect(series(costs))) != flagged(judged)
+    assert day(130) in flagged(anomaly.detect(series(costs), open_days=open_days.clear()))
+    for wrong in (open_days.drop("usage_date"), open_days.with_columns(source=pl.lit("aws"))):
+        with pytest.raises(ModelError, match="open days"):
+            anomaly.detect(series(costs), open_days=wrong)
+
+
+@pytest.mark.parametrize(("scale", "is_found"), [(1.0, False), (40.0, True)])
+def test_what_lasts_and_is_much_money_needs_less_proof(scale: float, is_found: bool) -> None:
+    """A quarter more for three weeks: of ten dollars a day it is business, of four hundred it is told."""
+    costs = [10 * scale * (1.25 if 150 <= i < 171 else 1) for i in range(180)]
+    assert bool(flagged(anomaly.detect(series(costs)))) is is_found
+
+
+def test_much_money_on_one_day_needs_the_same_proof_as_little() -> None:
+    costs = weekly(150, 1000.0, 500.0)
+    costs[100] *= 1.8
+    assert flagged(anomaly.detect(series(costs))) == {}
+
+
 @pytest.mark.parametrize(("currency", "is_worth_it"), [("USD", True), ("EUR", True), ("JPY", False)])
 def test_what_is_worth_an_alert_depends_on_the_currency(currency: str, is_worth_it: bool) -> None:
     costs = weekly(150)

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ConfigurationError, ModelError
-from models.ownership import ALWAYS
 from models.money import decimal_series, split, split_units, units_of
+from models.ownership import ALWAYS
 from models.policy import shared_cost_policy
 from models.registry import OPEN_END
 from models.schemas import MONEY, SCHEMAS, SECOND

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from models.errors import ConfigurationError
+from pipelines.ingest.budgets import load_budgets
 from pipelines.simulate import simulate
 from sql.workspace import load_settings
 
@@ -51,6 +52,7 @@ def test_another_seed_gives_another_bill(tmp_path: Path) -> None:
 def test_tiny_fleets_work(tmp_path: Path, apps: int, days: int) -> None:
     truth = simulate(tmp_path, apps=apps, days=days, seed=1, end=END)
     assert len(truth.content["apps"]) == apps
+    load_budgets(load_settings(tmp_path))
 
 
 def test_the_workspace_loads(fleet_dir: Path, truth: dict[str, Any]) -> None:
@@ -60,6 +62,9 @@ def test_the_workspace_loads(fleet_dir: Path, truth: dict[str, Any]) -> None:
     teams = yaml.safe_load((fleet_dir / "teams.yaml").read_text())["teams"]
     assert {one["team"] for one in teams} < set(settings.viewer.teams)
     assert all(isinstance(one["cost_center"], str) and one["cost_center"].startswith("0") for one in teams)
+    budgets = load_budgets(settings)
+    assert {one.key.name for one in budgets} <= {one["team"] for one in teams} and budgets
+    assert {one.key.currency for one in budgets} == {"USD", "EUR"}
     documents = [
         one for path in (fleet_dir / "catalog").glob("*.yaml") for one in yaml.safe_load_all(path.read_text())
     ]

@@ -53,6 +53,14 @@ LEFT JOIN
     UNION ALL
     SELECT 'mart_cost_anomalies', batch_id, toDate('1970-01-01'), count() FROM mart_cost_anomalies GROUP BY batch_id
     UNION ALL
+    SELECT 'mart_cost_causes', batch_id, toDate('1970-01-01'), count() FROM mart_cost_causes GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_cost_cause_parts', batch_id, toDate('1970-01-01'), count() FROM mart_cost_cause_parts GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_cost_anomaly_rollups', batch_id, toDate('1970-01-01'), count() FROM mart_cost_anomaly_rollups GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_charges_apart', batch_id, toDate('1970-01-01'), count() FROM mart_charges_apart GROUP BY batch_id
+    UNION ALL
     SELECT 'mart_cost_forecasts', batch_id, toDate('1970-01-01'), count() FROM mart_cost_forecasts GROUP BY batch_id
     UNION ALL
     SELECT 'mart_budget_states', batch_id, toDate('1970-01-01'), count() FROM mart_budget_states GROUP BY batch_id
