@@ -78,6 +78,17 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "confidence": pl.Float64(),
         }
     ),
+    "core_cost_days": pl.Schema(
+        {
+            "source_name": pl.String(),
+            "usage_date": pl.Date(),
+            "state": pl.String(),
+            "is_whole": pl.Boolean(),
+            "since": SECOND,
+            "reason": pl.String(),
+            "usage_rows": pl.UInt64(),
+        }
+    ),
     "core_request_slices": pl.Schema(
         {
             "slice_start": SECOND,

@@ -123,6 +123,13 @@ STEPS: Mapping[str, Step] = {
             "billing_month",
         ),
         Step(
+            "completeness",
+            "attribution",
+            {"core_cost_days": Asset("Which days of each bill are whole, since when and why.")},
+            ("raw_focus_costs",),
+            "22 * * * *",
+        ),
+        Step(
             "unit_costs",
             "marts",
             {
@@ -154,7 +161,7 @@ STEPS: Mapping[str, Step] = {
             "anomalies",
             "marts",
             {"mart_cost_anomalies": Asset("Days that cost far more, or nothing, against an app's own past.")},
-            ("core_app_costs_daily",),
+            ("core_app_costs_daily", "core_cost_days"),
             "35 * * * *",
         ),
         Step(
@@ -164,7 +171,7 @@ STEPS: Mapping[str, Step] = {
                 "mart_cost_forecasts": Asset("Where the month will end for every app, team and the fleet."),
                 "mart_budget_states": Asset("What is spent of every budget, and the day it runs out."),
             },
-            ("core_app_costs_daily",),
+            ("core_app_costs_daily", "core_cost_days"),
             "37 * * * *",
         ),
         Step(

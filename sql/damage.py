@@ -35,7 +35,15 @@ TELEMETRY = (
 COMPUTED = (
     *(
         f"core_{name}"
-        for name in ("apps", "teams", "identities", "app_costs_daily", "request_slices", "request_hours")
+        for name in (
+            "apps",
+            "teams",
+            "identities",
+            "app_costs_daily",
+            "cost_days",
+            "request_slices",
+            "request_hours",
+        )
     ),
     *(f"core_{name}" for name in ("app_telemetry_daily", "app_resources")),
     *(f"mart_{name}" for name in ("slo_status", "slo_burn", "as_of", "app_silences", "cost_anomalies")),

@@ -7,7 +7,8 @@ import polars as pl
 from models import anomaly
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf, cost_days
-from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
+from pipelines.compute.completeness import days_not_whole
+from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, is_current, publish_frames
 from sql.publish import (
     heads,
 )
@@ -15,8 +16,16 @@ from sql.warehouse import Warehouse
 
 
 def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
-    """Publishes ``mart_cost_anomalies``: episodes per app and currency up to the last day of cost."""
-    print_ = fingerprint(as_of.cost_day, [(one.period, one.sha256) for one in heads(warehouse, "costs")])
+    """Publishes ``mart_cost_anomalies``: episodes per app and currency up to the last day of cost.
+
+    A day that is not whole in a source of the app is unknown: it is no anomaly, and nothing is expected by it.
+    """
+    unknown = days_not_whole(warehouse, as_of.cost_day)
+    print_ = fingerprint(
+        as_of.cost_day,
+        [(one.period, one.sha256) for one in heads(warehouse, "costs")],
+        frame_fingerprint(unknown),
+    )
     if is_current(warehouse, "anomalies", print_):
         return Outcome(unchanged=1)
     newest = cost_days(warehouse, as_of.cost_day)
@@ -33,6 +42,7 @@ def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
         ]
         or [series.select(*by, "usage_date", "cost")]
     ).sort(*by, "usage_date")
+    days = days.join(unknown, on=[*by, "usage_date"], how="anti", maintain_order="left")
     owners = series.unique(by, keep="last", maintain_order=True).select(*by, "team")
     flags = anomaly.detect(days, by).join(owners, on=by, how="left", maintain_order="left")
     found = anomaly.episodes(flags, by, carry=["team"])
