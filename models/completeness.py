@@ -40,6 +40,7 @@ class CompletenessPolicy(BaseModel):
     few_share: float
     few_days: int
     awaited_days: int
+    usual_settled_after_days: Mapping[str, int]
 
 
 @cache

@@ -6,7 +6,7 @@ already published; nothing here decides a number.
 
 from pipelines.compute.anomalies import compute_anomalies
 from pipelines.compute.as_of import STALE_DAYS, AsOf, as_of_moment, cost_days, newest_complete, yesterday
-from pipelines.compute.completeness import compute_completeness
+from pipelines.compute.completeness import compute_completeness, days_at
 from pipelines.compute.costs import billed_months, changed_totals, compute_costs, damaged_totals
 from pipelines.compute.forecasts import compute_forecasts
 from pipelines.compute.identities import compute_identities
@@ -36,6 +36,7 @@ __all__ = [
     "compute_unit_costs",
     "cost_days",
     "damaged_totals",
+    "days_at",
     "fingerprint",
     "newest_complete",
     "telemetry_days",

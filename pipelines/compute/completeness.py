@@ -35,8 +35,14 @@ def compute_completeness(warehouse: Warehouse, settings: Settings, clock: dateti
     )
     if is_current(warehouse, SCOPE, print_):
         return Outcome(unchanged=1)
-    days = judged_days(_sources(warehouse, settings, bills, manifests, until), clock)
+    days = days_at(warehouse, settings, clock)
     return publish_frames(warehouse, settings, SCOPE, {TABLE: days}, print_, None)
+
+
+def days_at(warehouse: Warehouse, settings: Settings, clock: datetime) -> pl.DataFrame:
+    """The columns of ``core_cost_days`` as they are at a moment, by what is published now."""
+    bills, manifests = heads(warehouse, BILLS), warehouse.frame("queries/freshness/final_months")
+    return judged_days(_sources(warehouse, settings, bills, manifests, yesterday(clock)), clock)
 
 
 def days_not_whole(warehouse: Warehouse, until: date) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from models.completeness import completeness_policy
 from models.registry import ANNOTATIONS, PATTERNS
 from pipelines.simulate.files import write_text
 from pipelines.simulate.fleet import App, Fleet
@@ -26,9 +27,11 @@ sources:
     - name: aws                # AWS Data Exports: FOCUS 1.2, Parquet with manifests, USD
       format: focus
       location: bills/aws
+      settled_after_days: {aws_settled}   # a day's charges are final so many days after its end
     - name: azure              # Azure Cost Management export: FOCUS 1.2, CSV.gz, EUR
       format: focus
       location: bills/azure
+      settled_after_days: {azure_settled}
   telemetry:
     - name: collector          # what a collector writes: JSON lines and Protobuf messages
       format: otlp
@@ -60,8 +63,15 @@ spec:
 def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
     """Writes ``appfleet.yaml``, ``teams.yaml`` and ``catalog/`` under ``root``."""
     teams = ", ".join(team.name for team in fleet.teams)
+    settled = completeness_policy().usual_settled_after_days
     settings = SETTINGS.format(
-        apps=len(fleet.apps), days=fleet.days, end=fleet.end, seed=fleet.seed, teams=f"{teams}, unassigned"
+        apps=len(fleet.apps),
+        days=fleet.days,
+        end=fleet.end,
+        seed=fleet.seed,
+        teams=f"{teams}, unassigned",
+        aws_settled=settled["aws-cur"],
+        azure_settled=settled["azure-actual"],
     )
     write_text(root / "appfleet.yaml", at, settings)
     write_text(root / "teams.yaml", at, "".join(_teams(fleet)))
