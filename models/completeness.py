@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import polars as pl
 import yaml
@@ -41,6 +42,7 @@ class CompletenessPolicy(BaseModel):
     few_days: int
     awaited_days: int
     usual_settled_after_days: Mapping[str, int]
+    azure_final_after_days: int
 
 
 @cache
@@ -48,6 +50,35 @@ def completeness_policy() -> CompletenessPolicy:
     """The rule of whole days (``completeness.yaml``)."""
     text = (resources.files("models") / "policy" / "completeness.yaml").read_text("utf-8")
     return CompletenessPolicy.model_validate(yaml.safe_load(text))
+
+
+@dataclass(frozen=True)
+class ManifestWord:
+    """What a manifest says of the month it delivers: ``final`` or ``estimate``, and what of it says so."""
+
+    month: date
+    state: str
+    reason: str
+
+
+ESTIMATE = "estimate"
+_OF_LAST_MONTH = ("TheLastMonth", "TheLastBillingMonth")
+"""Time frames of an Azure export that is of a month that is over (Cost Management, Exports, ``timeframe``)."""
+
+
+def azure_word(manifest: Any, policy: CompletenessPolicy | None = None) -> ManifestWord | None:
+    """What an Azure manifest says of its month: final where it is of a run over the last month that was asked for once Azure
+    had closed it; None where it does not say which month or when."""
+    policy = policy or completeness_policy()
+    try:
+        run, frame = manifest["runInfo"], str(manifest["exportConfig"]["timeFrame"])
+        month = date.fromisoformat(str(run["startDate"])[:10]).replace(day=1)
+        asked = date.fromisoformat(str(run["submittedTime"])[:10])
+    except (KeyError, TypeError, ValueError):
+        return None
+    closed = (month + 31 * _DAY).replace(day=1) + policy.azure_final_after_days * _DAY
+    said = f"its manifest is of a run over {frame} of {month:%Y-%m}, asked for on {asked}"
+    return ManifestWord(month, FINAL if frame in _OF_LAST_MONTH and asked >= closed else ESTIMATE, said)
 
 
 @dataclass(frozen=True)

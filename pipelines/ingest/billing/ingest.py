@@ -308,6 +308,7 @@ class _Run:
             _LOG.info("%s changed while it was read, attempt %d", moved, attempt)
         else:
             raise ObjectRefused(moved, "changed while read: run again")
+        self.ledger.remember_words(delivery.words)
         self.repairs += counter.repairs
         self.refusals += [Refusal(error.object_name, 0, error.reason) for error in delivery.refused]
         self.refusals += [Refusal(item.name, error.position, error.reason) for item, error in lines]
