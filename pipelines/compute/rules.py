@@ -21,7 +21,19 @@ DECIDING_CODE = ("models", "pipelines.compute")
 """Packages whose code decides answers."""
 
 SERVING = frozenset(
-    {"app", "damage", "dashboards", "doctor", "finance", "fleet", "ledger", "oncall", "summary", "team"}
+    {
+        "app",
+        "collection",
+        "damage",
+        "dashboards",
+        "doctor",
+        "finance",
+        "fleet",
+        "ledger",
+        "oncall",
+        "summary",
+        "team",
+    }
 )
 """Folders of queries that only show what was computed."""
 

@@ -503,7 +503,7 @@ def _complete_days(
 def _closable(source: str, days: pl.DataFrame) -> str:
     if (days["state"] == FINAL).all():
         return f"{source} is final: {days['reason'][0]}"
-    return f"{source} is settled since {days['since'].max():%Y-%m-%d}"
+    return f"{source} is settled since {max(days['since'].to_list()):%Y-%m-%d}"
 
 
 def _not_closable(
