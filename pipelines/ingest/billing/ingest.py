@@ -48,6 +48,7 @@ from pipelines.ingest.billing.sameness import (
     overlap_reason,
     overlaps,
     restatement_reason,
+    same_money_reason,
 )
 from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
@@ -383,12 +384,31 @@ class _Run:
             self.ledger.remember_overlaps(replaced)
             return
         else:
-            reason = overlap_reason(found) or self._restatement(one, batch_id, measured, state)
+            reason = (
+                overlap_reason(found)
+                or self._same_money(one, batch_id)
+                or self._restatement(one, batch_id, measured, state)
+            )
         if reason is None:
             self._publish(one, batch_id)
             self._lapse(one.period, "", state)
         else:
             self._hold(one, batch_id, reason, own, state)
+
+    def _same_money(self, one: MonthPlan, batch_id: UUID) -> Reason | None:
+        """Whether a source whose rows are made by other rules, so that no hash of theirs can be equal, has the same money."""
+        formats = {each.name: each.format for each in self.settings.billing}
+        pairs = {each.name for each in pairs_of(self.source, self.settings.billing)}
+        others = [
+            name
+            for each in heads(self.warehouse, "billing/")
+            if each.period == one.period and each.rows and each.scope != self.ledger.scope
+            for name in [each.scope.removeprefix("billing/")]
+            if name not in pairs and formats.get(name) != self.source.format
+        ]
+        if not others:
+            return None
+        return same_money_reason(self.ledger.same_money(one.period, batch_id, others), policy())
 
     def _restatement(
         self,

@@ -17,7 +17,7 @@ import polars as pl
 from models.focus import METRICS
 from pipelines.ingest.billing.delivery import DeliveredObject, ManifestLine
 from pipelines.ingest.billing.outcome import Refusal, Repair
-from pipelines.ingest.billing.sameness import Held, Print, Shared
+from pipelines.ingest.billing.sameness import Held, Print, SameMoney, Shared
 from pipelines.ingest.sources import SourceObject
 from sql.publish import WHOLE_TABLE, Release, heads
 from sql.warehouse import Warehouse
@@ -346,6 +346,27 @@ class Ledger:
         return [
             Shared(
                 row["period"], held(row, ""), held(row, "other_"), row["looked_up"], row["found"], row["rows"]
+            )
+            for row in frame.iter_rows(named=True)
+        ]
+
+    def same_money(self, period: date, batch_id: UUID, others: Collection[str]) -> list[SameMoney]:
+        """How much of the money of a batch's month stands in other sources, by source and metric."""
+        frame = self._warehouse.frame(
+            "queries/billing/same_money",
+            source_name=self._source,
+            period=period,
+            batch_id=batch_id,
+            others=sorted(others),
+        )
+        return [
+            SameMoney(
+                row["other_source_name"],
+                row["metric"],
+                row["sums"],
+                row["other_sums"],
+                row["found"],
+                row["amounts"],
             )
             for row in frame.iter_rows(named=True)
         ]

@@ -100,6 +100,46 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class SameMoney:
+    """Of ``sums`` of an account, resource and day in a batch, and of ``other_sums`` in another source, ``found`` are in both, to the
+    last digit that is compared; ``amounts`` of these differ from each other."""
+
+    source: str
+    metric: str
+    sums: int
+    other_sums: int
+    found: int
+    amounts: int
+
+    @property
+    def share(self) -> Decimal:
+        """Share of the smaller of both that the other one has too: a part of a bill lies in the whole."""
+        return Decimal(self.found) / Decimal(min(self.sums, self.other_sums))
+
+
+def same_money_reason(found: Collection[SameMoney], policy: SamenessPolicy) -> Reason | None:
+    """One bill in two formats: sums per account, resource and day that another source has to the last digit.
+
+    Equal amounts happen by themselves, as two machines of one kind cost the same: different ones are counted. All sums of both
+    are always enough.
+    """
+    alike = [
+        one
+        for one in found
+        if (one.share >= policy.least_share and one.amounts >= policy.least_overlap_rows)
+        or one.found == one.sums == one.other_sums
+    ]
+    if not alike:
+        return None
+    first = max(alike, key=lambda one: (one.share, one.found, one.source, one.metric))
+    return Reason(
+        "overlap",
+        f"{first.found} of its {first.sums} sums of {first.metric} by account, resource and day are those of source "
+        f"{first.source} to the last digit: one bill in two formats would count twice",
+    )
+
+
+@dataclass(frozen=True)
 class Before:
     """What is published of a month: contents, rows and gross money by currency, and since when."""
 
