@@ -32,10 +32,13 @@ FOLDERS = (
 )  # fmt: skip
 ELSEWHERE = {
     "dashboards/known_teams": "tests/cli/test_people.py",
+    "dashboards/open_days": "tests/pipelines/test_completeness.py",
     "dashboards/release_mark": "test_the_mark_changes_with_every_release",
     "finance/adjustments": "tests/statements/test_pages.py",
     "finance/closed_files": "tests/statements/test_pages.py",
     "finance/closings": "tests/statements/test_pages.py",
+    "finance/corrections": "tests/statements/test_corrections.py",
+    "finance/days": "tests/pipelines/test_completeness.py",
     "finance/deliveries": "test_bill_figures.py",
     "finance/held_deliveries": "test_bill_figures.py",
     "finance/reconciliation": "test_bill_figures.py",

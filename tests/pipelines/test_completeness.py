@@ -8,10 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
+from models.schemas import SCHEMAS
 from models.settings import BillingSource, Settings
 from pipelines.compute import AsOf, compute_anomalies, compute_completeness, compute_forecasts, cost_days
 from pipelines.compute.publishing import insert
-from sql.publish import new_batch_id, publish
+from sql.publish import WHOLE_TABLE, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 MONTHS = (date(2026, 2, 1), date(2026, 3, 1))
@@ -134,3 +135,36 @@ def test_a_source_published_since_is_known_by_what_arrived(
     assert warehouse.frame("queries/freshness/open_series", until=LAST, awaited_days=1).height == APPS
     bill(warehouse, "late", {})
     assert cost_days(warehouse, LAST)["late"] == LAST
+
+
+def test_pages_are_told_of_days_by_source(fresh_warehouse: Warehouse) -> None:
+    """Published by hand: what a page reads is a count of rows."""
+    rows = [
+        (source, date(2026, 3, day), state, state != "open", datetime(2026, 4, day, tzinfo=UTC), f"why {state} {day // 10}", 1)
+        for source, of_days in (("a", {range(1, 12): "settled", range(12, 20): "arrived", range(20, 26): "open"}), ("b", {range(3, 5): "open"}))
+        for span, state in of_days.items()
+        for day in span
+    ]  # fmt: skip
+    batch = new_batch_id()
+    frame = pl.DataFrame(rows, schema=SCHEMAS["core_cost_days"], orient="row")
+    insert(fresh_warehouse, "core_cost_days", frame, batch)
+    publish(
+        fresh_warehouse, "completeness", WHOLE_TABLE, batches={"core_cost_days": batch}, rows=len(rows), sha256="x", version=CLOCK
+    )  # fmt: skip
+    opens = fresh_warehouse.frame("queries/dashboards/open_days", teams=["t"])
+    assert opens.rows() == [
+        ("a", date(2026, 3, 20), date(2026, 3, 25), 6, "why open 2"),
+        ("b", date(2026, 3, 3), date(2026, 3, 4), 2, "why open 0"),
+    ]
+    assert fresh_warehouse.frame("queries/dashboards/open_days", teams=[]).is_empty()
+    given = {"teams": ["t"], "see_whole_bills": True, "billing_period": date(2026, 3, 1)}
+    days = fresh_warehouse.frame("queries/finance/days", **given)
+    assert days.drop("since").rows() == [
+        ("a", "settled", 11, date(2026, 3, 1), date(2026, 3, 11), "why settled 1"),
+        ("a", "arrived", 8, date(2026, 3, 12), date(2026, 3, 19), "why arrived 1"),
+        ("a", "open", 6, date(2026, 3, 20), date(2026, 3, 25), "why open 2"),
+        ("b", "open", 2, date(2026, 3, 3), date(2026, 3, 4), "why open 0"),
+    ]
+    assert [moment.day for moment in days["since"]] == [11, 19, 25, 4]
+    for less in ({"teams": []}, {"see_whole_bills": False}, {"billing_period": date(2026, 4, 1)}):
+        assert fresh_warehouse.frame("queries/finance/days", **{**given, **less}).is_empty()
