@@ -23,7 +23,21 @@ from tests.statements.conftest import books_in
 
 JANUARY, FEBRUARY, MARCH = (date(2026, month, 1) for month in (1, 2, 3))
 D = Decimal
-COLUMNS = ["BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd", "BilledCost", "EffectiveCost", "ChargeCategory", "ChargeClass", "BillingCurrency", "ServiceName", "ProviderName", "BillingAccountId", "Tags"]
+COLUMNS = [
+    "BillingPeriodStart",
+    "BillingPeriodEnd",
+    "ChargePeriodStart",
+    "ChargePeriodEnd",
+    "BilledCost",
+    "EffectiveCost",
+    "ChargeCategory",
+    "ChargeClass",
+    "BillingCurrency",
+    "ServiceName",
+    "ProviderName",
+    "BillingAccountId",
+    "Tags",
+]
 # billed in, charged on, amount, category, class, app
 CHARGES = (
     (JANUARY, "2026-01-05", "10", "Usage", "", "shop"),
