@@ -91,6 +91,16 @@ def overlaps(shared: Iterable[Shared], policy: SamenessPolicy) -> list[Shared]:
     return sorted(found, key=lambda one: (one.period, -one.share, str(one.one), str(one.other)))
 
 
+def with_keys(by_charge: Iterable[Shared], by_key: Iterable[Shared]) -> list[Shared]:
+    """Pairs of objects that share charges, and those that share keys of rows only, as a restated row keeps its key and not
+    its amount.
+
+    Other keys acquit nobody: another report may give the same line another id.
+    """
+    found = {(one.period, one.one, one.other): one for one in (*by_key, *by_charge)}
+    return sorted(found.values(), key=lambda one: (one.period, -one.share, str(one.one), str(one.other)))
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why a month waits for a person."""
