@@ -21,9 +21,8 @@ def say_open_days(page: Page) -> None:
     if opens.is_empty():
         return
     said = "; ".join(open_sentence(row) for row in opens.iter_rows(named=True))
-    st.info(
-        as_text(f"Not whole yet: {said}. Such days are neither an anomaly nor what a forecast is made from."),
-        icon=":material/hourglass_top:",
+    st.caption(
+        as_text(f"Not whole yet: {said}. Such days are neither an anomaly nor what a forecast is made from.")
     )
 
 

@@ -35,7 +35,8 @@ def collect(
     """
     moment = now or datetime.now(UTC)
     if dry_run:
-        with open_warehouse(settings.root, role="reader") as warehouse:
+        # as the writer: a reader names no table of its own choice
+        with open_warehouse(settings.root, role="writer") as warehouse:
             found = superseded(warehouse, moment, collection_grace())
         _say(console, found, "would free")
         return found

@@ -16,7 +16,7 @@ from tests.dashboards.fleet import COST_DAY, SOURCES
 def test_a_page_says_which_days_are_open(run: Run, full_workspace: Path, page: str) -> None:
     app = run(full_workspace, page)
     assert not app.exception
-    (said,) = [one.value.replace("\\", "") for one in app.info if "Not whole yet" in one.value]
+    (said,) = [one.value.replace("\\", "") for one in app.caption if "Not whole yet" in one.value]
     day = COST_DAY + timedelta(days=1)
     assert f"azure-eu {day.day}" in said or f"azure-eu {day}" in said
     assert f"(usage reaches {COST_DAY})" in said

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
+from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from models.policy import collection_grace
+from models.settings import Settings
+from pipelines.commands.collecting import collect
 from pipelines.ingest.billing.ledger import Hold, Ledger
 from sql.closings import CLOSED, REOPENED, Closing, Reclassification, decide, write_reclassification
 from sql.collection import Superseded, remove, superseded
+from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, new_batch_id, publish
 from sql.warehouse import Warehouse
+from tests.conftest import Migrated
 
 MONTH = date(2026, 3, 1)
 NOTHING = timedelta(0)
@@ -158,3 +169,63 @@ def test_removal_that_is_cut_short_is_gone_on_with(fresh_warehouse: Warehouse) -
     remove(warehouse, [Superseded("core_teams", written[0], 2, 1)])
     parts = "SELECT sum(rows) FROM system.parts WHERE active AND table = 'core_teams' AND database = currentDatabase()"
     assert warehouse.frame_of(parts).item() == 7
+
+
+@pytest.fixture
+def root(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Path:
+    """A workspace in which three days ago a table was published ten times, and never since."""
+    root = migrated(tmp_path_factory.mktemp("superseded"))
+    (root / "appfleet.yaml").write_text("warehouse: embedded\nsources: {billing: [], telemetry: []}\n")
+    with open_warehouse(root) as warehouse:
+        for number in range(1, 11):
+            release(warehouse, "registry", WHOLE_TABLE, "core_teams", teams(warehouse, number))
+        warehouse.execute_text(
+            "ALTER TABLE period_head UPDATE published_at = published_at - INTERVAL 3 DAY WHERE 1 SETTINGS mutations_sync = 2"
+        )
+    return root
+
+
+def test_what_goes_is_said_before_and_after(root: Path) -> None:
+    said = StringIO()
+    console = Console(file=said, width=200)
+    settings = Settings(root, root, root)
+    would = collect(console, settings, dry_run=True)
+    assert [one.rows for one in would] == list(range(1, 10))
+    with open_warehouse(root) as warehouse:
+        assert warehouse.frame_of("SELECT count() FROM core_teams").item() == 55
+    gone = collect(console, settings, dry_run=False)
+    assert {one.batch for one in gone} == {one.batch for one in would}
+    with open_warehouse(root) as warehouse:
+        assert warehouse.frame_of("SELECT count() FROM core_teams").item() == 10
+    assert collect(console, settings, dry_run=False) == []
+    text = said.getvalue()
+    assert "9 batches superseded for longer than 24 hours, 45 rows: would free about" in text
+    assert "45 rows: freed about" in text and "Nothing is superseded" in text
+    assert str(would[0].batch) in text
+
+
+@pytest.mark.slow
+def test_a_gc_that_is_killed_at_any_moment_leaves_what_is_published(root: Path) -> None:
+    """Killed as soon as a batch is gone, again and again, until nothing is left to do."""
+    command = [sys.executable, "-m", "pipelines.commands.cli", "gc", "-w", str(root)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    rows = "SELECT count() FROM core_teams"
+    current = "SELECT count() FROM core_teams WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_teams')"
+    kills = 0
+    with open_warehouse(root) as warehouse:
+        for _ in range(20):
+            before = warehouse.frame_of(rows).item()
+            process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            while process.poll() is None and warehouse.frame_of(rows).item() == before:
+                time.sleep(0.002)
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            process.communicate(timeout=60)
+            assert warehouse.frame_of(current).item() == 10
+            if warehouse.frame_of(rows).item() == 10:
+                break
+        assert warehouse.frame_of(rows).item() == 10
+    assert kills
