@@ -24,7 +24,7 @@ from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
 from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.rebuild import damages
-from pipelines.compute import STALE_DAYS, changed_totals, cost_days, newest_complete, yesterday
+from pipelines.compute import STALE_DAYS, changed_totals, cost_days_at, newest_complete
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake import journal
@@ -504,7 +504,7 @@ def stale_sources(look: Look) -> Iterator[Finding]:
                 f"{source.name}: nothing of it is published",
                 f"check its location {source.location}, then `appfleet run --only billing`",
             )
-    days = cost_days(look.warehouse, yesterday(look.clock))
+    days = cost_days_at(look.warehouse, look.clock)
     for source_name, newest_day in days.items():
         if max(days.values()) - newest_day > timedelta(days=STALE_DAYS):
             yield Finding(

@@ -62,6 +62,15 @@ def cost_days(warehouse: Warehouse, until: date) -> dict[str, date]:
     return dict(sorted((arrived_days(warehouse, until) | known).items()))
 
 
+def cost_days_at(warehouse: Warehouse, clock: datetime) -> dict[str, date]:
+    """The same as far as a day can be over at a moment; days judged by a clock ahead of it are not believed."""
+    until = yesterday(clock)
+    judged_to = warehouse.frame("queries/freshness/judged_to")["judged_to"].item()
+    if judged_to is not None and judged_to > until:
+        return arrived_days(warehouse, until)
+    return cost_days(warehouse, until)
+
+
 def arrived_days(warehouse: Warehouse, until: date) -> dict[str, date]:
     """Newest day of every billing source that usage was charged to the end of, none later than ``until``."""
     return dict(warehouse.frame("queries/freshness/cost_days", until=until).rows())
@@ -77,7 +86,7 @@ def newest_complete(warehouse: Warehouse, clock: datetime) -> AsOf:
 
     Without telemetry the slice's end is that of the cost day; without either, of 1970-01-01.
     """
-    days = cost_days(warehouse, yesterday(clock)).values()
+    days = cost_days_at(warehouse, clock).values()
     cost_day = min((day for day in days if max(days) - day <= timedelta(STALE_DAYS)), default=NO_COST_DAY)
     mark = watermark(
         clock=clock,

@@ -404,7 +404,10 @@ class _Run:
             self._hold(one, batch_id, reason, own, state)
 
     def _same_money(self, one: MonthPlan, batch_id: UUID) -> Reason | None:
-        """Whether a source whose rows are made by other rules, so that no hash of theirs can be equal, has the same money."""
+        """Whether a source whose rows are made by other rules, so that no hash of theirs can be equal, has the same money.
+
+        A source that is gone from the settings has the rules its charges were remembered by.
+        """
         formats = {each.name: each.format for each in self.settings.billing}
         pairs = {each.name for each in pairs_of(self.source, self.settings.billing)}
         others = [
@@ -413,6 +416,7 @@ class _Run:
             if each.period == one.period and each.rows and each.scope != self.ledger.scope
             for name in [each.scope.removeprefix("billing/")]
             if name not in pairs and formats.get(name) != self.source.format
+            if name in formats or not Ledger(self.warehouse, name).prints(self.rules)
         ]
         if not others:
             return None
