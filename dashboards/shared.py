@@ -35,6 +35,7 @@ SHARED: Mapping[str, SharedRead] = MappingProxyType(
     {
         "dashboards/as_of": SharedRead(),
         "dashboards/first_cost_days": SharedRead(),
+        "dashboards/open_days": SharedRead(),
         "damage/lost_rows": SharedRead(
             {"with_slices": False, "settled_seconds": SETTLED_SECONDS}, holds_seconds=60
         ),

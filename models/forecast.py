@@ -490,13 +490,31 @@ def month_of(day: date) -> tuple[date, date]:
     return day.replace(day=1), day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
-def usage_ahead(charges: pl.DataFrame, as_of: date, until: date, policy: ForecastPolicy = POLICY) -> Ahead:
-    """What the usage of every app and currency is expected to cost on each open day to ``until``; ``charges`` as for
-    ``month_ends``.
+def usage_ahead(
+    charges: pl.DataFrame,
+    as_of: date,
+    until: date,
+    policy: ForecastPolicy = POLICY,
+    unknown: pl.DataFrame | None = None,
+) -> Ahead:
+    """What the usage of every app and currency is expected to cost on each open day to ``until``; ``charges`` and
+    ``unknown`` as for ``month_ends``.
     """
     usage = with_owner(charges).filter(is_trend())
     summed = exact_sums(usage, [*_SERIES, "complete_until", "usage_date"], ("billed_cost",))
-    return ahead(summed.rename({"billed_cost": "cost"}), as_of, until, _SERIES, policy)
+    costs = _without(summed.rename({"billed_cost": "cost"}), unknown)
+    return ahead(costs, as_of, until, _SERIES, policy)
+
+
+def _without(costs: pl.DataFrame, unknown: pl.DataFrame | None) -> pl.DataFrame:
+    """Daily costs with NULL on the days whose cost is not known, whether or not anything was charged on them."""
+    if unknown is None or unknown.is_empty():
+        return costs
+    key = ("app_id", "billing_currency")
+    series = costs.select(*_SERIES, "complete_until").unique()
+    opens = unknown.join(series, on=key).with_columns(cost=pl.lit(None, costs.schema["cost"]))
+    left = costs.join(unknown, on=[*key, "usage_date"], how="anti")
+    return pl.concat([left, opens.select(costs.columns)]).sort(*_SERIES, "usage_date")
 
 
 def recurring_again(charges: pl.DataFrame, as_of: date, until: date) -> pl.DataFrame:
@@ -531,7 +549,12 @@ def _same_day_before(day: date, as_of: date) -> date | None:
     return first.replace(day=day.day) if day.day <= month_of(first)[1].day else None
 
 
-def month_ends(charges: pl.DataFrame, as_of: date, policy: ForecastPolicy = POLICY) -> pl.DataFrame:
+def month_ends(
+    charges: pl.DataFrame,
+    as_of: date,
+    policy: ForecastPolicy = POLICY,
+    unknown: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Where the month of ``as_of`` will end for every app, team and the fleet, per currency: the columns of
     ``mart_cost_forecasts``, sorted by scope, name and currency.
 
@@ -542,12 +565,14 @@ def month_ends(charges: pl.DataFrame, as_of: date, policy: ForecastPolicy = POLI
     Args:
         charges: ``app_id, team, billing_currency, usage_date, charge_category, charge_class, charge_frequency,
             billed_cost`` and ``complete_until`` (Date, of the app and currency), of the months before too.
+        unknown: ``app_id, billing_currency, usage_date`` of days to ``complete_until`` that are not whole; what they
+            cost counts as it stands and predicts nothing.
 
     Raises:
         ModelError: a column is missing, or an amount is no exact decimal.
     """
     first, last = month_of(as_of)
-    seen = usage_ahead(charges, as_of, last, policy)
+    seen = usage_ahead(charges, as_of, last, policy, unknown)
     of_month = charges.filter(pl.col("usage_date").is_between(first, last))
     used = of_month.filter(is_trend() & (pl.col("usage_date") <= pl.col("complete_until")))
     parts = {

@@ -325,6 +325,12 @@ def silence_policy() -> SilencePolicy:
 
 
 @cache
+def collection_grace() -> timedelta:
+    """How long what was superseded is kept (``collection.yaml``)."""
+    return timedelta(hours=_document("collection")["grace_hours"])
+
+
+@cache
 def policy_sha256() -> str:
     """Digest of every policy file: an answer computed under other numbers is not current."""
     digest = hashlib.sha256()

@@ -22,6 +22,36 @@ SECOND = pl.Datetime("us", "UTC")
 MOMENT = pl.Datetime("ns", "UTC")
 """Times as telemetry gives them."""
 
+_STATEMENT_LINE: Mapping[str, pl.DataType] = {
+    "line": pl.UInt64(),
+    "cost_center": pl.String(),
+    "team": pl.String(),
+    "owner": pl.String(),
+    "app_id": pl.String(),
+    "app_name": pl.String(),
+    "source_name": pl.String(),
+    "provider": pl.String(),
+    "service_name": pl.String(),
+    "charge_category": pl.String(),
+    "charge_class": pl.String(),
+    "cost_type": pl.String(),
+    "attribution_rule": pl.String(),
+    "billing_currency": pl.String(),
+    "billed_cost": MONEY,
+    "effective_cost": MONEY,
+    "amount": MONEY,
+}
+"""What a line of any statement says."""
+
+_ADJUSTED_LINE: Mapping[str, pl.DataType] = {
+    "statement_period": pl.Date(),
+    "billing_period": pl.Date(),
+    **_STATEMENT_LINE,
+    "adjustment": pl.String(),
+    "adjustment_of": pl.String(),
+}
+"""The same of a line that may adjust another month's."""
+
 SCHEMAS: Mapping[str, pl.Schema] = {
     "core_apps": pl.Schema(
         {
@@ -152,6 +182,17 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "measure": pl.String(),
             "quantity": QUANTITY,
             "counted": pl.UInt64(),
+        }
+    ),
+    "core_cost_days": pl.Schema(
+        {
+            "source_name": pl.String(),
+            "usage_date": pl.Date(),
+            "state": pl.String(),
+            "is_whole": pl.Boolean(),
+            "since": SECOND,
+            "reason": pl.String(),
+            "usage_rows": pl.UInt64(),
         }
     ),
     "core_request_slices": pl.Schema(
@@ -435,76 +476,11 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "effective_cost": MONEY,
         }
     ),
-    "mart_chargeback_lines": pl.Schema(
-        {
-            "billing_period": pl.Date(),
-            "line": pl.UInt64(),
-            "cost_center": pl.String(),
-            "team": pl.String(),
-            "owner": pl.String(),
-            "app_id": pl.String(),
-            "app_name": pl.String(),
-            "source_name": pl.String(),
-            "provider": pl.String(),
-            "service_name": pl.String(),
-            "charge_category": pl.String(),
-            "charge_class": pl.String(),
-            "cost_type": pl.String(),
-            "attribution_rule": pl.String(),
-            "billing_currency": pl.String(),
-            "billed_cost": MONEY,
-            "effective_cost": MONEY,
-            "amount": MONEY,
-        }
-    ),
-    "mart_statement_adjustments": pl.Schema(
-        {
-            "statement_period": pl.Date(),
-            "billing_period": pl.Date(),
-            "line": pl.UInt64(),
-            "cost_center": pl.String(),
-            "team": pl.String(),
-            "owner": pl.String(),
-            "app_id": pl.String(),
-            "app_name": pl.String(),
-            "source_name": pl.String(),
-            "provider": pl.String(),
-            "service_name": pl.String(),
-            "charge_category": pl.String(),
-            "charge_class": pl.String(),
-            "cost_type": pl.String(),
-            "attribution_rule": pl.String(),
-            "billing_currency": pl.String(),
-            "billed_cost": MONEY,
-            "effective_cost": MONEY,
-            "amount": MONEY,
-            "adjustment": pl.String(),
-            "adjustment_of": pl.String(),
-        }
-    ),
+    "mart_chargeback_lines": pl.Schema({"billing_period": pl.Date(), **_STATEMENT_LINE}),
+    "mart_statement_adjustments": pl.Schema(_ADJUSTED_LINE),
     "mart_statement_lines": pl.Schema(
         {
-            "statement_period": pl.Date(),
-            "billing_period": pl.Date(),
-            "line": pl.UInt64(),
-            "cost_center": pl.String(),
-            "team": pl.String(),
-            "owner": pl.String(),
-            "app_id": pl.String(),
-            "app_name": pl.String(),
-            "source_name": pl.String(),
-            "provider": pl.String(),
-            "service_name": pl.String(),
-            "charge_category": pl.String(),
-            "charge_class": pl.String(),
-            "cost_type": pl.String(),
-            "attribution_rule": pl.String(),
-            "billing_currency": pl.String(),
-            "billed_cost": MONEY,
-            "effective_cost": MONEY,
-            "amount": MONEY,
-            "adjustment": pl.String(),
-            "adjustment_of": pl.String(),
+            **_ADJUSTED_LINE,
             "gl_account": pl.String(),
             "legal_entity": pl.String(),
             "erp_cost_center": pl.String(),

@@ -155,6 +155,13 @@ STEPS: Mapping[str, Step] = {
             "billing_month",
         ),
         Step(
+            "completeness",
+            "attribution",
+            {"core_cost_days": Asset("Which days of each bill are whole, since when and why.")},
+            ("raw_focus_costs",),
+            "22 * * * *",
+        ),
+        Step(
             "unit_costs",
             "marts",
             {
@@ -200,6 +207,7 @@ STEPS: Mapping[str, Step] = {
             },
             (
                 "core_app_costs_daily",
+                "core_cost_days",
                 "raw_focus_costs",
                 "core_identities",
                 "core_request_slices",
@@ -214,7 +222,7 @@ STEPS: Mapping[str, Step] = {
                 "mart_cost_forecasts": Asset("Where the month will end for every app, team and the fleet."),
                 "mart_budget_states": Asset("What is spent of every budget, and the day it runs out."),
             },
-            ("core_app_costs_daily",),
+            ("core_app_costs_daily", "core_cost_days"),
             "37 * * * *",
         ),
         Step(

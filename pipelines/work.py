@@ -162,6 +162,7 @@ COMPUTED: Mapping[str, Callable[[Ask], Outcome]] = {
     "identities": lambda ask: compute.compute_identities(ask.warehouse, ask.settings),
     "costs": lambda ask: compute.compute_costs(ask.warehouse, ask.settings, ask.periods),
     "reporting": lambda ask: compute.compute_reporting(ask.warehouse, ask.settings, ask.periods),
+    "completeness": lambda ask: compute.compute_completeness(ask.warehouse, ask.settings, ask.clock),
     "unit_costs": lambda ask: compute.compute_unit_costs(ask.warehouse, ask.settings, ask.periods),
     "slo": lambda ask: compute.compute_slo(ask.warehouse, ask.settings, ask.moment, ask.as_of or ask.clock),
     "anomalies": lambda ask: compute.compute_anomalies(ask.warehouse, ask.settings, ask.moment),

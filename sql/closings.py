@@ -253,18 +253,18 @@ def _closing(row: Mapping[str, Any]) -> Closing:
     return Closing(
         **plain,
         lines_batch=uuid.UUID(row["lines_batch"]),
-        sums={key: Decimal(value) for key, value in _pairs(row["sums"])},
+        sums={key: Decimal(value) for key, value in pairs_of_map(row["sums"])},
         batches=_batches(row["batches"]),
-        releases={key: int(value) for key, value in _pairs(row["releases"])},
-        files=dict(_pairs(row["files"])),
+        releases={key: int(value) for key, value in pairs_of_map(row["releases"])},
+        files=dict(pairs_of_map(row["files"])),
     )
 
 
 def _batches(value: Any) -> dict[str, uuid.UUID]:
-    return {key: uuid.UUID(batch) for key, batch in _pairs(value)}
+    return {key: uuid.UUID(batch) for key, batch in pairs_of_map(value)}
 
 
-def _pairs(value: Any) -> Iterable[tuple[str, Any]]:
+def pairs_of_map(value: Any) -> Iterable[tuple[str, Any]]:
     """A Map column as pairs, whichever way Arrow hands it over."""
     if isinstance(value, Mapping):
         return list(value.items())

@@ -35,7 +35,15 @@ TELEMETRY = (
 COMPUTED = (
     *(
         f"core_{name}"
-        for name in ("apps", "teams", "identities", "app_costs_daily", "request_slices", "request_hours")
+        for name in (
+            "apps",
+            "teams",
+            "identities",
+            "app_costs_daily",
+            "cost_days",
+            "request_slices",
+            "request_hours",
+        )
     ),
     *(
         f"core_{name}"

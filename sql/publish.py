@@ -31,7 +31,7 @@ src/Common/ErrorCodes.cpp)."""
 _HEAD_ATTEMPTS = 5
 _HEAD_PAUSE_SECONDS = 0.5
 
-_TIMED = 7
+TIMED = 7
 """Version of the ids that begin with the time they were made."""
 
 WHOLE_TABLE = date(1970, 1, 1)
@@ -64,7 +64,7 @@ def new_batch_id() -> uuid.UUID:
     milliseconds = time.time_ns() // 10**6
     chance = secrets.randbits(74)
     return uuid.UUID(
-        int=milliseconds << 80 | _TIMED << 76 | (chance >> 62) << 64 | 0b10 << 62 | chance & (1 << 62) - 1
+        int=milliseconds << 80 | TIMED << 76 | (chance >> 62) << 64 | 0b10 << 62 | chance & (1 << 62) - 1
     )
 
 
@@ -318,7 +318,7 @@ def collect(warehouse: Warehouse, releases: Sequence[Release]) -> None:
 def may_be_removed(batch: uuid.UUID) -> bool:
     """Whether a batch that nobody published is old enough that nobody can still be at work on it."""
     grace = held().grace_seconds
-    return grace == 0 or batch.version != _TIMED or time.time() - (batch.int >> 80) / 1000 > grace
+    return grace == 0 or batch.version != TIMED or time.time() - (batch.int >> 80) / 1000 > grace
 
 
 def withdraw(warehouse: Warehouse, release: Release) -> None:

@@ -13,6 +13,7 @@ import streamlit as st
 from dashboards import formats
 from dashboards.frame import app_table, by_currency, chosen_team, holding, open_page
 from dashboards.links import asked_choice, asked_text
+from dashboards.open_days import say_open_days
 from models.money import exact_total
 
 STATES = {"open": "Open", "ended": "Ended"}
@@ -183,6 +184,7 @@ def apart_table(frame: pl.DataFrame) -> None:
 page = open_page(
     "Anomalies", "Where cost left what its own past lets expect: how much, since when, by which service."
 )
+say_open_days(page)
 team, state, search = st.columns([1, 1, 2], vertical_alignment="bottom")
 reads = chosen_team(page, team)
 chosen = asked_choice(state, "State", "state", {"": "All", **STATES}, "state", as_segments=True)

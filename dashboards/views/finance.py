@@ -279,6 +279,77 @@ def reconciliation(page: Page, month: date) -> None:
     )
 
 
+def corrections(page: Page, month: date) -> None:
+    """What later bills hold of this month, and what its own bill holds of earlier ones: by charge period."""
+    frame = page.reads.frame("finance/corrections", billing_period=month)
+    if frame.is_empty():
+        return
+    st.header("Corrections", anchor=False)
+    later = frame.filter(pl.col("billed_in") > month)
+    for currency, part in by_currency(later):
+        st.caption(
+            as_text(
+                f"Billed after {month:%Y-%m} for what was charged in it: {currency} {plain(exact_total(part['billed_cost']))}. It "
+                "is on the statements of the months it was billed in, and not in the figures above."
+            )
+        )
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Billed in": frame["billed_in"].dt.strftime("%Y-%m"),
+                "Of the month": frame["of_month"].dt.strftime("%Y-%m"),
+                "Source": frame["source_name"],
+                "Team": frame["team"],
+                "App": frame["app_id"],
+                "Service": frame["service_name"],
+                "Category": frame["charge_category"],
+                "Class": frame["charge_class"],
+                "Currency": frame["billing_currency"],
+                "Billed": [plain(amount) for amount in frame["billed_cost"]],
+                "Effective": [plain(amount) for amount in frame["effective_cost"]],
+            }
+        ),
+        column_config={
+            name: st.column_config.TextColumn(alignment="right") for name in ("Billed", "Effective")
+        },
+        hide_index=True,
+        placeholder="",
+        alt="Charges billed in one month that are of another one",
+    )
+
+
+STATES = {
+    "final": "final",
+    "settled": "settled",
+    "arrived": "arrived, may change",
+    "open": "not whole",
+}
+
+
+def days(page: Page, month: date) -> None:
+    """How many days of the month are settled in each source's bill, and what the others wait for."""
+    frame = page.reads.frame("finance/days", billing_period=month)
+    if frame.is_empty():
+        return
+    st.header("Are its days settled?", anchor=False)
+    st.dataframe(
+        pl.DataFrame(
+            {
+                "Source": frame["source_name"],
+                "Days": frame["days"],
+                "State": frame["state"].replace(STATES),
+                "From": frame["first_day"],
+                "To": frame["last_day"],
+                "Since (UTC)": frame["since"].dt.strftime("%Y-%m-%d %H:%M"),
+                "Why": frame["reason"],
+            }
+        ),
+        hide_index=True,
+        placeholder="",
+        alt="Days of the month by source and whether they are settled",
+    )
+
+
 def lines_table(page: Page, month: date) -> None:
     """The lines of the statement, as far as the search asks for."""
     st.header("Lines", anchor=False)
@@ -390,6 +461,8 @@ else:
 reconciliation(page, month)
 tie_out(page, month)
 bridge(page, month)
+corrections(page, month)
+days(page, month)
 if not statement.is_empty():
     lines_table(page, month)
 deliveries(page, month)

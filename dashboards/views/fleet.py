@@ -12,6 +12,7 @@ from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
 from dashboards.frame import Page, app_table, open_page
 from dashboards.links import asked_choice, asked_choices, asked_text
+from dashboards.open_days import say_open_days
 from dashboards.reporting import usage_in_reporting_currency
 from models.comparison import Comparison, four_weeks
 from models.policy import states
@@ -206,6 +207,7 @@ def columns_of(currencies: list[str], days: Comparison) -> dict[str, ColumnConfi
 page = open_page(
     "Fleet", "Every app: who owns it, what it costs, whether it works, and what needs attention."
 )
+say_open_days(page)
 days = four_weeks(page.day)
 bills = bills_of(page.reads, days)
 headline(page)

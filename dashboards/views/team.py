@@ -9,6 +9,7 @@ from dashboards import charts, formats
 from dashboards.ahead import budget_table, forecast_metrics, forecast_table
 from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
 from dashboards.frame import Page, app_table, by_currency, chosen_team, open_page
+from dashboards.open_days import say_open_days
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
 from models.causes import POLICY
@@ -173,6 +174,7 @@ def silent_apps(reads: TeamReads) -> None:
 
 
 page = open_page("Team", "This week against last, what moved, and what to clean up.")
+say_open_days(page)
 reads = chosen_team(page, st.container(width=320))
 of_week, of_month = so_far(page, reads)
 if of_week or of_month:

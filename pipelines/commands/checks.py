@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from models import age
 from models.comparison import four_weeks
-from models.errors import AppfleetError, ConfigurationError
+from models.errors import AppfleetError, ConfigurationError, ControlTotalError
 from models.grants import FILE_NAME as PEOPLE_FILE
 from models.grants import parse_people
 from models.policy import watermark_policy
@@ -23,7 +24,7 @@ from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
 from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.rebuild import damages
-from pipelines.compute import STALE_DAYS, changed_totals, cost_days, newest_complete, yesterday
+from pipelines.compute import STALE_DAYS, changed_totals, cost_days_at, newest_complete
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake import journal
@@ -36,6 +37,7 @@ from pipelines.ingest.sources import open_store, refuse_shared_objects
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from pipelines.said import Sentence, said
 from sql import access_log
+from sql.closings import Closing, closed_file, closed_months, pairs_of_map
 from sql.damage import Damage, lost_rows
 from sql.publish import heads
 from sql.warehouse import Warehouse
@@ -158,6 +160,50 @@ def _damages(found: Iterable[Damage]) -> list[Finding]:
         )
         for one in dict.fromkeys(replace(one, batch="") for one in found)
     ]
+
+
+def closed_statements(look: Look) -> Iterator[Finding]:
+    """Lines and files of closed statements that are not those the ledger froze, each by its name."""
+    closed = closed_months(look.warehouse)
+    held = {
+        row["statement_period"]: row for row in look.warehouse.frame("queries/doctor/closed_lines").to_dicts()
+    }
+    for month, one in closed.items():
+        yield from (
+            Finding(f"{month:%Y-%m}: {sentence}", _FROM_BACKUP, is_failure=True)
+            for sentence in (*_wrong_lines(one, held[month]), *_wrong_files(look.warehouse, one))
+        )
+
+
+_FROM_BACKUP = (
+    "a closed statement is made from nothing else: restore it from a backup; where its Parquet file is whole, `appfleet chargeback "
+    "--format parquet` still gives every line"
+)
+
+
+def _wrong_lines(one: Closing, held: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the lines of a closed statement; the first few by name, as an adjustment names them."""
+    for numbers, what in ((held["missing"], "lost"), (held["twice"], "there twice")):
+        if numbers:
+            names = ", ".join(f"{one.statement_id}/{number}" for number in numbers[:SHOWN])
+            more = f" and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""
+            verb = "is" if len(numbers) == 1 else "are"
+            yield f"{len(numbers):,} of {one.rows:,} lines of its closed statement {verb} {what}: {names}{more}"
+    if held["missing"] or held["twice"]:
+        return
+    sums = {key: Decimal(value) for key, value in pairs_of_map(held["sums"])}
+    for key in sorted({*one.sums, *sums}):
+        before, now = one.sums.get(key, Decimal(0)), sums.get(key, Decimal(0))
+        if before != now:
+            yield f"lines of its closed statement {one.statement_id} sum to {now:f} {key}, it was closed with {before:f}"
+
+
+def _wrong_files(warehouse: Warehouse, one: Closing) -> Iterator[str]:
+    for name in one.files:
+        try:
+            closed_file(warehouse, one, name)
+        except ControlTotalError as error:
+            yield str(error)
 
 
 def control_totals(look: Look) -> Iterator[Finding]:
@@ -458,7 +504,7 @@ def stale_sources(look: Look) -> Iterator[Finding]:
                 f"{source.name}: nothing of it is published",
                 f"check its location {source.location}, then `appfleet run --only billing`",
             )
-    days = cost_days(look.warehouse, yesterday(look.clock))
+    days = cost_days_at(look.warehouse, look.clock)
     for source_name, newest_day in days.items():
         if max(days.values()) - newest_day > timedelta(days=STALE_DAYS):
             yield Finding(

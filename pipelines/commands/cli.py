@@ -583,6 +583,21 @@ def doctor(workspace: WorkspaceOption = None) -> None:
 
 
 @app.command()
+def gc(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for whoever writes in this workspace.")] = 60.0,
+) -> None:
+    """Remove what was superseded longer ago than the grace, and say what that frees; closed statements keep theirs."""
+    from pipelines.commands.collecting import collect
+    from sql.workspace import load_settings, named_workspace
+
+    collect(_console(), load_settings(named_workspace(workspace)), dry_run, wait)
+
+
+@app.command()
 def rebuild(
     source: Annotated[
         str | None, typer.Option(help="Only this source; default: whatever is lost.", show_default=False)

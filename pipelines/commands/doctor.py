@@ -21,6 +21,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.ages,
         checks.clock,
         checks.lost_parts,
+        checks.closed_statements,
         checks.control_totals,
         checks.last_pass,
         checks.refusals,

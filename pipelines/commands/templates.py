@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from models.completeness import completeness_policy
 from models.errors import ConfigurationError
 from pipelines.ingest.billing.recognition import USUAL, likely_format
 
@@ -24,6 +25,7 @@ sources:
   # - name: aws                              # appears in every figure
   #   format: focus                          # FOCUS 1.0 to 1.4; or aws-cur, gcp-billing, azure-actual, azure-amortized, mapping
   #   location: bills/aws                    # file, folder, glob, s3://bucket/prefix, gs://, az://
+  #   settled_after_days: {settled}                # a day's charges are final so many days after its end; docs/statements.md
   #   profile: billing-reader                # s3 only, with region and endpoint_url
   telemetry: []
   # - name: collector
@@ -79,6 +81,7 @@ def write_workspace(directory: Path, source: str | None = None) -> list[Path]:
         ConfigurationError: the folder already is a workspace.
     """
     settings = SETTINGS.replace("{bills}", " []" if source is None else source)
+    settings = settings.replace("{settled}", str(_settled_after(USUAL)))
     files = {"appfleet.yaml": settings, "catalog/example-app.yaml": CATALOG, "teams.yaml": TEAMS}
     taken = [name for name in files if (directory / name).exists()]
     if taken:
@@ -109,4 +112,12 @@ def source_of(bill: str) -> str:
                 f"there is nothing at {bill}: name a file, a folder, a glob, or s3://, gs:// or az://bucket/prefix"
             )
         location, likely = str(path), likely_format(found)
-    return f"\n    - {{name: bill, format: {likely}, location: {json.dumps(location)}}}"
+    return (
+        f"\n    - {{name: bill, format: {likely}, location: {json.dumps(location)}, "
+        f"settled_after_days: {_settled_after(likely)}}}"
+    )
+
+
+def _settled_after(bill_format: str) -> int:
+    """Days after a day's end the charges of a format are usually final."""
+    return completeness_policy().usual_settled_after_days[bill_format]

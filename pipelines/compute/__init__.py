@@ -5,7 +5,16 @@ already published; nothing here decides a number.
 """
 
 from pipelines.compute.anomalies import compute_anomalies
-from pipelines.compute.as_of import STALE_DAYS, AsOf, as_of_moment, cost_days, newest_complete, yesterday
+from pipelines.compute.as_of import (
+    STALE_DAYS,
+    AsOf,
+    as_of_moment,
+    cost_days,
+    cost_days_at,
+    newest_complete,
+    yesterday,
+)
+from pipelines.compute.completeness import compute_completeness, days_at
 from pipelines.compute.costs import billed_months, changed_totals, compute_costs, damaged_totals
 from pipelines.compute.forecasts import compute_forecasts
 from pipelines.compute.identities import compute_identities
@@ -25,6 +34,7 @@ __all__ = [
     "billed_months",
     "changed_totals",
     "compute_anomalies",
+    "compute_completeness",
     "compute_costs",
     "compute_forecasts",
     "compute_identities",
@@ -35,7 +45,9 @@ __all__ = [
     "compute_slo",
     "compute_unit_costs",
     "cost_days",
+    "cost_days_at",
     "damaged_totals",
+    "days_at",
     "fingerprint",
     "newest_complete",
     "reported_months",

@@ -8,7 +8,8 @@ from models import anomaly
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf, cost_days
 from pipelines.compute.causes import NO_TREND, cause_tables
-from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
+from pipelines.compute.completeness import days_not_whole
+from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, is_current, publish_frames
 from sql.publish import (
     heads,
 )
@@ -16,11 +17,16 @@ from sql.warehouse import Warehouse
 
 
 def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
-    """Publishes ``mart_cost_anomalies``, episodes per app and currency up to the last day of cost, and why cost changed."""
+    """Publishes ``mart_cost_anomalies``, episodes per app and currency up to the last day of cost, and why cost changed.
+
+    A day that is not whole in a source of the app is unknown: it is no anomaly, and nothing is expected by it.
+    """
+    unknown = days_not_whole(warehouse, as_of.cost_day)
     print_ = fingerprint(
         as_of.cost_day,
         [(one.period, one.sha256) for one in heads(warehouse, "costs")],
         [(one.period, one.sha256) for one in heads(warehouse, "slices") if one.period <= as_of.cost_day],
+        frame_fingerprint(unknown),
     )
     if is_current(warehouse, "anomalies", print_):
         return Outcome(unchanged=1)
@@ -41,7 +47,7 @@ def compute_anomalies(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
         or [series.select(*by, "usage_date", "cost")]
     ).sort(*by, "usage_date")
     owners = series.unique(by, keep="last", maintain_order=True).select(*by, "team")
-    flags = anomaly.detect(days, by).join(owners, on=by, how="left", maintain_order="left")
+    flags = anomaly.detect(days, by, open_days=unknown).join(owners, on=by, how="left", maintain_order="left")
     found = anomaly.episodes(flags, by, carry=["team"])
     tables = {
         "mart_cost_anomalies": found,

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+import polars as pl
+
 from models.as_of import Basis, watermark, whole_slice
 from models.policy import watermark_policy
 from pipelines.ingest import LIVE_SOURCE
+from sql.publish import heads
 from sql.warehouse import Warehouse
 
 NO_COST_DAY = date(1970, 1, 1)
@@ -47,7 +50,29 @@ STALE_DAYS = 3
 
 
 def cost_days(warehouse: Warehouse, until: date) -> dict[str, date]:
-    """Newest complete day of cost of every billing source, none later than ``until``, the last day that can be over."""
+    """Newest whole day of cost of every billing source, none later than ``until``, the last day that can be over.
+
+    ``core_cost_days`` decides; of a source that was published since it was judged, what arrived.
+    """
+    judged = warehouse.frame("queries/freshness/whole_days", until=until)
+    known = dict(judged.filter(pl.col("is_newer") == 0).select("source_name", "newest_day").rows())
+    published = {one.scope.removeprefix("billing/") for one in heads(warehouse, "billing/") if one.rows}
+    if published <= set(known):
+        return known
+    return dict(sorted((arrived_days(warehouse, until) | known).items()))
+
+
+def cost_days_at(warehouse: Warehouse, clock: datetime) -> dict[str, date]:
+    """The same as far as a day can be over at a moment; days judged by a clock ahead of it are not believed."""
+    until = yesterday(clock)
+    judged_to = warehouse.frame("queries/freshness/judged_to")["judged_to"].item()
+    if judged_to is not None and judged_to > until:
+        return arrived_days(warehouse, until)
+    return cost_days(warehouse, until)
+
+
+def arrived_days(warehouse: Warehouse, until: date) -> dict[str, date]:
+    """Newest day of every billing source that usage was charged to the end of, none later than ``until``."""
     return dict(warehouse.frame("queries/freshness/cost_days", until=until).rows())
 
 
@@ -61,7 +86,7 @@ def newest_complete(warehouse: Warehouse, clock: datetime) -> AsOf:
 
     Without telemetry the slice's end is that of the cost day; without either, of 1970-01-01.
     """
-    days = cost_days(warehouse, yesterday(clock)).values()
+    days = cost_days_at(warehouse, clock).values()
     cost_day = min((day for day in days if max(days) - day <= timedelta(STALE_DAYS)), default=NO_COST_DAY)
     mark = watermark(
         clock=clock,

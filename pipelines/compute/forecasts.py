@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import polars as pl
 
-from models import budgets, forecast
+from models import budgets, completeness, forecast
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf, cost_days
-from pipelines.compute.publishing import Outcome, fingerprint, is_current, publish_frames
+from pipelines.compute.completeness import days_not_whole
+from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, is_current, publish_frames
 from pipelines.ingest.budgets import budgets_sha256, load_budgets
 from sql.publish import heads
 from sql.warehouse import Warehouse
@@ -21,14 +22,19 @@ DAYS_READ = 400
 def compute_forecasts(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
     """Publishes ``mart_cost_forecasts`` and ``mart_budget_states`` as of the last complete day of cost.
 
+    An app is known to the last whole day of every source that charged it lately; a day before that is not whole counts as
+    it stands in what was spent, and predicts nothing.
+
     Raises:
         ConfigurationError: ``budgets.yaml`` is wrong; names file, line and key.
     """
     lines = load_budgets(settings)
+    unknown = days_not_whole(warehouse, as_of.cost_day)
     print_ = fingerprint(
         as_of.cost_day,
         budgets_sha256(settings),
         [(one.period, one.sha256) for one in heads(warehouse, "costs")],
+        frame_fingerprint(unknown),
     )
     day = as_of.cost_day
     held = budgets.budgets_on(lines, day)
@@ -43,8 +49,11 @@ def compute_forecasts(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> 
         last_day=until,
         newest=cost_days(warehouse, day),
     ).with_columns(pl.col("complete_until").max().over("app_id", "billing_currency"))
-    ends = forecast.month_ends(charges, day)
-    ahead_to = {last: forecast.usage_ahead(charges, day, last) for last in {one.last for one in held}}
+    charges = completeness.cut_to_whole(charges, unknown)
+    ends = forecast.month_ends(charges, day, unknown=unknown)
+    ahead_to = {
+        last: forecast.usage_ahead(charges, day, last, unknown=unknown) for last in {one.last for one in held}
+    }
     states = budgets.budget_states(held, charges, ahead_to, day)
     tables = {"mart_cost_forecasts": ends, "mart_budget_states": states}
     outcome = publish_frames(warehouse, settings, "forecasts", tables, print_, as_of)

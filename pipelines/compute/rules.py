@@ -23,6 +23,7 @@ DECIDING_CODE = ("models", "pipelines.compute")
 SERVING = frozenset(
     {
         "app",
+        "collection",
         "coverage",
         "damage",
         "dashboards",

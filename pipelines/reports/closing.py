@@ -18,6 +18,7 @@ import polars as pl
 
 from models.accounts import LedgerAccounts, parse_accounts
 from models.closing import month_after, open_month, sums_by_currency
+from models.completeness import CLOSABLE, FINAL
 from models.errors import AppfleetError, CloseRefused, ConfigurationError, ControlTotalError
 from models.identity import RULE_VERSION, UNASSIGNED
 from models.invoices import Invoices, parse_invoices
@@ -35,6 +36,7 @@ from pipelines.compute.adjustments import (
     pending,
     reclassification_key,
 )
+from pipelines.compute.completeness import days_at
 from pipelines.compute.costs import billed_months, changed_totals
 from pipelines.compute.reporting import SCOPE as REPORTING
 from pipelines.compute.reporting import compute_reporting, unreported
@@ -68,7 +70,7 @@ from sql.closings import (
     write_reclassification,
 )
 from sql.leases import lease
-from sql.publish import WHOLE_TABLE, collect, head, heads
+from sql.publish import WHOLE_TABLE, Release, collect, head, heads
 from sql.warehouse import Warehouse
 from sql.workspace import read_text
 
@@ -151,7 +153,7 @@ def plan_close(warehouse: Warehouse, settings: Settings, period: date, by: str, 
         adjusted,
         *_invoices(settings, statement),
         _nothing_held(warehouse, period),
-        *_complete_days(settings, statement, now),
+        *_complete_days(warehouse, settings, statement, now),
         booked,
         *_reported(warehouse, settings, period),
     ]
@@ -505,36 +507,53 @@ def _nothing_held(warehouse: Warehouse, period: date) -> ClosingCheck:
     )
 
 
-def _complete_days(settings: Settings, statement: MonthStatement, now: datetime) -> Iterator[ClosingCheck]:
-    """Of each source, whether every day of the month is settled, and was delivered after the month's end."""
-    end = datetime.combine(month_after(statement.period), datetime.min.time(), UTC)
+def _complete_days(
+    warehouse: Warehouse, settings: Settings, statement: MonthStatement, now: datetime
+) -> Iterator[ClosingCheck]:
+    """Of each source, whether every day of the month is final or settled, by the rule of ``core_cost_days``."""
+    end = month_after(statement.period)
+    days = days_at(warehouse, settings, now).filter(
+        pl.col("usage_date").is_between(statement.period, end, closed="left")
+    )
     named: dict[str, BillingSource] = {one.name: one for one in settings.billing}
     for release in statement.sources:
         source = release.scope.removeprefix("billing/")
-        days = named[source].settled_after_days if source in named else None
-        name = f"days {source}"
-        if days is None:
-            yield ClosingCheck(
-                name,
-                False,
-                f"{source} does not say how many days after a day's end it is settled: set `settled_after_days` of the source",
-            )
-        elif now < end + timedelta(days=days):
-            yield ClosingCheck(
-                name,
-                False,
-                f"{source} is settled {days} days after a day's end, so {statement.period:%Y-%m} is not before "
-                f"{end + timedelta(days=days):%Y-%m-%d}",
-            )
-        elif release.version < end:
-            yield ClosingCheck(
-                name,
-                False,
-                f"{source} delivered {statement.period:%Y-%m} last on {release.version:%Y-%m-%d}, before the month's end: its "
-                "last days are not there",
-            )
-        else:
-            yield ClosingCheck(name, True, f"{source} is settled since {end + timedelta(days=days):%Y-%m-%d}")
+        own = days.filter(pl.col("source_name") == source)
+        is_whole = own.height == (end - statement.period).days and own["state"].is_in(CLOSABLE).all()
+        stated = named[source].settled_after_days if source in named else None
+        yield ClosingCheck(
+            f"days {source}",
+            is_whole,
+            _closable(source, own) if is_whole else _not_closable(release, source, stated, end, now, own),
+        )
+
+
+def _closable(source: str, days: pl.DataFrame) -> str:
+    if (days["state"] == FINAL).all():
+        return f"{source} is final: {days['reason'][0]}"
+    return f"{source} is settled since {max(days['since'].to_list()):%Y-%m-%d}"
+
+
+def _not_closable(
+    release: Release, source: str, stated: int | None, end: date, now: datetime, days: pl.DataFrame
+) -> str:
+    """Why days of a source keep its month open: the first thing that has to change."""
+    month = f"{release.period:%Y-%m}"
+    if stated is None:
+        return (
+            f"{source} does not say how many days after a day's end it is settled, nor does it deliver {month} as final: set "
+            "`settled_after_days` of the source"
+        )
+    settled = end + timedelta(days=stated)
+    if now < datetime.combine(settled, datetime.min.time(), UTC):
+        return f"{source} is settled {stated} days after a day's end, so {month} is not before {settled}"
+    if release.version < datetime.combine(end, datetime.min.time(), UTC):
+        return (
+            f"{source} delivered {month} last on {release.version:%Y-%m-%d}, before the month's end: its last days are not "
+            "there"
+        )
+    left = days.filter(~pl.col("state").is_in(CLOSABLE))
+    return f"{source} {left['usage_date'][0]}: {left['reason'][0]}"
 
 
 def _booked(settings: Settings, statement: MonthStatement) -> tuple[LedgerAccounts | None, ClosingCheck]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from models.completeness import completeness_policy
 from models.registry import ANNOTATIONS, PATTERNS
 from pipelines.simulate.files import moment, write_text
 from pipelines.simulate.fleet import CURRENCIES, App, Fleet, profile
@@ -39,9 +40,11 @@ sources:
     - name: aws                # AWS Data Exports: FOCUS 1.2, Parquet with manifests, USD
       format: focus
       location: bills/aws
+      settled_after_days: {aws_settled}   # a day's charges are final so many days after its end
     - name: azure              # Azure Cost Management export: FOCUS 1.2, CSV.gz, EUR
       format: focus
       location: bills/azure
+      settled_after_days: {azure_settled}
   telemetry:
     - name: collector          # what a collector writes: JSON lines and Protobuf messages
       format: otlp
@@ -73,6 +76,7 @@ spec:
 def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
     """Writes ``appfleet.yaml``, ``teams.yaml``, ``budgets.yaml`` and ``catalog/`` under ``root``."""
     teams = ", ".join(team.name for team in fleet.teams)
+    settled = completeness_policy().usual_settled_after_days
     settings = SETTINGS.format(
         apps=len(fleet.apps),
         days=fleet.days,
@@ -80,6 +84,8 @@ def write_workspace(fleet: Fleet, root: Path, at: datetime) -> None:
         seed=fleet.seed,
         teams=f"{teams}, unassigned",
         values=_values(fleet),
+        aws_settled=settled["aws-cur"],
+        azure_settled=settled["azure-actual"],
     )
     write_text(root / "appfleet.yaml", at, settings)
     write_text(root / "teams.yaml", at, "".join(_teams(fleet)))

@@ -709,3 +709,43 @@ def test_a_folder_of_another_format_is_told_the_right_one(bills: Bills, focus_cs
         "its header lacks the column line_item_currency_code (in the legacy report: lineItem/CurrencyCode): "
         "add it to the export"
     )
+
+
+@pytest.mark.parametrize("kept", [0, 2, 30])
+def test_rows_that_keep_their_key_are_the_same_rows_whatever_they_cost(bills: Bills, kept: int) -> None:
+    """A report of loose files that restates every amount: no charge is the same, and its keys say that it is."""
+    before = [
+        {**LINE, "identity/LineItemId": f"l{number}", "lineItem/UnblendedCost": f"1.{number:03}"}
+        for number in range(30)
+    ]
+    after = [
+        {
+            **line,
+            "identity/LineItemId": f"{'l' if number < kept else 'm'}{number}",
+            "lineItem/UnblendedCost": f"2.{number:03}",
+        }
+        for number, line in enumerate(before)
+    ]
+    elsewhere = [
+        {**line, "identity/TimeInterval": "2023-11-03T00:00:00Z/2023-11-04T00:00:00Z"} for line in before
+    ]
+    bills.put("a.csv", as_csv(before))
+    assert [one.state for one in deliver(bills).periods] == ["published"]
+    bills.put("b.csv", as_csv(after))
+    (done,) = deliver(bills).periods
+    if kept < 3:  # as few as chance explains
+        assert done.state == "published"
+        return
+    assert done.state == "held" and "all of the 30 rows" in done.reason
+    # the same ids in another interval are other rows
+    empty(bills)
+    for path in bills.folder.glob("*.csv"):
+        path.unlink()
+    bills.put("a.csv", as_csv(before))
+    bills.put(
+        "c.csv",
+        as_csv(
+            [{**line, "lineItem/UnblendedCost": f"3.{number:03}"} for number, line in enumerate(elsewhere)]
+        ),
+    )
+    assert [one.state for one in deliver(bills).periods] == ["published"]

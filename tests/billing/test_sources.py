@@ -6,15 +6,25 @@ import gzip
 import hashlib
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from models.bill_formats import BILLING_FORMATS
-from models.errors import ConfigurationError, DiskFull, ObjectRefused
+from models.errors import ConfigurationError, DiskFull, InputRefused, ObjectRefused
 from pipelines.ingest.billing.formats import BILL_FORMATS
-from pipelines.ingest.sources import ObjectStore, SpoolLimits, open_store, refuse_shared_objects
+from pipelines.ingest.sources import (
+    ObjectStore,
+    SourceObject,
+    SpoolLimits,
+    open_store,
+    refuse_shared_objects,
+)
+from pipelines.ingest.sources.s3 import S3Store
 from sql.warehouse import Warehouse
 
 
@@ -260,3 +270,55 @@ def test_s3_endpoints_that_are_no_storage_are_refused(address: str, tmp_path: Pa
 def test_a_source_may_have_each_format_there_is_a_reader_of_and_no_other() -> None:
     assert (*BILL_FORMATS, "mapping") == BILLING_FORMATS  # that of a mapping is made of the mapping
     assert {one.name for one in BILL_FORMATS.values()} == set(BILL_FORMATS)
+
+
+class _Answers:
+    """A client of S3 that answers one question in a given way and lists what there is."""
+
+    def __init__(self, code: str, keys: tuple[str, ...], list_code: str = "") -> None:
+        self.code, self.keys, self.list_code, self.asked = code, keys, list_code, 0
+        self.meta = SimpleNamespace(endpoint_url="https://s3.eu-west-1.amazonaws.com")
+
+    def head_object(self, **_: str) -> dict[str, str]:
+        self.asked += 1
+        if self.code:
+            raise ClientError({"Error": {"Code": self.code}}, "HeadObject")
+        return {}
+
+    def list_objects_v2(self, **asked: str) -> dict[str, list[dict[str, str]]]:
+        if self.list_code:
+            raise ClientError({"Error": {"Code": self.list_code}}, "ListObjectsV2")
+        found = sorted(key for key in self.keys if key.startswith(asked["Prefix"]))
+        return {"Contents": [{"Key": key} for key in found[: asked["MaxKeys"]]]}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("code", "keys", "is_single"),
+    [
+        ("", ("in/a.csv",), True),
+        ("404", ("in/a.csv/a.csv",), False),
+        ("NoSuchKey", (), False),
+        ("403", ("in/a.csv/a.csv",), False),  # who may not read is asked for what there is
+        ("403", ("in/a.csv", "in/a.csv/a.csv"), True),
+    ],
+)
+def test_only_a_key_that_is_not_there_is_taken_for_no_object(
+    code: str, keys: tuple[str, ...], is_single: bool
+) -> None:
+    client = _Answers(code, keys)
+    store = S3Store(client, "bills", "in/a.csv")
+    item = SourceObject("a.csv", 1, datetime(2026, 1, 1, tzinfo=UTC), "e")
+    names = {store.identity(item) for _ in range(3)}
+    assert names == {f"s3://aws/bills/in/a.csv{'' if is_single else '/a.csv'}"}
+    assert client.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "list_code"),
+    [("503", ""), ("SlowDown", ""), ("403", "AccessDenied"), ("InvalidAccessKeyId", "")],
+)
+def test_a_store_that_does_not_say_whether_an_object_is_there_is_said(code: str, list_code: str) -> None:
+    store = S3Store(_Answers(code, (), list_code), "bills", "in/a.csv")
+    item = SourceObject("a.csv", 1, datetime(2026, 1, 1, tzinfo=UTC), "e")
+    with pytest.raises(InputRefused, match=rf"s3://bills/in/a.csv cannot be .* {list_code or code}"):
+        store.identity(item)

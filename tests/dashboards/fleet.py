@@ -94,6 +94,7 @@ _PARTS = {0: (), 1: (Decimal(1),), 2: (Decimal("0.65"), Decimal("0.35"))}
 
 _SCOPES: dict[str, tuple[str, ...]] = {
     "registry": ("core_apps", "core_teams"),
+    "completeness": ("core_cost_days",),
     "identities": ("core_identities",),
     "slo": ("mart_slo_status", "mart_slo_burn", "mart_app_silences"),
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
@@ -203,6 +204,7 @@ def build() -> Fleet:
         for team, (center, lead) in TEAMS.items()
     ]
     fleet.tables["core_identities"] = _identities()
+    fleet.tables["core_cost_days"] = _cost_days()
     fleet.tables["core_app_telemetry_daily"] = _telemetry()
     fleet.tables["mart_slo_status"], fleet.tables["mart_slo_burn"] = _objectives()
     fleet.tables["mart_app_silences"] = [
@@ -861,6 +863,25 @@ def publish_marts(warehouse: Warehouse, fleet: Fleet) -> None:
     for table, batch in batches.items():
         _insert(warehouse, table, fleet.tables[table], batch)
     _publish(warehouse, "marts", WHOLE_TABLE, batches)
+
+
+def _cost_days() -> list[Row]:
+    """Every day to the newest whole one, and one day behind it that one source did not deliver yet."""
+    ends = dict.fromkeys(SOURCES, COST_DAY) | {"azure-eu": COST_DAY + timedelta(days=1)}
+    first = date(COST_DAY.year, 1, 1)
+    return [
+        {
+            "source_name": source,
+            "usage_date": day,
+            "state": "arrived" if day <= COST_DAY else "open",
+            "is_whole": day <= COST_DAY,
+            "since": datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1),
+            "reason": "usage came" if day <= COST_DAY else f"usage reaches {COST_DAY}",
+            "usage_rows": 100,
+        }
+        for source, end in ends.items()
+        for day in (first + timedelta(days=number) for number in range((end - first).days + 1))
+    ]
 
 
 def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:

@@ -51,6 +51,12 @@ FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance", "access", 
 NAMES = [name.removeprefix("queries/") for folder in FOLDERS for name in statements(f"queries/{folder}")]
 OF_CLOSED_MONTHS = ("finance/tie_out", "finance/closed_files")
 """Told of months that are closed, of which this fleet has none: tests/statements/test_pages.py."""
+OF_WHOLE_BILLS = (
+    "finance/reconciliation",
+    "finance/deliveries",
+    "finance/held_deliveries",
+    "finance/days",
+)
 PARAMETERS: dict[str, Any] = {
     "file_name": "",
     "cost_day": COST_DAY,
@@ -105,7 +111,7 @@ def test_a_row_of_another_team_never_leaves_the_warehouse(
         assert set(frame["team"]) <= {"people"}
     if name.startswith("app/") and name != "app/choices":
         assert frame.is_empty()  # the app asked for is of another team
-    if name in ("finance/reconciliation", "finance/deliveries", "finance/held_deliveries"):
+    if name in OF_WHOLE_BILLS:
         assert frame.is_empty()
 
 
@@ -174,7 +180,7 @@ def test_whole_bills_hang_on_the_right_alone(full_workspace: Path, name: str) ->
     )
     with_right = reads_of(full_workspace, EVERYTHING).frame(name, **needed(name))
     people = reads_of(full_workspace, Viewer(teams=("people",), rights=(SEE_WHOLE_BILLS, *STATEMENTS)))
-    if name in ("finance/reconciliation", "finance/deliveries", "finance/held_deliveries"):
+    if name in OF_WHOLE_BILLS:
         assert teams_only.is_empty() and with_right.height
         assert people.frame(name, **needed(name)).equals(with_right)
         return

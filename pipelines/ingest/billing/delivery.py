@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from models.completeness import ManifestWord, azure_word
 from models.errors import ObjectRefused
 from pipelines.ingest.sources import ObjectStore, SourceObject, SpoolLimits, checked_name
 
@@ -60,6 +61,15 @@ class DeliveredObject:
 
 
 @dataclass(frozen=True)
+class ManifestLine:
+    """What a manifest says of the month it delivers, and the objects it lists."""
+
+    manifest: SourceObject
+    word: ManifestWord
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Delivery:
     """Everything of one scan. A manifest that cannot be followed is in ``refused``, and nothing of it in ``objects``.
 
@@ -70,6 +80,7 @@ class Delivery:
     refused: tuple[ObjectRefused, ...]
     manifests: tuple[SourceObject, ...]
     older_runs: tuple[tuple[DeliveredObject, str], ...] = ()
+    words: tuple[ManifestLine, ...] = ()
 
 
 def scan(store: ObjectStore, spool: Path) -> Delivery:
@@ -89,19 +100,23 @@ def scan(store: ObjectStore, spool: Path) -> Delivery:
         return _newest_runs(bills)
     objects: dict[str, DeliveredObject] = {}
     refused = []
+    words = []
     for manifest in manifests:
         try:
-            for name in _listed_names(store, manifest, spool):
+            names, word = _listed(store, manifest, spool)
+            for name in names:
                 if name not in listed:
                     raise ObjectRefused(
                         manifest.name,
                         f"it lists {name}, which is not there (yet): run again when the delivery is whole",
                     )
                 objects[name] = DeliveredObject(listed[name], manifest.modified_at, manifest.name)
+            if word is not None:
+                words.append(ManifestLine(manifest, word, tuple(sorted(names))))
         except ObjectRefused as error:
             refused.append(error)
             objects = {name: one for name, one in objects.items() if one.group != manifest.name}
-    return Delivery(tuple(objects.values()), tuple(refused), tuple(manifests))
+    return Delivery(tuple(objects.values()), tuple(refused), tuple(manifests), words=tuple(words))
 
 
 def changed_meanwhile(store: ObjectStore, delivery: Delivery) -> str:
@@ -186,11 +201,13 @@ def _report_root(manifest: str) -> str:
 
 @dataclass(frozen=True)
 class _ManifestKind:
-    """A kind of manifest: the list by which it is told, what it names in there, and the folder these are to lie in."""
+    """A kind of manifest: the list by which it is told, what it names in there, the folder these are to lie in, and what
+    it says of its month (manifests of AWS say nothing: its lines do, by their invoice)."""
 
     list_name: str
     references: Callable[[Any], list[str]]
     root: Callable[[str], str]
+    word: Callable[[Any], ManifestWord | None] = lambda content: None
 
 
 _MANIFEST_KINDS = (
@@ -203,12 +220,18 @@ _MANIFEST_KINDS = (
         ],
         _report_root,
     ),
-    _ManifestKind("blobs", lambda content: [str(one["blobName"]) for one in content["blobs"]], _export_root),
+    _ManifestKind(
+        "blobs",
+        lambda content: [str(one["blobName"]) for one in content["blobs"]],
+        _export_root,
+        azure_word,
+    ),
 )
 """The first whose list a manifest has is what it is."""
 
 
-def _listed_names(store: ObjectStore, manifest: SourceObject, spool: Path) -> list[str]:
+def _listed(store: ObjectStore, manifest: SourceObject, spool: Path) -> tuple[list[str], ManifestWord | None]:
+    """Names of the objects a manifest lists, and what it says of its month."""
     done = store.fetch(manifest, spool / "manifest.json", _MANIFEST_LIMITS)
     try:
         content = json.loads(done.path.read_bytes())
@@ -232,7 +255,7 @@ def _listed_names(store: ObjectStore, manifest: SourceObject, spool: Path) -> li
         if root and not name.startswith(root + "/"):
             raise _outside(manifest, name)
         names.append(name)
-    return names
+    return names, kind.word(content)
 
 
 def _outside(manifest: SourceObject, name: str) -> ObjectRefused:

@@ -80,6 +80,8 @@ class BillFormat:
     rejects: str
     read_rules: Callable[[], tuple[str, ...]]
     looks_like: Callable[[Sequence[str]], int] = looks_like
+    keys: str = ""
+    """The statement that gives the keys of a file's rows in a month, where the format has any that holds within a source."""
     survey: str = ""
     decided: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     feeds: str = ""
@@ -264,6 +266,7 @@ BILL_FORMATS = {
         profile="ingest/aws_cur_profile",
         load="ingest/aws_cur",
         rejects="ingest/aws_cur_rejects",
+        keys="ingest/aws_cur_keys",
         read_rules=aws_cur.rules,
     ),
     gcp_billing.FORMAT: BillFormat(

@@ -15,9 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
 
 from models.errors import (
     AppfleetError,
@@ -57,6 +61,8 @@ from pipelines.ingest.billing.sameness import (
     overlap_reason,
     overlaps,
     restatement_reason,
+    same_money_reason,
+    with_keys,
 )
 from pipelines.ingest.billing.spooling import Spool
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
@@ -330,6 +336,7 @@ class _Run:
             _LOG.info("%s changed while it was read, attempt %d", moved, attempt)
         else:
             raise ObjectRefused(moved, "changed while read: run again")
+        self.ledger.remember_words(delivery.words)
         self.repairs += counter.repairs
         self.refusals += [Refusal(error.object_name, 0, error.reason) for error in delivery.refused]
         self.refusals += [Refusal(item.name, error.position, error.reason) for item, error in lines]
@@ -381,7 +388,10 @@ class _Run:
             elif not _twins(one, measured):
                 proved.append(one)
         with lease(self.settings.root, PUBLISHING, PUBLISHING_SECONDS):
-            found = self._overlaps(proved, batches, state)
+            found = with_keys(
+                self._overlaps(proved, batches, state),
+                overlaps(self._shared_keys(proved, spool, state), policy()),
+            )
             for one in proved:
                 shared = [each for each in found if each.period == one.period]
                 self._publish_or_hold(one, batches[one.period], measured, shared, state)
@@ -404,12 +414,35 @@ class _Run:
             self.ledger.remember_overlaps(replaced)
             return
         else:
-            reason = overlap_reason(found) or self._restatement(one, batch_id, measured, state)
+            reason = (
+                overlap_reason(found)
+                or self._same_money(one, batch_id)
+                or self._restatement(one, batch_id, measured, state)
+            )
         if reason is None:
             self._publish(one, batch_id)
             self._lapse(one.period, "", state)
         else:
             self._hold(one, batch_id, reason, own, state)
+
+    def _same_money(self, one: MonthPlan, batch_id: UUID) -> Reason | None:
+        """Whether a source whose rows are made by other rules, so that no hash of theirs can be equal, has the same money.
+
+        A source that is gone from the settings has the rules its charges were remembered by.
+        """
+        formats = {each.name: each.format for each in self.settings.billing}
+        pairs = {each.name for each in pairs_of(self.source, self.settings.billing)}
+        others = [
+            name
+            for each in heads(self.warehouse, "billing/")
+            if each.period == one.period and each.rows and each.scope != self.ledger.scope
+            for name in [each.scope.removeprefix("billing/")]
+            if name not in pairs and formats.get(name) != self.source.format
+            if name in formats or not Ledger(self.warehouse, name).prints(self.rules)
+        ]
+        if not others:
+            return None
+        return same_money_reason(self.ledger.same_money(one.period, batch_id, others), policy())
 
     def _restatement(
         self,
@@ -652,6 +685,39 @@ class _Run:
         }
         fed[""] = self.bill.feeds
         return overlaps((each for each in shared if not is_declared_pair(each, fed)), policy())
+
+    def _shared_keys(self, plans: list[MonthPlan], spool: Spool, state: _State) -> Iterator[Shared]:
+        """Pairs of objects of this source that hold rows of the same key, whatever these cost; one at least is new.
+
+        A row that was restated with another amount has another hash and the same key. Objects of one manifest or run
+        folder are one delivery.
+        """
+        for one in plans if self.bill.keys else ():
+            before = state.published.get(one.period)
+            old = set(before.objects.values()) if before else set()
+            filled = [each for each in one.candidates if one.period in each.profile.months]
+            pairs = [
+                (left, right)
+                for left, right in permutations(filled, 2)
+                if not {left.sha256, right.sha256} <= old
+                and not (left.item.group and left.item.group == right.item.group)
+            ]
+            held = {each.sha256: each for pair in pairs for each in pair}
+            keys = {sha256: self._row_keys(each, one.period, spool) for sha256, each in held.items()}
+            for left, right in pairs:
+                found = np.intersect1d(keys[left.sha256], keys[right.sha256], assume_unique=True).size
+                if found:
+                    rows = left.profile.months[one.period].rows
+                    first, second = (Held("", each.item.name, each.sha256) for each in (left, right))
+                    yield Shared(one.period, first, second, keys[left.sha256].size, found, rows)
+
+    def _row_keys(self, each: Candidate, period: date, spool: Spool) -> npt.NDArray[np.uint64]:
+        """The keys of an object's rows in a month, each once."""
+        readable = spool.readable(each.item)
+        frame = self.warehouse.reading.frame(
+            self.bill.keys, settings=readable.file.settings, period=period, **readable.bound
+        )
+        return frame["row_key"].to_numpy()
 
     def _publish(self, one: MonthPlan, batch_id: UUID) -> None:
         assert one.version is not None

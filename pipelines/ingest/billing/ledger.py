@@ -15,9 +15,9 @@ from uuid import UUID
 import polars as pl
 
 from models.focus import METRICS
-from pipelines.ingest.billing.delivery import DeliveredObject
+from pipelines.ingest.billing.delivery import DeliveredObject, ManifestLine
 from pipelines.ingest.billing.outcome import Refusal, Repair
-from pipelines.ingest.billing.sameness import Held, Print, Shared
+from pipelines.ingest.billing.sameness import Held, Print, SameMoney, Shared
 from pipelines.ingest.sources import SourceObject
 from sql.publish import NO_BATCH, WHOLE_TABLE, Release, heads
 from sql.warehouse import Warehouse
@@ -161,6 +161,35 @@ class Ledger:
             Line(item, profile.sha256, period, "profiled", rules, None, totals, profile.ignored_columns)
             for period, totals in months.items()
         )
+
+    def remember_words(self, lines: Iterable[ManifestLine]) -> None:
+        """Writes what manifests say of their months, as far as it is news."""
+        lines = list(lines)
+        if not lines:
+            return
+        frame = self._warehouse.frame("queries/freshness/manifest_words", source_name=self._source)
+        known = {
+            row["period"]: (row["state"], row["reason"], tuple(row["object_names"]))
+            for row in frame.to_dicts()
+        }
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "source_name": self._source,
+                "manifest_name": one.manifest.name,
+                "period": one.word.month,
+                "state": one.word.state,
+                "reason": one.word.reason,
+                "object_names": list(one.names),
+                "modified_at": one.manifest.modified_at,
+                "recorded_at": now,
+            }
+            for one in lines
+            if known.get(one.word.month) != (one.word.state, one.word.reason, one.names)
+        ]
+        if rows:
+            overrides = {"object_names": pl.List(pl.String)}
+            self._warehouse.insert("raw_manifest_states", pl.DataFrame(rows, schema_overrides=overrides))
 
     def record(self, lines: Iterable[Line], even_if_known: bool = False) -> list[Line]:
         """Writes lines, of those that load nothing only what is news unless told, and returns what was written."""
@@ -317,6 +346,27 @@ class Ledger:
         return [
             Shared(
                 row["period"], held(row, ""), held(row, "other_"), row["looked_up"], row["found"], row["rows"]
+            )
+            for row in frame.iter_rows(named=True)
+        ]
+
+    def same_money(self, period: date, batch_id: UUID, others: Collection[str]) -> list[SameMoney]:
+        """How much of the money of a batch's month stands in other sources, by source and metric."""
+        frame = self._warehouse.frame(
+            "queries/billing/same_money",
+            source_name=self._source,
+            period=period,
+            batch_id=batch_id,
+            others=sorted(others),
+        )
+        return [
+            SameMoney(
+                row["other_source_name"],
+                row["metric"],
+                row["sums"],
+                row["other_sums"],
+                row["found"],
+                row["amounts"],
             )
             for row in frame.iter_rows(named=True)
         ]

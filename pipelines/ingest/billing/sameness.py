@@ -91,12 +91,62 @@ def overlaps(shared: Iterable[Shared], policy: SamenessPolicy) -> list[Shared]:
     return sorted(found, key=lambda one: (one.period, -one.share, str(one.one), str(one.other)))
 
 
+def with_keys(by_charge: Iterable[Shared], by_key: Iterable[Shared]) -> list[Shared]:
+    """Pairs of objects that share charges, and those that share keys of rows only, as a restated row keeps its key and not
+    its amount.
+
+    Other keys acquit nobody: another report may give the same line another id.
+    """
+    found = {(one.period, one.one, one.other): one for one in (*by_key, *by_charge)}
+    return sorted(found.values(), key=lambda one: (one.period, -one.share, str(one.one), str(one.other)))
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why a month waits for a person."""
 
     cause: Cause
     sentence: str
+
+
+@dataclass(frozen=True)
+class SameMoney:
+    """Of ``sums`` of an account, resource and day in a batch, and of ``other_sums`` in another source, ``found`` are in both, to the
+    last digit that is compared; ``amounts`` of these differ from each other."""
+
+    source: str
+    metric: str
+    sums: int
+    other_sums: int
+    found: int
+    amounts: int
+
+    @property
+    def share(self) -> Decimal:
+        """Share of the smaller of both that the other one has too: a part of a bill lies in the whole."""
+        return Decimal(self.found) / Decimal(min(self.sums, self.other_sums))
+
+
+def same_money_reason(found: Collection[SameMoney], policy: SamenessPolicy) -> Reason | None:
+    """One bill in two formats: sums per account, resource and day that another source has to the last digit.
+
+    Equal amounts happen by themselves, as two machines of one kind cost the same: different ones are counted. All sums of both
+    are always enough.
+    """
+    alike = [
+        one
+        for one in found
+        if (one.share >= policy.least_share and one.amounts >= policy.least_overlap_rows)
+        or one.found == one.sums == one.other_sums
+    ]
+    if not alike:
+        return None
+    first = max(alike, key=lambda one: (one.share, one.found, one.source, one.metric))
+    return Reason(
+        "overlap",
+        f"{first.found} of its {first.sums} sums of {first.metric} by account, resource and day are those of source "
+        f"{first.source} to the last digit: one bill in two formats would count twice",
+    )
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ _CONFIG = Config(
 )
 _CHANGED = {"412", "PreconditionFailed"}
 _GONE = {"404", "NoSuchKey"}
+_FORBIDDEN = {"403", "AccessDenied", "Forbidden"}
 
 
 class S3Store:
@@ -46,6 +47,7 @@ class S3Store:
     def __init__(self, client: Any, bucket: str, prefix: str, glob: str | None = None) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
         self._pattern = name_pattern(glob) if glob else None
+        self._single: bool | None = None
 
     @classmethod
     def at(cls, source: Location) -> S3Store:
@@ -124,16 +126,43 @@ class S3Store:
         return checked_name(name)
 
     def _is_single(self) -> bool:
-        """Whether the prefix is itself the key of an object."""
+        """Whether the prefix is itself the key of an object; asked once.
+
+        A store that keeps from us whether it is there (S3 answers 403 for a missing key to who may not list) is asked for
+        what lies at the prefix instead.
+
+        Raises:
+            InputRefused: the store says neither; what an object is called must not hang on its mood.
+        """
+        if self._single is None:
+            self._single = self._asked_single()
+        return self._single
+
+    def _asked_single(self) -> bool:
         try:
             self._client.head_object(Bucket=self._bucket, Key=self._prefix)
-        except ClientError:
-            return False
-        return True
+            return True
+        except ClientError as error:
+            if _code(error) in _GONE:
+                return False
+            if _code(error) not in _FORBIDDEN:
+                raise InputRefused(f"{self._where} cannot be looked at: {_reason(error)}") from None
+        except BotoCoreError as error:
+            raise InputRefused(
+                f"{self._where} cannot be looked at ({type(error).__name__}): run again"
+            ) from None
+        with self._named_errors():
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+        # keys come in their order, so that of the prefix itself is the first of those it begins
+        return any(entry["Key"] == self._prefix for entry in answer.get("Contents", []))
+
+    @property
+    def _where(self) -> str:
+        return f"{SCHEME}{self._bucket}/{self._prefix}"
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        where = f"{SCHEME}{self._bucket}/{self._prefix}"
+        where = self._where
         try:
             yield
         except ClientError as error:
@@ -150,9 +179,13 @@ def _is_md5(etag: str, answer: Any) -> bool:
 
 
 def _reason(error: ClientError) -> str:
-    code = str(error.response.get("Error", {}).get("Code", "unknown"))
+    code = _code(error)
     if code in _CHANGED:
         return "it changed while it was read: run again"
     if code in _GONE:
         return "it is gone since it was listed: deliver it again"
     return f"S3 answers {code}: check bucket, credentials and permissions"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
