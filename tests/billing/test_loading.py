@@ -28,14 +28,14 @@ SEPTEMBER = date(2024, 9, 1)
 @pytest.fixture
 def loads(bills: Bills, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Objects of each statement that loads."""
-    execute, found = bills.warehouse.execute, []
+    load, found = bills.warehouse.load, []
 
     def watched(name: str, /, *args: Any, **parameters: Any) -> None:
         if name == LOAD:
             found.append(list(parameters["object_names"]))
-        execute(name, *args, **parameters)
+        load(name, *args, **parameters)
 
-    monkeypatch.setattr(bills.warehouse, "execute", watched)
+    monkeypatch.setattr(bills.warehouse, "load", watched)
     return found
 
 
@@ -83,7 +83,7 @@ def test_a_run_that_cannot_be_loaded_names_the_object_at_fault(
         bills.put(f"{name}.csv", focus_csv({"BilledCost": cost}))
     bills.put("b.csv", focus_csv({"BilledCost": "2"}, {"BilledCost": "100", **OCTOBER}))
     bills.put("e.csv", focus_csv({"BilledCost": "200", **OCTOBER}))
-    watched = bills.warehouse.execute
+    watched = bills.warehouse.load
 
     def failing(name: str, /, *args: Any, **parameters: Any) -> None:
         watched(name, *args, **parameters)
@@ -91,7 +91,7 @@ def test_a_run_that_cannot_be_loaded_names_the_object_at_fault(
             raise WarehouseError("it broke", 1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bills.warehouse, "execute", failing)
+        patch.setattr(bills.warehouse, "load", failing)
         outcome = bills.ingest()
     assert [(one.object_name, one.sentence) for one in outcome.refusals] == [
         ("c.csv", "it cannot be loaded (it broke)")
