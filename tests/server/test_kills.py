@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
@@ -127,6 +128,50 @@ def test_a_connection_cut_in_mid_stream_publishes_nothing_and_doubles_nothing(
     write_warehouse(root, server.url, database.database)
     with open_warehouse(root) as warehouse:
         assert published(warehouse) == (0, Decimal(0))
+    assert_whole(root)
+
+
+def test_rows_that_were_written_before_a_connection_was_cut_are_read_by_nobody(
+    root: Path, server: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of many blocks is written part by part: what came before the cut stays, and counts nowhere."""
+    database = load_settings(root).warehouse
+    assert database
+    stream_of, insert_stream = Warehouse.stream_of, Warehouse.insert_stream
+
+    def in_small_blocks(
+        self: Warehouse, text: str, kind: str, settings: Any, **bound: Any
+    ) -> Iterator[bytes]:
+        return stream_of(self, text, kind, {**settings, "max_block_size": 1_000}, **bound)
+
+    def part_by_part(self: Warehouse, table: str, blocks: Any, kind: str, _: Any, columns: Any) -> None:
+        def slowly() -> Iterator[bytes]:
+            """Goes on with the fourth block, which is not the last, when something of those before was written."""
+            for number, block in enumerate(blocks):
+                while number == 3 and not written[-1] and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    written.append(left())
+                yield block
+
+        deadline = time.monotonic() + 60
+        insert_stream(self, table, slowly(), kind, {"min_insert_block_size_rows": 1_000}, columns)
+
+    written = [0]
+    with open_warehouse(root) as direct:
+
+        def left() -> int:
+            return int(direct.frame_of("SELECT count() FROM raw_focus_costs").item())
+
+        with cut_way(server.url, 5_000_000) as way, monkeypatch.context() as patch:
+            patch.setattr(Warehouse, "stream_of", in_small_blocks)
+            patch.setattr(Warehouse, "insert_stream", part_by_part)
+            write_warehouse(root, way, database.database)
+            with open_warehouse(root) as warehouse:
+                assert ingest(warehouse, root).startswith("refused")
+        assert 0 < written[-1] < ROWS
+        assert left() < ROWS, "some of them, or none: they are removed in the background"
+        assert published(direct) == (0, Decimal(0))
+    write_warehouse(root, server.url, database.database)
     assert_whole(root)
 
 
