@@ -180,8 +180,7 @@ def broken_parts(frame: ReadFrame, table: str) -> list[str]:
 
 
 def _read(frame: ReadFrame, table: str, without: Sequence[str] = ()) -> None:
-    place = {"database": database_of(table), "pattern": f"^{table}$"}
-    frame("queries/damage/readable", without=list(without), **place)
+    frame("queries/damage/readable", without=list(without), **_place(table))
 
 
 def _named(error: DamagedData) -> str:
@@ -191,24 +190,22 @@ def _named(error: DamagedData) -> str:
 
 def untellable_part(frame: ReadFrame, table: str) -> str:
     """A part of a table of which nobody can tell whose rows it holds, so that no reader sees them; empty without one."""
-    place = {"database": database_of(table), "pattern": f"^{table}$"}
     try:
-        frame("queries/damage/part_batches", part="", **place)
+        frame("queries/damage/part_batches", part="", **_place(table))
     except DamagedData as error:
         return _named(error)
     return ""
 
 
-def database_of(table: str) -> str:
-    """The database a table of ours is in."""
-    return "otel" if table in TELEMETRY else "default"
+def _place(table: str) -> dict[str, object]:
+    """A table of ours, as statements that read any table are told it."""
+    return {"is_telemetry": int(table in TELEMETRY), "pattern": f"^{table}$"}
 
 
 def batches_of(frame: ReadFrame, table: str, part: str) -> list[str] | None:
     """Batches with rows in a part, or None where that cannot be read."""
-    place = {"database": database_of(table), "pattern": f"^{table}$"}
     try:
-        return frame("queries/damage/part_batches", part=part, **place)["batch_id"].to_list()
+        return frame("queries/damage/part_batches", part=part, **_place(table))["batch_id"].to_list()
     except DamagedData:
         return None
 
