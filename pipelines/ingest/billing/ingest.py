@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from models.errors import AppfleetError, ControlTotalError, DiskFull, LeaseHeld, ObjectRefused, WarehouseError
+from models.errors import (
+    AppfleetError,
+    ControlTotalError,
+    DiskFull,
+    LeaseHeld,
+    LeaseLost,
+    ObjectRefused,
+    WarehouseError,
+)
 from models.settings import BillingSource, Settings, pairs_of
 from pipelines.ingest.billing.counting import Counter
 from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
@@ -86,6 +94,7 @@ def ingest_source(
 
     Raises:
         LeaseHeld: another process still ingests this source after ``wait_seconds``.
+        LeaseLost: our lease of it ended while it was read; nothing was published since.
         WarehouseError: the warehouse cannot be reached.
         DiskFull: there is no room to spool or to load; nothing is refused by that.
     """
@@ -185,7 +194,7 @@ class _Run:
             with Spool(store, folder, self.bill, self._member_names, self._survey) as spool:
                 work(store, spool)
         except AppfleetError as error:
-            if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
+            if isinstance(error, WarehouseError | DiskFull | LeaseHeld | LeaseLost):
                 raise
             self.refusals.append(Refusal(self.source.location, 0, str(error)))
 
