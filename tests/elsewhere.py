@@ -42,7 +42,6 @@ EMBEDDED_ALONE: Mapping[str, str] = MappingProxyType(
         "tests/cli/test_owner_and_reader.py": _OWNER,
         "tests/intake/test_process.py::test_what_the_warehouse_misses_while_it_is_killed": _OWNER,
         "tests/cli/test_damage.py": "it harms files of a copied folder; tests/server harms those of a server",
-        "tests/sql/test_migrations.py": _ENGINE,
         "tests/sql/test_state.py": _ENGINE,
         "tests/server/": _SERVES_ITSELF,
         "tests/bench/": _SERVES_ITSELF,

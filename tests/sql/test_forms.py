@@ -275,7 +275,10 @@ def test_only_the_ledger_is_written_with_a_quorum() -> None:
     for form in (REPLICAS, SHARDS):
         assert form.settings("record")["insert_quorum_parallel"] == 0
         assert "insert_quorum" not in form.settings("load") and "insert_quorum" not in form.settings("read")
+        assert form.settings("read")["select_sequential_consistency"] == 1
+        assert form.settings("read")["distributed_product_mode"] == "global"
     assert "insert_quorum" not in cloud("fleet").settings("record")
+    assert cloud("fleet").settings("read")["select_sequential_consistency"] == 1
     tables = {found[1] for text in MADE if (found := re.search(r"CREATE TABLE IF NOT EXISTS (\w+)", text))}
     assert RECORDS - {"schema_migrations"} <= tables
 

@@ -16,11 +16,12 @@ import pytest
 from models.errors import MigrationError, WarehouseError
 from models.schemas import SCHEMAS
 from sql import migrate as migrate_module
+from sql import opening
 from sql.catalog import split_statements, statement, statements
 from sql.forms import SINGLE_NODE, filled
 from sql.local_warehouse.ownership import Place
 from sql.migrate import Migration, migrate, migrations
-from sql.opening import open_warehouse
+from sql.opening import open_warehouse, schema_missing
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 
@@ -33,6 +34,16 @@ def _states(warehouse: Warehouse) -> dict[str, str]:
 def test_every_migration_is_applied_once(warehouse: Warehouse) -> None:
     assert _states(warehouse) == {one.name: "completed" for one in migrations()}
     assert migrate(warehouse) == []
+
+
+def test_what_an_embedded_warehouse_lacks_is_told_without_making_it(
+    warehouse: Warehouse, workspace: Path, tmp_path: Path
+) -> None:
+    """All of it where none was ever opened; nothing where one runs, which is asked and not disturbed."""
+    assert [one.name for one in schema_missing(tmp_path, None)[0]] == [one.name for one in migrations()]
+    assert list(tmp_path.iterdir()) == []
+    assert schema_missing(workspace, opening.server_of(workspace))[0] == []
+    assert warehouse.frame_of("SELECT 1").item() == 1
 
 
 def test_a_migration_left_in_progress_is_applied_again(warehouse: Warehouse) -> None:
