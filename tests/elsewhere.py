@@ -42,6 +42,8 @@ EMBEDDED_ALONE: Mapping[str, str] = MappingProxyType(
         "tests/cli/test_owner_and_reader.py": _OWNER,
         "tests/intake/test_process.py::test_what_the_warehouse_misses_while_it_is_killed": _OWNER,
         "tests/cli/test_damage.py": "it harms files of a copied folder; tests/server harms those of a server",
+        "tests/billing/test_azure.py::test_rows_travel_by_their_names": "it lets the embedded one stand for a server",
+        "tests/sql/test_migrations.py::test_a_kill_in_the_middle_is_resumed": _OWNER,
         "tests/sql/test_state.py": _ENGINE,
         "tests/server/": _SERVES_ITSELF,
         "tests/bench/": _SERVES_ITSELF,
