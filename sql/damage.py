@@ -35,7 +35,7 @@ TELEMETRY = (
 COMPUTED = (
     *(
         f"core_{name}"
-        for name in (
+        for name in [
             "apps",
             "teams",
             "identities",
@@ -43,27 +43,28 @@ COMPUTED = (
             "cost_days",
             "request_slices",
             "request_hours",
-        )
-    ),
-    *(
-        f"core_{name}"
-        for name in (
             "app_telemetry_daily",
             "app_resources",
             "app_usage_hours",
             "identity_costs",
             "cost_allocations",
-        )
-    ),
-    *(f"mart_{name}" for name in ("slo_status", "slo_burn", "as_of", "app_silences", "cost_anomalies")),
-    *(f"mart_{name}" for name in ("app_unit_costs_daily", "team_costs_weekly", "chargeback_lines")),
-    *(
-        f"mart_{name}"
-        for name in ("app_inventory", "cost_forecasts", "budget_states", "statement_adjustments")
+        ]
     ),
     *(
         f"mart_{name}"
-        for name in (
+        for name in [
+            "slo_status",
+            "slo_burn",
+            "as_of",
+            "app_silences",
+            "cost_anomalies",
+            "app_unit_costs_daily",
+            "team_costs_weekly",
+            "chargeback_lines",
+            "app_inventory",
+            "cost_forecasts",
+            "budget_states",
+            "statement_adjustments",
             "reporting_rates",
             "reporting_lines",
             "cost_bridges",
@@ -72,7 +73,7 @@ COMPUTED = (
             "cost_cause_parts",
             "cost_anomaly_rollups",
             "charges_apart",
-        )
+        ]
     ),
 )
 _PLACES = 3
@@ -210,8 +211,7 @@ def broken_parts(frame: ReadFrame, table: str) -> list[str]:
 
 
 def _read(frame: ReadFrame, table: str, without: Sequence[str] = ()) -> None:
-    place = {"database": database_of(table), "pattern": f"^{table}$"}
-    frame("queries/damage/readable", without=list(without), **place)
+    frame("queries/damage/readable", without=list(without), **_place(table))
 
 
 def _named(error: DamagedData) -> str:
@@ -221,24 +221,22 @@ def _named(error: DamagedData) -> str:
 
 def untellable_part(frame: ReadFrame, table: str) -> str:
     """A part of a table of which nobody can tell whose rows it holds, so that no reader sees them; empty without one."""
-    place = {"database": database_of(table), "pattern": f"^{table}$"}
     try:
-        frame("queries/damage/part_batches", part="", **place)
+        frame("queries/damage/part_batches", part="", **_place(table))
     except DamagedData as error:
         return _named(error)
     return ""
 
 
-def database_of(table: str) -> str:
-    """The database a table of ours is in."""
-    return "otel" if table in TELEMETRY else "default"
+def _place(table: str) -> dict[str, object]:
+    """A table of ours, as statements that read any table are told it."""
+    return {"is_telemetry": int(table in TELEMETRY), "pattern": f"^{table}$"}
 
 
 def batches_of(frame: ReadFrame, table: str, part: str) -> list[str] | None:
     """Batches with rows in a part, or None where that cannot be read."""
-    place = {"database": database_of(table), "pattern": f"^{table}$"}
     try:
-        return frame("queries/damage/part_batches", part=part, **place)["batch_id"].to_list()
+        return frame("queries/damage/part_batches", part=part, **_place(table))["batch_id"].to_list()
     except DamagedData:
         return None
 

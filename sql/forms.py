@@ -25,8 +25,9 @@ _FUNCTION = re.compile(
 )
 _OPENING, _CLOSING = "([{", ")]}"
 
-Purpose = Literal["migrate", "load", "record", "read", "delete"]
-"""What a statement is for; ``record`` writes lines of the ledger, which decide what everybody reads."""
+Purpose = Literal["migrate", "load", "relay", "record", "read", "delete"]
+"""What a statement is for; ``record`` writes lines of the ledger, which decide what everybody reads, ``relay`` rows as they
+come from another engine."""
 
 RECORDS = frozenset(
     """
@@ -49,10 +50,16 @@ _WRITTEN: Settings = MappingProxyType(
         "input_format_skip_unknown_fields": 0,  # Native matches by name and leaves out what it does not know
     }
 )
+PART_BYTES = 64 << 20
+"""Bytes of rows that a server writes at once of a stream. By its own default it takes four times as many, and so sorts and
+writes most of a bill when the reader has long ended; a million rows of FOCUS are four parts this way."""
+
+_RELAYED: Settings = MappingProxyType({"min_insert_block_size_bytes": PART_BYTES})
 SERVER_SETTINGS: Mapping[Purpose, Settings] = MappingProxyType(
     {
         "migrate": _ALWAYS,
         "load": _WRITTEN,
+        "relay": {**_WRITTEN, **_RELAYED},
         "record": _WRITTEN,
         "read": _ALWAYS,
         "delete": _ALWAYS,
@@ -66,11 +73,13 @@ CLOUD_SETTINGS: Mapping[Purpose, Settings] = MappingProxyType(
 )
 """The same on ClickHouse Cloud, whose tables share their storage: a quorum means nothing there."""
 
+_DISTRIBUTED: Settings = MappingProxyType({**_WRITTEN, "distributed_foreground_insert": 1})
 CLUSTER_SETTINGS: Mapping[Purpose, Settings] = MappingProxyType(
     {
         **SERVER_SETTINGS,
         "migrate": {**_ALWAYS, "distributed_ddl_task_timeout": 300},
-        "load": {**_WRITTEN, "distributed_foreground_insert": 1},
+        "load": _DISTRIBUTED,
+        "relay": {**_DISTRIBUTED, **_RELAYED},
         # What is read back must be what was written: one insert at a time, held by most replicas.
         "record": {**_WRITTEN, "insert_quorum": "auto", "insert_quorum_parallel": 0},
         # A subquery over tables that are cut in shards is asked once, for all of them.

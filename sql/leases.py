@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,11 +43,13 @@ Waiting = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Lease:
-    """A scope that is ours now. ``fence`` is None for a kernel lock, which nobody can lose and live."""
+    """A scope that is ours now. ``fence`` is None for a kernel lock, which nobody can lose and live; ``around`` is the lease
+    within which it was taken."""
 
     scope: str
     fence: int | None = None
     is_held: Callable[[], bool] = lambda: True
+    around: Lease | None = None
 
     @property
     def grace_seconds(self) -> float:
@@ -55,11 +57,13 @@ class Lease:
         return 0.0 if self.fence is None else GRACE_SECONDS
 
     def prove(self) -> None:
-        """Returns when the lease is still ours.
+        """Returns when the lease is still ours, and those around it: what is published under one was made under all.
 
         Raises:
-            LeaseLost: the connection that held it has ended.
+            LeaseLost: the connection that held one of them has ended.
         """
+        if self.around:
+            self.around.prove()
         if not self.is_held():
             raise LeaseLost(
                 f"the lease of {self.scope} was lost while it was written (the connection to Postgres ended): nothing was "
@@ -92,7 +96,7 @@ def lease(
     if database:
         form = _postgres_lease(database, scope, wait_seconds, waiting)
     with form as ours:
-        token = _HELD.set(ours)
+        token = _HELD.set(replace(ours, around=_HELD.get()))
         try:
             yield ours
         finally:

@@ -248,7 +248,8 @@ class Warehouse:
         columns: Sequence[str] = (),
     ) -> None:
         """Inserts blocks of a ClickHouse format, columns matched by their names; without ``columns`` into all of them."""
-        with self._asked("load", settings) as asked:
+        is_record = table.rpartition(".")[2] in RECORDS
+        with self._asked("record" if is_record else "relay", settings) as asked:
             self._client.raw_insert(
                 table, columns or None, insert_block=blocks, settings=asked, fmt=input_format
             )

@@ -53,7 +53,8 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -173,13 +174,18 @@ def _seconds_of_a_pass(workspace: Path) -> float:
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.commands.cli", "run", "-w", str(workspace)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return time.monotonic() - started
+
+
+def python_path() -> str:
+    """Where a process that a test starts finds the project, and what it was told to do first (``tests.elsewhere``)."""
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 
 def free_ports(count: int) -> list[int]:

@@ -51,6 +51,11 @@ environments: {production: [production, prod]}
 MISTAKES = [
     ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: attribution, budgets, catalog, dagster"),
     ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; it is `embedded`, or has the `url`"),
+    ("warehouse: {url: 'https://ada:planted-Pa55@clickhouse.example'}\n", 1, "warehouse.url", "holds a user or a password, which do not belong in a file"),
+    ("warehouse: {url: 'tcp://clickhouse.example:9000'}\n", 1, "warehouse.url", "must be the address of a server's HTTP interface"),
+    ("warehouse: {url: 'https://x', database: default}\n", 1, "warehouse.database", "is not a database of one's own"),
+    ("warehouse: {url: 'https://x', cluster: 'a`b'}\n", 1, "warehouse.cluster", "may hold letters, digits and _"),
+    ("warehouse: {url: 'https://x', ca: nowhere.pem}\n", 1, "warehouse.ca", "names nowhere.pem, which is not a file"),
     ("sources:\n  billing:\n    - {name: a, format: focus}\n", 3, "sources.billing[0].location", "is missing"),
     ("sources:\n  billing:\n    - name: a\n      format:\n      location: x\n", 4, "sources.billing[0].format", "is missing"),
     ("sources:\n  billing:\n    - {name: a, format: csv, location: x}\n", 3, "sources.billing[0].format", "it can be aws-cur, azure-actual, azure-amortized, focus"),
@@ -189,7 +194,7 @@ def test_a_mistake_names_file_line_and_key(tmp_path: Path, text: str, line: int,
     sentence = str(caught.value)
     assert sentence.startswith(f"{tmp_path / 'appfleet.yaml'}, line {line}: {key} ")
     assert said in sentence
-    assert "\n" not in sentence
+    assert "\n" not in sentence and "planted" not in sentence
     assert caught.value.exit_code == 2
 
 

@@ -31,7 +31,6 @@ from sql.damage import (
     Damage,
     batches_of,
     broken_parts,
-    database_of,
     lost_records,
     lost_rows,
     unreadable,
@@ -230,4 +229,6 @@ def _detach_unused(warehouse: Warehouse) -> None:
 
 def _detach(warehouse: Warehouse, table: str, part: str) -> None:
     """The files of the part stay, in the table's folder."""
-    warehouse.execute("statements/detach_part", database=database_of(table), table=table, part=part)
+    form = warehouse.form
+    database = form.telemetry_database if table in TELEMETRY else form.main_database
+    warehouse.execute("statements/detach_part", database=database, table=table, part=part)

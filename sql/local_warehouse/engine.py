@@ -6,6 +6,7 @@ outside unit tests, and it must be imported after the process has set its time z
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ class Engine:
         config.write_text(_CONFIG.format(ratio=limits.memory_share), encoding="utf-8")
         self.limits = limits
         self._address = f"{directory}?config-file={config}"
+        _forget_empty_database(directory)
         with told():
             self._base = chdb.connect(self._address)
         self._forget_files()
@@ -128,6 +130,17 @@ class Engine:
     def close(self) -> None:
         """Closes the engine; every other connection must be closed before."""
         self._base.close()
+
+
+def _forget_empty_database(directory: Path) -> None:
+    """Lets a default database that no table was ever made in be made anew.
+
+    chDB finds its default database by the link that the first table makes. Without it the database gets another id at
+    every start, and ours cannot be attached beside the file that names it.
+    """
+    names = directory / "metadata"
+    if not os.path.lexists(names / "default"):
+        (names / "default.sql").unlink(missing_ok=True)
 
 
 @contextmanager

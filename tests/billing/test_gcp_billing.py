@@ -80,9 +80,8 @@ def load_all(warehouse: Warehouse, paths: Sequence[Path]) -> None:
     objects = []
     for path in paths:
         found = readable(path.name, path, bill, lambda file: member_names(warehouse.reading, file))
-        periods = [
-            row["period"] for row in warehouse.frame(bill.profile, **found.bound).iter_rows(named=True)
-        ]
+        counted = warehouse.reading.frame(bill.profile, **found.bound)
+        periods = [row["period"] for row in counted.iter_rows(named=True)]
         item = SourceObject(path.name, 0, datetime(2024, 10, 1, tzinfo=UTC), "")
         candidate = Candidate(DeliveredObject(item, item.modified_at), Profile("", {}, ()))
         objects.append(Loadable(candidate, found, tuple(periods)))

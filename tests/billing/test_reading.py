@@ -827,4 +827,4 @@ def test_names_of_json_lines_stand_in_the_order_of_their_first_line(
 ) -> None:
     lines = tmp_path / "lines.jsonl"
     lines.write_text('{"b": 1, "a": 1}\n{"z": null}\n{"c": 2, "b": 3, "a": 4}\n')
-    assert member_names(warehouse, str(lines)) == ["a", "b", "z", "c"]
+    assert member_names(warehouse.reading, lines) == ["a", "b", "z", "c"]

@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from sql.opening import open_warehouse
+from tests.conftest import python_path
 from tests.preloaded import run_command
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "pipelines.commands.cli")
 SECONDS = 200.0
 EXACT_JSON = {"output_format_json_array_of_rows": 1, "output_format_json_quote_decimals": 1}
@@ -41,8 +41,12 @@ class Answer:
 
 def environment(**more: str) -> dict[str, str]:
     """Ours without what would reach a real cloud, with the project importable."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "APPFLEET_"))}
-    return {**own, "PYTHONPATH": str(ROOT), **more}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("APPFLEET_WAREHOUSE_") or not name.startswith(("AWS_", "APPFLEET_"))
+    }
+    return {**own, "PYTHONPATH": python_path(), **more}
 
 
 def appfleet(

@@ -125,7 +125,7 @@ def test_a_table_is_read_whole_but_for_some_of_its_parts(fresh_warehouse: Wareho
         want = sum(rows for part, rows in rows_of.items() if part not in without)
         frame = fresh_warehouse.frame(
             f"queries/{name}",
-            database=fresh_warehouse.form.main_database,
+            is_telemetry=0,
             pattern="^parted$",
             without=without,
         )

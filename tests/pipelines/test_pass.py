@@ -28,12 +28,11 @@ from pipelines.simulate import simulate
 from sql.opening import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse
-from tests.conftest import Migrated, SmallFleet
+from tests.conftest import Migrated, SmallFleet, python_path
 from tests.pipelines.test_record import COUNTED, told
 from tests.preloaded import run_command
 
 Truth = dict[str, Any]
-ROOT = Path(__file__).resolve().parents[2]
 APPS, DAYS, SEED, END = 24, 36, 11, date(2026, 10, 31)
 RUN = ("run", "--as-of", "2026-11-01T00:00:00Z")
 """Asked at the end of the data: a month later its states would be stale."""
@@ -51,7 +50,12 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(workspace: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "APPFLEET_WORKSPACE": str(workspace), "TZ": "Asia/Kolkata"}
+    return {
+        **os.environ,
+        "PYTHONPATH": python_path(),
+        "APPFLEET_WORKSPACE": str(workspace),
+        "TZ": "Asia/Kolkata",
+    }
 
 
 @pytest.fixture(scope="module")

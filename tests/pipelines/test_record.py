@@ -26,9 +26,8 @@ from pipelines.work import CHECKS
 from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
-from tests.conftest import SmallFleet
+from tests.conftest import SmallFleet, python_path
 
-ROOT = Path(__file__).resolve().parents[2]
 SEPTEMBER, OCTOBER = "2026-09-01", "2026-10-01"
 NEW_APP = """---
 apiVersion: backstage.io/v1alpha1
@@ -297,7 +296,7 @@ def test_an_unchanged_pass_tells_nothing_and_needs_no_dagster(
     before = events(history)
     ran = subprocess.run(
         [sys.executable, "-c", AGAIN, str(workspace)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": python_path()},
         capture_output=True,
         text=True,
         check=True,

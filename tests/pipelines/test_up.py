@@ -24,10 +24,9 @@ from playwright.sync_api import Browser
 
 from pipelines.steps import STEPS
 from sql.opening import open_warehouse
-from tests.conftest import SmallFleet, free_ports
+from tests.conftest import SmallFleet, free_ports, python_path
 from tests.intake.otlp import post, span_ids, spans
 
-ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
   launchPipelineExecution(executionParams: $params) {
@@ -63,7 +62,7 @@ mutation Tick($selector: ScheduleSelector!, $timestamp: Float) {
 
 
 def environment(workspace: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "APPFLEET_WORKSPACE": str(workspace)}
+    return {**os.environ, "PYTHONPATH": python_path(), "APPFLEET_WORKSPACE": str(workspace)}
 
 
 def until(answer: Callable[[], Any], seconds: float) -> Any:

@@ -43,8 +43,8 @@ BACKUPS = "backups"
 def allow_backups(folder: Path) -> None:
     """Configures a server that is to be started in a folder as its administrator would."""
     configuration = folder / ".appfleet" / "warehouse.d"
-    configuration.parent.mkdir(mode=0o700)
-    configuration.mkdir()
+    configuration.parent.mkdir(mode=0o700, exist_ok=True)
+    configuration.mkdir(exist_ok=True)
     (configuration / "backups.xml").write_text(
         f"<clickhouse><backups><allowed_disk>{BACKUPS}</allowed_disk></backups><storage_configuration><disks>"
         f"<{BACKUPS}><type>local</type><path>{folder / BACKUPS}/</path></{BACKUPS}>"
@@ -53,9 +53,10 @@ def allow_backups(folder: Path) -> None:
 
 
 @contextmanager
-def started(folder: Path, *limits: str) -> Iterator[Acting]:
-    """A server in a folder of its own while the context is open."""
+def started(folder: Path, *limits: str, before: Callable[[], object] = lambda: None) -> Iterator[Acting]:
+    """A server in a folder of its own while the context is open; ``before`` it starts its administrator does more."""
     allow_backups(folder)
+    before()
     process = WarehouseProcess(folder, limits=("--as-it-is", "--stay", *limits))
     port = process.start()
     variables = {}

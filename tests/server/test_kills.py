@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
@@ -14,11 +15,13 @@ from typing import Any
 
 import pytest
 
-from models.errors import WarehouseError
+from models.errors import DamagedData, WarehouseError
 from models.settings import BillingSource, Settings
+from pipelines.commands.rebuild import _detach
 from pipelines.ingest.billing.ingest import ingest_source
 from sql.bill_files import absent_name, undelivered
 from sql.catalog import statement
+from sql.damage import BILL, lost_rows, unreadable
 from sql.forms import insertion
 from sql.local_warehouse.ownership import Place
 from sql.logs import of_run, of_step
@@ -26,6 +29,7 @@ from sql.opening import READING, open_warehouse
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
+from tests.cli.damage import Part
 from tests.server.conftest import Acting, write_warehouse
 
 ROWS = 40_000
@@ -52,11 +56,15 @@ def root(emptied: Path) -> Path:
     return emptied
 
 
+def source_of(root: Path) -> BillingSource:
+    """The bill as a source."""
+    return BillingSource(name="aws", format="focus", location=str(root / "bill.csv"))
+
+
 def ingest(warehouse: Warehouse, root: Path) -> str:
     """The state of the bill's month after an ingest, and why."""
     settings: Settings = load_settings(root)
-    source = BillingSource(name="aws", format="focus", location=str(root / "bill.csv"))
-    outcome = ingest_source(warehouse, settings, source)
+    outcome = ingest_source(warehouse, settings, source_of(root))
     assert outcome.periods, outcome.refusals
     (period,) = outcome.periods
     return f"{period.state} {period.reason}".strip()
@@ -127,6 +135,50 @@ def test_a_connection_cut_in_mid_stream_publishes_nothing_and_doubles_nothing(
     write_warehouse(root, server.url, database.database)
     with open_warehouse(root) as warehouse:
         assert published(warehouse) == (0, Decimal(0))
+    assert_whole(root)
+
+
+def test_rows_that_were_written_before_a_connection_was_cut_are_read_by_nobody(
+    root: Path, server: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of many blocks is written part by part: what came before the cut stays, and counts nowhere."""
+    database = load_settings(root).warehouse
+    assert database
+    stream_of, insert_stream = Warehouse.stream_of, Warehouse.insert_stream
+
+    def in_small_blocks(
+        self: Warehouse, text: str, kind: str, settings: Any, **bound: Any
+    ) -> Iterator[bytes]:
+        return stream_of(self, text, kind, {**settings, "max_block_size": 1_000}, **bound)
+
+    def part_by_part(self: Warehouse, table: str, blocks: Any, kind: str, _: Any, columns: Any) -> None:
+        def slowly() -> Iterator[bytes]:
+            """Goes on with the fourth block, which is not the last, when something of those before was written."""
+            for number, block in enumerate(blocks):
+                while number == 3 and not written[-1] and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    written.append(left())
+                yield block
+
+        deadline = time.monotonic() + 60
+        insert_stream(self, table, slowly(), kind, {"min_insert_block_size_rows": 1_000}, columns)
+
+    written = [0]
+    with open_warehouse(root) as direct:
+
+        def left() -> int:
+            return int(direct.frame_of("SELECT count() FROM raw_focus_costs").item())
+
+        with cut_way(server.url, 5_000_000) as way, monkeypatch.context() as patch:
+            patch.setattr(Warehouse, "stream_of", in_small_blocks)
+            patch.setattr(Warehouse, "insert_stream", part_by_part)
+            write_warehouse(root, way, database.database)
+            with open_warehouse(root) as warehouse:
+                assert ingest(warehouse, root).startswith("refused")
+        assert 0 < written[-1] < ROWS
+        assert left() < ROWS, "some of them, or none: they are removed in the background"
+        assert published(direct) == (0, Decimal(0))
+    write_warehouse(root, server.url, database.database)
     assert_whole(root)
 
 
@@ -257,3 +309,32 @@ def test_what_does_not_travel_is_null_wherever_it_is_not_delivered(root: Path) -
         )
     assert [name for name in left_out if "Nullable(" not in kinds[name] or kinds[name][-1] != " "] == []
     assert undelivered(text, {**absent, "SkuId": "SkuId"}) == left_out - {"SkuId"}
+
+
+def test_parts_of_a_server_that_cannot_be_read_are_named_and_taken_out(root: Path) -> None:
+    """What the doctor looks at and a rebuild takes out lies in the databases of the workspace, not in those of others."""
+    with open_warehouse(root) as warehouse:
+        assert ingest(warehouse, root).startswith("published")
+        assert unreadable(warehouse.frame) == []
+        (part,) = warehouse.frame_of(
+            "SELECT name, path FROM system.parts WHERE active AND table = 'raw_focus_costs' AND database = currentDatabase()"
+        ).iter_rows(named=True)
+        Part(part["name"], Path(part["path"])).turn(0.4, 0.6)
+        warehouse.execute_text("DETACH TABLE raw_focus_costs SYNC")  # what it holds in memory is forgotten
+        warehouse.execute_text("ATTACH TABLE raw_focus_costs")
+        (damage,) = unreadable(warehouse.frame)
+        assert str(damage).startswith(
+            f"aws 2026-10: part {part['name']} of raw_focus_costs cannot be read any more"
+        )
+        with pytest.raises(
+            DamagedData, match="aws 2026-10: part .* `appfleet rebuild --source aws --month 2026-10`"
+        ):
+            warehouse.frame_of("SELECT sum(cityHash64(*)) FROM raw_focus_costs")
+        _detach(warehouse, BILL, part["name"])
+        assert warehouse.frame_of("SELECT count() FROM raw_focus_costs").item() == 0
+        (lost,) = lost_rows(warehouse.frame)
+        assert f"{ROWS:,} of {ROWS:,} row(s) published are lost" in str(lost)
+    with open_warehouse(root) as warehouse:
+        outcome = ingest_source(warehouse, load_settings(root), source_of(root), again=True)
+        assert [one.state for one in outcome.periods] == ["published"]
+        assert published(warehouse) == (ROWS, ROWS * EACH)

@@ -26,6 +26,8 @@ from sql.publish import collect, head, may_be_removed, new_batch_id, publish
 from sql.warehouse import Warehouse
 from sql.workspace import load_settings
 from tests.server.conftest import Served
+from tests.server.test_kills import ROWS, assert_whole, ingest, write_bill
+from tests.server.test_kills import published as published_bill
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = date(2026, 3, 1)
@@ -126,6 +128,28 @@ def test_a_lease_lost_between_load_and_publish_publishes_nothing(
     assert head(warehouse, "registry", DAY) is None
     with lease(shared, "registry", wait_seconds=20):
         assert published(warehouse, batch).seq == 1
+
+
+def test_a_bill_whose_lease_is_lost_after_its_rows_were_loaded_counts_once_when_it_is_loaded_again(
+    shared: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bill(shared / "bill.csv")
+    load = Warehouse.load
+
+    def lost(self: Warehouse, *args: Any, **named: Any) -> None:
+        load(self, *args, **named)
+        asked(
+            postgres,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'appfleet lease'",
+        )
+
+    with open_warehouse(shared) as warehouse:
+        with monkeypatch.context() as patch, pytest.raises(LeaseLost, match="the lease of .* was lost while"):
+            patch.setattr(Warehouse, "load", lost)
+            ingest(warehouse, shared)
+        assert warehouse.frame_of("SELECT count() FROM raw_focus_costs").item() == ROWS, "loaded, and unread"
+        assert published_bill(warehouse) == (0, 0)
+    assert_whole(shared)
 
 
 def test_one_who_publishes_under_an_older_lease_is_not_current(shared: Path, warehouse: Warehouse) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
+import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +19,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.errors import AppfleetError, ConfigurationError, MigrationError, WarehouseError
+from models.errors import AppfleetError, ConfigurationError, DiskFull, MigrationError, WarehouseError
 from sql import opening
+from sql.catalog import statement, statements
 from sql.migrate import migrations
 from sql.opening import connected, open_warehouse, schema_applied, schema_missing
 from sql.warehouse import Warehouse
 from tests.conftest import SmallFleet
+from tests.intake.test_tokens import certificate
 from tests.pipelines.test_pass import figures
-from tests.server.conftest import READY, Acting, Served, write_warehouse
+from tests.server.conftest import READY, Acting, Served, started, write_warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,6 +110,99 @@ def test_a_server_that_cannot_be_used_is_told_in_one_sentence(
     sentence = str(caught.value)
     assert said in sentence and "\n" not in sentence
     assert "planted-Pa55" not in sentence and "Traceback" not in sentence
+
+
+def test_a_writer_who_may_only_read_is_refused(
+    emptied: Path, server: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("USER", "PASSWORD"):
+        monkeypatch.setenv(
+            f"APPFLEET_WAREHOUSE_WRITER_{part}", server.environment[f"APPFLEET_WAREHOUSE_READER_{part}"]
+        )
+    for attempt in (lambda: _open(emptied), lambda: schema_applied(emptied, server.settings("read_only"))):
+        with pytest.raises(WarehouseError, match="may only read: give it the rights `appfleet grants` lists"):
+            attempt()
+
+
+@contextmanager
+def over_tls(url: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """A way to a server that speaks TLS by a certificate of its own; its address and the certificate."""
+    shown = certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    host, port = url.removeprefix("http://").split(":")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def passed_on(source: socket.socket, to: socket.socket) -> None:
+        with suppress(OSError):
+            while block := source.recv(1 << 16):
+                to.sendall(block)
+        for one in (source, to):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        while True:
+            try:
+                here = context.wrap_socket(listening.accept()[0], server_side=True)
+            except ssl.SSLError:
+                continue  # of one who does not trust it
+            except OSError:
+                return
+            there = socket.create_connection((host, int(port)))
+            for pair in ((here, there), (there, here)):
+                threading.Thread(target=passed_on, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"https://127.0.0.1:{listening.getsockname()[1]}", shown.certificate
+    listening.close()
+
+
+def test_a_certificate_is_trusted_by_its_authority_alone(
+    emptied: Path, server: Acting, tmp_path: Path
+) -> None:
+    """Without the authority's file, and with that of another one, the sentence says so; with it the server is used."""
+    (tmp_path / "another").mkdir()
+    other = certificate(tmp_path / "another").certificate
+    with over_tls(server.url, tmp_path) as (url, authority):
+        settings = replace(server.settings(READY), url=url)
+        for ca in (None, str(other)):
+            with (
+                pytest.raises(WarehouseError, match="shows a certificate that is not trusted: name the file"),
+                connected(emptied, replace(settings, ca=ca)),
+            ):
+                pass
+        with connected(emptied, replace(settings, ca=str(authority)), "reader") as warehouse:
+            assert warehouse.frame_of("SELECT 7").item() == 7
+
+
+def test_a_server_without_room_is_one_sentence_and_goes_on_once_there_is_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server").mkdir()
+    full = tmp_path / "server" / ".appfleet" / "warehouse.d" / "full.xml"
+
+    def no_room() -> None:
+        full.write_text(
+            "<clickhouse><storage_configuration><disks><default>"
+            f"<keep_free_space_bytes>{1 << 60}</keep_free_space_bytes>"
+            "</default></disks></storage_configuration></clickhouse>"
+        )
+
+    for before in (no_room, full.unlink):
+        with started(tmp_path / "server", "--without-files", before=before) as server:
+            for name, value in server.environment.items():
+                monkeypatch.setenv(name, value)
+            root, settings = tmp_path / "workspace", server.settings("full")
+            write_warehouse(root, server.url, "full")
+            if before is no_room:
+                with pytest.raises(
+                    DiskFull, match="the disk of the warehouse is full: make room and run again"
+                ):
+                    schema_applied(root, settings)
+                assert "appfleet migrate" in appfleet(root, "status", code=1)
+            else:
+                assert schema_applied(root, settings) == [one.name for one in migrations()]
 
 
 def test_a_server_that_is_too_old_is_refused(emptied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,3 +322,35 @@ def test_workspaces_in_databases_of_their_own_do_not_see_each_other(emptied: Pat
         mine.insert("core_teams", pl.DataFrame({"team": ["a"]}))
         assert mine.frame_of("SELECT count() FROM core_teams").item() == 1
         assert theirs.frame_of("SELECT count() FROM core_teams").item() == 0
+
+
+AS_TYPED: Mapping[str, object] = {
+    "String": "2026-03-01 00:00:00",  # which may be a name, a reason or a time
+    "UInt64": 1,
+    "UUID": "00000000-0000-4000-8000-000000000001",
+    "Date": "2026-03-01",
+    "DateTime64(9, 'UTC')": "2026-03-01 00:00:00",
+}
+NAMED: Mapping[str, Mapping[str, str]] = {
+    "statements/collect": {"table_name": "core_apps"},
+    "statements/collect_telemetry": {"table": "otel_traces"},
+    "statements/transfer/rows": {"in_database": READY, "of_table": "core_apps"},
+    "statements/create_database": {"database": READY},
+}
+"""Identifiers that statements are bound to."""
+OF_FILES = ("statements/renewal/", "statements/detach_part")
+"""Statements about the embedded warehouse's own folder: a server is never asked them."""
+
+
+def test_every_statement_runs_on_a_server(emptied: Path) -> None:
+    """Each once, on tables without rows; what a cluster is asked differs in where it runs alone (``tests/sql/test_forms``)."""
+    names = [name for name in statements("statements") if not name.startswith(OF_FILES)]
+    assert len(names) > 20
+    with open_warehouse(emptied) as warehouse:
+        for name in names:
+            bound = {
+                parameter: NAMED.get(name, {}).get(parameter, [] if "Array" in kind else AS_TYPED.get(kind))
+                for parameter, kind in re.findall(r"\{(\w+) ?: ?([^{}]+)\}", statement(name))
+            }
+            assert None not in bound.values(), (name, bound)
+            warehouse.execute(name, **bound)

@@ -193,6 +193,10 @@ def test_statements_are_told_by_what_they_are_for() -> None:
     assert all(
         SERVER.settings(one)["session_timezone"] == "UTC" for one in ("migrate", "load", "read", "delete")
     )
+    for form in (SERVER, cloud("fleet"), REPLICAS, SHARDS):
+        relayed = form.settings("relay")
+        assert relayed.pop("min_insert_block_size_bytes") == 67_108_864
+        assert relayed == form.settings("load"), "rows that come as a stream are written like all others"
 
 
 REPLICAS, SHARDS = cluster("fleet", "main", 1), cluster("fleet", "main", 3)
@@ -271,7 +275,10 @@ def test_only_the_ledger_is_written_with_a_quorum() -> None:
     for form in (REPLICAS, SHARDS):
         assert form.settings("record")["insert_quorum_parallel"] == 0
         assert "insert_quorum" not in form.settings("load") and "insert_quorum" not in form.settings("read")
+        assert form.settings("read")["select_sequential_consistency"] == 1
+        assert form.settings("read")["distributed_product_mode"] == "global"
     assert "insert_quorum" not in cloud("fleet").settings("record")
+    assert cloud("fleet").settings("read")["select_sequential_consistency"] == 1
     tables = {found[1] for text in MADE if (found := re.search(r"CREATE TABLE IF NOT EXISTS (\w+)", text))}
     assert RECORDS - {"schema_migrations"} <= tables
 
@@ -286,3 +293,26 @@ def test_no_statement_deletes_by_a_subquery() -> None:
 def test_an_insert_without_columns_is_no_load() -> None:
     with pytest.raises(MigrationError, match=r"must be INSERT INTO table \(columns\) SELECT"):
         insertion("INSERT INTO t SELECT 1")
+
+
+_ON_CLUSTER = re.compile(r" ON CLUSTER `main`")
+_REPLICATED = re.compile(r"Replicated(\w*MergeTree)\('[^']*', '[^']*'(?:, ([^()]*))?\)")
+
+
+def on_one_node(text: str) -> str:
+    """What a statement of a cluster is where nothing is replicated and nothing cut; empty for a table over shards."""
+    if "ENGINE = Distributed(" in text:
+        return ""
+    engine = _REPLICATED.sub(lambda found: found[1] + (f"({found[2]})" if found[2] else ""), text)
+    return re.sub(r"(?<=\w)_shard\b", "", _ON_CLUSTER.sub("", engine)).replace("MergeTree()", "MergeTree")
+
+
+@pytest.mark.parametrize("form", [cloud("fleet"), REPLICAS, SHARDS], ids=lambda form: form.name)
+def test_a_statement_differs_from_that_of_one_node_in_where_it_runs_alone(form: Form) -> None:
+    """The one of one node is executed in ``tests/server``, which says of a cluster's what a single machine can."""
+    asked = [(text, one.name) for one in migrations() for text in split_statements(one.text)]
+    asked += [(statement(name), name) for name in (*CHANGES, *statements("queries"))]
+    for text, name in asked:
+        if SERVER.creates(text):
+            found = {on_one_node(one) for one in form.texts(text)} - {""}
+            assert found == {one.replace("MergeTree()", "MergeTree") for one in SERVER.texts(text)}, name

@@ -16,11 +16,12 @@ import pytest
 from models.errors import MigrationError, WarehouseError
 from models.schemas import SCHEMAS
 from sql import migrate as migrate_module
+from sql import opening
 from sql.catalog import split_statements, statement, statements
 from sql.forms import SINGLE_NODE, filled
 from sql.local_warehouse.ownership import Place
 from sql.migrate import Migration, migrate, migrations
-from sql.opening import open_warehouse
+from sql.opening import open_warehouse, schema_missing
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 
@@ -33,6 +34,16 @@ def _states(warehouse: Warehouse) -> dict[str, str]:
 def test_every_migration_is_applied_once(warehouse: Warehouse) -> None:
     assert _states(warehouse) == {one.name: "completed" for one in migrations()}
     assert migrate(warehouse) == []
+
+
+def test_what_an_embedded_warehouse_lacks_is_told_without_making_it(
+    warehouse: Warehouse, workspace: Path, tmp_path: Path
+) -> None:
+    """All of it where none was ever opened; nothing where one runs, which is asked and not disturbed."""
+    assert [one.name for one in schema_missing(tmp_path, None)[0]] == [one.name for one in migrations()]
+    assert list(tmp_path.iterdir()) == []
+    assert schema_missing(workspace, opening.server_of(workspace))[0] == []
+    assert warehouse.frame_of("SELECT 1").item() == 1
 
 
 def test_a_migration_left_in_progress_is_applied_again(warehouse: Warehouse) -> None:
@@ -105,16 +116,18 @@ def _die_after(warehouse: Warehouse, workspace: Path, count: int) -> None:
 def test_every_column_and_table_has_a_comment(warehouse: Warehouse) -> None:
     silent = warehouse.frame_of(
         "SELECT database || '.' || table || '.' || name AS name FROM system.columns"
-        " WHERE database IN ('default', 'otel') AND comment = '' AND table IN"
-        " (SELECT name FROM system.tables WHERE engine LIKE '%MergeTree' AND database IN ('default', 'otel'))"
+        " WHERE database IN {databases:Array(String)} AND comment = '' AND table IN"
+        " (SELECT name FROM system.tables WHERE engine LIKE '%MergeTree' AND database IN {databases:Array(String)})"
         " AND table NOT IN (SELECT name FROM system.tables WHERE total_rows IS NULL)"
         " AND table IN {tables:Array(String)}",
         tables=_our_tables(warehouse),
+        databases=_our_databases(warehouse),
     )
     assert silent["name"].to_list() == []
     tables = warehouse.frame_of(
-        "SELECT name FROM system.tables WHERE database IN ('default', 'otel') AND comment = '' AND name IN {tables:Array(String)}",
+        "SELECT name FROM system.tables WHERE database IN {databases:Array(String)} AND comment = '' AND name IN {tables:Array(String)}",
         tables=_our_tables(warehouse),
+        databases=_our_databases(warehouse),
     )
     assert tables["name"].to_list() == []
 
@@ -125,7 +138,9 @@ def test_every_column_of_a_view_has_a_comment_and_it_is_that_of_its_table(wareho
     views = set(re.findall(r"VIEW (?:otel\.)?(\w+) AS", text))
     assert len(views) > 25
     columns = warehouse.frame_of(
-        "SELECT table, name, comment FROM system.columns WHERE database IN ('default', 'otel') AND table IN {tables:Array(String)}",
+        "SELECT table, name, comment FROM system.columns WHERE database IN {databases:Array(String)}"
+        " AND table IN {tables:Array(String)}",
+        databases=_our_databases(warehouse),
         tables=[*views, *_our_tables(warehouse)],
     )
     comments = {(table, name): comment for table, name, comment in columns.rows()}
@@ -140,6 +155,10 @@ def test_every_column_of_a_view_has_a_comment_and_it_is_that_of_its_table(wareho
     assert compared > 400
     described = warehouse.frame_of("DESCRIBE core_app_costs_daily_current")
     assert all(described["comment"])
+
+
+def _our_databases(warehouse: Warehouse) -> list[str]:
+    return [warehouse.form.main_database, warehouse.form.telemetry_database]
 
 
 def _our_tables(warehouse: Warehouse) -> list[str]:
@@ -208,8 +227,9 @@ NAMED = {
     "view": "core_app_costs_daily_current",
     "table_name": "otel_logs",
     "computed": "core_apps",
-    "in_database": "otel",
     "of_table": "otel_logs",
+    "is_telemetry": 1,
+    "pattern": "^otel_logs$",
     "period_column": "usage_date",
     "unit": "day",
 }
@@ -222,8 +242,9 @@ def test_each_query_runs_on_an_empty_warehouse_with_its_declared_columns(
 ) -> None:
     text = statement(name)
     placeholders = PLACEHOLDER.findall(_without_header(text))
-    parameters = {key: NAMED.get(key) or _neutral(kind) for key, kind in placeholders}
     asked = warehouse if any(kind == "Identifier" for _, kind in placeholders) else empty
+    named = {**NAMED, "in_database": asked.form.telemetry_database}
+    parameters = {key: named.get(key) or _neutral(kind) for key, kind in placeholders}
     frame = asked.frame(name, **parameters)
     assert frame.columns == _declared(text)
     assert not any(kind == pl.UInt32 for kind in frame.dtypes) or "UInt32" in text, (

@@ -21,7 +21,7 @@ from models.errors import ConfigurationError, WarehouseError
 from sql.local_warehouse import process
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import WarehouseProcess, open_warehouse
-from sql.warehouse import Warehouse
+from sql.warehouse import Address, Warehouse
 from tests.conftest import Migrated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +183,29 @@ def test_a_supervisor_s_process_says_who_owns_and_starts_again(workspace: Path) 
     assert process.answers(), "a command that found the owner running does not stop it"
     process.stop()
     assert not process.answers()
+
+
+def test_a_server_without_our_tables_starts_again_after_a_kill(tmp_path: Path) -> None:
+    """Its tables lie in databases of their own: nothing was ever made in the one that a connection begins in."""
+    process = WarehouseProcess(tmp_path, limits=("--as-it-is", "--without-files", "--stay"))
+    for start in range(3):
+        address = Address("127.0.0.1", process.start())
+        warehouse = Warehouse.over_http(address, "writer", process.place.password("writer"))
+        warehouse.execute_text("CREATE DATABASE IF NOT EXISTS fleet")
+        warehouse.execute_text("CREATE TABLE IF NOT EXISTS fleet.t (a UInt64) ENGINE = MergeTree ORDER BY a")
+        warehouse.execute_text("INSERT INTO fleet.t SELECT count() FROM fleet.t")
+        if start:
+            warehouse.execute_text("CREATE TABLE IF NOT EXISTS t (a UInt64) ENGINE = MergeTree ORDER BY a")
+            warehouse.execute_text("INSERT INTO t SELECT count() FROM t")
+        warehouse.close()
+        process.kill()
+    process.start()
+    with open_warehouse(tmp_path) as warehouse:
+        assert warehouse.frame_of("SELECT a FROM fleet.t ORDER BY a")["a"].to_list() == [0, 1, 2]
+        assert warehouse.frame_of("SELECT a FROM t ORDER BY a")["a"].to_list() == [0, 1]
+        files = warehouse.frame_of("SELECT engine FROM system.databases WHERE name = 'default'")
+        assert files.item() == "Atomic", "no file of this machine is a table"
+    process.stop(at_once=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

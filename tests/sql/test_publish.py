@@ -19,8 +19,8 @@ from sql import publish as publish_module
 from sql.leases import lease
 from sql.publish import WHOLE_TABLE, head, heads, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
+from tests.conftest import python_path
 
-ROOT = Path(__file__).resolve().parents[2]
 VERSION = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -246,7 +246,7 @@ def test_a_lease_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": python_path()},
     )
     assert other.stdout
     assert other.stdout.readline() == "held\n"

@@ -37,7 +37,7 @@ from pipelines.reports.closing import reclassify_month
 from pipelines.reports.statements import read_statement
 from sql.closings import closed_months
 from sql.opening import open_warehouse
-from tests.conftest import Migrated, SmallFleet
+from tests.conftest import Migrated, SmallFleet, python_path
 from tests.statements.conftest import NOW, Charge, books_in
 from tests.statements.test_closing_properties import QuickBooks
 
@@ -215,7 +215,7 @@ def test_a_fleet_is_closed_shown_written_and_reopened_by_the_commands(
     root = small_fleet.copy(small_fleet.passed, tmp_path / "fleet")
     settings = root / "appfleet.yaml"
     text = settings.read_text()
-    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
+    environment = {**os.environ, "PYTHONPATH": python_path()}
 
     def appfleet(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -29,6 +29,7 @@ from models.errors import (
     ControlTotalError,
     DiskFull,
     LeaseHeld,
+    LeaseLost,
     ObjectRefused,
     WarehouseError,
 )
@@ -101,6 +102,7 @@ def ingest_source(
 
     Raises:
         LeaseHeld: another process still ingests this source after ``wait_seconds``.
+        LeaseLost: our lease of it ended while it was read; nothing was published since.
         WarehouseError: the warehouse cannot be reached.
         DiskFull: there is no room to spool or to load; nothing is refused by that.
     """
@@ -213,7 +215,7 @@ class _Run:
             with Spool(store, folder, self.bill, self._member_names, self._survey) as spool:
                 work(store, spool)
         except AppfleetError as error:
-            if isinstance(error, WarehouseError | DiskFull | LeaseHeld):
+            if isinstance(error, WarehouseError | DiskFull | LeaseHeld | LeaseLost):
                 raise
             self.refusals.append(Refusal(self.source.location, 0, str(error)))
 
