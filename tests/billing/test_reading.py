@@ -109,6 +109,11 @@ READ: list[Read] = [
         lambda n: _json_lines({**_row(n), "Tags": [{"key": "app_id", "value": "j"}], "BilledCost": 1.10}),
         {"Tags": {"app_id": "j"}, "BilledCost": Decimal("1.1")},
     ),
+    (
+        "blanks-in-header.csv",
+        lambda n: _csv(_row(n), names=lambda name: f" {name}{' ' * (n % 3)}").replace(" Tags", ' "Tags"'),
+        {"ServiceName": "Compute", "Tags": PLAIN_TAGS},
+    ),
     ("array.json", lambda n: json.dumps([_row(n)], indent=1), {"Tags": PLAIN_TAGS}),
     (
         "maps.parquet",

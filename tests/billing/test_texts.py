@@ -57,6 +57,12 @@ WRITTEN: dict[str, tuple[bytes, str, str, bool]] = {
     "old line ends before the header": (b"\r\rCost,Name\r1,a\r", "Cost,Name\n1,a\n", ",", True),
     "a blank line": (b"Cost,Name\n\n1,a\n", PLAIN[:14], ",", True),
     "a line of blanks": (b"Cost,Name\r\n \t \r\n1,a\r\n", "Cost,Name\r\n1,a\r\n", ",", True),
+    "blanks around names": (
+        b'Cost , "Name "\t\r\n 1 , a\r\n',
+        "Cost,Name\n 1 , a\r\n",
+        ",",
+        True,
+    ),
     "a blank line at the end": (PLAIN.encode() + b"\n", PLAIN, ",", True),
     "sixty-four blanks": (b"Cost,Name\n" + b" " * 64 + b"\n1,a\n", PLAIN[:14], ",", True),
     "a blank line before the header": (b"\n \t\r\nCost,Name\n1,a\n", PLAIN[:14], ",", True),
@@ -135,3 +141,10 @@ def test_json_lines_are_made_utf8(tmp_path: Path) -> None:
     path.write_bytes(b'{"a": "\0"}')
     with pytest.raises(InputRefused, match="NUL"):
         is_utf8(path)
+
+
+def test_names_asked_for_by_place_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "1.bytes"
+    path.write_bytes(b"Cost , Name\n1,a\n")
+    found = csv_text(path, lambda names: len(names), is_by_place=True)
+    assert (found.path, found.names, path.read_bytes()) == (path, ["Cost ", " Name"], b"Cost , Name\n1,a\n")

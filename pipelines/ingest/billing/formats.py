@@ -338,7 +338,7 @@ def _recognised(name: str, path: Path, bill: BillFormat, names_of: NamesOf) -> R
     _refuse_other(name, start)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         return _json_lines(path, bill, names_of)
-    return _csv(csv_text(path, bill.looks_like), bill)
+    return _csv(csv_text(path, bill.looks_like, bill.has_any_names), bill)
 
 
 def _refuse_other(name: str, start: bytes) -> None:

@@ -32,6 +32,8 @@ _BOMS = (
 )
 _AS_IT_IS = ("utf-8", "utf-8-sig")
 """Encodings the engine takes."""
+_TRIMMED = " \t"
+"""What the engine takes off both ends of a name in a header."""
 _BEFORE_HEADER = re.compile(r"(?:[ \t]*\r?\n|sep=.[ ,;\t]*\r?\n)+", re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\n[ \t]{0,64}\r?\n")
 _LONGEST_BLANK_LINE = 68
@@ -53,8 +55,9 @@ class CsvText:
     is_utf8: bool = True
 
 
-def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
-    """A spooled CSV, written anew beside it where its encoding or its lines ask for it; ``looks_like`` scores a header.
+def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int], is_by_place: bool = False) -> CsvText:
+    """A spooled CSV, written anew beside it where its encoding, its lines or its header ask for it; ``looks_like`` scores a
+    header. Its columns are asked for by name, or by their place and then keep whatever names they have.
 
     Raises:
         InputRefused: it holds NUL characters or is no text of its encoding; no UTF-8 and no header known either: no CSV.
@@ -69,17 +72,23 @@ def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int]) -> CsvText:
     if has_old_line_ends:
         start = start.replace("\r", "\n")
     table = start[_before_header(start) :]
-    found = [(_first_record(table, delimiter), delimiter) for delimiter in DELIMITERS]
+    found = [(_first_record(table, delimiter, not is_by_place), delimiter) for delimiter in DELIMITERS]
     names, delimiter = max(found, key=lambda one: looks_like(one[0]))
     if fault and not looks_like(names):
         raise InputRefused(fault)
+    # The engine trims names that stand without quotes, and finds no column then by the name the file has.
+    own = names if is_by_place else [name.strip(_TRIMMED) for name in names]
     is_taken = (
-        not fault and encoding in _AS_IT_IS and delimiter in _TAKEN_DELIMITERS and not has_old_line_ends
+        not fault
+        and encoding in _AS_IT_IS
+        and delimiter in _TAKEN_DELIMITERS
+        and not has_old_line_ends
+        and own == names
     )
     if is_taken and len(table) == len(start) and not _has_blank_lines(path):
         return CsvText(path, delimiter, names)
-    copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "")
-    return CsvText(copy, delimiter if delimiter in _TAKEN_DELIMITERS else ",", names, not fault)
+    copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "", own)
+    return CsvText(copy, delimiter if delimiter in _TAKEN_DELIMITERS else ",", own, not fault)
 
 
 def _encoding(path: Path) -> str:
@@ -168,8 +177,8 @@ def _has_blank_lines(path: Path) -> bool:
     return False
 
 
-def _plain_copy(path: Path, encoding: str, delimiter: str, newline: str | None) -> Path:
-    """A copy in UTF-8 that begins with the header and has no blank lines.
+def _plain_copy(path: Path, encoding: str, delimiter: str, newline: str | None, names: Sequence[str]) -> Path:
+    """A copy in UTF-8 that begins with a header of these names and has no blank lines.
 
     Lines are kept as they are, cells that span several too, unless their delimiter is none that the engine takes.
     """
@@ -179,17 +188,20 @@ def _plain_copy(path: Path, encoding: str, delimiter: str, newline: str | None) 
             path.open(encoding=encoding, newline=newline, errors="replace") as source,
             target.open("w", encoding="utf-8", newline="") as file,
         ):
-            lines, rewritten = _Lines(source), csv.writer(file, lineterminator="\n")
-            is_first = True
+            lines, is_first = _Lines(source), True
+            is_taken = delimiter in _TAKEN_DELIMITERS
+            rewritten = csv.writer(file, delimiter=delimiter if is_taken else ",", lineterminator="\n")
             for cells in csv.reader(lines, delimiter=delimiter):
                 record = lines.taken()
                 if not record.strip() or (is_first and _before_header(record)):
                     continue
-                is_first = False
-                if delimiter in _TAKEN_DELIMITERS:
+                if is_first and cells != list(names):
+                    rewritten.writerow(names)
+                elif is_taken:
                     file.write(record)
                 else:
                     rewritten.writerow(cells)
+                is_first = False
     except csv.Error as error:
         raise InputRefused(f"its CSV cannot be read ({error}): export it again") from None
     path.unlink()
@@ -217,5 +229,6 @@ class _Lines:
         return text
 
 
-def _first_record(text: str, delimiter: str) -> list[str]:
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+def _first_record(text: str, delimiter: str, may_quote_after_blanks: bool) -> list[str]:
+    lines = io.StringIO(text, newline="")
+    return next(csv.reader(lines, delimiter=delimiter, skipinitialspace=may_quote_after_blanks), [])
