@@ -623,7 +623,15 @@ def test_other_cells_that_cannot_be_read_are_left_empty_and_counted(bills: Bills
     bills.put("a.csv", as_csv(lines))
     bills.put(
         "b.csv",
-        as_csv([{**as_cur2({**LINE, "lineItem/ResourceId": "c"}), "resource_tags": "{oops"}], as_cur2(LINE)),
+        as_csv(
+            [
+                {
+                    **as_cur2({**LINE, "lineItem/ResourceId": "c", "identity/LineItemId": "c"}),
+                    "resource_tags": "{oops",
+                }
+            ],
+            as_cur2(LINE),
+        ),
     )
     outcome = deliver(bills)
     found = {(one.object_name, one.subject) for one in outcome.repairs if "not delivered" not in one.reason}

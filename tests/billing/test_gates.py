@@ -173,7 +173,9 @@ def test_attribution_that_loses_or_changes_cost_publishes_nothing(
     assert statement_total() == Decimal(104)
     assert outcome.releases[0].sums == {"USD/BilledCost": Decimal(104), "USD/EffectiveCost": Decimal("97.5")}
     lines = bills.warehouse.frame_of("SELECT count() AS n FROM mart_chargeback_lines_current")["n"][0]
-    assert outcome.releases[0].rows == 3 + lines
+    reasons = bills.warehouse.frame_of("SELECT count() AS n FROM core_identity_costs_current")["n"][0]
+    assert reasons == 3
+    assert outcome.releases[0].rows == 3 + reasons + lines
 
 
 IDENTITY = {

@@ -135,6 +135,18 @@ COUNTED: dict[str, tuple[str, str]] = {
         "SELECT toString(billing_period), count() FROM core_app_costs_daily_current GROUP BY 1",
         MONEY.format(**COMPUTED, table="core_app_costs_daily_current"),
     ),
+    "core_identity_costs": (
+        "SELECT toString(billing_period), count() FROM core_identity_costs_current GROUP BY 1",
+        MONEY.format(**COMPUTED, table="core_identity_costs_current"),
+    ),
+    "core_cost_allocations": (
+        "SELECT toString(billing_period), count() FROM core_cost_allocations_current GROUP BY 1",
+        "",
+    ),
+    "core_app_usage_hours": (
+        "SELECT toString(toDate(hour)), count() FROM core_app_usage_hours_current GROUP BY 1",
+        "",
+    ),
     "mart_chargeback_lines": (
         "SELECT toString(billing_period), count() FROM mart_chargeback_lines_current GROUP BY 1",
         MONEY.format(**COMPUTED, table="mart_chargeback_lines_current"),
@@ -177,8 +189,8 @@ COUNTED: dict[str, tuple[str, str]] = {
     ),
 }
 """Partitioned table -> statements that count its rows and add up its money by partition, written for this test."""
-WITHOUT_ROWS = {"mart_reporting_rates", "mart_reporting_lines"}
-"""The fleet names no reporting currency."""
+WITHOUT_ROWS = {"mart_reporting_rates", "mart_reporting_lines", "core_cost_allocations"}
+"""The fleet names no reporting currency and no shared cost rules."""
 
 
 def test_every_partitioned_table_is_counted_here() -> None:

@@ -332,6 +332,7 @@ AS_TYPED: Mapping[str, object] = {
     "DateTime64(9, 'UTC')": "2026-03-01 00:00:00",
 }
 NAMED: Mapping[str, Mapping[str, str]] = {
+    "statements/apply_deletions": {"table_name": "core_apps"},
     "statements/collect": {"table_name": "core_apps"},
     "statements/collect_telemetry": {"table": "otel_traces"},
     "statements/transfer/rows": {"in_database": READY, "of_table": "core_apps"},

@@ -23,6 +23,7 @@ from dashboards.closing import run_close
 from dashboards.queries import TeamReads, reads_of
 from dashboards.statement import closed_file, statement_file
 from models.errors import ControlTotalError, NotAdmitted
+from models.identity import RULE_VERSION
 from models.people import (
     CLOSE_MONTHS,
     DOWNLOAD_STATEMENTS,
@@ -125,7 +126,7 @@ def test_decisions_are_shown_the_newest_first(root: Path) -> None:
     frame = reads(root, LEAD).frame("finance/closings", billing_period=FEBRUARY)
     assert frame.select(
         "state", "decided_by", "reason", "statement_version", "rule_version", "lines"
-    ).rows() == [("closed", "grace", "", 3, "1", 6)]
+    ).rows() == [("closed", "grace", "", 3, RULE_VERSION, 6)]
     assert frame["decided_at"].to_list() == [NOW]
     assert reads(root, LEAD).frame("finance/closings", billing_period=MARCH).is_empty()
 

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from models.chargeback import statement_lines
 from models.errors import ConfigurationError, ControlTotalError
+from models.identity import RULE_VERSION
 from models.readers import Reader
 from models.schemas import MONEY
 from models.settings import Settings
@@ -166,7 +167,11 @@ def test_a_statement_sums_to_the_bill_and_says_so(
     sidecar = json.loads(written.sidecar_path.read_text(encoding="utf-8"))
     assert sidecar["sha256"] == hashlib.sha256(written.csv_path.read_bytes()).hexdigest()
     assert (sidecar["csv"], sidecar["rows"], sidecar["team"]) == ("chargeback-2026-03.csv", 7, None)
-    assert (sidecar["period"], sidecar["statement_version"], sidecar["rule_version"]) == ("2026-03", 2, "1")
+    assert (sidecar["period"], sidecar["statement_version"], sidecar["rule_version"]) == (
+        "2026-03",
+        2,
+        RULE_VERSION,
+    )
     assert sidecar["sums"] == {
         "JPY": {"amount": "1000", "billed_cost": "1000.5", "effective_cost": "900"},
         "USD": {"amount": "12345678901334.12", "billed_cost": str(USD_BILLED), "effective_cost": "51.1"},

@@ -162,18 +162,23 @@ def test_resources_named_in_telemetry(warehouse: Warehouse, load: Load) -> None:
         objects.append(other)
     load(otlp.delimited(*objects))
     batch = new_batch_id()
-    warehouse.execute("statements/core_app_resources", days=["2025-12-31", "2026-01-01"], batch_id=batch)
+    warehouse.execute(
+        "statements/core_app_resources",
+        days=["2025-12-31", "2026-01-01"],
+        attributes=["cloud.resource_id", "faas.id"],
+        batch_id=batch,
+    )
     assert warehouse.frame_of(
-        "SELECT app_id, toDayOfMonth(usage_date), resource_id, spans FROM core_app_resources"
-        " WHERE batch_id = {batch:UUID} ORDER BY ALL",
+        "SELECT app_id, toDayOfMonth(usage_date), attribute, resource_id, spans FROM core_app_resources"
+        " WHERE batch_id = {batch:UUID} ORDER BY app_id, 2, resource_id, attribute",
         batch=batch,
     ).rows() == [
-        ("mill", 1, "arn:two", 1),
-        ("shop", 1, "arn:function", 3),
-        ("shop", 1, "arn:lambda:1", 3),
-        ("shop", 1, "arn:three", 1),
-        ("shop", 1, "arn:two", 1),
-        ("shop", 31, "arn:two", 1),
+        ("mill", 1, "faas.id", "arn:two", 1),
+        ("shop", 1, "faas.id", "arn:function", 3),
+        ("shop", 1, "cloud.resource_id", "arn:lambda:1", 3),
+        ("shop", 1, "cloud.resource_id", "arn:three", 1),
+        ("shop", 1, "faas.id", "arn:two", 1),
+        ("shop", 31, "faas.id", "arn:two", 1),
     ]
 
 
