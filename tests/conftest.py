@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from playwright.sync_api import Browser, sync_playwright
 
 from models.settings import Settings
@@ -45,6 +46,21 @@ def pytest_configure(config: pytest.Config) -> None:
         free = min(psutil.disk_usage(str(IN_MEMORY)).free, psutil.virtual_memory().available)
         if free > ROOM:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what ``slow.yaml`` names."""
+    beginnings = tuple(name for names in slow_tests().values() for name in names)
+    for item in items:
+        if item.nodeid.startswith(beginnings):
+            item.add_marker(pytest.mark.slow)
+
+
+def slow_tests() -> dict[str, list[str]]:
+    """Reason -> beginnings of the names of tests that another one holds too."""
+    found: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("slow.yaml").read_text())
+    return found
 
 
 def pytest_collection_finish() -> None:

@@ -10,10 +10,13 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 import dagster as dg
 import yaml
+
+from tests.conftest import slow_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "sql", "pipelines", "dashboards", "otel")
@@ -102,6 +105,13 @@ def test_no_public_class_shares_its_name_with_another() -> None:
                 places.setdefault(name, []).append(str(path.relative_to(ROOT)))
     assert len(places) > 100
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_every_test_that_is_left_to_the_slow_ones_is_there() -> None:
+    for name in chain.from_iterable(slow_tests().values()):
+        file, _, function = name.partition("::")
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert not function or f"\ndef {function.partition('[')[0]}(" in text, name
 
 
 def test_what_is_installed_is_compiled() -> None:
