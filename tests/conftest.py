@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 import yaml
@@ -33,6 +34,10 @@ from sql.warehouse import Warehouse
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what one process of a test has compiled the next need not
 
 pytest_plugins = ("tests.elsewhere",)
+
+# An example that takes long says something of a busy machine, not of the code.
+hypothesis.settings.register_profile("appfleet", deadline=None)
+hypothesis.settings.load_profile("appfleet")
 
 IN_MEMORY = Path("/dev/shm")
 """Where Linux has files that no disk is waited for."""

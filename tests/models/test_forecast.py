@@ -386,7 +386,9 @@ def test_no_order_of_the_charges_and_no_other_app_changes_an_apps_forecast(seed:
     alone = month_ends(frame([row for row in rows if row["app_id"] == "app-1"], as_of), as_of)
     columns = ["usage_to_date", "other_charges", "expected_rest", "expected_total", "known_days"]
     [mine] = whole.filter(pl.col("name") == "app-1").select(columns).rows()
-    assert alone.filter(pl.col("scope") == "app").select(columns).rows() == [mine]
+    [by_itself] = alone.filter(pl.col("scope") == "app").select(columns).rows()
+    assert by_itself[:2] + by_itself[4:] == mine[:2] + mine[4:]
+    assert by_itself[2:4] == pytest.approx(mine[2:4], rel=1e-12)  # doubles, summed beside other apps' or not
 
 
 @settings(max_examples=30, deadline=None)

@@ -49,7 +49,9 @@ def rounded(exact: Fraction, places: int) -> Decimal:
     low = scaled.numerator // scaled.denominator
     rest = scaled - low
     up = rest > Fraction(1, 2) or (rest == Fraction(1, 2) and low % 2 == 1)
-    return D(low + up).scaleb(-places)
+    with localcontext() as context:
+        context.prec = 80
+        return D(low + up).scaleb(-places)
 
 
 @given(
