@@ -22,6 +22,7 @@ from pipelines.commands.budgets import STYLES, budget_sentence
 from pipelines.commands.causes import largest_anomalies, print_largest
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
+from pipelines.steps import STEPS
 from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, heads
 from sql.warehouse import Warehouse
@@ -32,15 +33,18 @@ OBJECTIVES_SHOWN = 50
 TEAMS_SHOWN = 12
 MONTHS_SHOWN = 3
 SENTENCES_SHOWN = 50
+_WIDEST = max(map(len, STEPS))
 
 
 def print_step(console: Console, step: StepReport) -> None:
     """One line of progress."""
     if step.failed:
-        console.print(f"  {step.step:<11} failed after {step.seconds:.1f} s: {step.failed}", style="red")
+        console.print(
+            f"  {step.step:<{_WIDEST}} failed after {step.seconds:.1f} s: {step.failed}", style="red"
+        )
         return
     what = f"{step.rows:,} rows in {step.published} release(s)" if step.published else "nothing new"
-    console.print(f"  {step.step:<11} {step.seconds:6.1f} s  {what}")
+    console.print(f"  {step.step:<{_WIDEST}} {step.seconds:6.1f} s  {what}")
     _print_sentences(console, "refused", step.refused)
     _print_sentences(console, "held", step.held)
     _print_sentences(console, "note", step.notes)
