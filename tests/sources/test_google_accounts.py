@@ -14,24 +14,17 @@ from google.cloud import billing_v1
 from models.errors import ConfigurationError
 from models.settings import BillingSource, Settings
 from pipelines.commands import checks
-from pipelines.ingest.sources.google_accounts import billing_account_of, cloud_billing_client, linked_projects
+from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from sql.warehouse import Warehouse
 
 ACCOUNT = "billingAccounts/012345-567890-ABCDEF"
 METHOD = "/google.cloud.billing.v1.CloudBilling/ListProjectBillingInfo"
-ONE_PROJECT = "/google.cloud.billing.v1.CloudBilling/GetProjectBillingInfo"
 
 
 class Service(grpc.GenericRpcHandler):
     """Two pages of projects for one account; every other account is refused."""
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        if details.method == ONE_PROJECT:
-            return grpc.unary_unary_rpc_method_handler(
-                self.project,
-                request_deserializer=billing_v1.GetProjectBillingInfoRequest.deserialize,
-                response_serializer=billing_v1.ProjectBillingInfo.serialize,
-            )
         if details.method != METHOD:
             return None
         return grpc.unary_unary_rpc_method_handler(
@@ -54,19 +47,6 @@ class Service(grpc.GenericRpcHandler):
         infos = [billing_v1.ProjectBillingInfo(project_id="ledger", billing_enabled=True)]
         return billing_v1.ListProjectBillingInfoResponse(project_billing_info=infos)
 
-    def project(
-        self, request: billing_v1.GetProjectBillingInfoRequest, context: grpc.ServicerContext
-    ) -> billing_v1.ProjectBillingInfo:
-        project = request.name.removeprefix("projects/")
-        if project not in ("shop", "closed"):
-            context.abort(grpc.StatusCode.NOT_FOUND, "no")
-        return billing_v1.ProjectBillingInfo(
-            name=f"{request.name}/billingInfo",
-            project_id=project,
-            billing_account_name=ACCOUNT,
-            billing_enabled=project == "shop",
-        )
-
 
 @pytest.fixture
 def address() -> Iterator[str]:
@@ -85,14 +65,6 @@ def test_projects_of_all_pages_with_billing_enabled(address: str) -> None:
 def test_an_account_that_is_refused_is_one_sentence(address: str) -> None:
     with pytest.raises(ConfigurationError, match="refuses billingAccounts/other .PERMISSION_DENIED."):
         linked_projects(cloud_billing_client(address), "billingAccounts/other")
-
-
-def test_who_pays_for_a_project(address: str) -> None:
-    client = cloud_billing_client(address)
-    assert billing_account_of(client, "shop") == ACCOUNT
-    assert billing_account_of(client, "closed") is None
-    with pytest.raises(ConfigurationError, match="refuses project other .NOT_FOUND."):
-        billing_account_of(client, "other")
 
 
 def test_doctor_names_projects_that_are_paid_and_not_billed(

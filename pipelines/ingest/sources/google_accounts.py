@@ -49,24 +49,6 @@ def linked_projects(client: billing_v1.CloudBillingClient, billing_account: str)
         ) from None
 
 
-def billing_account_of(client: billing_v1.CloudBillingClient, project: str) -> str | None:
-    """The billing account that pays for a project, as ``billingAccounts/XXXXXX-XXXXXX-XXXXXX``; None where none does.
-
-    Raises:
-        ConfigurationError: the API refuses the project or cannot be reached.
-    """
-    try:
-        info = client.get_project_billing_info(
-            name=f"projects/{project}", timeout=TIMEOUT_SECONDS, retry=None
-        )
-    except (GoogleAPICallError, GoogleAuthError) as error:
-        raise ConfigurationError(
-            f"the Cloud Billing API refuses project {project} ({code_of(error)}): "
-            "check its id and that these credentials may view it"
-        ) from None
-    return info.billing_account_name if info.billing_enabled else None
-
-
 def code_of(error: Exception) -> str:
     """What the API answered, by its name in gRPC, or what kept it from answering."""
     reason = getattr(error, "grpc_status_code", None)
