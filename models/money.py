@@ -104,14 +104,13 @@ def split_units(units: int, weights: Sequence[int]) -> list[int]:
             "a split needs weights of zero and more, one of them above zero; leave the cost unallocated"
         )
     total = sum(weights)
-    parts, remainders = [], []
-    for weight in weights:
-        part, remainder = divmod(units * weight, total)
-        parts.append(part)
-        remainders.append(remainder)
-    order = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)  # stable: ties stay in order
-    for index in order[: units - sum(parts)]:
-        parts[index] += 1
+    parts = [units * weight // total for weight in weights]
+    left = units - sum(parts)
+    if left:
+        remainders = [units * weight - part * total for weight, part in zip(weights, parts, strict=True)]
+        order = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)  # stable: ties stay in order
+        for index in order[:left]:
+            parts[index] += 1
     return parts
 
 

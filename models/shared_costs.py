@@ -225,6 +225,7 @@ class _Splitting:
         refuse_circles(rules.lines, lambda rule, app: app in charged[id(rule)])
         self.shares: list[_Share] = []
         self.known: dict[tuple[object, ...], _Share] = {}
+        self.measured: dict[tuple[str, Window, str], dict[str, int]] = {}
 
     def done(self) -> Split:
         rows = list(self.pools.iter_rows(named=True))
@@ -348,9 +349,16 @@ class _Splitting:
         if basis == FIXED:
             parts = lcm(*(share.denominator for share in rule.shares.values()))
             return [int(rule.shares[app] * parts) for app in apps], parts
-        found = self.weights.of(basis, window, currency)
+        found = self._measured(basis, window, currency)
         parts = _UNITS if basis == DIRECT_COST else QUANTITY
         return [max(0, found.get(app, 0)) for app in apps], parts
+
+    def _measured(self, basis: str, window: Window, currency: str) -> dict[str, int]:
+        """App -> what it is weighed by: a month is added up once, whichever of its days asks."""
+        key = (basis, window, currency)
+        if key not in self.measured:
+            self.measured[key] = self.weights.of(basis, window, currency)
+        return self.measured[key]
 
     def _answer(self, left: Sequence[_Part], given: Sequence[_Given]) -> Split:
         """Rows of costs and of allocations."""
