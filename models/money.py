@@ -108,7 +108,9 @@ def split_units(units: int, weights: Sequence[int]) -> list[int]:
     left = units - sum(parts)
     if left:
         remainders = [units * weight - part * total for weight, part in zip(weights, parts, strict=True)]
-        order = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)  # stable: ties stay in order
+        order = sorted(
+            range(len(parts)), key=remainders.__getitem__, reverse=True
+        )  # stable: ties stay in order
         for index in order[:left]:
             parts[index] += 1
     return parts
