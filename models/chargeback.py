@@ -34,6 +34,9 @@ COLUMNS = [name for name in SCHEMAS["mart_chargeback_lines"] if name != "billing
 
 ROUNDING = "rounding"
 
+SPLIT_COST_TYPES = ("shared", "idle")
+"""Cost types of what shared cost rules gave, and of capacity they found nobody used."""
+
 
 def statement_lines(
     costs: pl.DataFrame, apps: pl.DataFrame, teams: pl.DataFrame, minor_units: Mapping[str, int]
@@ -81,9 +84,9 @@ def _cost_type() -> pl.Expr:
         pl.when(pl.col("app_id") == UNALLOCATED)
         .then(pl.lit("unallocated"))
         .when(pl.col("attribution_rule").str.starts_with(SHARED))
-        .then(pl.lit("shared"))
+        .then(pl.lit(SPLIT_COST_TYPES[0]))
         .when(pl.col("attribution_rule").str.starts_with(IDLE_RULE))
-        .then(pl.lit("idle"))
+        .then(pl.lit(SPLIT_COST_TYPES[1]))
         .otherwise(pl.lit("direct"))
     )
 

@@ -325,6 +325,12 @@ def export(
         typer.echo(f"wrote {path} ({done.rows:,} charges, {len(done.columns)} columns)")
     for key, amount in sorted(done.sums.items()):
         typer.echo(f"  {key}: {plain(amount)}")
+    for currency, amount in sorted(done.shared.items()):
+        typer.echo(
+            f"shared cost rules gave {currency} {plain(amount)} of this month to apps: the statement follows them, these files "
+            "name the app of each charge before them",
+            err=True,
+        )
 
 
 ByOption = Annotated[str | None, typer.Option(help="Who decides.", show_default="the user")]

@@ -20,7 +20,7 @@ from uuid import UUID
 import polars as pl
 import pyarrow.parquet as pq
 
-from models.chargeback import ROUNDING
+from models.chargeback import ROUNDING, SPLIT_COST_TYPES
 from models.closing import sums_by_currency
 from models.errors import ConfigurationError, ControlTotalError
 from models.focus_export import as_csv_cells, exported, written_columns
@@ -29,6 +29,7 @@ from models.settings import Settings
 from models.statement_csv import plain
 from pipelines.compute.adjustments import BILL, IDENTITIES, METRICS
 from pipelines.compute.costs import billed_months
+from pipelines.reports.statements import read_statement
 from sql.closings import Closing, batches_of, closed_lines, closed_months
 from sql.publish import WHOLE_TABLE, head, heads
 from sql.warehouse import Warehouse
@@ -49,12 +50,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """What was written; ``shared`` is what shared cost rules gave of the month, by currency: charges are of the apps they were
+    of before.
+    """
 
     paths: tuple[Path, ...]
     rows: int
     sums: Mapping[str, Decimal]
     columns: tuple[str, ...]
+    shared: Mapping[str, Decimal]
 
 
 def export_focus(
@@ -94,7 +98,14 @@ def export_focus(
                 f"the bill of {period:%Y-%m} has no charge, so there is nothing to export"
             )
         _equals(period, sums, taken.sums)
-    return Exported(paths, rows, dict(sums), tuple(written))
+    return Exported(paths, rows, dict(sums), tuple(written), _shared(warehouse, period))
+
+
+def _shared(warehouse: Warehouse, period: date) -> dict[str, Decimal]:
+    """Billed cost by currency that a month's statement has by shared cost rules, which an export does not follow."""
+    lines = read_statement(warehouse, period).lines.filter(pl.col("cost_type").is_in(SPLIT_COST_TYPES))
+    totals = exact_sums(lines, ["billing_currency"], ("billed_cost",))
+    return {row["billing_currency"]: row["billed_cost"] for row in totals.iter_rows(named=True)}
 
 
 def snapshot(warehouse: Warehouse, settings: Settings, period: date) -> Snapshot:

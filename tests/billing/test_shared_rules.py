@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from models.identity import UNALLOCATED
 from models.settings import Settings
 from pipelines.compute import compute_costs, compute_identities
 from pipelines.ingest.shared_rules import load_rules
+from pipelines.reports.focus_export import export_focus
 from sql.publish import head
 from tests.billing.conftest import Bills
 
@@ -23,6 +25,11 @@ def published(bills: Bills) -> dict[tuple[str, str], tuple[Decimal, str]]:
         " FROM mart_chargeback_lines_current WHERE cost_type != 'rounding' GROUP BY 1, 2"
     ).rows()
     return {row[:2]: row[2:] for row in rows}
+
+
+def shared_of_export(bills: Bills) -> Mapping[str, Decimal]:
+    """What an export says that it does not follow."""
+    return export_focus(bills.warehouse, bills.settings, SEPTEMBER, "1.4", bills.settings.root / "out").shared
 
 
 def test_rules_hold_from_the_pass_on_that_reads_them_and_a_month_they_cannot_be_applied_to_stays(
@@ -46,6 +53,7 @@ def test_rules_hold_from_the_pass_on_that_reads_them_and_a_month_they_cannot_be_
     compute_costs(bills.warehouse, bills.settings)
     direct = {("a", "app_tag"): (Decimal(30), "direct"), ("b", "app_tag"): (Decimal(10), "direct")}
     assert published(bills) == {**direct, (UNALLOCATED, UNALLOCATED): (Decimal(11), "unallocated")}
+    assert shared_of_export(bills) == {}
 
     rules = bills.settings.root / "rules.yaml"
     rules.write_text(
@@ -61,6 +69,7 @@ def test_rules_hold_from_the_pass_on_that_reads_them_and_a_month_they_cannot_be_
     }
     assert published(bills) == {**direct, **shared}
     assert release.sums["USD/BilledCost"] == 51
+    assert shared_of_export(bills) == {"USD": Decimal(6)}  # 8 and -2; what is kept is nobody else's
     assert compute_costs(bills.warehouse, bills.settings).releases == ()
     rules.write_text(rules.read_text().replace("- {name: rest", "# a comment\n  - {name: rest"))
     assert compute_costs(bills.warehouse, bills.settings).releases == ()
