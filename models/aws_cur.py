@@ -15,7 +15,7 @@ from typing import Any
 from models import focus
 from models.bill_formats import SIGNATURES, other_format, plain_name
 from models.errors import InputRefused
-from models.focus import FocusColumn, Header, columns_found, policy_rows
+from models.focus import FocusColumn, Header, columns_found, delivered_columns, policy_rows
 
 FORMAT = "aws-cur"
 NET_COST, DISCOUNTS, BILLED = "line_item_net_unblended_cost", "discount", "line_item_unblended_cost"
@@ -85,19 +85,7 @@ class CurHeader(Header):
 @cache
 def columns() -> dict[str, FocusColumn]:
     """The columns that are read, by their name in CUR 2.0."""
-    return {
-        row["column"]: FocusColumn(
-            name=row["column"],
-            type=row["type"],  # type: ignore[arg-type]
-            nullable=row["required"] == "0",
-            required=row["required"] == "1",
-            low_cardinality=row["low_cardinality"] == "1",
-            since="",
-            removed="",
-            description=row["shown"],
-        )
-        for row in policy_rows("aws_cur_columns.csv")
-    }
+    return delivered_columns("aws_cur_columns.csv", "shown")
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Literal
 
 from models.bill_formats import other_format, plain_name
 from models.errors import InputRefused
-from models.focus import FocusColumn, Header, dialects, policy_rows
+from models.focus import FocusColumn, Header, delivered_columns, dialects, policy_rows
 from models.focus import columns as focus_columns
 
 View = Literal["actual", "amortized"]
@@ -36,19 +36,7 @@ _IN_PRICING_CURRENCY = {
 @cache
 def columns() -> dict[str, FocusColumn]:
     """The columns that are read, by their name as a parameter."""
-    return {
-        PREFIX + row["column"]: FocusColumn(
-            name=PREFIX + row["column"],
-            type=row["type"],  # type: ignore[arg-type]
-            nullable=row["required"] == "0",
-            required=row["required"] == "1",
-            low_cardinality=row["low_cardinality"] == "1",
-            since="",
-            removed="",
-            description=row["description"],
-        )
-        for row in policy_rows("azure_columns.csv")
-    }
+    return delivered_columns("azure_columns.csv", "description", PREFIX)
 
 
 @cache

@@ -219,6 +219,25 @@ def _version(found: dict[str, str]) -> str:
     return max((columns()[name].since for name in found), default="1.0")
 
 
+def delivered_columns(file: str, described_by: str, prefix: str = "") -> dict[str, FocusColumn]:
+    """Columns of a bill that is no FOCUS, from a CSV of the policy: by their name behind ``prefix``, ``described_by`` one of the
+    file's own columns. What is not required may be NULL.
+    """
+    return {
+        prefix + row["column"]: FocusColumn(
+            name=prefix + row["column"],
+            type=row["type"],  # type: ignore[arg-type]
+            nullable=row["required"] == "0",
+            required=row["required"] == "1",
+            low_cardinality=row["low_cardinality"] == "1",
+            since="",
+            removed="",
+            description=row[described_by],
+        )
+        for row in policy_rows(file)
+    }
+
+
 def policy_rows(name: str) -> list[dict[str, str]]:
     """Rows of a CSV of the package's policy; lines that begin with # are remarks."""
     text = resources.files("models").joinpath("policy", name).read_text(encoding="utf-8")
