@@ -30,6 +30,7 @@ from sql.opening import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated, SmallFleet, python_path
+from tests.days import passed_today
 from tests.pipelines.test_record import COUNTED, told
 from tests.preloaded import run_command
 
@@ -278,6 +279,7 @@ def test_the_coverage_file_has_everything_that_no_tag_of_the_bill_names(
 
 
 def test_a_second_pass_publishes_nothing_and_does_not_meet_a_third(fleet: Path, done: Warehouse) -> None:
+    passed_today(fleet, lambda: appfleet(fleet, *RUN))
     before = figures(done)
     releases = [(one.scope, one.period, one.seq) for one in heads(done)]
     lock = fleet / ".appfleet" / "leases" / "pass.lock"
