@@ -22,6 +22,8 @@ from models.statement_csv import plain
 
 def reported_statement(page: Page, month: date) -> None:
     """The statement in the reporting currency beside its own, by which rates, or why it is not there."""
+    if _nothing_is_reported(page):
+        return
     rates = page.reads.frame("reporting/rates", billing_period=month)
     if rates.is_empty():
         return
@@ -59,6 +61,11 @@ def reported_statement(page: Page, month: date) -> None:
     st.caption(formats.as_text("; ".join(_rate_words(row) for row in rates.iter_rows(named=True))))
 
 
+def _nothing_is_reported(page: Page) -> bool:
+    """There is no reporting currency: most have none, and what is asked of it takes as long as if there were one."""
+    return page.reads.of_anybody("reporting/currencies").is_empty()
+
+
 def _rate_words(row: dict[str, object]) -> str:
     own, currency = row["billing_currency"], row["reporting_currency"]
     if own == currency:
@@ -71,6 +78,8 @@ def _rate_words(row: dict[str, object]) -> str:
 
 def usage_in_reporting_currency(page: Page, days: Comparison) -> None:
     """All charges of the days in the reporting currency, in one figure; nothing where there is none."""
+    if _nothing_is_reported(page):
+        return
     frame = page.reads.frame("reporting/usage", first_day=days.first, last_day=days.last)
     for row in frame.iter_rows(named=True):
         currency = row["reporting_currency"]

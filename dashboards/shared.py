@@ -36,6 +36,7 @@ SHARED: Mapping[str, SharedRead] = MappingProxyType(
         "dashboards/as_of": SharedRead(),
         "dashboards/first_cost_days": SharedRead(),
         "dashboards/open_days": SharedRead(),
+        "reporting/currencies": SharedRead(),
         "damage/lost_rows": SharedRead(
             {"with_slices": False, "settled_seconds": SETTLED_SECONDS}, holds_seconds=60
         ),

@@ -129,6 +129,7 @@ def test_a_day_without_a_rate_refuses_the_reporting_view_only(told: Books, tmp_p
     )
     assert (outcome.notes, outcome.refused, lines(told, JANUARY)) == ((said,), (), {})
     assert shown(told, "usage", first_day=JANUARY, last_day=date(2026, 1, 31))[0][2] == 1
+    assert shown(told, "currencies") == [("EUR",)]
     assert shown(told, "rates", billing_period=JANUARY)[1][5:7] == (1, date(2026, 1, 3))
     months = told.warehouse.frame("queries/reporting/months").rows()
     assert months == [(JANUARY, "EUR", D(0), D(0), 1, False)]

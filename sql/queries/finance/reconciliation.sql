@@ -28,12 +28,19 @@ FROM
     ARRAY JOIN CAST(latest, 'Array(Tuple(String, Decimal(76, 18)))') AS figure
     UNION ALL
     SELECT
-        toString(source_name), toString(billing_currency), metric_cost.1 AS metric,
-        CAST(0 AS Decimal(76, 18)), sum(CAST(metric_cost.2 AS Decimal(76, 18)))
-    FROM core_app_costs_daily_current
-    ARRAY JOIN [('BilledCost', billed_cost), ('EffectiveCost', effective_cost)] AS metric_cost
-    WHERE billing_period = {billing_period:Date}
-    GROUP BY source_name, billing_currency, metric
+        toString(source_name), toString(billing_currency), metric_cost.1 AS metric, CAST(0 AS Decimal(76, 18)), metric_cost.2
+    FROM
+    (
+        SELECT
+            source_name,
+            billing_currency,
+            sum(CAST(billed_cost AS Decimal(76, 18))) AS billed,
+            sum(CAST(effective_cost AS Decimal(76, 18))) AS effective
+        FROM core_app_costs_daily_current
+        WHERE billing_period = {billing_period:Date}
+        GROUP BY source_name, billing_currency
+    )
+    ARRAY JOIN [('BilledCost', billed), ('EffectiveCost', effective)] AS metric_cost
 )
 WHERE {see_whole_bills:Bool} AND notEmpty({teams:Array(String)}) AND metric IN ('BilledCost', 'EffectiveCost')
 GROUP BY source_name, billing_currency, metric

@@ -58,7 +58,6 @@ WITH
         SELECT app_id, sum(t.requests) AS requests, sum(t.errors) AS errors
         FROM core_app_telemetry_daily_current AS t
         WHERE usage_date >= {first_day:Date} AND usage_date <= {last_day:Date}
-          AND app_id IN (SELECT app_id FROM inventory)
         GROUP BY app_id
     ),
     overspent AS
