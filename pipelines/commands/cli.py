@@ -148,8 +148,18 @@ def simulate(
     end: Annotated[
         str | None, typer.Option(help="Last day (UTC); default: yesterday, so its age is small.")
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Of a fleet that is written: play its traffic now, with an incident."),
+    ] = False,
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long it plays.")] = 10.0,
 ) -> None:
     """Write a fleet with known truth: bills, telemetry, catalogue, teams, truth.json."""
+    if live:
+        from pipelines.commands.live import play_fleet
+
+        play_fleet(directory, minutes * 60, typer.echo)
+        return
     from pipelines.simulate import simulate as write_fleet
     from sql.workspace import refuse_unusable
 
