@@ -7,12 +7,14 @@ belongs to the model that uses it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, Literal
 
 import yaml
@@ -203,17 +205,32 @@ def health_checks() -> HealthChecks:
 
 @dataclass(frozen=True)
 class RequestSlices:
-    """How requests are cut into slices: the advised bounds of latency, and how many routes keep their name."""
+    """How requests are cut into slices: the advised bounds of latency, how many routes keep their name, and what counts where
+    spans are missing or a sample.
+    """
 
     advised_bounds_ms: tuple[int, ...]
     routes_kept: int
+    duration_metrics: Mapping[str, int]
+    """Histogram of durations -> milliseconds of its unit; the first counts."""
+    least_scale: int
+    sampled_trace_state: str
+    """Regular expression (RE2) of a trace state that says its span stands for others."""
+    sampler_types: tuple[str, ...]
 
 
 @cache
 def request_slices() -> RequestSlices:
-    """Bounds and routes of the slices (``request_slices.yaml``)."""
+    """Bounds, routes and other sources of the slices (``request_slices.yaml``)."""
     data = _document("request_slices")
-    return RequestSlices(tuple(data["advised_bounds_ms"]), data["routes_kept"])
+    return RequestSlices(
+        tuple(data["advised_bounds_ms"]),
+        data["routes_kept"],
+        MappingProxyType(data["duration_metrics"]),
+        data["least_scale"],
+        data["sampled_trace_state"],
+        tuple(data["sampler_types"]),
+    )
 
 
 @cache

@@ -61,6 +61,23 @@ def slicing(slices: RequestSlices, objectives: Objectives) -> dict[str, Any]:
     }
 
 
+def sampling(slices: RequestSlices) -> dict[str, Any]:
+    """Parameters that say which spans stand for others that were left out."""
+    return {
+        "sampled_trace_state": slices.sampled_trace_state,
+        "sampler_types": list(slices.sampler_types),
+    }
+
+
+def of_metrics(slices: RequestSlices) -> dict[str, Any]:
+    """Parameters that say which histograms tell of requests where spans do not."""
+    return {
+        "duration_metrics": list(slices.duration_metrics),
+        "duration_milliseconds": [float(one) for one in slices.duration_metrics.values()],
+        "least_scale": slices.least_scale,
+    }
+
+
 def measuring(classified: Mapping[str, Any], policy: SharedCostPolicy) -> dict[str, Any]:
     """Parameters that say what of telemetry measures an app: which spans are no requests, and which metrics measure what."""
     return {

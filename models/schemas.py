@@ -208,6 +208,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "errors_by_class": pl.Map(pl.String, pl.UInt32),
             "timed": pl.UInt32(),
             "within": pl.List(pl.UInt32),
+            "counted_from": pl.String(),
         }
     ),
     "core_request_hours": pl.Schema(

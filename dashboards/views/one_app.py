@@ -12,6 +12,7 @@ from dashboards import charts, formats
 from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import USAGE
 from dashboards.charts import Panel
+from dashboards.counted_from import counted_from
 from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
 from models.money import exact_total
@@ -388,6 +389,7 @@ else:
 over_time(page, app_id, first, last, anomalies)
 if facts:
     objectives_table(page, app_id, facts["has_indicator"])
+    counted_from(page, app_id, first, last)
 cost_origin(page, app_id, first, last)
 shared_origin(page, app_id, first, last)
 anomaly_table(anomalies)

@@ -55,18 +55,29 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     if not changed:
         return Outcome(unchanged=len(asked), refused=refused)
     policy = requests.classification(request_errors(), health_checks())
-    slicing = requests.slicing(request_slices(), slo_defaults())
+    slicing = {**requests.slicing(request_slices(), slo_defaults()), **requests.sampling(request_slices())}
     parameters: dict[str, Callable[[Batches], dict[str, Any]]] = {
         "core_request_slices": lambda _: {**policy, **slicing},
         "core_request_hours": lambda batches: {"slices_batch_id": batches["core_request_slices"]},
-        "core_app_telemetry_daily": lambda _: policy,
+        "core_app_telemetry_daily": lambda batches: {
+            **policy,
+            "slices_batch_id": batches["core_request_slices"],
+        },
         "core_app_resources": lambda _: {"attributes": [one.attribute for one in resource_attributes()]},
         "core_app_usage_hours": lambda _: requests.measuring(policy, shared_cost_policy()),
     }
     with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
         batches = {table: new_batch_id() for table in parameters}
+        days_changed = [day.isoformat() for day in changed]
+        warehouse.execute(
+            "statements/core_request_slices_of_metrics",
+            days=days_changed,
+            batch_id=batches["core_request_slices"],
+            **policy,
+            **slicing,
+            **requests.of_metrics(request_slices()),
+        )
         for table, own in parameters.items():
-            days_changed = [day.isoformat() for day in changed]
             warehouse.execute(
                 f"statements/{table}", days=days_changed, batch_id=batches[table], **own(batches)
             )

@@ -7,8 +7,8 @@
 -- A sampled span stands for 2^56 / (2^56 - threshold) of them, by `ot=th:` of its trace state (OpenTelemetry, TraceState:
 --   Probability Sampling). Fractions are counted in 1e-9, so that no order of rows changes a sum.
 -- A counter counts by what it grew since the point before it, which may lie on the day before; one that fell began anew. Of a
---   series' first point its value counts where the series began within the hour before it. Of metrics that measure the same
---   the greatest counts.
+--   series' first point its value counts where the series began within the hour before it, or other series of its process were
+--   there before. Of metrics that measure the same the greatest counts.
 INSERT INTO core_app_usage_hours (hour, app_id, measure, quantity, counted, batch_id)
 WITH
     toUInt128(72057594037927936) AS all_traces,
@@ -34,7 +34,7 @@ WITH
             transform(metric, {counter_names:Array(String)}, {counter_measures:Array(String)}, '') AS measure,
             multiIf(
                 is_delta, value,
-                before IS NULL, if(began > at - INTERVAL 1 HOUR, value, 0),
+                before IS NULL, if(watched_from < at OR began > at - INTERVAL 1 HOUR, value, 0),
                 began >= before_at OR value < before, value,
                 value - before) AS grown
         FROM
@@ -51,7 +51,9 @@ WITH
                     PARTITION BY app_id, MetricName, cityHash64(toString(mapSort(ResourceAttributes))), ScopeName,
                         cityHash64(toString(mapSort(Attributes)))
                     ORDER BY TimeUnix, StartTimeUnix, Value
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before_at
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before_at,
+                min(TimeUnix) OVER (
+                    PARTITION BY app_id, MetricName, cityHash64(toString(mapSort(ResourceAttributes))), StartTimeUnix) AS watched_from
             FROM {{otel}}.otel_metrics_sum_current
             WHERE toDate(TimeUnix) IN arrayConcat({days:Array(Date)}, arrayMap(day -> day - 1, {days:Array(Date)}))
                 AND app_id != '' AND has({counter_names:Array(String)}, toString(MetricName)) AND isFinite(Value)

@@ -3,12 +3,22 @@
 --   and numbers), grpc_errors_values Array(String) (their names), http_errors Array(UInt16) (first and last status that
 --   is the server's fault), caller_faults Array(UInt16) (first and last that is the caller's), health_paths, health_services,
 --   health_agents String (regular expressions), health_methods Array(String), bounds_ns Array(UInt64) (the ladder),
---   routes_kept UInt64
+--   routes_kept UInt64, sampled_trace_state String (a regular expression), sampler_types Array(String) (they keep a part)
 -- columns: none
+-- Servers of a day, app and environment that the batch has from their metrics already are left out: they count once.
 -- Only apps with more routes than keep their name are ranked: ranking costs more than everything else together.
 INSERT INTO core_request_slices
-    (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, batch_id)
-WITH crowded AS
+    (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, counted_from, batch_id)
+WITH
+-- shared: shared/sampled_servers
+,
+measured AS
+(
+    SELECT DISTINCT toDate(slice_start), app_id, toString(environment)
+    FROM core_request_slices
+    WHERE batch_id = {batch_id:UUID} AND toDate(slice_start) IN {days:Array(Date)}
+),
+crowded AS
 (
     SELECT toDate(Timestamp), toString(app_id)
     FROM {{otel}}.otel_traces
@@ -34,6 +44,7 @@ spans AS
         toUInt8(arrayFirstIndex(bound -> Duration <= bound, {bounds_ns:Array(UInt64)})) AS rung
     FROM {{otel}}.otel_traces_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind) AND app_id != ''
+      AND NOT (request_is_server(SpanKind) AND (toDate(Timestamp), toString(app_id), toString(environment)) IN measured)
 ),
 weighed AS
 (
@@ -67,6 +78,7 @@ SELECT
     arrayMap(
         number -> arrayCount(one -> one <= number, groupArrayIf(rung, has_end AND rung > 0)),
         arrayEnumerate({bounds_ns:Array(UInt64)})),
+    if((toDate(slice_start), app, toString(environment)) IN sampled, 'sampled_spans', 'spans'),
     {batch_id:UUID}
 FROM placed AS p
 GROUP BY slice_start, app, environment, version, kept_route, kind

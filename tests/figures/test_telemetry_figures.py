@@ -103,7 +103,14 @@ def test_daily_activity_is_the_counted_one(
     fresh_warehouse: Warehouse, signals: Signals, statement: str
 ) -> None:
     for days in (ASKED, ASKED[:1], DAYS):
-        got = written(fresh_warehouse, statement, DAILY, days=[day.isoformat() for day in days], **POLICY)
+        got = written(
+            fresh_warehouse,
+            statement,
+            DAILY,
+            days=[day.isoformat() for day in days],
+            slices_batch_id=new_batch_id(),
+            **POLICY,
+        )
         want = daily(signals, days)
         assert not differing(got, want), (days, differing(got, want))
     apps = {row[1] for row in want}

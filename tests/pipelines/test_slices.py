@@ -219,7 +219,9 @@ POLICY = requests.classification(request_errors(), health_checks())
 def sliced(warehouse: Warehouse, statement: str, **given: Any) -> uuid.UUID:
     """The batch under which a statement wrote its slices."""
     batch = new_batch_id()
-    warehouse.execute(f"statements/{statement}", batch_id=batch, **POLICY, **given)
+    warehouse.execute(
+        f"statements/{statement}", batch_id=batch, **POLICY, **requests.sampling(request_slices()), **given
+    )
     return batch
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from models import requests
 from models.errors import ControlTotalError
-from models.policy import health_checks, request_errors
+from models.policy import health_checks, request_errors, request_slices
 from pipelines.ingest.telemetry import load as load_module
 from sql.opening import open_warehouse
 from sql.publish import new_batch_id
@@ -119,9 +119,11 @@ def test_copies_of_a_span_count_once_in_slices(warehouse: Warehouse, load: Load)
     batch = new_batch_id()
     days = ["2026-01-01"]
     policy = requests.classification(request_errors(), health_checks())
-    half_a_second = {"bounds_ns": [otlp.SECOND // 2], "routes_kept": 9}
+    half_a_second = {"bounds_ns": [otlp.SECOND // 2], "routes_kept": 9, **requests.sampling(request_slices())}
     warehouse.execute("statements/core_request_slices", days=days, batch_id=batch, **policy, **half_a_second)
-    warehouse.execute("statements/core_app_telemetry_daily", days=days, batch_id=batch, **policy)
+    warehouse.execute(
+        "statements/core_app_telemetry_daily", days=days, batch_id=batch, slices_batch_id=batch, **policy
+    )
     slices = warehouse.frame_of(
         "SELECT app_id, requests, errors, timed, within, toUnixTimestamp(slice_start) FROM core_request_slices"
         " WHERE batch_id = {batch:UUID} ORDER BY ALL",

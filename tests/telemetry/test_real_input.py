@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from models import requests
-from models.policy import health_checks, request_errors
+from models.policy import health_checks, request_errors, request_slices
 from models.settings import Settings, TelemetrySource
 from pipelines.ingest.telemetry import TelemetryOutcome, ingest_source
 from sql.opening import open_warehouse
@@ -145,7 +145,13 @@ def test_nezha_front_end_percentile_and_slices(loaded: Any, nezha: Spans) -> Non
     assert len(durations) == 2_984  # of 2,997 delivered
     batch = new_batch_id()
     policy = requests.classification(request_errors(), health_checks())
-    warehouse.execute("statements/core_app_telemetry_daily", days=["2022-08-22"], batch_id=batch, **policy)
+    warehouse.execute(
+        "statements/core_app_telemetry_daily",
+        days=["2022-08-22"],
+        batch_id=batch,
+        slices_batch_id=batch,
+        **policy,
+    )
     row = warehouse.frame_of(
         "SELECT requests, errors, duration_p50_ms, duration_p95_ms FROM core_app_telemetry_daily"
         " WHERE app_id = 'frontend' AND batch_id = {batch:UUID}",
@@ -162,6 +168,7 @@ def test_nezha_front_end_percentile_and_slices(loaded: Any, nezha: Spans) -> Non
         **policy,
         bounds_ns=bounds,
         routes_kept=2,
+        **requests.sampling(request_slices()),
     )
     expected: Counter[tuple[int, str]] = Counter()
     for start, end in roots.values():

@@ -28,7 +28,9 @@ def daily(warehouse: Warehouse) -> dict[str, tuple[int, int, int]]:
     """Spans, log records and metric points per app as the published table has them."""
     batch = new_batch_id()
     policy = requests.classification(request_errors(), health_checks())
-    warehouse.execute("statements/core_app_telemetry_daily", days=[DAY], batch_id=batch, **policy)
+    warehouse.execute(
+        "statements/core_app_telemetry_daily", days=[DAY], batch_id=batch, slices_batch_id=batch, **policy
+    )
     rows = warehouse.frame_of(
         "SELECT app_id, spans, logs, metric_points FROM core_app_telemetry_daily WHERE batch_id = {batch:UUID}",
         batch=batch,
