@@ -24,6 +24,8 @@ from models.identity import UNASSIGNED
 from models.people import RIGHTS, SEE_ALL_TEAMS, Viewer
 from sql.catalog import statement
 from sql.damage import ANYBODY
+from sql.evidence import copyable
+from sql.forms import Form
 from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 
@@ -69,6 +71,16 @@ class TeamReads:
         self.check()
         scope = self._scope(name, parameters)
         return _remembered(str(self.workspace), self.mark, name, scope, tuple(sorted(parameters.items())))
+
+    def text(self, name: str, /, **parameters: Any) -> str:
+        """The statement with its values and the viewer's scope written in, to be copied; nothing is read.
+
+        Raises:
+            ConfigurationError, NotAdmitted: as for ``frame``.
+        """
+        self.check()
+        scope = self._scope(name, parameters)
+        return copyable(_connection(str(self.workspace)).form(), name, dict((*parameters.items(), *scope)))
 
     def of_anybody(self, name: str, /) -> pl.DataFrame:
         """Result of a statement of no team, one of ``dashboards.shared.SHARED``.
@@ -155,6 +167,10 @@ class _Connection:
         except WarehouseError:
             self._drop(warehouse)
         return self._open().frame(f"queries/{name}", **parameters)
+
+    def form(self) -> Form:
+        """The kind of warehouse it is."""
+        return self._open().form
 
     def _open(self) -> Warehouse:
         with self._lock:

@@ -194,7 +194,9 @@ def asked_range(start: str, end: str) -> Range:
     """
     found = Range(moment_of(start), moment_of(end))
     if found.end <= found.start:
-        raise ModelError(f"the range ends at {end.strip()[:40]}, which is not after its start: turn them round")
+        raise ModelError(
+            f"the range ends at {end.strip()[:40]}, which is not after its start: turn them round"
+        )
     if found.end - found.start > timedelta(hours=POLICY.longest_range_hours):
         raise ModelError(
             f"the range is longer than {POLICY.longest_range_hours} hours: ask for the hours in which it began"
@@ -269,7 +271,9 @@ class _Trace:
         self.spans: list[SampledSpan] = []
         self.children: dict[int, list[int]] = defaultdict(list)
         self.owners: list[str] = []
-        roots = [span for span in spans if span.span_id == request.span_id and span.kind in ("server", "consumer")]
+        roots = [
+            span for span in spans if span.span_id == request.span_id and span.kind in ("server", "consumer")
+        ]
         self._walk(roots[:1], None, by_parent)
 
     def _walk(
@@ -300,14 +304,18 @@ class _Trace:
         if parent is None:
             return ANOTHER_TEAMS
         above = self.spans[parent]
-        return self.owners[parent] if above.kind in ("client", "producer") or not above.app_id else ANOTHER_TEAMS
+        return (
+            self.owners[parent] if above.kind in ("client", "producer") or not above.app_id else ANOTHER_TEAMS
+        )
 
     def named(self) -> list[str]:
         """Owner of each span; a call whose callee sent a span is named as that callee."""
         names = list(self.owners)
         for place, span in enumerate(self.spans):
             if span.kind in ("client", "producer"):
-                seen = [self.spans[child].app_id for child in self.children[place] if self.spans[child].app_id]
+                seen = [
+                    self.spans[child].app_id for child in self.children[place] if self.spans[child].app_id
+                ]
                 others = [one for one in seen if one != span.app_id]
                 if others:
                     names[place] = others[0]
@@ -397,10 +405,15 @@ def _slow_suspects(app_id: str, bad: Sequence[_Trace], good: Sequence[_Trace]) -
     """Who spent the most self-time beyond the usual of good requests of the same route."""
     usual = _usual(good)
     excesses = [
-        Counter({name: time - _of(usual, trace, name) for name, time in trace.self_times().items()}) for trace in bad
+        Counter({name: time - _of(usual, trace, name) for name, time in trace.self_times().items()})
+        for trace in bad
     ]
     means = {name: fmean(one[name] for one in excesses) for name in {key for one in excesses for key in one}}
-    origins = Counter(max(one.items(), key=lambda item: (item[1], item[0]))[0] for one in excesses if one and max(one.values()) > 0)
+    origins = Counter(
+        max(one.items(), key=lambda item: (item[1], item[0]))[0]
+        for one in excesses
+        if one and max(one.values()) > 0
+    )
     beside: Counter[str] = Counter()
     for trace in good:
         for name, time in trace.self_times().items():
@@ -480,3 +493,41 @@ def _cause(peer: str, rows: Mapping[str, Mapping[str, object]]) -> SharedCause:
         int(frame["failed"].sum()),
         int(frame["calls"].sum()),
     )
+
+
+class Bar(NamedTuple):
+    """A span's place in a waterfall: how deep below the first, and nanoseconds after the trace's begin."""
+
+    depth: int
+    offset_ns: int
+    span: SampledSpan
+
+
+def waterfall(spans: Sequence[SampledSpan]) -> list[Bar]:
+    """The spans of one trace, each below its parent, in the order of time; without a parent at hand it stands at the edge.
+
+    Each span stands once, though client and server of a call share an id or parents make a circle.
+    """
+    if not spans:
+        return []
+    ids = {span.span_id for span in spans}
+    begin = min(span.start_ns for span in spans)
+    by_parent: dict[str, list[int]] = defaultdict(list)
+    roots: list[int] = []
+    for place, span in enumerate(spans):
+        has_parent = span.parent_id in ids and span.parent_id != span.span_id
+        (by_parent[span.parent_id] if has_parent else roots).append(place)
+    found: list[Bar] = []
+    shown: set[int] = set()
+    everything = list(range(len(spans)))
+    for start in (roots, everything):  # those of a circle have no root
+        todo = [(place, 0) for place in reversed(start)]
+        while todo:
+            place, depth = todo.pop()
+            if place in shown:
+                continue
+            shown.add(place)
+            span = spans[place]
+            found.append(Bar(depth, span.start_ns - begin, span))
+            todo += [(one, depth + 1) for one in reversed(by_parent[span.span_id])]
+    return found

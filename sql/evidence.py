@@ -121,6 +121,7 @@ def gathered(read: Read, asked: Asked) -> Evidence:
         "evidence/deploys": {
             "app_id": asked.app_id,
             "known_from": _text(asked.within.start - timedelta(days=POLICY.deploys_days)),
+            "events_from": _text(asked.within.base),
             "range_to": _text(asked.within.end),
             "environments": asked.environments,
         },
@@ -151,7 +152,8 @@ def gathered(read: Read, asked: Asked) -> Evidence:
 
 def _of_traces(asked: Asked, sample: pl.DataFrame, spans: pl.DataFrame) -> list[Suspect]:
     requests = [
-        Request(row["trace_id"], row["span_id"], row["side"], row["of_route"]) for row in sample.iter_rows(named=True)
+        Request(row["trace_id"], row["span_id"], row["side"], row["of_route"])
+        for row in sample.iter_rows(named=True)
     ]
     return trace_suspects(asked.app_id, asked.measure, requests, sampled(spans))
 

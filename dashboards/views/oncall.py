@@ -13,8 +13,9 @@ import streamlit as st
 
 from dashboards import door, formats
 from dashboards.access import looking
+from dashboards.evidence import evidence_section, shared_cause_lines
 from dashboards.frame import Page, app_table, chosen_team, holding, open_page
-from dashboards.links import asked_text
+from dashboards.links import asked_choice, asked_text
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
 from models.errors import AppfleetError
@@ -211,6 +212,17 @@ def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame) -> None:
         faults_table(own)
 
 
+def evidence_of(page: Page, reads: TeamReads, burning: pl.DataFrame) -> None:
+    """Evidence of an objective that fires, once one is chosen: raw spans are read for no other."""
+    rows = {"/".join(row[name] for name in OBJECTIVE): row for row in burning.iter_rows(named=True)}
+    options = {"": "choose an objective", **{key: key.replace("/", " · ") for key in rows}}
+    key = asked_choice(st.container(), "Evidence of", "evidence", options, "objective that fires")
+    if key and page.telemetry_end:
+        row = rows[key]
+        chosen = f"{row['environment']}/{row['objective']}"
+        evidence_section(reads, row["app_id"], [row], page.telemetry_end, chosen)
+
+
 def without_indicator(frame: pl.DataFrame) -> None:
     """Apps of which nobody can say whether they work."""
     st.header("No indicator", anchor=False)
@@ -257,7 +269,11 @@ def draw() -> None:
     if text and found.is_empty() and silent.is_empty() and without.is_empty():
         st.info("Nothing holds this text. Clear the search to see all of yours.")
         return
-    act_now(page, found.filter(pl.col("state").is_in(ACT_NOW)), worst)
+    burning = found.filter(pl.col("state").is_in(ACT_NOW))
+    act_now(page, burning, worst)
+    if burning.height and page.telemetry_end:
+        shared_cause_lines(reads, burning, page.telemetry_end)
+        evidence_of(page, reads, burning)
     headline(found)
     if silent.height:
         st.header("Silent", anchor=False)

@@ -13,6 +13,7 @@ from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import USAGE
 from dashboards.charts import Panel
 from dashboards.counted_from import counted_from
+from dashboards.evidence import evidence_section
 from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
 from models.money import exact_total
@@ -261,6 +262,16 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
     )
 
 
+def evidence_of(page: Page, app_id: str) -> None:
+    """What bad requests of an objective have in common, on demand: it reads raw spans."""
+    objectives = list(page.reads.frame("app/objectives", app_id=app_id).iter_rows(named=True))
+    if not objectives or page.telemetry_end is None:
+        return
+    st.subheader("Evidence", anchor=False)
+    first = sorted(objectives, key=lambda one: one["state"] not in ("page", "ticket"))
+    evidence_section(page.reads, app_id, first, page.telemetry_end)
+
+
 def _objective(row: dict[str, Any]) -> str:
     """Name of an objective, with its threshold."""
     name = str(row["objective"]).capitalize()
@@ -390,6 +401,7 @@ over_time(page, app_id, first, last, anomalies)
 if facts:
     objectives_table(page, app_id, facts["has_indicator"])
     counted_from(page, app_id, first, last)
+    evidence_of(page, app_id)
 cost_origin(page, app_id, first, last)
 shared_origin(page, app_id, first, last)
 anomaly_table(anomalies)

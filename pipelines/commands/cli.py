@@ -484,6 +484,48 @@ def coverage(
 
 
 @app.command()
+def evidence(
+    app_id: Annotated[str, typer.Argument(metavar="APP", help="App to look at.")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Begin, UTC: 2026-03-11T22:05.", show_default="an hour before the end"),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="End, not in it.", show_default="the end of telemetry")
+    ] = None,
+    latency_ms: Annotated[
+        int | None,
+        typer.Option("--latency-ms", min=1, help="Requests slower than this are bad, not those that failed."),
+    ] = None,
+    before: Annotated[
+        bool, typer.Option("--before", help="All requests of the range against those before it.")
+    ] = False,
+    environment: Annotated[str | None, typer.Option(help="Of this environment alone.")] = None,
+    route: Annotated[str | None, typer.Option(help="Of this route alone.")] = None,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the statements with their values instead.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """What bad requests of an app have in common: suspects, what went wrong, deployments, traces to look at."""
+    from pipelines.commands.evidence import Wanted, print_evidence
+    from sql.workspace import load_settings, named_workspace
+
+    if before and latency_ms:
+        raise ConfigurationError("--before compares all requests: leave out --latency-ms")
+    wanted = Wanted(
+        app_id,
+        start,
+        end,
+        "everything" if before else "latency" if latency_ms else "availability",
+        latency_ms or 0,
+        () if environment is None else (environment,),
+        (route,) if route else (),
+    )
+    print_evidence(_console(), load_settings(named_workspace(workspace)), wanted, with_sql=sql)
+
+
+@app.command()
 def causes(workspace: WorkspaceOption = None) -> None:
     """Why cost changed: open anomalies and the largest changes of the week, each in one sentence."""
     from pipelines.commands.causes import print_causes

@@ -88,7 +88,9 @@ class _Call:
 class _Draw:
     """One fault with everything drawn for it."""
 
-    def __init__(self, seed: int, kind: Kind, name: str, begins: datetime, minutes: int, requests: int) -> None:
+    def __init__(
+        self, seed: int, kind: Kind, name: str, begins: datetime, minutes: int, requests: int
+    ) -> None:
         self.rng = np.random.default_rng([seed, FAULTS.index(kind)])
         rng = self.rng
         self.name = name
@@ -97,7 +99,14 @@ class _Draw:
         self.length = timedelta(minutes=minutes)
         self.requests = requests
         self.calls = [self._app(number, depth=0) for number in range(int(rng.integers(2, 5)))]
-        self.routes = [f"{verb} /{noun}" for verb, noun in zip(("GET", "POST", "GET", "PUT", "GET"), ("items", "orders", "items/{id}", "cart", "search"), strict=True)][: int(rng.integers(3, 6))]
+        self.routes = [
+            f"{verb} /{noun}"
+            for verb, noun in zip(
+                ("GET", "POST", "GET", "PUT", "GET"),
+                ("items", "orders", "items/{id}", "cart", "search"),
+                strict=True,
+            )
+        ][: int(rng.integers(3, 6))]
         self.weights = rng.dirichlet(np.full(len(self.routes), 2.0))
         self.weights = (self.weights + 0.08) / (self.weights + 0.08).sum()
         self.plans = [
@@ -116,14 +125,22 @@ class _Draw:
             "route": self.routes[int(rng.integers(len(self.routes)))],
         }[kind]
         # a canary beside the old version, or, as an innocent bystander, a deployment some time before
-        self.canary = float(rng.uniform(0.15, 0.5)) if kind == "version" else float(rng.choice([0.0, 0.0, 0.3]))
+        self.canary = (
+            float(rng.uniform(0.15, 0.5)) if kind == "version" else float(rng.choice([0.0, 0.0, 0.3]))
+        )
         self.deployed = begins if kind == "version" else begins - self.length * float(rng.uniform(0.3, 0.9))
 
     def _app(self, number: int, depth: int) -> _Call:
         rng = self.rng
         one = _Call(f"{self.name}-dep{number}{'abc'[depth]}", True, float(rng.uniform(5, 40)))
         if rng.random() < 0.6:
-            one.below.append(_Call(f"{_STORES[int(rng.integers(2))]}-{self.name}{number}{'abc'[depth]}", False, float(rng.uniform(2, 12))))
+            one.below.append(
+                _Call(
+                    f"{_STORES[int(rng.integers(2))]}-{self.name}{number}{'abc'[depth]}",
+                    False,
+                    float(rng.uniform(2, 12)),
+                )
+            )
         if depth < 1 and rng.random() < 0.4:
             one.below.append(self._app(number, depth + 1))
         return one
@@ -143,10 +160,14 @@ class _Draw:
         at = self.begins - self.length + 2 * self.length * float(rng.random())
         route = int(rng.choice(len(self.routes), p=self.weights))
         version = "2.1.0" if at >= self.deployed and rng.random() < self.canary else "2.0.3"
-        hit = at >= self.begins and float(rng.random()) < self.share and {
-            "version": version == self.culprit,
-            "route": self.routes[route] == self.culprit,
-        }.get(self.kind, True)
+        hit = (
+            at >= self.begins
+            and float(rng.random()) < self.share
+            and {
+                "version": version == self.culprit,
+                "route": self.routes[route] == self.culprit,
+            }.get(self.kind, True)
+        )
         self.is_hit = hit and self.kind == "dependency"
         self.trace = rng.bytes(16).hex()
         spans: list[FaultSpan] = []
@@ -190,10 +211,42 @@ class _Draw:
         host = f"{call.name}-0"
         if call.is_app:
             attributes: tuple[tuple[str, str], ...] = (("server.address", call.name),)
-            spans.append(FaultSpan(self.trace, server, client, call.name, "POST /call", "server", inner, ended, failed, "1.0.0", host, (("http.response.status_code", "500" if failed else "200"),), message))
+            spans.append(
+                FaultSpan(
+                    self.trace,
+                    server,
+                    client,
+                    call.name,
+                    "POST /call",
+                    "server",
+                    inner,
+                    ended,
+                    failed,
+                    "1.0.0",
+                    host,
+                    (("http.response.status_code", "500" if failed else "200"),),
+                    message,
+                )
+            )
         else:
             attributes = (("db.system.name", call.name.split("-")[0]), ("server.address", call.name))
-        spans.append(FaultSpan(self.trace, client, parent, caller, f"call {call.name}", "client", start, ended + _MILLISECOND, failed, version, f"{caller}-0", attributes, message))
+        spans.append(
+            FaultSpan(
+                self.trace,
+                client,
+                parent,
+                caller,
+                f"call {call.name}",
+                "client",
+                start,
+                ended + _MILLISECOND,
+                failed,
+                version,
+                f"{caller}-0",
+                attributes,
+                message,
+            )
+        )
         return ended + 2 * _MILLISECOND, failed
 
     def _took(self, milliseconds: float) -> int:

@@ -45,8 +45,12 @@ def insert_spans(warehouse: Warehouse, spans: Iterable[FaultSpan]) -> None:
         }
         for span in spans
     ]  # fmt: skip
-    frame = pl.DataFrame(rows, schema_overrides={"ResourceAttributes": TEXTS, "SpanAttributes": TEXTS, "Duration": pl.UInt64})
-    warehouse.insert("otel.otel_traces", frame.with_columns(pl.from_epoch("Timestamp", "ns").dt.replace_time_zone("UTC")))
+    frame = pl.DataFrame(
+        rows, schema_overrides={"ResourceAttributes": TEXTS, "SpanAttributes": TEXTS, "Duration": pl.UInt64}
+    )
+    warehouse.insert(
+        "otel.otel_traces", frame.with_columns(pl.from_epoch("Timestamp", "ns").dt.replace_time_zone("UTC"))
+    )
 
 
 def reads_of(warehouse: Warehouse, teams: Sequence[str]) -> Read:

@@ -1,5 +1,6 @@
 -- purpose: what was deployed of an app: versions by their first request in the days before, and deployment events in its logs
--- parameters: teams Array(String), app_id String, known_from, range_to DateTime64(9), environments Array(String) (empty: all)
+-- parameters: teams Array(String), app_id String, known_from (versions from then on), events_from (events from then on), range_to
+--   DateTime64(9), environments Array(String) (empty: all)
 -- columns: at DateTime64(3) (a version's is the start of its first five minutes; one seen from the first slice on was there before),
 --   what (version or event), version, environment, words (of an event), was_there_before (nothing older was read)
 WITH
@@ -29,7 +30,7 @@ events AS
             LogAttributes['deployment.status'], ' ', Body)), 300) AS said
     FROM {{otel}}.otel_logs_current
     WHERE app_id = {app_id:String} AND {app_id:String} IN (SELECT app_id FROM own)
-      AND Timestamp >= {known_from:DateTime64(9, 'UTC')} AND Timestamp < {range_to:DateTime64(9, 'UTC')}
+      AND Timestamp >= {events_from:DateTime64(9, 'UTC')} AND Timestamp < {range_to:DateTime64(9, 'UTC')}
       AND (startsWith(EventName, 'deployment') OR startsWith(LogAttributes['event.name'], 'deployment')
         OR LogAttributes['deployment.id'] != '' OR LogAttributes['deployment.status'] != '')
       AND (empty({environments:Array(String)}) OR toString(environment) IN {environments:Array(String)})
