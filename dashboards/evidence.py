@@ -330,7 +330,7 @@ def _waterfall(spans: pl.DataFrame) -> None:
     )
 
 
-def waterfall_chart(drawn: pl.DataFrame) -> alt.LayerChart:
+def waterfall_chart(drawn: pl.DataFrame) -> alt.TopLevelMixin:
     """Bars of spans below each other, each from when to when it ran in milliseconds after the trace's begin."""
     names = {row["place"]: row["label"] for row in drawn.iter_rows(named=True)}
     base = alt.Chart(drawn).encode(
@@ -342,7 +342,7 @@ def waterfall_chart(drawn: pl.DataFrame) -> alt.LayerChart:
             alt.Tooltip("result:N", title="Result"),
         ],
     )
-    bars = base.mark_bar(minSize=2).encode(
+    bars = base.mark_bar().encode(
         x=alt.X("from:Q", title="Milliseconds after the trace began"),
         x2="to:Q",
         color=alt.Color(
@@ -352,7 +352,7 @@ def waterfall_chart(drawn: pl.DataFrame) -> alt.LayerChart:
         ),
     )
     words = base.mark_text(align="left", baseline="middle", dx=3).encode(x="from:Q", text="label:N")
-    return alt.layer(bars, words).properties(height=alt.Step(_BAR_PIXELS))
+    return (bars + words).properties(height=alt.Step(_BAR_PIXELS))
 
 
 def _statements(reads: TeamReads, evidence: Evidence) -> None:

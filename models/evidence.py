@@ -385,6 +385,7 @@ def trace_suspects(
 def _suspects(
     app_id: str, origins: Mapping[str, int], beside: Mapping[str, int], bad: int, good: int
 ) -> list[Suspect]:
+    against = good or bad  # where nothing went well, as if as many had gone well without it
     found = [
         Suspect(
             ITSELF if name == app_id else DEPENDENCY,
@@ -393,7 +394,7 @@ def _suspects(
             bad,
             beside.get(name, 0),
             good,
-            score(count, bad, beside.get(name, 0), good),
+            score(count, bad, beside.get(name, 0), against),
             is_sampled=True,
         )
         for name, count in sorted(origins.items())

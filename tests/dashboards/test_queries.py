@@ -14,6 +14,7 @@ from dashboards.access import current_viewer
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
+from models.evidence import POLICY, Range
 from models.people import (
     DOWNLOAD_STATEMENTS,
     RIGHTS,
@@ -27,6 +28,7 @@ from models.policy import health_checks, request_errors, request_slices, slo_def
 from models.requests import classification, ladder_ms
 from pipelines.reports.statements import write_statement
 from sql.catalog import statement, statements
+from sql.evidence import Asked
 from sql.local_warehouse.process import WarehouseProcess
 from sql.opening import open_warehouse
 from sql.warehouse import bindings
@@ -36,6 +38,7 @@ from tests.dashboards.fleet import (
     AS_OF,
     COST_DAY,
     EVERYTHING,
+    FAILED_TRACE,
     FIRST_DAY,
     NOBODY,
     SOURCES,
@@ -47,7 +50,7 @@ from tests.dashboards.fleet import (
 
 STATEMENTS = (SEE_STATEMENTS, DOWNLOAD_STATEMENTS)
 PEOPLE = Viewer(teams=("people",), rights=(*STATEMENTS, SEE_ACCESS_LOG))
-FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance", "access", "coverage")
+FOLDERS = ("dashboards", "fleet", "app", "team", "oncall", "finance", "access", "coverage", "evidence")
 NAMES = [name.removeprefix("queries/") for folder in FOLDERS for name in statements(f"queries/{folder}")]
 OF_CLOSED_MONTHS = ("finance/tie_out", "finance/closed_files")
 """Told of months that are closed, of which this fleet has none: tests/statements/test_pages.py."""
@@ -57,6 +60,7 @@ OF_WHOLE_BILLS = (
     "finance/held_deliveries",
     "finance/days",
 )
+ASKED = Asked("checkout", Range(AS_OF - timedelta(minutes=5), AS_OF))
 PARAMETERS: dict[str, Any] = {
     "file_name": "",
     "cost_day": COST_DAY,
@@ -73,6 +77,17 @@ PARAMETERS: dict[str, Any] = {
     "apps": ("checkout",),
     "slices": (f"{AS_OF - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}",),
     **bindings(classification(request_errors(), health_checks())),
+    **ASKED.values,
+    **ASKED.around,
+    "left_out": (),
+    "named": POLICY.named,
+    "least_bad": 1,
+    "value_limit": 10,
+    "per_kind": 5,
+    "sample_size": 10,
+    "known_from": f"{AS_OF - timedelta(days=3):%Y-%m-%d %H:%M:%S}",
+    "events_from": f"{AS_OF - timedelta(days=3):%Y-%m-%d %H:%M:%S}",
+    "trace_ids": (FAILED_TRACE,),
     "app_id": "checkout",
     "first_day": FIRST_DAY,
     "last_day": COST_DAY,
@@ -109,7 +124,7 @@ def test_a_row_of_another_team_never_leaves_the_warehouse(
         assert set(frame["app_id"]) <= own
     if "team" in frame.columns:
         assert set(frame["team"]) <= {"people"}
-    if name.startswith("app/") and name != "app/choices":
+    if name.startswith(("app/", "evidence/")) and name != "app/choices":
         assert frame.is_empty()  # the app asked for is of another team
     if name in OF_WHOLE_BILLS:
         assert frame.is_empty()

@@ -31,9 +31,13 @@ Look = Callable[..., AppTest]
 
 PAGES: dict[str, list[dict[str, str]]] = {
     "fleet": [{}, {"search": "route", "only": "no_owner"}],
-    "one_app": [{"app": "checkout"}, {"app": "route-planner"}, {"app": "' OR 1=1 --"}],
+    "one_app": [
+        {"app": "checkout", "objective": "prod/availability"},
+        {"app": "route-planner"},
+        {"app": "' OR 1=1 --"},
+    ],
     "team": [{}, {"team": "logistics"}, {"team": "payments,logistics"}],
-    "oncall": [{}, {"team": "payments", "search": "<b>"}],
+    "oncall": [{"evidence": "checkout/prod/availability"}, {"team": "payments", "search": "<b>"}],
     "anomalies": [{}, {"state": "ended", "search": "{teams:Array(String)}"}],
     "coverage": [{}, {"month": "2026-02"}],
     "finance": [{}, {"month": "2026-02", "lines": "route"}],
