@@ -330,7 +330,7 @@ def _waterfall(spans: pl.DataFrame) -> None:
     )
 
 
-def waterfall_chart(drawn: pl.DataFrame) -> alt.TopLevelMixin:
+def waterfall_chart(drawn: pl.DataFrame) -> alt.LayerChart:
     """Bars of spans below each other, each from when to when it ran in milliseconds after the trace's begin."""
     names = {row["place"]: row["label"] for row in drawn.iter_rows(named=True)}
     base = alt.Chart(drawn).encode(
@@ -352,7 +352,7 @@ def waterfall_chart(drawn: pl.DataFrame) -> alt.TopLevelMixin:
         ),
     )
     words = base.mark_text(align="left", baseline="middle", dx=3).encode(x="from:Q", text="label:N")
-    return (bars + words).properties(height=alt.Step(_BAR_PIXELS))
+    return alt.LayerChart(layer=[bars, words], height=alt.Step(_BAR_PIXELS))
 
 
 def _statements(reads: TeamReads, evidence: Evidence) -> None:

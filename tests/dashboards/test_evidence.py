@@ -53,7 +53,8 @@ def test_an_alert_leads_to_its_route_version_and_trace(run: Run, full_workspace:
     copied = [one.value for one in app.code]
     assert len(copied) == 8 and all("checkout" in one or FAILED_TRACE in one for one in copied)
     assert not any(re.search(r"\{\w+\s*:", one) for one in copied)
-    assert {app.query_params["from"][0], app.query_params["to"][0]} == set(RANGE.values())
+    for name, given in RANGE.items():
+        assert app.query_params[name] in (given, [given])
 
 
 def test_a_range_is_to_the_minute(run: Run, full_workspace: Path) -> None:

@@ -25,6 +25,7 @@ APPS, DAYS, SPANS, LOGS, SLICES = 4_200, 3, 3_000_000, 3_000_000, 6_000_000
 FIRST = date(2026, 3, 1)
 MOST = 0.01
 SECONDS = 1.0
+TRIES = 12
 
 FILL = (
     # every third span is a request, the two after it are what it calls, of the next app
@@ -71,7 +72,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iter
 
 
 def test_each_statement_reads_a_hundredth_of_its_table_and_answers_within_a_second(filled: Warehouse) -> None:
-    """For one app and hour, with a pause before the time is taken for what the engine reads a first time."""
+    """For one app and hour; of several tries the fastest, as others may use the machine."""
     asked_of: dict[str, dict[str, Any]] = {}
 
     def read(name: str, **values: Any) -> Any:
@@ -86,7 +87,7 @@ def test_each_statement_reads_a_hundredth_of_its_table_and_answers_within_a_seco
         for table, (read_of, all_of) in granules(filled, f"queries/{name}", values).items():
             assert read_of <= MOST * all_of, (name, table, read_of, all_of)
         times = []
-        for _ in range(3):
+        for _ in range(TRIES):
             started = time.monotonic()
             filled.frame(f"queries/{name}", **values)
             times.append(time.monotonic() - started)
