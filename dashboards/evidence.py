@@ -19,8 +19,8 @@ from dashboards import charts, formats
 from dashboards.links import asked_choice, asked_text
 from dashboards.queries import TeamReads
 from models.errors import ModelError
-from models.evidence import POLICY, Measure, Range, asked_range, waterfall
-from sql.evidence import Asked, Evidence, causes_shared, gathered, logs_of, sampled, spans_of
+from models.evidence import POLICY, EvidenceRange, Measure, asked_range, waterfall
+from sql.evidence import Asked, FoundEvidence, causes_shared, gathered, logs_of, sampled, spans_of
 
 USUAL_RANGE = timedelta(hours=1)
 ADDRESS_TIME = "%Y-%m-%dT%H:%M"
@@ -111,16 +111,16 @@ def _asked(app_id: str, objectives: Sequence[Mapping[str, Any]], ends: datetime,
     )
 
 
-def _usual_range(line: Mapping[str, Any] | None, ends: datetime) -> Range:
+def _usual_range(line: Mapping[str, Any] | None, ends: datetime) -> EvidenceRange:
     """From when it began to burn, or the last hour; never longer than is read."""
     end = ends.replace(second=0, microsecond=0)
     since = line["since"] if line and line["since"] else end - USUAL_RANGE
     longest = timedelta(hours=POLICY.longest_range_hours)
     start = max(min(since, end - timedelta(minutes=5)), end - longest)
-    return Range(start.replace(second=0, microsecond=0), end)
+    return EvidenceRange(start.replace(second=0, microsecond=0), end)
 
 
-def _headline(evidence: Evidence) -> None:
+def _headline(evidence: FoundEvidence) -> None:
     within = evidence.asked.within
     compared = f"compared with {formats.count(evidence.good)} good ones since {formats.moment(within.base)}"
     if not evidence.bad:
@@ -134,7 +134,7 @@ def _headline(evidence: Evidence) -> None:
     )
 
 
-def _suspects(evidence: Evidence) -> None:
+def _suspects(evidence: FoundEvidence) -> None:
     st.subheader("Suspects, the likeliest first", anchor=False)
     if not evidence.suspects:
         st.caption("Nothing stands out among the bad requests against the good ones.")
@@ -185,7 +185,7 @@ def _clock(label: str) -> Any:
     return st.column_config.DatetimeColumn(label, format="MM-DD HH:mm:ss", timezone="UTC")
 
 
-def _side_by_side(evidence: Evidence) -> None:
+def _side_by_side(evidence: FoundEvidence) -> None:
     st.subheader("Bad and good side by side", anchor=False)
     rows = evidence.attributes.filter(pl.col("dimension") != "").with_columns(
         bad_share=pl.col("bad") / max(evidence.bad, 1) * 100,
@@ -229,7 +229,7 @@ def _side_by_side(evidence: Evidence) -> None:
     )
 
 
-def _dependencies(evidence: Evidence) -> None:
+def _dependencies(evidence: FoundEvidence) -> None:
     frame = evidence.dependencies
     if frame.is_empty():
         return
@@ -256,7 +256,7 @@ def _dependencies(evidence: Evidence) -> None:
     )
 
 
-def _traces(reads: TeamReads, evidence: Evidence) -> None:
+def _traces(reads: TeamReads, evidence: FoundEvidence) -> None:
     st.subheader("Traces to look at", anchor=False)
     frame = evidence.traces
     st.dataframe(
@@ -355,7 +355,7 @@ def waterfall_chart(drawn: pl.DataFrame) -> alt.LayerChart:
     return alt.LayerChart(layer=[bars, words], height=alt.Step(_BAR_PIXELS))
 
 
-def _statements(reads: TeamReads, evidence: Evidence) -> None:
+def _statements(reads: TeamReads, evidence: FoundEvidence) -> None:
     with st.expander("SQL of these tables, with its values"):
         st.caption("Runs as it is with `appfleet sql` or any ClickHouse client.")
         for name, values in evidence.asked_for.items():

@@ -89,7 +89,7 @@ _MOMENTS = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d %H:
 
 
 @dataclass(frozen=True)
-class Range:
+class EvidenceRange:
     """From when to when evidence is asked for, its end not in it; aware, UTC."""
 
     start: datetime
@@ -152,7 +152,7 @@ class SampledSpan(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Request:
+class SampledRequest:
     """A sampled request: its own span, and which side it is of."""
 
     trace_id: str
@@ -186,13 +186,13 @@ def moment_of(text: str) -> datetime:
     raise ModelError(f"“{text[:40]}” is no time: write it in UTC as 2026-03-11T22:05")
 
 
-def asked_range(start: str, end: str) -> Range:
+def asked_range(start: str, end: str) -> EvidenceRange:
     """The range of two texts.
 
     Raises:
         ModelError: one is no time, the range is empty, or longer than the policy reads.
     """
-    found = Range(moment_of(start), moment_of(end))
+    found = EvidenceRange(moment_of(start), moment_of(end))
     if found.end <= found.start:
         raise ModelError(
             f"the range ends at {end.strip()[:40]}, which is not after its start: turn them round"
@@ -263,7 +263,7 @@ def ranked(suspects: Iterable[Suspect]) -> list[Suspect]:
 class _Trace:
     """The spans below one request, with who is answerable for each."""
 
-    def __init__(self, request: Request, spans: Sequence[SampledSpan]) -> None:
+    def __init__(self, request: SampledRequest, spans: Sequence[SampledSpan]) -> None:
         by_parent: dict[str, list[SampledSpan]] = defaultdict(list)
         for span in spans:
             by_parent[span.parent_id].append(span)
@@ -357,7 +357,7 @@ def _covered(span: SampledSpan, children: Sequence[SampledSpan]) -> int:
     return covered
 
 
-def _traces(requests: Sequence[Request], spans: Iterable[SampledSpan]) -> list[_Trace]:
+def _traces(requests: Sequence[SampledRequest], spans: Iterable[SampledSpan]) -> list[_Trace]:
     by_trace: dict[str, list[SampledSpan]] = defaultdict(list)
     for span in spans:
         by_trace[span.trace_id].append(span)
@@ -366,7 +366,7 @@ def _traces(requests: Sequence[Request], spans: Iterable[SampledSpan]) -> list[_
 
 
 def trace_suspects(
-    app_id: str, measure: Measure, requests: Sequence[Request], spans: Iterable[SampledSpan]
+    app_id: str, measure: Measure, requests: Sequence[SampledRequest], spans: Iterable[SampledSpan]
 ) -> list[Suspect]:
     """Dependencies, and the app itself, by how many sampled bad traces begin to go wrong there and how many good ones do."""
     traces = _traces(requests, spans)

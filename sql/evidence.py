@@ -16,9 +16,9 @@ import polars as pl
 
 from models.evidence import (
     POLICY,
+    EvidenceRange,
     Measure,
-    Range,
-    Request,
+    SampledRequest,
     SampledSpan,
     SharedCause,
     Suspect,
@@ -48,7 +48,7 @@ class Asked:
     """Of what evidence is asked for; without environments or routes, of all of them."""
 
     app_id: str
-    within: Range
+    within: EvidenceRange
     measure: Measure = "availability"
     threshold_ms: int = 0
     environments: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FoundEvidence:
     """What was found: counts by value, suspects, traces to look at, deployments, what the app calls, and what was asked.
 
     ``asked_for`` has the values of each statement by its name.
@@ -97,7 +97,7 @@ class Evidence:
     asked_for: Mapping[str, Mapping[str, Any]]
 
 
-def gathered(read: Read, asked: Asked) -> Evidence:
+def gathered(read: Read, asked: Asked) -> FoundEvidence:
     """The evidence of an app in a range.
 
     Raises:
@@ -135,7 +135,7 @@ def gathered(read: Read, asked: Asked) -> Evidence:
     bad, good = totals(attributes)
     whole = attributes.filter(pl.col("dimension") == "")
     first_bad = whole["first_bad"][0] if whole.height else None
-    return Evidence(
+    return FoundEvidence(
         asked,
         bad,
         good,
@@ -152,7 +152,7 @@ def gathered(read: Read, asked: Asked) -> Evidence:
 
 def _of_traces(asked: Asked, sample: pl.DataFrame, spans: pl.DataFrame) -> list[Suspect]:
     requests = [
-        Request(row["trace_id"], row["span_id"], row["side"], row["of_route"])
+        SampledRequest(row["trace_id"], row["span_id"], row["side"], row["of_route"])
         for row in sample.iter_rows(named=True)
     ]
     return trace_suspects(asked.app_id, asked.measure, requests, sampled(spans))
@@ -181,11 +181,11 @@ def causes_shared(read: Read, apps: Sequence[str], as_of: datetime) -> list[Shar
     asked = tuple(dict.fromkeys(apps))[: policy.grouped_apps]
     if len(asked) < policy.least_apps:
         return []
-    within = Range(as_of - timedelta(minutes=policy.minutes), as_of)
+    within = EvidenceRange(as_of - timedelta(minutes=policy.minutes), as_of)
     return shared_causes(read("evidence/dependencies", **_calls(asked, within, POLICY.dependencies)))
 
 
-def _calls(apps: tuple[str, ...], within: Range, row_limit: int) -> dict[str, Any]:
+def _calls(apps: tuple[str, ...], within: EvidenceRange, row_limit: int) -> dict[str, Any]:
     return {
         "apps": apps,
         "base_from": _text(within.base),

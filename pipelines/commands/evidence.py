@@ -14,7 +14,7 @@ from models.errors import ConfigurationError, ModelError
 from models.evidence import POLICY, Measure, asked_range, moment_of
 from models.settings import Settings
 from sql.damage import ANYBODY
-from sql.evidence import Asked, Evidence, copyable, gathered
+from sql.evidence import Asked, FoundEvidence, copyable, gathered
 from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
 
@@ -81,7 +81,7 @@ def _end_of_telemetry(warehouse: Warehouse) -> str:
     return f"{end:{_PATTERN}}"
 
 
-def _print(console: Console, evidence: Evidence) -> None:
+def _print(console: Console, evidence: FoundEvidence) -> None:
     asked = evidence.asked
     told = f"{asked.within.start:%Y-%m-%d %H:%M} to {asked.within.end:%Y-%m-%d %H:%M} UTC"
     if not evidence.bad:

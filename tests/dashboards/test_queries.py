@@ -14,7 +14,7 @@ from dashboards.access import current_viewer
 from dashboards.queries import TEAMS_PARAMETER, TeamReads, reads_of
 from dashboards.statement import statement_file
 from models.errors import ConfigurationError
-from models.evidence import POLICY, Range
+from models.evidence import POLICY, EvidenceRange
 from models.people import (
     DOWNLOAD_STATEMENTS,
     RIGHTS,
@@ -60,7 +60,7 @@ OF_WHOLE_BILLS = (
     "finance/held_deliveries",
     "finance/days",
 )
-ASKED = Asked("checkout", Range(AS_OF - timedelta(minutes=5), AS_OF))
+ASKED = Asked("checkout", EvidenceRange(AS_OF - timedelta(minutes=5), AS_OF))
 PARAMETERS: dict[str, Any] = {
     "file_name": "",
     "cost_day": COST_DAY,

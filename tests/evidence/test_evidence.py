@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.evidence import POLICY, Range
+from models.evidence import POLICY, EvidenceRange
 from pipelines.simulate.faults import FAULTS, Fault, FaultSpan, drawn_fault
 from sql.evidence import Asked, causes_shared, copyable, gathered, logs_of, spans_of
 from sql.opening import open_warehouse
@@ -68,7 +68,7 @@ def planted(root: Path, faults: list[Fault]) -> Iterator[Warehouse]:
 
 
 def asked_of(fault: Fault) -> Asked:
-    return Asked(fault.app_id, Range(fault.begins, fault.ends), fault.measure, fault.threshold_ms)
+    return Asked(fault.app_id, EvidenceRange(fault.begins, fault.ends), fault.measure, fault.threshold_ms)
 
 
 def side(fault: Fault, span: FaultSpan) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models.evidence import ITSELF, Range
+from models.evidence import ITSELF, EvidenceRange
 from pipelines.simulate.faults import FaultSpan
 from sql.evidence import Asked, gathered
 from sql.opening import open_warehouse
@@ -54,7 +54,7 @@ def test_the_front_end_itself_is_the_first_suspect(
         publish_apps(warehouse, dict.fromkeys(apps, "shop"))
         insert_spans(warehouse, spans)
         evidence = gathered(
-            reads_of(warehouse, ["shop"]), Asked("frontend", Range(begins, ends), "everything")
+            reads_of(warehouse, ["shop"]), Asked("frontend", EvidenceRange(begins, ends), "everything")
         )
     print([(one.sentence, round(one.score, 2)) for one in evidence.suspects])
     assert (evidence.suspects[0].kind, evidence.suspects[0].value) == (ITSELF, "frontend")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.evidence import Range
+from models.evidence import EvidenceRange
 from sql.catalog import statement, statements
 from sql.evidence import Asked, gathered, logs_of
 from sql.opening import open_warehouse
@@ -79,7 +79,7 @@ def test_each_statement_reads_a_hundredth_of_its_table_and_answers_within_a_seco
         asked_of[name] = {**values, "teams": [f"team{number}" for number in range(40)]}
         return filled.frame(f"queries/{name}", **asked_of[name])
 
-    evidence = gathered(read, Asked("app17", Range(utc(2026, 3, 2, 10), utc(2026, 3, 2, 11))))
+    evidence = gathered(read, Asked("app17", EvidenceRange(utc(2026, 3, 2, 10), utc(2026, 3, 2, 11))))
     assert evidence.bad and evidence.good and evidence.traces.height
     read("evidence/logs", **logs_of(evidence.asked, evidence.traces["trace_id"].to_list()))
     assert {f"queries/{name}" for name in asked_of} == set(statements("queries/evidence"))

@@ -17,7 +17,7 @@ from models.evidence import (
     DEPENDENCY,
     ITSELF,
     POLICY,
-    Request,
+    SampledRequest,
     SampledSpan,
     Suspect,
     asked_range,
@@ -137,8 +137,8 @@ def test_the_deepest_failure_of_a_trace_is_its_origin(
     failing: str, masked: bool, expected: tuple[str, str]
 ) -> None:
     """Another team's app is named by what the own app calls."""
-    requests = [Request(f"b{n}", "front", "bad", "r") for n in range(20)]
-    requests += [Request(f"g{n}", "front", "good", "r") for n in range(20)]
+    requests = [SampledRequest(f"b{n}", "front", "bad", "r") for n in range(20)]
+    requests += [SampledRequest(f"g{n}", "front", "good", "r") for n in range(20)]
     spans = [
         one for n in range(20) for one in (*chain(f"b{n}", failing, masked), *chain(f"g{n}", "", masked))
     ]
@@ -159,14 +159,18 @@ def test_slow_requests_are_blamed_on_whose_own_time_grew(late: str, expected: st
             span("store", "back", "back", "client", 20, 70 + inside, peer="pg", trace=trace),
         ]
 
-    requests = [Request(f"{side}{n}", "front", side, "r") for n in range(20) for side in ("bad", "good")]
+    requests = [
+        SampledRequest(f"{side}{n}", "front", side, "r") for n in range(20) for side in ("bad", "good")
+    ]
     spans = [one for n in range(20) for one in (*timed(f"bad{n}", 900 + n), *timed(f"good{n}", n))]
     (found,) = trace_suspects("front", "latency", requests, spans)
     assert (found.kind, found.value) == (expected, late)
 
 
 def test_requests_that_end_without_their_calls_are_the_apps_own() -> None:
-    requests = [Request(f"{side}{n}", "front", side, "r") for n in range(20) for side in ("bad", "good")]
+    requests = [
+        SampledRequest(f"{side}{n}", "front", side, "r") for n in range(20) for side in ("bad", "good")
+    ]
     spans = [one for n in range(20) for one in chain(f"good{n}", "")]
     spans += [span("front", "", "front", "server", 0, 2, trace=f"bad{n}") for n in range(20)]
     (found,) = trace_suspects("front", "everything", requests, spans)
@@ -174,7 +178,7 @@ def test_requests_that_end_without_their_calls_are_the_apps_own() -> None:
 
 
 def test_a_callee_nobody_may_name_is_told_to_be_another_teams() -> None:
-    requests = [Request(f"b{n}", "front", "bad", "r") for n in range(9)]
+    requests = [SampledRequest(f"b{n}", "front", "bad", "r") for n in range(9)]
     spans = [
         one
         for n in range(9)
@@ -211,7 +215,7 @@ def test_a_waterfall_has_each_span_once_whatever_their_parents_are(spans: list[S
 
 @given(SPANS, st.sampled_from(["availability", "latency", "everything"]))
 def test_any_trace_can_be_judged(spans: list[SampledSpan], measure: Any) -> None:
-    requests = [Request("t", one, side, "r") for one in "ab" for side in ("bad", "good")]
+    requests = [SampledRequest("t", one, side, "r") for one in "ab" for side in ("bad", "good")]
     for found in trace_suspects("x", measure, requests, spans):
         assert 0 < found.bad <= found.all_bad
 
