@@ -271,8 +271,8 @@ def draw() -> None:
         return
     burning = found.filter(pl.col("state").is_in(ACT_NOW))
     act_now(page, burning, worst)
-    if burning.height and page.telemetry_end:
-        shared_cause_lines(reads, burning, page.telemetry_end)
+    shared = st.container()
+    if burning.height:
         evidence_of(page, reads, burning)
     headline(found)
     if silent.height:
@@ -290,6 +290,8 @@ def draw() -> None:
         st.caption(formats.plural(quiet.height, "objective"))
     if without.height:
         without_indicator(without)
+    with shared:  # read last: nothing else waits for raw spans
+        shared_cause_lines(reads, burning, page.telemetry_end)
 
 
 @st.fragment(run_every=EVERY_SECONDS)
