@@ -187,7 +187,7 @@ def shared_costs(
         month: first day of the billing month.
         pools: ``KEPT``, ``LOOKED_AT`` and ``charges`` (how many a row is of) of ``rules.apps``; ``tags`` a list of values in the order of
             ``rules.tag_keys``.
-        apps: ``app_id, valid_from, valid_to, team, cost_center, system, lifecycle``: who may be charged on which day
+        apps: ``app_id, valid_from, valid_to, team, cost_center, system, lifecycle, criticality, tags``: who may be charged on which day
             (``valid_to`` is the first day a line no longer holds).
         weights: what rules measure.
         confidence: by basis (``models/policy/shared_costs.yaml``).

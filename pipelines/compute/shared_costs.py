@@ -141,6 +141,8 @@ def _apps(registered: pl.DataFrame, direct: pl.DataFrame) -> pl.DataFrame:
             "cost_center",
             pl.lit("").alias("system"),
             pl.lit("").alias("lifecycle"),
+            pl.lit("").alias("criticality"),
+            pl.lit([], pl.List(pl.String)).alias("tags"),
         )
     )
     return pl.concat([registered, billed])

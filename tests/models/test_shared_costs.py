@@ -86,12 +86,15 @@ def registry(ids: list[str], **more: Any) -> pl.DataFrame:
         "cost_center": "1",
         "system": "",
         "lifecycle": "",
+        "criticality": "",
+        "tags": [],
     }
     schema = {
         "app_id": pl.String,
         "valid_from": pl.Date,
         "valid_to": pl.Date,
-        **dict.fromkeys(("team", "cost_center", "system", "lifecycle"), pl.String),
+        **dict.fromkeys(("team", "cost_center", "system", "lifecycle", "criticality"), pl.String),
+        "tags": pl.List(pl.String),
     }
     return pl.DataFrame([{"app_id": one, **line, **more} for one in ids], schema=schema)
 
