@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import polars as pl
 from focus_data_toolkit.validate.allocation import validate_split_allocation
 
 from models.identity import UNALLOCATED
 from models.settings import Settings
+from pipelines.commands.explain import by_which_rules
 from pipelines.compute import compute_costs, compute_identities
 from pipelines.ingest.shared_rules import load_rules
 from pipelines.reports.focus_export import export_focus
+from sql.closings import Closing
 from sql.publish import head
 from tests.billing.conftest import Bills
 
@@ -124,3 +129,17 @@ def test_rules_hold_from_the_pass_on_that_reads_them_and_a_month_they_cannot_be_
     assert len(compute_costs(bills.warehouse, bills.settings).releases) == 1
     assert published(bills) == {**direct, (UNALLOCATED, UNALLOCATED): (Decimal(11), "unallocated")}
     assert load_rules(Settings(Path("x"), Path("x"), Path("x"))).lines == ()
+
+
+def test_explain_says_by_which_rules_a_month_was_closed() -> None:
+    shared = pl.DataFrame({"rule_version": ["2", "2"]})
+    told = Closing(SEPTEMBER, "closed", UUID(int=0), "ada", datetime(2024, 10, 9, tzinfo=UTC))
+    assert by_which_rules(shared, None) == by_which_rules(shared, told) == []  # closed before it was kept
+    told = replace(told, shared_rules_version="1", shared_rules_sha256="ab12")
+    assert by_which_rules(shared, told) == [
+        "The statement of 2024-09 is closed, by shared cost rules 1, sha256 ab12.",
+        "What is told here is by rules 2: `appfleet reclassify` charges the month by them.",
+    ]
+    assert len(by_which_rules(shared, replace(told, shared_rules_version="2"))) == 1
+    [none] = by_which_rules(shared.head(0), replace(told, shared_rules_version=""))
+    assert none == "The statement of 2024-09 is closed, by no shared cost rules."

@@ -292,7 +292,8 @@ def exported_parts_sum(books: QuickBooks, bills: dict[date, Sequence[Charge]], o
         assert {row["x_AppId"] for row in rows if row["x_SplitOriginId"]} <= {*APPS}
 
 
-@pytest.mark.parametrize(("examples", "most"), [(1, 2), pytest.param(20, 8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("examples", "most"), [(1, 2), (10, 8)])
 def test_with_shared_rules_too_every_amount_is_booked_once_and_splits_sum(
     engine: Warehouse, tmp_path: Path, examples: int, most: int
 ) -> None:
