@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import polars as pl
 
 from models.errors import ModelError
 from models.focus import policy_rows
-from models.money import split
+from models.money import exact_total
 from models.statement_csv import plain
 
 VERSIONS = ("1.2", "1.4")
@@ -76,23 +77,18 @@ class ExportColumn:
 
 @dataclass(frozen=True)
 class Share:
-    """One app's part of a shared charge: its weight in the whole, and the usage it was measured by."""
+    """One app's part of a charge that was split: its amounts by column of FOCUS, and the usage it was measured by."""
 
     app_id: str
-    weight: Decimal
+    rule: str
+    ratio: Decimal
+    amounts: Mapping[str, Decimal]
     team: str = ""
     cost_center: str = ""
     environment: str = ""
+    confidence: float = 0.0
     quantity: Decimal | None = None
     unit: str = ""
-
-
-@dataclass(frozen=True)
-class Allocation:
-    """How a shared charge was split: the rule by which, and the shares, of which one at least weighs more than nothing."""
-
-    method_id: str
-    shares: Sequence[Share]
 
 
 @cache
@@ -160,65 +156,91 @@ def _instead(text: str) -> pl.Expr:
 
 
 def with_allocations(
-    frame: pl.DataFrame, key: str, allocations: Mapping[str, Allocation], first: int = 1
+    frame: pl.DataFrame, shares: Callable[[Mapping[str, Any]], Sequence[Share]], first: int = 1
 ) -> Iterator[pl.DataFrame]:
-    """Rows of ``queries/export/focus``, those whose ``key`` has an allocation as one row per app with a share.
+    """Rows of ``queries/export/focus``, those that ``shares`` divides as one row per share.
 
-    Costs and quantities are split by largest remainder, so that the parts of each sum to the charge to the last digit;
-    everything else of the charge stays, its tags too. A part of nothing is left out where its weight is zero. At most
-    ``MOST_PARTS`` rows of parts are held at once; charges that are split are numbered from ``first`` on.
+    A row is given to ``shares`` as it is, with whatever columns the frame has beside; none leaves it whole. Of a part, costs and
+    quantities, app and owner are its share's; everything else is the charge's, its tags too. A charge that one share has whole,
+    and that stays with the app it was of, is no allocation: it has the rule, and no columns of one. About ``MOST_PARTS`` rows of
+    parts are held at once; charges that are split are numbered from ``first`` on.
 
     Raises:
-        ModelError: no share of an allocation weighs more than nothing.
+        ModelError: the parts of a cost or quantity do not sum to the charge.
     """
-    is_shared = frame[key].is_in(list(allocations))
-    if not is_shared.any():
-        yield frame
-        return
-    whole = frame.filter(~is_shared)
-    if whole.height:
-        yield whole
-    parts: list[dict[str, object]] = []
-    for number, row in enumerate(frame.filter(is_shared).iter_rows(named=True), start=first):
-        parts += _parts(row, allocations[row[key]], number)
-        if len(parts) >= MOST_PARTS:
-            yield pl.DataFrame(parts, schema=frame.schema)
-            parts = []
-    if parts:
-        yield pl.DataFrame(parts, schema=frame.schema)
+    places: list[int] = []
+    told: list[dict[str, Any]] = []
+    number = first
+    for place, row in enumerate(frame.iter_rows(named=True)):
+        parts = shares(row)
+        if not parts:
+            parts_told: list[dict[str, Any]] = [{}]
+        elif len(parts) == 1 and parts[0].app_id == row["x_AppId"]:
+            parts_told = [_taken(parts[0])]
+        else:
+            parts_told = _parts(row, parts, number)
+            number += 1
+        places += [place] * len(parts_told)
+        told += parts_told
+        if len(told) >= MOST_PARTS:
+            yield _rows(frame, places, told)
+            places, told = [], []
+    if told:
+        yield _rows(frame, places, told)
 
 
-def _parts(row: Mapping[str, object], allocation: Allocation, number: int) -> Iterator[dict[str, object]]:
-    shares = [one for one in allocation.shares if one.weight]
-    weights = [one.weight for one in shares]
-    divided = {
-        name: split(amount, weights)
-        for name in (*SHARED_COSTS, *QUANTITIES)
-        if isinstance(amount := row.get(name), Decimal)
+def _rows(frame: pl.DataFrame, places: Sequence[int], told: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows of a frame at some places, with what is told of each in place of its own cells."""
+    rows = frame[places]
+    changed = [
+        pl.Series(
+            name,
+            [one.get(name, own) for one, own in zip(told, rows[name], strict=True)],
+            dtype=frame.schema[name],
+        )
+        for name in dict.fromkeys(name for one in told for name in one)
+    ]
+    return rows.with_columns(changed)
+
+
+def _taken(share: Share) -> dict[str, Any]:
+    """What a rule changes of a charge that it takes and leaves where it is."""
+    return {
+        "x_Team": share.team,
+        "x_CostCenter": share.cost_center,
+        "x_Environment": share.environment,
+        "x_AttributionRule": share.rule,
+        "x_AttributionConfidence": share.confidence,
     }
-    ratios = split(Decimal(1), weights)
-    for place, share in enumerate(shares):
-        tags = {"app_id": share.app_id, "team": share.team} if share.team else {"app_id": share.app_id}
-        yield {
-            **row,
-            **{name: amounts[place] for name, amounts in divided.items()},
-            "AllocatedMethodId": allocation.method_id,
-            "AllocatedMethodDetails": _method_details(ratios[place], share),
+
+
+def _parts(row: Mapping[str, Any], shares: Sequence[Share], number: int) -> list[dict[str, Any]]:
+    """What is a part's own, of each part of a charge."""
+    amounts = [name for name in (*SHARED_COSTS, *QUANTITIES) if row.get(name) is not None]
+    for name in amounts:
+        if exact_total(one.amounts[name] for one in shares) != row[name]:
+            raise ModelError(f"the parts of a charge do not sum to it in {name}: {plain(row[name])}")
+    return [
+        {
+            **{name: share.amounts[name] for name in amounts},
+            **_taken(share),
+            "AllocatedMethodId": share.rule,
+            "AllocatedMethodDetails": _method_details(share),
             "AllocatedResourceId": share.app_id,
-            "AllocatedTags": _json(tags),
+            "AllocatedTags": _json(
+                {"app_id": share.app_id, "team": share.team} if share.team else {"app_id": share.app_id}
+            ),
             "x_AppId": share.app_id,
-            "x_Team": share.team,
-            "x_CostCenter": share.cost_center,
-            "x_Environment": share.environment,
-            "x_AttributionRule": allocation.method_id,
             "x_SplitOriginId": f"{row['x_SourceName']}/{number}",
             "x_SplitOriginCost": row["BilledCost"],
         }
+        for share in shares
+    ]
 
 
-def _method_details(ratio: Decimal, share: Share) -> str:
+def _method_details(share: Share) -> str:
     """``AllocatedMethodDetails`` of a part; numbers are written digit by digit, as JSON's own would be floats."""
-    said = f'"AllocatedRatio":{plain(ratio)}'
+    said = f'"AllocatedRatio":{plain(share.ratio)}'
     if share.quantity is not None:
         said += f',"UsageUnit":{_json(share.unit)},"UsageQuantity":{plain(share.quantity)}'
     return f'{{"Elements":[{{{said}}}]}}'

@@ -14,7 +14,7 @@ import polars as pl
 
 from models.errors import ModelError
 from models.ownership import FIRST_MOMENT, LAST_MOMENT, SPAN, crossed, merged, unbroken
-from models.resource_evidence import Named, named_resources
+from models.resource_evidence import Named, named_resources, too_old_from
 from models.schemas import MOMENT, SCHEMAS
 from models.tag_rules import TagRules
 from models.tags import chosen_values, coverage, normalised, tag_table
@@ -84,7 +84,8 @@ class Evidence:
     """What the rules may look at beside the identities.
 
     apps: columns of ``core_apps``. teams: columns of ``core_teams``. resources: ``resource_evidence.NAMED`` as seen in
-    telemetry. rules: of the workspace, on tags. services: ``x_IdentityHash, service_name``, where the rules ask for them.
+    telemetry. rules: of the workspace, on tags. services: ``x_IdentityHash, service_name``, where the rules ask for them. days:
+    how long telemetry names a resource after it last did; None: for ever.
     """
 
     tags: TagKeys
@@ -93,6 +94,7 @@ class Evidence:
     resources: pl.DataFrame
     rules: TagRules = field(default_factory=TagRules)
     services: pl.DataFrame | None = None
+    days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def attribute(identities: pl.DataFrame, evidence: Evidence, confidence: Mapping[
     """Lines per identity, one for each time it has another owner: app, team, environment, rule, confidence and evidence.
 
     Args:
-        identities: ``IDENTITY_COLUMNS``; ``tags`` a map of text to text; one row per hash.
+        identities: ``IDENTITY_COLUMNS``; ``tags`` a map of text to text; one row per hash. Where ``evidence.days`` limits telemetry,
+            ``first_charge`` and ``last_charge`` too.
         evidence: registry, teams, telemetry resources, the configured tag keys and rules.
         confidence: rule -> confidence (``models/policy/attribution.yaml``).
 
@@ -129,19 +132,65 @@ def attribute(identities: pl.DataFrame, evidence: Evidence, confidence: Mapping[
     if identities["x_IdentityHash"].n_unique() != identities.height:
         raise ModelError("two identities share one hash: the rows cannot be told apart")
     rows = _with_services(identities, evidence)
-    case = Case(
-        evidence, confidence, tag_table(rows, evidence.rules), named_resources(rows, evidence.resources)
+    named = named_resources(rows, evidence.resources, evidence.days)
+    case = Case(evidence, confidence, tag_table(rows, evidence.rules), named)
+    told = _told(rows, _first_answers(rows, case, RULES), case)
+    owned = _one_answer(told).join(_owners(told, evidence), on="place")
+    if evidence.days is not None:
+        owned = _until_too_old(rows, told, owned, case, evidence.days)
+    return (
+        owned.with_columns(valid_from=pl.col("holds_from").dt.date())
+        .select(pl.col(name).cast(kind) for name, kind in SCHEMAS["core_identities"].items())
+        .sort("x_IdentityHash", "service_name", "holds_from")
     )
+
+
+def _first_answers(rows: pl.DataFrame, case: Case, rules: Sequence[Rule]) -> pl.DataFrame:
+    """``_ANSWER`` of every row, by the first rule that answers."""
     open_ = rows
     answers = []
-    for rule in RULES:
+    for rule in rules:
         answer = rule(open_, case).select(pl.col(name).cast(kind) for name, kind in _ANSWER.items())
         answers.append(answer)
         open_ = open_.join(answer, on="place", how="anti")
-    keys, rules = evidence.tags, evidence.rules
-    told = (
+    return pl.concat(answers)
+
+
+def _until_too_old(
+    rows: pl.DataFrame, told: pl.DataFrame, owned: pl.DataFrame, case: Case, days: int
+) -> pl.DataFrame:
+    """The lines, those by telemetry cut where it is too old for charges there are; from then on the later rules answer."""
+    ended = (
+        told.filter(pl.col("last_seen") > FIRST_MOMENT)
+        .select("place", ends=too_old_from(days).cast(MOMENT))
+        .join(rows.select("place", "last_charge"), on="place")
+        .filter(pl.col("ends") <= pl.col("last_charge"))
+        .select("place", "ends")
+    )
+    if ended.is_empty():
+        return owned
+    later = rows.join(ended, on="place", how="semi")
+    after = _told(later, _first_answers(later, case, RULES[RULES.index(by_telemetry) + 1 :]), case)
+    following = (
+        after.join(_owners(after, case.evidence), on="place")
+        .join(ended, on="place")
+        .sort("place", "holds_from")
+        .with_columns(holds_from=pl.max_horizontal("holds_from", "ends"))
+        .unique(["place", "holds_from"], keep="last", maintain_order=True)
+    )
+    lines = owned.join(ended, on="place", how="left")
+    before = lines.filter(pl.col("ends").is_null() | (pl.col("holds_from") < pl.col("ends")))
+    # a row for a service that says the same as the one for any service was left out, and so it stays
+    said = following.join(owned, on="place", how="semi")
+    return pl.concat([before, said.select(before.columns)]).drop("ends")
+
+
+def _told(rows: pl.DataFrame, answers: pl.DataFrame, case: Case) -> pl.DataFrame:
+    """Answers with the identity of each, its tags of team and environment, and what it is covered by."""
+    keys, rules = case.evidence.tags, case.evidence.rules
+    return (
         rows.select("place", "x_IdentityHash", "service_name")
-        .join(pl.concat(answers), on="place")
+        .join(answers, on="place")
         .join(
             chosen_values(case.tags, keys.team, rules).select("place", team_tag="value"),
             on="place",
@@ -154,12 +203,6 @@ def attribute(identities: pl.DataFrame, evidence: Evidence, confidence: Mapping[
         )
         .join(coverage(rows, case.tags, keys.roles, rules), on="place", how="left")
         .with_columns(pl.col("environment").fill_null(""))
-    )
-    owned = _one_answer(told).join(_owners(told, evidence), on="place")
-    return (
-        owned.with_columns(valid_from=pl.col("holds_from").dt.date())
-        .select(pl.col(name).cast(kind) for name, kind in SCHEMAS["core_identities"].items())
-        .sort("x_IdentityHash", "service_name", "holds_from")
     )
 
 

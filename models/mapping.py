@@ -92,15 +92,42 @@ class MappingFunction:
     most: int = 100
 
 
+SKIPS: Mapping[str, str] = {
+    "equals": "one of some texts, in any case",
+    "begins_with": "begins with one of some texts, in any case",
+    "is_empty": "empty",
+}
+"""Everything that can be asked of the cell of a line that is left out."""
+MOST_PREAMBLE_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Lines of a file that are no charges: those whose cell in a column is as ``how`` says (a key of ``SKIPS``), and whether
+    each is a total, whose BilledCost the lines that are left must sum to."""
+
+    column: str
+    how: str
+    texts: tuple[str, ...] = ()
+    is_total: bool = False
+
+    def __str__(self) -> str:
+        told = {"equals": "is", "begins_with": "begins with", "is_empty": "is empty"}[self.how]
+        return " ".join([self.column, told, " or ".join(self.texts)]).strip()
+
+
 @dataclass(frozen=True)
 class BillMapping:
     """What a mapping says: an expression for each column of FOCUS, the columns of the file it reads, in order, and the
-    line of the mapping each stands in first; ``optional`` ones may be missing from a file."""
+    line of the mapping each stands in first; ``optional`` ones may be missing from a file. Before the header of a CSV stand
+    ``preamble_lines``; lines that fit one of ``skips`` are left out."""
 
     file: str
     expressions: Mapping[str, Expression]
     reads: Mapping[str, int]
     optional: frozenset[str]
+    preamble_lines: int = 0
+    skips: tuple[Skip, ...] = ()
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -357,7 +384,8 @@ class _Parser:
         self._depth = 0
 
     def mapping(self, node: yaml.Node) -> BillMapping:
-        fields = self.reader.mapping(node, "", {"columns", "optional"})
+        known = {"columns", "optional", "preamble_lines", "skip_rows_where"}
+        fields = self.reader.mapping(node, "", known)
         given = self.reader.part(node, fields, "columns")
         later: dict[str, yaml.Node] = {}
         for name, value in given.items():
@@ -373,12 +401,62 @@ class _Parser:
             self.reader.source_text(one, f"optional[{place}]")
             for place, one in enumerate(self.reader.sequence(fields.get("optional"), "optional"))
         )
-        if not self._reads:
+        is_anything_read = bool(self._reads)
+        skips = tuple(
+            self._skip(one, f"skip_rows_where[{place}]")
+            for place, one in enumerate(
+                self.reader.sequence(fields.get("skip_rows_where"), "skip_rows_where")
+            )
+        )
+        preamble = self._preamble(fields.get("preamble_lines"))
+        if not is_anything_read:
             self.reader.fail(
                 fields["columns"], "columns", "reads no column of the file: every charge would be the same"
             )
         ordered = {name: self._done[name][0] for name in given}
-        return BillMapping(self.reader.file, ordered, dict(self._reads), optional)
+        return BillMapping(self.reader.file, ordered, dict(self._reads), optional, preamble, skips)
+
+    def _preamble(self, node: yaml.Node | None) -> int:
+        text = "0" if node is None else self.reader.source_text(node, "preamble_lines").strip()
+        if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) > MOST_PREAMBLE_LINES:
+            assert node is not None
+            self.reader.fail(
+                node,
+                "preamble_lines",
+                f"is {text!r}; it is how many lines stand before the header, {MOST_PREAMBLE_LINES} at most",
+            )
+        return int(text)
+
+    def _skip(self, node: yaml.Node, key: str) -> Skip:
+        fields = self.reader.mapping(node, key, {"column", "total", *SKIPS})
+        if "column" not in fields:
+            self.reader.fail(node, f"{key}.column", "is missing: name the column of the file that tells")
+        asked = [name for name in SKIPS if name in fields]
+        if len(asked) != 1:
+            self.reader.fail(
+                node, key, f"asks {len(asked)} things of its column; it asks one: {', '.join(SKIPS)}"
+            )
+        how, value = asked[0], fields[asked[0]]
+        if how == "is_empty":
+            self._yes(value, f"{key}.is_empty")
+            texts: tuple[str, ...] = ()
+        else:
+            nodes = (
+                [value] if isinstance(value, yaml.ScalarNode) else self.reader.sequence(value, f"{key}.{how}")
+            )
+            texts = tuple(self.reader.source_text(one, f"{key}.{how}").strip() for one in nodes)
+            if not texts or not all(texts):
+                self.reader.fail(value, f"{key}.{how}", "is empty; for a cell without text there is is_empty")
+        if "total" in fields:
+            self._yes(fields["total"], f"{key}.total")
+        cell, _ = self._cell(fields["column"], f"{key}.column")
+        assert isinstance(cell, Cell)
+        return Skip(cell.name, how, texts, "total" in fields)
+
+    def _yes(self, node: yaml.Node, key: str) -> None:
+        """Refuses anything but true: what is not so is left out."""
+        if self.reader.source_text(node, key).strip().lower() != "true":
+            self.reader.fail(node, key, "can be true only; leave the line out otherwise")
 
     def expression(self, node: yaml.Node, key: str) -> tuple[Expression, Kind]:
         """An expression and what it gives."""

@@ -239,6 +239,12 @@ def attribution_confidence() -> dict[str, float]:
     return dict(_document("attribution")["confidence"])
 
 
+@cache
+def evidence_days() -> int:
+    """How many days after telemetry last named a resource it still names it (``attribution.yaml``)."""
+    return int(_document("attribution")["evidence_days"])
+
+
 @dataclass(frozen=True)
 class SharedCostPolicy:
     """How sure a shared cost rule is by what it splits by, and what telemetry can measure: unit and metrics by measure."""

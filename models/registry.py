@@ -34,7 +34,11 @@ PATTERNS = {
 }
 """Annotation below ``appfleet.io/`` -> kind of pattern in ``core_apps.patterns``."""
 
-_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from", "valid-to")
+CRITICALITIES = ("critical", "high", "medium", "low")
+"""What `service.criticality` of the OpenTelemetry semantic conventions can be, and so an app's criticality here."""
+
+_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from", "valid-to", "criticality")
+_BARE_TAG = "true"
 _ENTITY = re.compile(r"(?:(?P<kind>[^:/]+):)?(?:[^:/]+/)?(?P<name>[^:/]+)")
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
 
@@ -57,6 +61,8 @@ class _App:
     owner: str
     system: str
     lifecycle: str
+    criticality: str
+    tags: Mapping[str, str]
     where: str
     source: str
     holds_from: datetime = FIRST_MOMENT
@@ -157,9 +163,11 @@ def app_frame(documents: Iterable[Document], listed: Sequence[Team]) -> tuple[pl
         for lines in described.values()
         for app in _in_turn(lines)
     ]
-    lists = {**SCHEMAS["core_apps"], "patterns": pl.List(pl.Struct({"key": pl.String, "value": pl.String}))}
+    maps = ("tags", "patterns")
+    pairs = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
+    lists = {**SCHEMAS["core_apps"], **dict.fromkeys(maps, pairs)}
     frame = pl.DataFrame(rows, schema=lists, orient="row").with_columns(
-        pl.col("patterns").cast(SCHEMAS["core_apps"]["patterns"])
+        pl.col(name).cast(SCHEMAS["core_apps"][name]) for name in maps
     )
     return frame.sort("app_id", "holds_from"), problems
 
@@ -209,6 +217,8 @@ def _row(app: _App, team: Team) -> tuple[object, ...]:
         team.team,
         app.system,
         app.lifecycle,
+        app.criticality,
+        [{"key": key, "value": value} for key, value in sorted(app.tags.items())],
         team.lead,
         team.cost_center,
         list(app.resource_ids),
@@ -278,6 +288,18 @@ def _app(document: Document) -> _App | None:
             f"{reader.where(spec['owner'])}: spec.owner is a person, {owner}; name the team that owns {name}"
         )
         owner = UNASSIGNED
+    criticality = told.get("criticality", "").lower()
+    if criticality and criticality not in CRITICALITIES:
+        notes.append(
+            f"{reader.where(ours['criticality'])}: metadata.annotations.{ANNOTATIONS}criticality is {criticality!r}; it can be "
+            f"{', '.join(CRITICALITIES)}, and {name} has none until it is corrected"
+        )
+        criticality = ""
+    try:
+        tags = _tags(reader, metadata)
+    except ConfigurationError as error:
+        notes.append(f"{error}; {name} has no tags until it is corrected")
+        tags = {}
     begins, ends = (
         _moment(reader, ours.get(key), f"metadata.annotations.{ANNOTATIONS}{key}", missing)
         for key, missing in (("valid-from", FIRST_MOMENT), ("valid-to", LAST_MOMENT))
@@ -294,6 +316,8 @@ def _app(document: Document) -> _App | None:
         owner=owner,
         system=_entity(reader, spec.get("system"), "spec.system", "")[1],
         lifecycle=reader.optional_text(spec.get("lifecycle"), "spec.lifecycle"),
+        criticality=criticality,
+        tags=tags,
         where=reader.where(document.node),
         source=document.source,
         holds_from=begins,
@@ -305,6 +329,19 @@ def _app(document: Document) -> _App | None:
         patterns={kind: told[key] for key, kind in PATTERNS.items() if told.get(key)},
         notes=tuple(notes),
     )
+
+
+def _tags(reader: YamlReader, metadata: Mapping[str, yaml.Node]) -> dict[str, str]:
+    """Labels of a document, and its tags: `key:value`, or a key alone, whose value is `true`. Keys are lower case; a label
+    counts before a tag."""
+    found: dict[str, str] = {}
+    for index, node in enumerate(reader.sequence(metadata.get("tags"), "metadata.tags")):
+        key, _, value = reader.source_text(node, f"metadata.tags[{index}]").partition(":")
+        found.setdefault(key.strip().lower(), value.strip() or _BARE_TAG)
+    labels = reader.mapping(metadata["labels"], "metadata.labels") if "labels" in metadata else {}
+    for key, node in labels.items():
+        found[key.strip().lower()] = reader.source_text(node, f"metadata.labels.{key}").strip()
+    return {key: value for key, value in found.items() if key}
 
 
 def _moment(reader: YamlReader, node: yaml.Node | None, key: str, missing: datetime) -> datetime:

@@ -68,7 +68,7 @@ def resource_attributes() -> tuple[ResourceAttribute, ...]:
     )
 
 
-def named_resources(identities: pl.DataFrame, seen: pl.DataFrame) -> Named:
+def named_resources(identities: pl.DataFrame, seen: pl.DataFrame, days: int | None = None) -> Named:
     """The apps whose telemetry names the resources of some identities.
 
     The surest attribute by which anybody names a resource decides: one app, and it is that app's; several, and it is
@@ -77,6 +77,8 @@ def named_resources(identities: pl.DataFrame, seen: pl.DataFrame) -> Named:
     Args:
         identities: ``place, resource_id, resource_name`` of every identity of the bill.
         seen: ``NAMED``, of any grain.
+        days: how long telemetry names a resource after it last did; None: for ever. What names it too long before the first of
+            its charges (``first_charge`` of ``identities``) names nothing.
     """
     keys = _keys(identities)
     shared = (
@@ -87,6 +89,7 @@ def named_resources(identities: pl.DataFrame, seen: pl.DataFrame) -> Named:
     matches = (
         keys.join(_claims(seen), on=["against", "value"])
         .join(shared, on=["against", "value"], how="left")
+        .pipe(_young_enough, identities, days)
         .sort("place", "app_id", "order", "against_order")
         .unique(["place", "app_id", "attribute"], keep="first", maintain_order=True)
     )
@@ -113,6 +116,23 @@ def named_resources(identities: pl.DataFrame, seen: pl.DataFrame) -> Named:
         )
     )
     return Named(answers, pl.concat([disputed, alike]).sort("place"))
+
+
+def too_old_from(days: int) -> pl.Expr:
+    """The midnight (UTC) from which telemetry that named something at ``last_seen`` does not any more: so many whole days after
+    the day of it, so that a charge of a day is never cut."""
+    return pl.col("last_seen").dt.truncate("1d") + pl.duration(days=days + 1)
+
+
+def _young_enough(matches: pl.DataFrame, identities: pl.DataFrame, days: int | None) -> pl.DataFrame:
+    """The matches without those whose telemetry was too old already when the first charge began."""
+    if days is None:
+        return matches
+    return (
+        matches.join(identities.select("place", "first_charge"), on="place")
+        .filter(too_old_from(days) > pl.col("first_charge"))
+        .drop("first_charge")
+    )
 
 
 def _keys(identities: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,7 @@ import polars as pl
 from models.errors import ModelError
 from models.identity import UNASSIGNED
 from models.money import decimal_series, exact_sums, money_series, split_units, units_of
+from models.ownership import ALWAYS
 from models.schemas import MONEY, SCHEMAS, SECOND
 from models.shared_rules import (
     DIRECT_COST,
@@ -186,7 +187,7 @@ def shared_costs(
         month: first day of the billing month.
         pools: ``KEPT``, ``LOOKED_AT`` and ``charges`` (how many a row is of) of ``rules.apps``; ``tags`` a list of values in the order of
             ``rules.tag_keys``.
-        apps: ``app_id, valid_from, valid_to, team, cost_center, system, lifecycle``: who may be charged on which day
+        apps: ``app_id, valid_from, valid_to, team, cost_center, system, lifecycle, criticality, tags``: who may be charged on which day
             (``valid_to`` is the first day a line no longer holds).
         weights: what rules measure.
         confidence: by basis (``models/policy/shared_costs.yaml``).
@@ -510,6 +511,161 @@ class _Splitting:
         return summed.select(ALLOCATIONS.names())
 
 
+class ChargePart(NamedTuple):
+    """One app's part of a charge: who has it by which rule, and its amounts in whole numbers of their last place.
+
+    ``ratio`` is its part of the whole in units of ``MONEY``; ``quantity`` what it was measured by, in ``QUANTITY`` parts, and
+    ``basis`` of what.
+    """
+
+    app_id: str
+    team: str
+    cost_center: str
+    rule: str
+    basis: str
+    confidence: float
+    quantity: int
+    ratio: int
+    amounts: Mapping[str, int]
+
+
+class ChargeSplitting:
+    """Gives single charges of a month to the apps that ``shared_costs`` gave the pools they are in.
+
+    ``shared_costs`` splits sums of charges alike. Here each charge is what its pool's parts grow by when it is added: so the
+    parts of a charge sum to the charge, those of an app to what it was given, both to the last digit, in whatever order charges
+    come. A part may lie one unit of the last place beside its ratio.
+    """
+
+    def __init__(
+        self,
+        month: date,
+        pools: pl.DataFrame,
+        rules: Rules,
+        apps: pl.DataFrame,
+        weights: Weights,
+        confidence: Mapping[str, float],
+    ) -> None:
+        """As ``shared_costs``, which these are the arguments of."""
+        self._splitting = _Splitting(month, pools, rules, apps, weights, confidence)
+        self._rules, self._confidence = rules, confidence
+        self._key = [name for name in pools.columns if name not in (*COSTS, "charges")]
+        self._grown: dict[tuple[object, ...], tuple[int, list[int]]] = {}
+        self._owners: dict[tuple[str, date], tuple[str, str]] = {}
+        self._lines: dict[str, list[tuple[date, str, str]]] = {}
+        for line in self._splitting.lines.iter_rows(named=True):
+            owned = (line["valid_from"], line["team"], line["cost_center"])
+            self._lines.setdefault(line["app_id"], []).append(owned)
+
+    def parts(
+        self, charge: Mapping[str, Any], grown: Mapping[str, int], alone: Mapping[str, int]
+    ) -> list[ChargePart]:
+        """Parts of a charge; none where no rule takes it.
+
+        Args:
+            charge: columns of the pools, but for amounts.
+            grown: the two costs of the statement by their columns' names, in units: every charge must be given once.
+            alone: other amounts, in units, split each for itself.
+
+        Raises:
+            ModelError: a rule has nobody to give to, or nothing to weigh by and says to refuse.
+        """
+        pool = tuple(str(charge[name]) if name == "tags" else charge[name] for name in self._key)
+        tags = dict(zip(self._rules.tag_keys, charge["tags"], strict=True))
+        whole = _Divided(charge["app_id"], 0, None, 0, (), dict(grown), {**alone, _RATIO: _UNITS})
+        waiting, done = [whole], []
+        for one in waiting:
+            place = self._taker(charge, tags, one)
+            if place is None:
+                done.append(one)
+            else:
+                waiting += self._divided(charge, pool, one, place)
+        return [self._part(one, charge["usage_date"]) for one in done if one.share]
+
+    def _taker(self, charge: Mapping[str, Any], tags: Mapping[str, str], one: _Divided) -> int | None:
+        """Place of the rule that takes a part, of those it has not come by; what is kept or idle stays."""
+        if one.share and (not one.share.apps or not one.share.apps[one.nth]):
+            return None
+        row = {**charge, "app_id": one.app_id}
+        for place in range(one.start, len(self._rules.lines)):
+            rule = self._rules.lines[place]
+            if rule.holds_on(charge["usage_date"]) and rule.takes(row, tags):
+                return place
+        return None
+
+    def _divided(
+        self, charge: Mapping[str, Any], pool: tuple[object, ...], one: _Divided, place: int
+    ) -> list[_Divided]:
+        share = self._splitting._share(place, charge)
+        path = (*one.path, place)
+        grown = {
+            name: self._growth((pool, path, name), units, share.ratios) for name, units in one.grown.items()
+        }
+        alone = {name: split_units(units, share.ratios) for name, units in one.alone.items()}
+        apps = share.apps or ("",)
+        return [
+            _Divided(
+                app or one.app_id,
+                place + 1,
+                share,
+                index,
+                (*path, app),
+                {name: parts[index] for name, parts in grown.items()},
+                {name: parts[index] for name, parts in alone.items()},
+            )
+            for index, app in enumerate(apps)
+            if share.ratios[index]
+        ]
+
+    def _growth(self, key: tuple[object, ...], units: int, ratios: Sequence[int]) -> list[int]:
+        """What the parts of a sum grow by."""
+        total, before = self._grown.get(key, (0, [0] * len(ratios)))
+        after = split_units(total + units, ratios)
+        self._grown[key] = (total + units, after)
+        return [new - old for new, old in zip(after, before, strict=True)]
+
+    def _part(self, one: _Divided, day: date) -> ChargePart:
+        assert one.share
+        share = one.share
+        is_idle = share.has_idle and one.nth == len(share.ratios) - 1
+        basis = IDLE if is_idle else share.basis
+        team, cost_center = self._owner(one.app_id, day)
+        return ChargePart(
+            one.app_id,
+            team,
+            cost_center,
+            f"{IDLE_RULE if is_idle else SHARED}{share.rule.name}",
+            basis,
+            self._confidence[basis],
+            share.quantities[one.nth] * QUANTITY // share.parts,
+            one.alone[_RATIO],
+            {**one.grown, **{name: units for name, units in one.alone.items() if name != _RATIO}},
+        )
+
+    def _owner(self, app: str, day: date) -> tuple[str, str]:
+        """Team and cost centre of an app on a day: of the line that held then, else of its first one."""
+        if (app, day) not in self._owners:
+            lines = self._lines.get(app, [])
+            held = [line for line in lines if line[0] <= day] or lines[:1]
+            _, team, cost_center = held[-1] if len(held) and held[0][0] <= day else (held or [_NOBODY])[0]
+            self._owners[app, day] = (team, cost_center)
+        return self._owners[app, day]
+
+
+class _Divided(NamedTuple):
+    """A part of a charge on its way: the first rule that may take it, what gave it as the nth, and by which way."""
+
+    app_id: str
+    start: int
+    share: _Share | None
+    nth: int
+    path: tuple[object, ...]
+    grown: Mapping[str, int]
+    alone: Mapping[str, int]
+
+
+_RATIO = "ratio"
+_NOBODY = (ALWAYS, UNASSIGNED, "")
 _SHARED_TYPES: Mapping[str, Any] = {
     "charge": pl.UInt32(),
     "app_id": pl.String(),

@@ -7,14 +7,14 @@ minimums are exact fractions of what is written, never by way of a float.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,7 +22,7 @@ from models.errors import ConfigurationError
 from models.identity import UNALLOCATED
 from models.ownership import ALWAYS
 from models.policy import shared_cost_policy
-from models.registry import OPEN_END, normalised_app_id
+from models.registry import CRITICALITIES, OPEN_END, normalised_app_id
 from models.yaml_reader import Document, YamlReader, is_empty
 
 SELECTABLE: Mapping[str, str] = {
@@ -46,6 +46,7 @@ TARGETED: Mapping[str, str] = {
     "teams": "team",
     "systems": "system",
     "lifecycles": "lifecycle",
+    "criticalities": "criticality",
 }
 """Key below ``to`` -> column of an app that its patterns are matched with."""
 
@@ -97,6 +98,7 @@ class Rule:
     take: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     take_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    to_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     shares: Mapping[str, Fraction] = field(default_factory=dict)
     fallback: str = ""
@@ -111,8 +113,9 @@ class Rule:
         """Whether the rule is in force on a day."""
         return self.first <= day <= self.last
 
-    def fits(self, app: Mapping[str, str]) -> bool:
-        """Whether an app (``app_id, team, system, lifecycle``) is charged; apps it takes from never are."""
+    def fits(self, app: Mapping[str, Any]) -> bool:
+        """Whether an app (``app_id``, the columns of ``TARGETED`` and ``tags``, a list of ``key=value``) is charged; apps it takes
+        from never are."""
         app_id = app["app_id"]
         if app_id in self.take_apps or app_id == UNALLOCATED or self.split == KEEP:
             return False
@@ -120,7 +123,12 @@ class Rule:
             return app_id in self.shares
         if any(fnmatchcase(app_id, pattern) for pattern in self.without):
             return False
-        return all(_fits(app[TARGETED[key]], patterns) for key, patterns in self.to.items())
+        if not all(_fits(app[TARGETED[key]], patterns) for key, patterns in self.to.items()):
+            return False
+        if not self.to_tags:
+            return True
+        tags = dict(one.partition("=")[::2] for one in app["tags"])
+        return all(_fits(tags.get(key, ""), patterns) for key, patterns in self.to_tags.items())
 
     def takes(self, charge: Mapping[str, str], tags: Mapping[str, str]) -> bool:
         """Whether a charge (``app_id`` and the columns of ``SELECTABLE``) is taken; ``tags`` by lower-case key."""
@@ -252,7 +260,7 @@ def refuse_circles(lines: Sequence[Rule], gives: Callable[[Rule, str], bool]) ->
 
 def _surely_gives(rule: Rule, app: str) -> bool:
     """Whether a rule charges an app whatever the registry says of it."""
-    return not set(rule.to) - {"apps"} and rule.fits({"app_id": app})
+    return not rule.to_tags and not set(rule.to) - {"apps"} and rule.fits({"app_id": app})
 
 
 def _meet(one: Rule, other: Rule) -> bool:
@@ -295,14 +303,14 @@ def _rule(reader: YamlReader, node: yaml.Node, key: str) -> Rule:
             fields["capacity"], f"{key}.capacity", "cannot be told beside tiers or a minimum; leave one out"
         )
     take = _mapping(reader, fields, "take", key, {"app", "tags", *SELECTABLE})
-    to = _mapping(reader, fields, "to", key, {"except", *TARGETED})
-    tags = reader.mapping(take["tags"], f"{key}.take.tags") if "tags" in take else {}
+    to = _mapping(reader, fields, "to", key, {"except", "tags", *TARGETED})
     apps = _apps(reader, take.get("app"), f"{key}.take.app") or (UNALLOCATED,)
     for app in apps:
         if any(sign in app for sign in "*?["):
             reader.fail(
                 take["app"], f"{key}.take.app", f"is {app!r}; name each app a rule takes from by its id"
             )
+    _refuse_unknown_criticality(reader, to.get("criticalities"), f"{key}.to.criticalities")
     first = _day(reader, fields["from"], f"{key}.from") if "from" in fields else ALWAYS
     last = _day(reader, fields["until"], f"{key}.until") if "until" in fields else OPEN_END
     if last < first:
@@ -313,11 +321,9 @@ def _rule(reader: YamlReader, node: yaml.Node, key: str) -> Rule:
         where=reader.where(node),
         take_apps=apps,
         take={one: _patterns(reader, take[one], f"{key}.take.{one}") for one in SELECTABLE if one in take},
-        take_tags={
-            one.strip().lower(): _patterns(reader, value, f"{key}.take.tags.{one}")
-            for one, value in tags.items()
-        },
+        take_tags=_tag_patterns(reader, take.get("tags"), f"{key}.take.tags"),
         to={one: _patterns(reader, to[one], f"{key}.to.{one}") for one in TARGETED if one in to},
+        to_tags=_tag_patterns(reader, to.get("tags"), f"{key}.to.tags"),
         without=_patterns(reader, to["except"], f"{key}.to.except") if "except" in to else (),
         shares=_shares(reader, node, fields, key, split),
         fallback=_fallback(reader, node, fields, key, split),
@@ -361,6 +367,30 @@ def _patterns(reader: YamlReader, node: yaml.Node, key: str) -> tuple[str, ...]:
     if not found or not all(found):
         reader.fail(node, key, "names nothing; write a text or a list of texts, or leave the key out")
     return found
+
+
+def _tag_patterns(reader: YamlReader, node: yaml.Node | None, key: str) -> dict[str, tuple[str, ...]]:
+    """Patterns of the values of tags, by tag key in lower case."""
+    if node is None:
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in reader.mapping(node, key).items():
+        tag = name.strip().lower()
+        if not tag or tag in found:
+            reader.fail(value, f"{key}.{name}", "names a tag twice, or none; case does not matter")
+        found[tag] = _patterns(reader, value, f"{key}.{name}")
+    if not found:
+        reader.fail(node, key, "names no tag; write `tag: value`, or leave the key out")
+    return found
+
+
+def _refuse_unknown_criticality(reader: YamlReader, node: yaml.Node | None, key: str) -> None:
+    """Refuses what no app can be: a slip would charge nobody, or refuse the month."""
+    if node is None:
+        return
+    for name in _patterns(reader, node, key):
+        if name not in (*CRITICALITIES, NOTHING):
+            reader.fail(node, key, f"is {name!r}; it can be {', '.join((*CRITICALITIES, NOTHING))}")
 
 
 def _apps(reader: YamlReader, node: yaml.Node | None, key: str) -> tuple[str, ...]:
@@ -476,6 +506,57 @@ def _day(reader: YamlReader, node: yaml.Node, key: str) -> date:
     if not ALWAYS <= day < OPEN_END:
         reader.fail(node, key, f"is {text!r}; it must be a day as 2026-01-31")
     return day
+
+
+def unknown_names(rules: Rules, apps: Sequence[Mapping[str, Any]], teams: Collection[str]) -> list[str]:
+    """Sentences on apps, teams and systems that rules name without a pattern and that nobody knows.
+
+    Args:
+        apps: as ``Rule.fits`` takes them: of the registry and of the bill.
+        teams: known beside those of apps, in any case.
+    """
+    known = {
+        "apps": {UNALLOCATED, *(app["app_id"] for app in apps)},
+        "teams": {*map(str.lower, teams), *(app["team"].lower() for app in apps)},
+        "systems": {app["system"].lower() for app in apps},
+    }
+    sentences = []
+    for rule in rules.lines:
+        named = [
+            *(("take.app", "apps", one) for one in rule.take_apps),
+            *(("shares", "apps", one) for one in rule.shares),
+            *(("to.except", "apps", one) for one in rule.without),
+            *((f"to.{kind}", kind, one) for kind in known for one in rule.to.get(kind, ())),
+        ]
+        sentences += [
+            f"{rule.where}: the rule {rule.name} names the {kind[:-1]} {name} under {key}, which neither the registry nor the "
+            "bill knows"
+            for key, kind, name in named
+            if name != NOTHING and not any(sign in name for sign in "*?[") and name not in known[kind]
+        ]
+    return sentences
+
+
+def idle_rules(
+    rules: Rules, apps: Sequence[Mapping[str, Any]], given: Collection[tuple[str, str]], is_applied: bool
+) -> list[str]:
+    """Sentences on rules that no app fits, or that took nothing.
+
+    Args:
+        apps: as ``Rule.fits`` takes them.
+        given: names of rules, each with the edition it was of, that gave or kept something in a published month.
+        is_applied: whether published months follow these rules; else nothing is said of what they took.
+    """
+    sentences = []
+    for rule in rules.lines:
+        if rule.split != KEEP and not any(rule.fits(app) for app in apps):
+            sentences.append(f"{rule.where}: the rule {rule.name} fits no app, so it can charge nobody")
+        elif is_applied and (rule.name, rules.version) not in given:
+            sentences.append(
+                f"{rule.where}: the rule {rule.name} takes nothing of any published month: no charge fits what is below `take`, "
+                "or a rule before it takes them all"
+            )
+    return sentences
 
 
 def names_of(lines: Iterable[Rule]) -> str:

@@ -46,6 +46,9 @@ class Closing:
     statement_version: int = 0
     rule_version: str = ""
     rules_sha256: str = ""
+    shared_rules_version: str = ""
+    shared_rules_sha256: str = ""
+    shared_rules: str = ""
     layout_version: int = 0
     rows: int = 0
     sums: Mapping[str, Decimal] = field(default_factory=dict)
@@ -247,7 +250,7 @@ def _closing(row: Mapping[str, Any]) -> Closing:
         key: row[key]
         for key in (
             "statement_period", "state", "statement_id", "statement_version", "rule_version", "rules_sha256",
-            "layout_version", "rows", "decided_by", "reason", "decided_at", "fence", "seq",
+            "shared_rules_version", "shared_rules_sha256", "shared_rules", "layout_version", "rows", "decided_by", "reason", "decided_at", "fence", "seq",
         )
     }  # fmt: skip
     return Closing(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models.focus import columns
-from models.mapping import COLUMN, FUNCTIONS, BillMapping, Call, Cell, Constant, Expression
+from models.mapping import COLUMN, FUNCTIONS, BillMapping, Call, Cell, Constant, Expression, Skip
 from sql.bill_files import NOWHERE
 
 THERE = "is_there_"
@@ -54,7 +54,14 @@ def mapped(mapping: BillMapping) -> Mapped:
         if column in columns()
     ]
     names = {column: column if column in mapping.expressions else NOWHERE for column in columns()}
+    skips = [_condition(one, binding) for one in mapping.skips]
+    of_totals = [number for number, one in enumerate(mapping.skips, start=1) if one.is_total]
     words = {
+        "is_skipped": " OR ".join(skips) or "0",
+        "skip_places": "".join(f"{one}, {number}, " for number, one in enumerate(skips, start=1)) or "0, 0,",
+        "total_places": f"[{', '.join(map(str, of_totals or [0]))}]",
+        "total_amount": _text(mapping.expressions["BilledCost"], binding),
+        "total_currency": _text(mapping.expressions["BillingCurrency"], binding),
         "file_columns": ",\n        ".join(
             f"given.{{{COLUMN}{one}:Identifier}} AS given_{one}" for one in numbers
         ),
@@ -65,6 +72,17 @@ def mapped(mapping: BillMapping) -> Mapped:
         "columns": ",\n    ".join(given),
     }
     return Mapped(words, {**binding.values, **names})
+
+
+def _condition(skip: Skip, binding: _Binding) -> str:
+    """Whether a line is one a mapping leaves out."""
+    cell = f"{COLUMN}{binding.places[skip.column]}"
+    if skip.how == "is_empty":
+        return f"({cell} = '')"
+    texts = binding.of([one.strip().lower() for one in skip.texts], "Array(String)")
+    if skip.how == "equals":
+        return f"has({texts}, lowerUTF8({cell}))"
+    return f"arrayExists(text -> startsWith(lowerUTF8({cell}), text), {texts})"
 
 
 def _text(one: Expression, binding: _Binding) -> str:

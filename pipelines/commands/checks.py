@@ -22,9 +22,10 @@ from models.grants import parse_people
 from models.policy import watermark_policy
 from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
+from models.shared_rules import idle_rules, refuse_circles, unknown_names
 from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.rebuild import damages
-from pipelines.compute import STALE_DAYS, changed_totals, cost_days_at, newest_complete
+from pipelines.compute import STALE_DAYS, billed_months, changed_totals, cost_days_at, newest_complete
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake import journal
@@ -33,6 +34,7 @@ from pipelines.ingest.intake.gate import NOBODY
 from pipelines.ingest.intake.policy import intake_policy
 from pipelines.ingest.intake.token_file import token_file
 from pipelines.ingest.registry import load_registry
+from pipelines.ingest.shared_rules import load_rules
 from pipelines.ingest.sources import open_store, refuse_shared_objects
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from pipelines.said import Sentence, said
@@ -684,6 +686,43 @@ def people(look: Look) -> Iterator[Finding]:
         advice,
     )
 
+
+def shared_cost_rules(look: Look) -> Iterator[Finding]:
+    """Whether the rules of shared cost can be read and applied, name what exists, and take something."""
+    try:
+        rules = load_rules(look.settings)
+    except ConfigurationError as error:
+        yield Finding(
+            str(error), "costs stay as they were until it is corrected, then `appfleet run`", is_failure=True
+        )
+        return
+    if not rules.lines:
+        return
+    apps = list(look.warehouse.frame("queries/costs/chargeable_apps").iter_rows(named=True))
+    listed = {app["app_id"] for app in apps}
+    apps += [
+        {**row, **BILLED_ONLY}
+        for row in look.warehouse.frame("queries/doctor/billed_apps").iter_rows(named=True)
+        if row["app_id"] not in listed
+    ]
+    try:
+        refuse_circles(
+            rules.lines, lambda rule, app: any(rule.fits(one) for one in apps if one["app_id"] == app)
+        )
+    except ConfigurationError as error:
+        yield Finding(
+            str(error), "costs stay as they were until it is corrected, then `appfleet run`", is_failure=True
+        )
+    teams = set(load_registry(look.settings).teams["team"])
+    given = {tuple(row) for row in look.warehouse.frame("queries/doctor/given_rules").rows()}
+    months, behind = billed_months(look.warehouse, look.settings)
+    found = unknown_names(rules, apps, teams) + idle_rules(rules, apps, given, bool(months) and not behind)
+    advice = "correct it in the file of rules, and look with `appfleet rules diff` before the next pass"
+    yield from _shown([Finding(sentence, advice) for sentence in found], advice)
+
+
+BILLED_ONLY: Mapping[str, Any] = {"system": "", "lifecycle": "", "criticality": "", "tags": ()}
+"""What rules can look at of an app that only the bill knows, beside its id and team."""
 
 WATCHED_DAYS = 7
 """How long a use of the break-glass admin, and refused sign-ins, are told."""

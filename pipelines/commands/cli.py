@@ -319,6 +319,10 @@ def export(
     version: Annotated[FocusVersion, typer.Option(help="Version of FOCUS.")] = FocusVersion.v1_4,
     workspace: WorkspaceOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    unsplit: Annotated[
+        bool,
+        typer.Option("--unsplit", help="Leave charges with the app they have before shared cost rules."),
+    ] = False,
 ) -> None:
     """Write a month of the bill as FOCUS, CSV and Parquet, each charge with its app."""
     from models.statement_csv import plain
@@ -330,12 +334,12 @@ def export(
     period = _month(month)
     _make(out)
     with open_warehouse(settings.root, role="reader") as warehouse:
-        done = export_focus(warehouse, settings, period, version.value, out)
+        done = export_focus(warehouse, settings, period, version.value, out, not unsplit)
     for path in done.paths:
-        typer.echo(f"wrote {path} ({done.rows:,} charges, {len(done.columns)} columns)")
+        typer.echo(f"wrote {path} ({done.rows:,} rows, {len(done.columns)} columns)")
     for key, amount in sorted(done.sums.items()):
         typer.echo(f"  {key}: {plain(amount)}")
-    for currency, amount in sorted(done.shared.items()):
+    for currency, amount in sorted(done.unsplit.items()):
         typer.echo(
             f"shared cost rules gave {currency} {plain(amount)} of this month to apps: the statement follows them, these files "
             "name the app of each charge before them",

@@ -95,6 +95,10 @@ def _print_frozen(console: Console, closing: Closing) -> None:
         f"  statement {closing.statement_id}, version {closing.statement_version}: {closing.rows:,} lines, rules "
         f"{closing.rule_version} ({closing.rules_sha256[:16]})"
     )
+    if closing.shared_rules_version:
+        console.print(
+            f"  shared cost rules {closing.shared_rules_version} (sha256 {closing.shared_rules_sha256[:16]})"
+        )
     for key, amount in sorted(closing.sums.items()):
         console.print(f"  {key}: {plain(amount)}")
     for key, batch in sorted(closing.batches.items()):

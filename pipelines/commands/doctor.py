@@ -36,6 +36,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.orphans,
         checks.partitions_missing,
         checks.unassigned_shares,
+        checks.shared_cost_rules,
         checks.spans_without_resource,
         checks.nameless_senders,
         checks.stale_sources,

@@ -19,6 +19,7 @@ from models.policy import shared_cost_policy
 from models.registry import normalised_app_id
 from models.settings import Settings
 from models.statement_csv import plain
+from sql.closings import Closing, closed_months
 from sql.opening import open_warehouse
 from sql.publish import NO_BATCH, WHOLE_TABLE, head
 from sql.warehouse import Warehouse
@@ -39,6 +40,7 @@ def print_explanation(console: Console, settings: Settings, app: str, month: dat
                 f"--month: no cost of {month:%Y-%m} is published; run `appfleet run` first"
             )
         told = explanation(warehouse, app_id, month)
+        closing = closed_months(warehouse).get(month)
         if told.direct.is_empty() and told.shared.is_empty():
             raise ConfigurationError(
                 f"{app_id} has no cost in {month:%Y-%m}; `appfleet sql` on mart_app_inventory_current lists the apps"
@@ -57,8 +59,27 @@ def print_explanation(console: Console, settings: Settings, app: str, month: dat
             f"Telemetry of the app in that time: {row['measure']} {plain(row['quantity'])} {unit}, from {row['counted']:,} spans or "
             f"points in {row['hours']:,} hours."
         )
-    for sentence in sums(told.direct, told.shared, told.total):
+    for sentence in (*sums(told.direct, told.shared, told.total), *by_which_rules(told.shared, closing)):
         console.print(sentence)
+
+
+def by_which_rules(shared: pl.DataFrame, closing: Closing | None) -> list[str]:
+    """Which edition of the shared cost rules a closed month's statement follows, and that what is told here follows another."""
+    if closing is None or not closing.shared_rules_sha256:
+        return []
+    version = closing.shared_rules_version
+    named = (
+        f"shared cost rules {version}, sha256 {closing.shared_rules_sha256}"
+        if version
+        else "no shared cost rules"
+    )
+    sentences = [f"The statement of {closing.statement_period:%Y-%m} is closed, by {named}."]
+    others = sorted({*shared["rule_version"]} - {version})
+    if others:
+        sentences.append(
+            f"What is told here is by rules {', '.join(others)}: `appfleet reclassify` charges the month by them."
+        )
+    return sentences
 
 
 class Explanation(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.errors import ControlTotalError
 from models.identity import Evidence, TagKeys, attribute
-from models.policy import attribution_confidence
+from models.policy import attribution_confidence, evidence_days
 from models.settings import Settings
 from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, publish_frames
 from sql.warehouse import Warehouse
@@ -26,6 +26,7 @@ def compute_identities(warehouse: Warehouse, settings: Settings) -> Outcome:
             teams=warehouse.frame("queries/identities/teams"),
             resources=warehouse.frame("queries/identities/resources"),
             rules=settings.attribution,
+            days=evidence_days(),
             services=warehouse.frame("queries/identities/services")
             if settings.attribution.asks_services
             else None,

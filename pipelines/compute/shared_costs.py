@@ -6,10 +6,10 @@ adopted. Nothing is written here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import polars as pl
@@ -21,7 +21,7 @@ from models.policy import shared_cost_policy
 from models.registry import OPEN_END
 from models.shared_costs import LOOKED_AT, PLACES, Split, Weights, Window, shared_costs, window_of
 from models.shared_rules import Rules
-from sql.publish import Release
+from sql.publish import Release, heads
 from sql.warehouse import Warehouse
 
 MONTHS_BEFORE = timedelta(days=62)
@@ -45,6 +45,16 @@ def rules_print(rules: Rules, month: date, slices: Iterable[Release]) -> list[An
     return [told, measured]
 
 
+class MonthOfRules(NamedTuple):
+    """What rules are applied to in a month: arguments of ``models.shared_costs``, and what a statement is asked with that reads
+    charges of the pools."""
+
+    pools: pl.DataFrame
+    apps: pl.DataFrame
+    weights: Weights
+    asked: Mapping[str, Any]
+
+
 def split_month(
     warehouse: Warehouse,
     rules: Rules,
@@ -62,25 +72,48 @@ def split_month(
         ConfigurationError: rules give to each other in a circle, or against their order.
         ModelError: a rule has nobody to give to, or nothing to weigh by and says to refuse.
     """
+    bills = {
+        one.scope.removeprefix("billing/"): one.batches["raw_focus_costs"]
+        for one in heads(warehouse, "billing/")
+        if one.period == month
+    }
+    given = month_of_rules(warehouse, rules, month, bills, identities, costs_batch, others)
+    return shared_costs(month, given.pools, rules, given.apps, given.weights, shared_cost_policy().confidence)
+
+
+def month_of_rules(
+    warehouse: Warehouse,
+    rules: Rules,
+    month: date,
+    bills: Mapping[str, UUID],
+    identities: UUID,
+    costs_batch: UUID,
+    others: Collection[str] = (),
+) -> MonthOfRules:
+    """Reads a month for ``split_month`` and for whoever splits its single charges.
+
+    Args:
+        bills: source -> batch of ``raw_focus_costs``.
+    """
     apart = sorted({*rules.apps, *others})
-    pools = warehouse.frame(
-        "queries/costs/pools",
-        billing_period=month,
-        identities_batch=identities,
-        pools=apart,
-        looked_at=[name for name in LOOKED_AT if rules.uses(name)],
-        tag_keys=rules.tag_keys,
-        hourly=any(one.split in rules.measures and one.over == "charge_period" for one in rules.lines),
-    )
+    asked: dict[str, Any] = {
+        "billing_period": month,
+        "sources": sorted(bills),
+        "batches": sorted(bills.values(), key=str),
+        "identities_batch": identities,
+        "pools": apart,
+        "looked_at": [name for name in LOOKED_AT if rules.uses(name)],
+        "tag_keys": rules.tag_keys,
+        "hourly": any(one.split in rules.measures and one.over == "charge_period" for one in rules.lines),
+    }
+    pools = warehouse.frame("queries/costs/pools", **asked)
     direct = warehouse.frame("queries/costs/direct", billing_period=month, batch_id=costs_batch)
     direct = pl.concat([direct.filter(~pl.col("app_id").is_in(apart)), _direct_of(pools)])
-    return shared_costs(
-        month,
+    return MonthOfRules(
         pools,
-        rules,
         _apps(warehouse.frame("queries/costs/chargeable_apps"), direct),
         _weights(warehouse, rules, pools, direct),
-        shared_cost_policy().confidence,
+        asked,
     )
 
 
@@ -108,6 +141,8 @@ def _apps(registered: pl.DataFrame, direct: pl.DataFrame) -> pl.DataFrame:
             "cost_center",
             pl.lit("").alias("system"),
             pl.lit("").alias("lifecycle"),
+            pl.lit("").alias("criticality"),
+            pl.lit([], pl.List(pl.String)).alias("tags"),
         )
     )
     return pl.concat([registered, billed])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from models.errors import ConfigurationError
@@ -24,16 +23,25 @@ def load_rules(settings: Settings, file: Path | None = None) -> Rules:
             raise ConfigurationError(f"{file}: there is no such file of rules")
         return Rules()
     name = str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)
-    found = documents(read_text(path, name), name)
+    return rules_text(read_text(path, name), name)
+
+
+def rules_text(text: str, name: str) -> Rules:
+    """The rules of a text; ``name`` is what sentences call it.
+
+    Raises:
+        ConfigurationError: it is wrong; names line and key.
+    """
+    found = documents(text, name)
     if len(found) > 1:
         raise ConfigurationError(f"{name} holds {len(found)} documents; write all rules into one")
     return shared_rules(found[0]) if found else Rules()
 
 
-def rules_sha256(settings: Settings) -> str:
-    """Digest of the file, empty where there is none."""
+def written_rules(settings: Settings) -> str:
+    """The text of a workspace's rules as it is, empty where there is none."""
     path = rules_path(settings)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return read_text(path, path.name) if path.is_file() else ""
 
 
 def rules_path(settings: Settings) -> Path:

@@ -6,6 +6,7 @@ lines come from what is published, and the ledger of closings is ``sql.closings`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from models.identity import RULE_VERSION, UNASSIGNED
 from models.invoices import Invoices, parse_invoices
 from models.journal import journal_entries, journal_totals
 from models.readers import Reader
-from models.settings import BillingSource, Settings
+from models.settings import RULES_FILE, BillingSource, Settings
 from models.statement_csv import COLUMNS, LAYOUT_VERSION, csv_bytes, plain
 from models.statement_files import parquet_bytes, xlsx_bytes
 from pipelines.compute.adjustments import (
@@ -42,6 +43,7 @@ from pipelines.compute.reporting import SCOPE as REPORTING
 from pipelines.compute.reporting import compute_reporting, unreported
 from pipelines.compute.rules import rules_sha256
 from pipelines.ingest.billing.held import waiting as held_deliveries
+from pipelines.ingest.shared_rules import rules_text, written_rules
 from pipelines.reports.journal import rendered_journal
 from pipelines.reports.reporting import NO_REPORTING, REPORTED, reporting_files, reporting_name
 from pipelines.reports.statements import (
@@ -169,7 +171,7 @@ def plan_close(warehouse: Warehouse, settings: Settings, period: date, by: str, 
     return Plan(
         period,
         tuple(checks),
-        _closing(warehouse, statement, changes, by, now, bool(settings.reporting)),
+        _closing(warehouse, settings, statement, changes, by, now),
         lines,
         files,
     )
@@ -278,17 +280,17 @@ def booked_total(warehouse: Warehouse, period: date) -> dict[str, Decimal]:
 
 def _closing(
     warehouse: Warehouse,
+    settings: Settings,
     statement: MonthStatement,
     changes: Pending,
     by: str,
     now: datetime,
-    is_reported: bool,
 ) -> Closing:
     """The decision that closes a month, with everything its lines were made of."""
     assert statement.release
     period = statement.period
     made_of = [*statement.sources, statement.release]
-    reported = head(warehouse, REPORTING, period) if is_reported else None
+    reported = head(warehouse, REPORTING, period) if settings.reporting else None
     if reported:
         made_of.append(reported)
     batches = {
@@ -299,6 +301,7 @@ def _closing(
     if identities:
         batches[batch_key("identities", period, IDENTITIES)] = identities.batches[IDENTITIES]
         releases[f"identities {period:%Y-%m}"] = identities.seq
+    shared_rules = written_rules(settings)
     asked = [one.seq for one in reclassifications(warehouse) if one.billing_period == period]
     if asked:  # of an earlier closing of this month: its own lines are by today's rules and owners
         releases[reclassification_key(period)] = max(asked)
@@ -312,6 +315,9 @@ def _closing(
         statement_version=statement.version,
         rule_version=RULE_VERSION,
         rules_sha256=rules_sha256(),
+        shared_rules_version=rules_text(shared_rules, RULES_FILE).version,
+        shared_rules_sha256=hashlib.sha256(shared_rules.encode()).hexdigest(),
+        shared_rules=shared_rules,
         layout_version=LAYOUT_VERSION,
         rows=statement.lines.height,
         sums=sums_by_currency(statement.lines),

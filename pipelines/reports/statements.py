@@ -178,6 +178,8 @@ def _made_of(statement: MonthStatement) -> dict[str, Any]:
                 "by": one.decided_by,
                 "at": one.decided_at.isoformat(),
                 "rules_sha256": one.rules_sha256,
+                "shared_rules_version": one.shared_rules_version,
+                "shared_rules_sha256": one.shared_rules_sha256,
                 "batches": {key: str(batch) for key, batch in sorted(one.batches.items())},
                 "releases": dict(sorted(one.releases.items())),
                 "files": dict(sorted(one.files.items())),

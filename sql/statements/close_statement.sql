@@ -1,11 +1,12 @@
 -- purpose: close a month's statement, or reopen it: one row, the only way either becomes true
 -- parameters: statement_period Date, fence, seq UInt64, state, statement_id String, statement_version UInt64, rule_version,
---   rules_sha256 String, layout_version UInt64, lines_batch UUID, rows UInt64, decided_by, reason, decided_at String,
+--   rules_sha256, shared_rules_version, shared_rules_sha256, shared_rules String, layout_version UInt64, lines_batch UUID, rows UInt64, decided_by, reason, decided_at String,
 --   sums, batches, releases, files as <name>_keys and <name>_values Array(String)
 -- columns: none
 INSERT INTO statement_closings
 (
-    statement_period, fence, seq, state, statement_id, statement_version, rule_version, rules_sha256, layout_version,
+    statement_period, fence, seq, state, statement_id, statement_version, rule_version, rules_sha256, shared_rules_version, shared_rules_sha256,
+    shared_rules, layout_version,
     lines_batch, rows, sums, batches, releases, files, decided_by, reason, decided_at
 )
 SELECT
@@ -17,6 +18,9 @@ SELECT
     {statement_version:UInt64},
     {rule_version:String},
     {rules_sha256:String},
+    {shared_rules_version:String},
+    {shared_rules_sha256:String},
+    {shared_rules:String},
     {layout_version:UInt64},
     {lines_batch:UUID},
     {rows:UInt64},

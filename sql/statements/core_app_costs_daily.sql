@@ -35,15 +35,7 @@ FROM
         ChargeCategory, ChargeClass, ChargeFrequency, BillingCurrency, BilledCost, EffectiveCost,
         -- shared: shared/charge_parts
     FROM raw_focus_costs_published AS costs
-    ASOF LEFT JOIN
-    (
-        -- shared: shared/identity_lines
-        FROM core_identities
-        WHERE batch_id = {identities_batch:UUID}
-    ) AS identity
-    ON identity.identity_hash = costs.x_IdentityHash
-        -- shared: shared/identity_service
-        AND costs.ChargePeriodStart >= identity.line_from
+    -- shared: shared/identity_join
     WHERE costs.x_BillingPeriod = {billing_period:Date}
 )
 WHERE NOT has({pools:Array(String)}, app)

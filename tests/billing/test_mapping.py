@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import ROUND_DOWN, Decimal, localcontext
@@ -14,6 +15,7 @@ import pytest
 from models.mapping import shipped
 from models.settings import BillingSource
 from pipelines.ingest.billing import BillingOutcome, ingest_source
+from pipelines.ingest.billing.counting import total_fault
 from pipelines.ingest.billing.held import waiting
 from tests.billing.conftest import Bills
 from tests.billing.made_up_bills import EXACT, FORMS, PLACES, Truth, put
@@ -92,6 +94,89 @@ BAD = {
     "no such day": ("1,1,EUR,EUR,31.02.2024,use,db,1,1", "BillingPeriodStart (of Day)", "so its month is unknown"),
     "unknown kind": ("1,1,EUR,EUR,02.09.2024,fee,db,1,1", "ChargeCategory (of Kind)", "is no charge category"),
 }  # fmt: skip
+
+
+SKIPPING = (
+    MAPPING
+    + """\
+preamble_lines: 3
+skip_rows_where:
+  - {column: Service, begins_with: ["grand total"], total: true}
+  - {column: Kind, equals: [Subtotal, note]}
+  - {column: Day, is_empty: true}
+"""
+)
+PREAMBLE = 'Invoice;4711\n"two, cells",and more,EUR\n\n'
+
+
+def test_lines_before_the_header_and_lines_that_are_no_charges_are_left_out_and_told(bills: Bills) -> None:
+    (bills.settings.root / "m.yaml").write_text(SKIPPING)
+    rows = GOOD + "1,0.5,USD,USD,03.09.2024,use,db,1,1\n"
+    others = ",,,,02.09.2024,SUBTOTAL,db,,\n,,,,,,page 2,,\n,,,,,,page 3,,\n,,,,,,,,\n"
+    totals = "11,0.11,EUR,EUR,,,Grand total (all),,\n1.50,0,USD,USD,,,GRAND TOTAL,,\n"
+    bills.put("a.csv", PREAMBLE + HEADER + rows + others + totals)
+    bills.put("b.csv", (PREAMBLE + HEADER + "5,0,EUR,EUR,04.09.2024,use,x,1,1\n").encode("utf-16"))
+    outcome = bills.ingest(format="mapping", mapping="m.yaml")
+    assert not outcome.refusals
+    assert outcome.periods[0].sums["EUR/BilledCost"] == Decimal("16.11")
+    assert outcome.periods[0].sums["USD/BilledCost"] == Decimal("1.5")
+    told = {(one.object_name, one.reason): one.records for one in outcome.repairs if one.subject == "row"}
+    assert told == {
+        ("a.csv", "stands before the header, as the mapping says: left out"): 3,
+        ("b.csv", "stands before the header, as the mapping says: left out"): 3,
+        ("a.csv", "is a total, and equal to the sum of the others, as the mapping says (Service begins with grand total): left out"): 2,
+        ("a.csv", "is no charge, as the mapping says (Kind is Subtotal or note): left out"): 1,
+        ("a.csv", "is no charge, as the mapping says (Day is empty): left out"): 2,
+        ("a.csv", "is blank in every column that decides: left out"): 1,
+    }  # fmt: skip
+
+
+def test_a_total_that_is_not_the_sum_refuses_its_file(bills: Bills) -> None:
+    (bills.settings.root / "m.yaml").write_text(SKIPPING)
+    bills.put("a.csv", PREAMBLE + HEADER + GOOD + GOOD + "11.12,0,EUR,EUR,,,Grand Total,,\n")
+    bills.put("short.csv", "one line\n")
+    outcome = bills.ingest(format="mapping", mapping="m.yaml")
+    said = sorted(map(str, outcome.refusals))
+    assert said[0].startswith(
+        "a.csv, row 3: is a total of 11.12, and the rows that are left sum to 22.22: "
+    ), said
+    assert "it has fewer than the 3 preamble_lines its mapping leaves out" in said[1]
+    assert not bills.published()
+
+
+def test_a_total_is_compared_in_its_currency_to_the_last_digit() -> None:
+    def line(currency: str, cost: str, rest: str = "0", **more: int) -> str:
+        told = {
+            "currency": currency,
+            "rows": 2,
+            "bad_rows": 0,
+            "sum_BilledCost": cost,
+            "residue_BilledCost": rest,
+        }
+        return json.dumps({**told, **more})
+
+    tiny = "0." + "0" * 37 + "1"
+    euros = "\n".join((line("EUR", "1.5", tiny), line("EUR", "2"), line("", "0", rows=0)))
+    both = euros + "\n" + line("USD", "7")
+    exact = "3.5" + "0" * 36 + "1"
+    for amount, currency, counted, wanted in (
+        (exact, "EUR", both, ""),
+        (exact, "eur", both, ""),
+        (exact, "", euros, ""),
+        ("7.000", "USD", both, ""),
+        ("3.5", "EUR", both, "is a total of 3.5, and the rows that are left sum to 3.5000"),
+        ("1", "CHF", both, "is a total of 1, and the rows that are left sum to 0"),
+        ("10.5", "", both, "is a total 10.5 without a currency, and the file has EUR and USD"),
+        (
+            "1'2 (no plain decimal)",
+            "EUR",
+            both,
+            'is a total, and its BilledCost "1\'2 (no plain decimal)" is no plain decimal',
+        ),
+        ("1", "EUR", line("EUR", "2", bad_rows=1), ""),  # refused by its rows
+    ):
+        found = total_fault(amount, currency, counted)
+        assert found.startswith(wanted) and bool(found) == bool(wanted), found
 
 
 def test_what_cannot_be_read_refuses_its_month_and_is_named(bills: Bills) -> None:

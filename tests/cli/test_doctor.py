@@ -411,6 +411,68 @@ def test_each_mistake_is_found_by_name_until_it_is_mended(
     ] == [False]
 
 
+RULES = (
+    ("version: [", "rules.yaml, line", True),
+    (
+        "version: '1'\nrules:\n  - {name: a, split: evenly}\n",
+        "rules.yaml, line 3: rules[0].split is 'evenly'",
+        True,
+    ),
+    (
+        "version: '1'\nrules:\n  - {name: a, split: even, take: {app: shop}, to: {teams: unassigned}}\n"
+        "  - {name: b, split: even, take: {app: till}, to: {teams: unassigned}}\n",
+        "the rules give to each other in a circle: a -> b -> a",
+        True,
+    ),
+    (
+        "version: '1'\nrules:\n  - {name: a, split: even, to: {apps: [shop, shpo]}}\n",
+        "rules.yaml, line 3: the rule a names the app shpo under to.apps, which neither",
+        False,
+    ),
+    (
+        "version: '1'\nrules:\n  - {name: a, split: even, to: {teams: [nobodys], lifecycles: '*'}}\n",
+        "names the team nobodys under to.teams",
+        False,
+    ),
+    (
+        "version: '1'\nrules:\n  - {name: a, split: even, to: {criticalities: low}}\n",
+        "rules.yaml, line 3: the rule a fits no app, so it can charge nobody",
+        False,
+    ),
+)
+
+
+def test_what_is_wrong_with_rules_is_found_by_name(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Migrated
+) -> None:
+    root = migrated(tmp_path_factory.mktemp("rules"))
+    settings = Settings(
+        root, root / "catalog", root / "teams.yaml", billing=(BillingSource("bill", "focus", "bill"),)
+    )
+    with open_warehouse(root) as warehouse:
+        made = Made(settings, warehouse)
+        lines = [{"Tags": f'{{"app_id": "{app}"}}', "ServiceName": app} for app in ("shop", "till")]
+        made.write("bill/bill.csv", bill("bill", *lines, {"Tags": "{}"}))
+        asked = "registry", "billing", "identities", "costs"
+        assert run_pass(settings, steps=list(asked)).exit_code == 0
+        assert not [one for _, one in made.found("shared cost rules") if one.advice]
+        for text, words, fails in RULES:
+            made.write("rules.yaml", text.encode())
+            said = made.found("shared cost rules")
+            assert is_said(Mistake("shared cost rules", words, fails, lambda _: None), said), said
+        made.write(
+            "rules.yaml",
+            b"version: '1'\nrules:\n  - {name: all, split: even}\n  - {name: more, split: keep}\n",
+        )
+        assert not [one for _, one in made.found("shared cost rules") if one.advice]  # not applied yet
+        assert run_pass(settings, steps=["costs"]).exit_code == 0
+        [(_, one)] = made.found("shared cost rules")
+        assert one.sentence.startswith(
+            "rules.yaml, line 4: the rule more takes nothing of any published month"
+        )
+        assert not one.is_failure
+
+
 def test_an_empty_configuration_is_advice(made: Made) -> None:
     empty = Settings(made.root, made.root / "catalog", made.root / "teams.yaml")
     ((_, one),) = replace(made, settings=empty).found("sources")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal, localcontext
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,7 +22,6 @@ from models.focus_export import (
     SHARED_COSTS,
     SPLIT,
     VERSIONS,
-    Allocation,
     Share,
     as_csv_cells,
     export_columns,
@@ -28,6 +29,7 @@ from models.focus_export import (
     with_allocations,
     written_columns,
 )
+from models.money import split
 from models.schemas import MONEY
 
 D = Decimal
@@ -104,51 +106,77 @@ def test_what_may_not_be_null_is_filled_and_told() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from(SHARED_COSTS), money), weights)
 def test_parts_of_a_split_charge_are_the_charge(costs: dict[str, D], given_weights: list[D]) -> None:
-    frame = charge(**{"BilledCost": D(0), **costs}, Tags='{"a":"b"}', AllocatedMethodId="k")
+    costs = {"BilledCost": D(0), **costs}
+    frame = charge(**costs, Tags='{"a":"b"}')
+    ratios = split(D(1), given_weights)
+    divided = {name: split(amount, given_weights) for name, amount in costs.items()}
     shares = [
-        Share(f"app-{place}", weight, "web", quantity=weight, unit="requests")
+        Share(
+            f"app-{place}",
+            "shared:asked",
+            ratios[place],
+            {name: parts[place] for name, parts in divided.items()},
+            "web",
+            confidence=0.5,
+            quantity=weight,
+            unit="requests",
+        )
         for place, weight in enumerate(given_weights)
     ]
-    [parts] = with_allocations(frame, "AllocatedMethodId", {"k": Allocation("by-requests", shares)})
+    [parts] = with_allocations(frame, lambda _: shares)
+    assert parts.schema == frame.schema
     with localcontext() as context:
         context.prec = 80
         for name in SHARED_COSTS:
             if name in costs:
                 assert sum(parts[name], D(0)) == costs[name]
-            elif name != "BilledCost":
+            else:
                 assert parts[name].null_count() == parts.height
-        total = sum(given_weights)
-        for row in parts.iter_rows(named=True):
-            weight = given_weights[int(row["x_AppId"].removeprefix("app-"))]
-            if "BilledCost" in costs:  # cut or raised by less than one unit of the last place
-                assert abs(row["BilledCost"] - costs["BilledCost"] * weight / total) < D("1e-18")
     assert set(parts["Tags"]) == {'{"a":"b"}'}
-    assert parts["x_AppId"].to_list() == [one.app_id for one in shares if one.weight]
+    assert parts["x_AppId"].to_list() == [one.app_id for one in shares]
+    assert set(parts["x_AttributionRule"]) == {"shared:asked"} == set(parts["AllocatedMethodId"])
     rows = [
         {key: "" if value is None else str(value) for key, value in row.items()} for row in parts.to_dicts()
     ]
     with localcontext() as context:  # the toolkit sums in as many digits as its caller has
         context.prec = 80
         assert validate_split_allocation(rows, cost_tolerance=D(0)) == []
-    for row, share in zip(rows, (one for one in shares if one.weight), strict=True):
+    for row, share in zip(rows, shares, strict=True):
         [element] = json.loads(row["AllocatedMethodDetails"], parse_float=D, parse_int=D)["Elements"]
-        assert element["UsageQuantity"] == share.weight and element["UsageUnit"] == "requests"
+        assert element["UsageQuantity"] == share.quantity and element["UsageUnit"] == "requests"
         assert json.loads(row["AllocatedTags"]) == {"app_id": share.app_id, "team": "web"}
         assert row["AllocatedResourceId"] == share.app_id
+    lost = Share("more", "shared:asked", D(0), dict.fromkeys(costs, D("1e-18")))
+    with pytest.raises(ModelError, match="the parts of a charge do not sum to it in BilledCost"):
+        list(with_allocations(frame, lambda _: [*shares, lost]))
 
 
 def test_only_what_is_shared_is_split_and_little_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = pl.concat(
-        [charge(BilledCost=D(place), AllocatedMethodId="k" if place % 2 else "x") for place in range(9)]
-    )
-    assert [one.equals(frame) for one in with_allocations(frame, "AllocatedMethodId", {})] == [True]
+    frame = pl.concat([charge(BilledCost=D(place), ServiceName="ab"[place % 2]) for place in range(9)])
+    assert [one.equals(frame) for one in with_allocations(frame, lambda _: [])] == [True]
     monkeypatch.setattr("models.focus_export.MOST_PARTS", 4)
-    allocation = Allocation("even", [Share("a", D(1)), Share("b", D(1)), Share("c", D(0))])
-    pieces = list(with_allocations(frame, "AllocatedMethodId", {"k": allocation}))
-    assert [piece.height for piece in pieces] == [5, 4, 4]
-    assert sum(sum(piece["BilledCost"]) for piece in pieces) == sum(range(9))
-    origins = pl.concat(pieces[1:]).select(*SPLIT).rows()
+
+    def halves(row: Mapping[str, Any]) -> list[Share]:
+        if row["ServiceName"] == "a":
+            return []
+        first, second = split(row["BilledCost"], [1, 1])
+        return [
+            Share(app, "shared:even", D("0.5"), {"BilledCost": part})
+            for app, part in (("a", first), ("b", second))
+        ]
+
+    pieces = list(with_allocations(frame, halves))
+    assert [piece.height for piece in pieces] == [4, 5, 4]
+    whole = pl.concat(pieces)
+    assert sum(whole["BilledCost"]) == sum(range(9))
+    origins = whole.filter(pl.col("AllocatedMethodId").is_not_null()).select(*SPLIT).rows()
     assert origins == [(f"aws/{number}", D(2 * number - 1)) for number in range(1, 5) for _ in range(2)]
+    kept = Share("unallocated", "shared:rest", D(1), {"BilledCost": D(3)}, "unassigned", confidence=0.25)
+    [row] = next(
+        with_allocations(charge(BilledCost=D(3), x_AppId="unallocated"), lambda _: [kept])
+    ).to_dicts()
+    assert (row["x_AttributionRule"], row["x_AttributionConfidence"]) == ("shared:rest", 0.25)
+    assert row["AllocatedMethodId"] is None and row["x_SplitOriginId"] is None
 
 
 def test_cells_are_written_as_focus_writes_them() -> None:

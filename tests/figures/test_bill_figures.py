@@ -196,12 +196,16 @@ def test_sub_accounts_are_those_of_a_source(fresh_warehouse: Warehouse, bill: Bi
 
 def test_identities_are_each_told_once(fresh_warehouse: Warehouse, bill: Bill) -> None:
     want = {}
+    begun: dict[int, list[datetime]] = {}
     for row in bill.rows:
+        begun.setdefault(row["x_IdentityHash"], []).append(row["ChargePeriodStart"])
         names = ("ResourceId", "ResourceName", "SubAccountId", "BillingAccountId", "x_ResourceGroupName")
         want[row["x_IdentityHash"]] = (
             row["x_IdentityHash"],
             row["Tags"],
             *(row[name] or "" for name in names),
+            min(begun[row["x_IdentityHash"]]),
+            max(begun[row["x_IdentityHash"]]),
             1,
         )
     check(fresh_warehouse, "identities/distinct", [row for _, row in sorted(want.items())])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
@@ -123,6 +123,56 @@ def test_the_first_rule_that_applies_wins() -> None:
         ("unallocated", "unallocated", 0.0, "unassigned", ""),
     ]
     assert result["valid_from"].unique().to_list() == [date(1970, 1, 1)]
+
+
+def test_telemetry_that_is_too_old_names_nothing_from_then_on() -> None:
+    """Day 0 is the last day that log names both; 92 days later it does not, and what follows is by pattern or nobody's."""
+    day = timedelta(days=1)
+    rows = identities(
+        (1, {"team": "red"}, "res-1", None, None, None, None),
+        (2, {}, "res-2", "shop-1", None, None, None),
+        (3, {}, "res-3", None, None, None, None),
+        (4, {}, "res-1", None, None, None, "only before"),
+        (5, {}, "res-1", None, None, None, "only after"),
+        (6, {}, "res-5", None, None, None, None),
+    )
+    last = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    first_charges = [last - 30 * day] * 4 + [last + 92.5 * day, last + 200 * day]
+    last_charges = [
+        last + 92.5 * day,
+        last + 300 * day,
+        last + 91 * day,
+        last,
+        last + 93 * day,
+        last + 300 * day,
+    ]
+    moments = pl.Datetime("ns", "UTC")
+    rows = rows.with_columns(
+        pl.Series("first_charge", first_charges, moments), pl.Series("last_charge", last_charges, moments)
+    )
+    registry = apps(("shop", "alpha", [], {"name": "shop-*"}), ("log", "beta", [], {}))
+    given = evidence(registry, (), {"alpha": "1", "beta": "2", "red": "3"})
+    seen = [
+        *(("log", "cloud.resource_id", f"res-{number}", 1, last - day, last) for number in (1, 2, 3, 5)),
+        ("new", "cloud.resource_id", "res-5", 1, last + 190 * day, last + 210 * day),
+    ]
+    given = replace(given, resources=pl.DataFrame(seen, schema=NAMED, orient="row"), days=92)
+    told = attribute(rows, given, CONFIDENCE).select(
+        "x_IdentityHash", "holds_from", "app_id", "team", "cost_center"
+    )
+    ends = datetime(2026, 3, 2, tzinfo=UTC) + 92 * day
+    assert told.rows() == [
+        (1, BEGINS, "log", "beta", "2"),
+        (1, ends, "unallocated", "red", "3"),  # the team of the tag, as for everything nobody's
+        (2, BEGINS, "log", "beta", "2"),
+        (2, ends, "shop", "alpha", "1"),
+        (3, BEGINS, "log", "beta", "2"),  # no charge so late
+        (4, BEGINS, "log", "beta", "2"),
+        (5, BEGINS, "unallocated", "unassigned", ""),
+        (6, BEGINS, "new", "unassigned", ""),  # log had the name long before and disputes nothing
+    ]
+    for_ever = attribute(rows, replace(given, days=None), CONFIDENCE)
+    assert for_ever["app_id"].to_list() == ["log"] * 5 + ["unallocated"]
 
 
 def test_keys_are_tried_in_the_configured_order_and_the_exact_spelling_wins() -> None:

@@ -114,6 +114,25 @@ def test_a_mistake_is_one_sentence_with_file_line_and_field(
         ("", "acme.yaml holds 0 documents"),
         ("columns: {}\n---\ncolumns: {}\n", "acme.yaml holds 2 documents"),
         ("column: {}\n", "acme.yaml, line 1: column is not a known key"),
+        (
+            written() + "preamble_lines: -1\n",
+            "preamble_lines is '-1'; it is how many lines stand before the header",
+        ),
+        (written() + "skip_rows_where: [{equals: x}]\n", "skip_rows_where[0].column is missing"),
+        (written() + "skip_rows_where: [{column: a}]\n", "skip_rows_where[0] asks 0 things of its column"),
+        (
+            written() + "skip_rows_where: [{column: a, equals: x, is_empty: true}]\n",
+            "skip_rows_where[0] asks 2 things",
+        ),
+        (written() + "skip_rows_where: [{column: a, equals: ''}]\n", "skip_rows_where[0].equals is empty"),
+        (
+            written() + "skip_rows_where: [{column: a, is_empty: false}]\n",
+            "skip_rows_where[0].is_empty can be true only",
+        ),
+        (
+            written() + "skip_rows_where: [{column: a, matches: x}]\n",
+            "skip_rows_where[0].matches is not a known key",
+        ),
         ("columns:\n  BilledCost: {sum: [a, b\n", "this is not YAML"),
         (
             "columns:\n  BilledCost: a\n  BilledCost: b\n",
@@ -217,6 +236,15 @@ def test_nothing_that_is_written_in_a_mapping_stands_in_a_statement() -> None:
                 Tags={"tags": {HOSTILE: {"constant": HOSTILE}, "b": HOSTILE}},
                 ListCost={"date": "x", "format": "YYYY-MM"} and {"sum": [1, 2.5, "Amount"]},
                 EffectiveCost={"same_as": "BilledCost"},
+            )
+            + yaml.safe_dump(
+                {
+                    "skip_rows_where": [
+                        {"column": HOSTILE, "equals": [HOSTILE, "x"], "total": True},
+                        {"column": HOSTILE + "3", "begins_with": HOSTILE},
+                        {"column": "a", "is_empty": True},
+                    ]
+                }
             ),
             "acme.yaml",
         )
@@ -225,6 +253,7 @@ def test_nothing_that_is_written_in_a_mapping_stands_in_a_statement() -> None:
     names = "|".join([*FUNCTIONS, "cell", r"\d+"])
     known = re.compile(
         rf"mapped_({names})|given(_\d+)?|\{{(mapped|is_there|value)_\d+:(Identifier|UInt8|String|Array\(String\)|Array\(UInt8\))\}}"
+        r"|has\(|lowerUTF8\(|arrayExists\(text -> startsWith\(|, text\)|OR|\b[0-3]\b"
         r"|if\(|is_blank_line|NULL|nullIf\(|AS [A-Za-z_]+\d*|AND|''|[\[\](),.= \n]"
     )
     assert known.sub("", whole) == "", known.sub("", whole)

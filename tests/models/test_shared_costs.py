@@ -21,6 +21,8 @@ from models.registry import OPEN_END
 from models.schemas import MONEY, SCHEMAS, SECOND
 from models.shared_costs import (
     QUANTITY,
+    ChargePart,
+    ChargeSplitting,
     Split,
     Weights,
     Window,
@@ -84,12 +86,15 @@ def registry(ids: list[str], **more: Any) -> pl.DataFrame:
         "cost_center": "1",
         "system": "",
         "lifecycle": "",
+        "criticality": "",
+        "tags": [],
     }
     schema = {
         "app_id": pl.String,
         "valid_from": pl.Date,
         "valid_to": pl.Date,
-        **dict.fromkeys(("team", "cost_center", "system", "lifecycle"), pl.String),
+        **dict.fromkeys(("team", "cost_center", "system", "lifecycle", "criticality"), pl.String),
+        "tags": pl.List(pl.String),
     }
     return pl.DataFrame([{"app_id": one, **line, **more} for one in ids], schema=schema)
 
@@ -215,6 +220,64 @@ def test_a_chain_hands_on_what_was_handed_on_to_the_last_digit(
     assert found.get("unallocated", 0) == Fraction(own)
     labels = set(answer.costs.filter(pl.col("app_id") != "unallocated")["attribution_rule"])
     assert labels <= {"shared:support", "shared:cluster"}
+
+
+EVERY_KIND = (
+    "  - {name: kept, split: keep, take: {service: keep}}\n"
+    "  - {name: support, split: even, take: {service: support}}\n"
+    "  - {name: cluster, split: cpu_seconds, fallback: direct_cost, capacity: 1, take: {app: platform}}\n"
+    "  - {name: rest, split: fixed, shares: {a: 1, b: 2.5}, take: {service: other}}\n"
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["keep", "support", "other", "nobody's"]), amounts, amounts, amounts),
+        min_size=1,
+        max_size=25,
+    ),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 10**14)),
+    st.randoms(use_true_random=False),
+)
+def test_single_charges_are_split_as_their_sums_are(
+    charges: list[tuple[str, Decimal, Decimal, Decimal]], used: dict[str, int], chance: random.Random
+) -> None:
+    """Parts of a charge are the charge, in each ledger; an app has of all charges what the statement gives it."""
+    frame = pools(
+        *(
+            {"service_name": name, "billed_cost": billed, "effective_cost": effective}
+            for name, billed, effective, _ in charges
+        )
+    )
+    by = [name for name in frame.columns if name not in ("billed_cost", "effective_cost", "charges")]
+    pooled = frame.group_by(by).agg(pl.col("billed_cost", "effective_cost", "charges").sum())
+    apps, weights = registry(["a", "b", "c", "platform"]), Weights(days={"cpu_seconds": {DAY: used}})
+    answer = shared_costs(MONTH, pooled, rules(EVERY_KIND), apps, weights, shared_cost_policy().confidence)
+    splitting = ChargeSplitting(
+        MONTH, pooled, rules(EVERY_KIND), apps, weights, shared_cost_policy().confidence
+    )
+    given_to: dict[tuple[str, str], list[Fraction]] = {}
+    rows = list(zip(frame.iter_rows(named=True), (one[3] for one in charges), strict=True))
+    for row, listed in chance.sample(rows, len(rows)):
+        costs = {name: units_of(row[name]) for name in ("billed_cost", "effective_cost")}
+        parts = splitting.parts(row, costs, {"ListCost": units_of(listed)})
+        if not parts:
+            assert row["service_name"] == "nobody's"
+            parts = [ChargePart("unallocated", "", "", "unallocated", "", 0, 0, 10**18, costs)]
+        else:
+            assert sum(part.amounts["ListCost"] for part in parts) == units_of(listed)
+        assert sum(part.ratio for part in parts) == 10**18
+        for place, name in enumerate(costs):
+            assert sum(part.amounts[name] for part in parts) == costs[name]
+            for part in parts:
+                exact = Fraction(costs[name] * part.ratio, 10**18)
+                # of three rules in a row each is a unit of the last place off at most, and so is the ratio of each
+                assert abs(part.amounts[name] - exact) < 6 + Fraction(3 * abs(costs[name]), 10**18)
+                sum_ = given_to.setdefault((part.app_id, part.rule), [Fraction(0), Fraction(0)])
+                sum_[place] += Fraction(part.amounts[name], 10**18)
+    found = {key: (one[0], one[1]) for key, one in given_to.items() if any(one)}
+    assert found == sums(answer.costs, "app_id", "attribution_rule")
 
 
 def _decimal(amount: Fraction) -> Decimal:

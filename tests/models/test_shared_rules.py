@@ -68,7 +68,38 @@ def test_a_rule_reads_as_it_is_written() -> None:
         assert not rule.takes({**charge, **other}, tags)
 
 
+def test_apps_are_told_by_their_tags_and_how_critical_they_are() -> None:
+    [rule] = rules(
+        "  - name: guard\n"
+        "    to: {criticalities: [Critical, high], tags: {Tier: gold*, legacy: none}}\n"
+        "    split: even\n"
+    ).lines
+    app = {"app_id": "x", "criticality": "high", "tags": ["tier=Gold=1", "zone=a"]}
+    assert rule.fits(app)
+    for other in (
+        {"criticality": "low"},
+        {"criticality": ""},
+        {"tags": ["tier=silver"]},
+        {"tags": []},
+        {"tags": ["legacy=true", "tier=gold"]},
+    ):
+        assert not rule.fits({**app, **other})
+
+
 BAD = [
+    (
+        "  - name: a\n    split: even\n    to:\n      criticalities: [high, hihg]\n",
+        6,
+        "rules[0].to.criticalities is 'hihg'; it can be critical, high, medium, low, none",
+    ),
+    ("  - {name: a, split: even, to: {tags: {}}}\n", 3, "rules[0].to.tags names no tag"),
+    (
+        "  - name: a\n    split: even\n    to:\n      tags:\n        env: x\n        ENV: y\n",
+        8,
+        "rules[0].to.tags.ENV names a tag twice",
+    ),
+    ("  - {name: a, split: even, to: {tags: {env: []}}}\n", 3, "rules[0].to.tags.env names nothing"),
+    ("  - {name: a, split: even, to: {tags: prod}}\n", 3, "rules[0].to.tags must be a mapping"),
     ("  - {split: even}\n", 3, "rules[0].name is missing"),
     ("  - {name: A b, split: even}\n", 3, "rules[0].name is 'A b'; use small letters"),
     ("  - {name: a}\n", 3, "rules[0].split is missing"),

@@ -6,6 +6,7 @@ import time
 import uuid
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -79,6 +80,7 @@ def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
     [app] = registry.apps.to_dicts()
     patterns = dict(app.pop("patterns"))
     assert patterns == {"account": "012345678901", "name": "shop-*"}
+    assert dict(app.pop("tags")) == {}
     assert app == {
         "app_id": "shop",
         "valid_from": date(2026, 1, 15),
@@ -89,6 +91,7 @@ def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
         "team": "Web",
         "system": "selling",
         "lifecycle": "production",
+        "criticality": "",
         "lead": "Ada",
         "cost_center": "0012",
         "resource_ids": ["arn:aws:lambda:eu-west-1:1:function:shop", "/subscriptions/1/the shop"],
@@ -99,6 +102,29 @@ def test_a_component_becomes_an_app_with_its_team(tmp_path: Path) -> None:
         ("Web", "Ada", "0012", ["Ada", "Grace"], BEGINS, ENDS),
         ("jobs", "", "4711", [], BEGINS, ENDS),
     ]
+
+
+def test_labels_tags_and_criticality_are_kept_and_what_cannot_be_read_costs_no_app(tmp_path: Path) -> None:
+    def told(more: str) -> tuple[Registry, dict[str, Any]]:
+        text = component("shop").replace("metadata:", f"metadata:{more}", 1)
+        registry = load(tmp_path, text)
+        [app] = registry.apps.to_dicts()
+        return registry, {**app, "tags": dict(app["tags"])}
+
+    registry, app = told(
+        "\n  labels: {Tier: gold, zone: a}\n  tags: [java, 'tier:silver', ' Env : prod']"
+        "\n  annotations: {appfleet.io/criticality: High}"
+    )
+    assert registry.problems == []
+    assert app["criticality"] == "high"
+    assert app["tags"] == {"tier": "gold", "zone": "a", "java": "true", "env": "prod"}
+    registry, app = told("\n  tags: java\n  annotations: {appfleet.io/criticality: urgent}")
+    assert (app["app_id"], app["criticality"], app["tags"]) == ("shop", "", {})
+    [wrong, tags] = registry.problems
+    assert wrong.endswith(
+        "criticality is 'urgent'; it can be critical, high, medium, low, and shop has none until it is corrected"
+    )
+    assert "metadata.tags must be a list" in tags
 
 
 def test_the_real_catalogue_loads(shared_data: Path, tmp_path: Path) -> None:
@@ -346,7 +372,8 @@ def test_a_misspelt_annotation_is_named_and_harms_nothing(tmp_path: Path) -> Non
     assert registry.apps["app_id"].to_list() == ["a"]
     assert registry.problems == [
         "catalog/one.yaml, line 6: metadata.annotations.appfleet.io/acount is not an annotation of appfleet; known: "
-        "appfleet.io/app-id, appfleet.io/resource-ids, appfleet.io/valid-from, appfleet.io/valid-to, appfleet.io/account, "
+        "appfleet.io/app-id, appfleet.io/resource-ids, appfleet.io/valid-from, appfleet.io/valid-to, "
+        "appfleet.io/criticality, appfleet.io/account, "
         "appfleet.io/project, appfleet.io/resource-group, appfleet.io/name-pattern"
     ]
 

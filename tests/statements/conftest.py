@@ -28,7 +28,7 @@ from tests.conftest import Migrated
 TABLES = (
     "raw_focus_costs", "raw_deliveries", "raw_object_charges", "raw_object_overlaps", "raw_held_deliveries", "raw_repairs",
     "period_head", "core_identities", "core_app_costs_daily", "core_apps", "core_teams", "mart_chargeback_lines",
-    "mart_statement_adjustments", "mart_statement_lines", "statement_closings", "statement_files",
+    "mart_statement_adjustments", "core_cost_allocations", "mart_statement_lines", "statement_closings", "statement_files",
     "statement_reclassifications", "mart_reporting_rates", "mart_reporting_lines", "mart_cost_bridges",
     "mart_unused_commitments",
 )  # fmt: skip

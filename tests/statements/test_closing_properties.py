@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from models.statement_csv import COLUMNS, csv_bytes
 from models.statement_files import parquet_bytes, xlsx_bytes
 from pipelines.compute.costs import compute_costs
 from pipelines.reports.closing import reclassify_month, reopen_month
+from pipelines.reports.focus_export import export_focus
 from pipelines.reports.statements import read_statement
-from sql.closings import closed_file, closed_months
+from sql.closings import Closing, closed_file, closed_months
 from sql.publish import WHOLE_TABLE, heads, publish
 from sql.warehouse import Warehouse
-from tests.statements.conftest import NOW, Books, Charge, books_in, emptied, of_bills
+from tests.statements.conftest import NOW, Books, Charge, added, books_in, emptied, of_bills
 
 MONTHS = [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
 APPS = ("shop", "batch", "search", "")
@@ -59,6 +61,12 @@ class QuickBooks(Books):
     """Books whose bills and identities are published as rows: what comes before a statement is tested elsewhere."""
 
     delivered: dict[date, Sequence[Charge]] = field(default_factory=dict)
+    closed_with: dict[date, Sequence[Charge]] = field(default_factory=dict)
+
+    def close(self, month: date, by: str = "ada") -> Closing:
+        """Closes a month, and keeps what its bill was then."""
+        self.closed_with[month] = self.delivered[month]
+        return super().close(month, by)
 
     def bill(self, month: date, charges: Sequence[Charge]) -> None:
         """Publishes a month as it is now."""
@@ -150,11 +158,11 @@ def produced_again(books: Books, month: date) -> dict[str, bytes]:
 
 
 @st.composite
-def happenings(draw: st.DrawFn) -> list[tuple[str, Any]]:
+def happenings(draw: st.DrawFn, most: int = 8) -> list[tuple[str, Any]]:
     """What may happen to books: bills restated, owners changed, months closed, reopened and reclassified."""
     kinds = st.sampled_from(["bill", "bill", "owners", "close", "close", "reclassify", "reopen"])
     found: list[tuple[str, Any]] = []
-    for kind in draw(st.lists(kinds, min_size=4, max_size=8)):
+    for kind in draw(st.lists(kinds, min_size=most // 2, max_size=most)):
         if kind == "bill":
             found.append((kind, (draw(st.sampled_from(MONTHS)), draw(charges))))
         elif kind == "owners":
@@ -247,6 +255,65 @@ def test_the_same_many_times(
 ) -> None:
     emptied(engine)
     live(QuickBooks(engine, books_in(tmp_path, engine).settings), happened, first)
+
+
+SHARED_RULES = """\
+version: "1"
+rules:
+  - {name: stored, take: {service: Storage}, split: fixed, shares: {shop: 1, batch: 2.5}}
+  - {name: rest, split: direct_cost, fallback: even}
+  - {name: handed, take: {app: batch}, split: even, to: {except: shop}}
+"""
+EVERY_APP = [Charge(app, Decimal(0), Decimal(0)) for app in APPS if app]
+"""Charges of nothing, so that the bill of every month knows every app."""
+
+
+def exported_parts_sum(books: QuickBooks, bills: dict[date, Sequence[Charge]], out: Path) -> None:
+    """What is exported of each month is its bill, and the parts of a charge are the charge: open months as they are, closed
+    ones as they were closed."""
+    for month, ones in bills.items():
+        done = export_focus(books.warehouse, books.settings, month, "1.4", out)
+        with done.paths[0].open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        told = added(
+            (month, row["BillingCurrency"], Decimal(row["BilledCost"]), Decimal(row["EffectiveCost"]))
+            for row in rows
+        )
+        assert told == of_bills({month: ones})
+        origins: dict[str, list[dict[str, str]]] = {}
+        for row in rows:
+            if row["x_SplitOriginId"]:
+                origins.setdefault(row["x_SplitOriginId"], []).append(row)
+        with localcontext() as context:
+            context.prec = 80
+            for parts in origins.values():
+                [origin] = {Decimal(part["x_SplitOriginCost"]) for part in parts}
+                assert sum(Decimal(part["BilledCost"]) for part in parts) == origin
+        assert {row["x_AppId"] for row in rows if row["x_SplitOriginId"]} <= {*APPS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("examples", "most"), [(1, 2), (10, 8)])
+def test_with_shared_rules_too_every_amount_is_booked_once_and_splits_sum(
+    engine: Warehouse, tmp_path: Path, examples: int, most: int
+) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(happened=happenings(most), first=st.fixed_dictionaries(dict.fromkeys(MONTHS, charges)))
+    def lived(happened: list[tuple[str, Any]], first: dict[date, Sequence[Charge]]) -> None:
+        emptied(engine)
+        books = QuickBooks(engine, books_in(tmp_path, engine).settings)
+        (tmp_path / "rules.yaml").write_text(SHARED_RULES)
+        whole = [
+            (kind, (what[0], [*what[1], *EVERY_APP]) if kind == "bill" else what) for kind, what in happened
+        ]
+        live(books, whole, {month: [*ones, *EVERY_APP] for month, ones in first.items()})
+        bills = {**books.delivered}
+        for month, closing in closed_months(engine).items():
+            bills[month] = books.closed_with[month]
+            assert closing.shared_rules_version == "1" and closing.shared_rules == SHARED_RULES
+        exported_parts_sum(books, bills, tmp_path / "out")
+
+    lived()
 
 
 class Killed(Exception):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,6 +17,8 @@ import polars as pl
 
 from models.errors import ObjectRefused, WarehouseError
 from models.focus import METRICS
+from models.money import exact_total
+from models.statement_csv import plain
 from pipelines.ingest.billing.delivery import DeliveredObject
 from pipelines.ingest.billing.formats import BillFormat, ReadableObject
 from pipelines.ingest.billing.ledger import NO_MONTH, Ledger, MonthTotals, Profile
@@ -26,6 +30,8 @@ from sql.warehouse import Warehouse
 
 MOST_REJECTS = 1000
 """Rows at fault that are written down per object; the count of all is in the ledger."""
+
+_PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 
 OF_ROWS = {
     "blank_rows": "is blank in every column that decides: left out",
@@ -74,7 +80,11 @@ class Counter:
         except WarehouseError as error:
             raise self._unreadable(item.name, readable, error) from None
         counted = found.decode("utf-8", "replace")  # what stands for a currency may be any bytes
-        self._tell(item.name, sha256, counted)
+        skipped = self._skipped(item.name, readable, counted)
+        rows = sum(skipped.values())
+        if self._bill.preamble_lines and readable.file.format == bill_files.ENGINE_FORMATS["csv"]:
+            skipped["stands before the header, as the mapping says: left out"] = self._bill.preamble_lines
+        self._tell(item.name, sha256, counted, skipped, rows)
         months = _months(counted)
         if any(month.rejected for month in months.values()):
             faults = self._warehouse.reading.frame_of(
@@ -101,10 +111,39 @@ class Counter:
         detail = pl.format("{} {}", "column", pl.col("value").str.slice(0, 80))
         self._ledger.set_aside(name, sha256, faults.with_columns(detail=detail, first_bytes=pl.col("value")))
 
-    def _tell(self, name: str, sha256: str, counted: str) -> None:
+    def _skipped(self, name: str, readable: ReadableObject, counted: str) -> dict[str, int]:
+        """How many rows the mapping leaves out, by why, once its totals are the sums of the rows that are left.
+
+        Raises:
+            ObjectRefused: a total is another than the sum, or none that can be compared with it; names its row.
+        """
+        if not self._bill.skipped:
+            return {}
+        found = self._warehouse.reading.frame_of(
+            self._bill.text(self._bill.skipped),
+            settings={**readable.file.settings, **bill_files.ROW_BY_ROW},
+            **readable.bound,
+        )
+        told = {}
+        for place, rows, totals in found.select("place", "rows", "totals").iter_rows():
+            for total in totals or ():
+                row, amount, currency = total.values()
+                if fault := total_fault(amount, currency, counted):
+                    raise ObjectRefused(name, fault, int(row))
+            skip = self._bill.skips[place - 1]
+            what = "a total, and equal to the sum of the others" if skip.is_total else "no charge"
+            told[f"is {what}, as the mapping says ({skip}): left out"] = int(rows)
+        return told
+
+    def _tell(
+        self, name: str, sha256: str, counted: str, skipped: Mapping[str, int], skipped_rows: int
+    ) -> None:
         """Keeps what the rows of an object are that no cell of them says."""
-        for kind, reason in OF_ROWS.items():
-            if rows := _rows_of(counted, kind):
+        told = {reason: _rows_of(counted, kind) for kind, reason in OF_ROWS.items()}
+        told[OF_ROWS["blank_rows"]] -= skipped_rows
+        told |= skipped
+        for reason, rows in told.items():
+            if rows:
                 repair = Repair(name, NO_MONTH, "row", reason, rows, {})
                 self._ledger.repaired([repair], {name: sha256})
                 self.repairs.append(repair)
@@ -120,6 +159,32 @@ class Counter:
             error = exact
         position, sentence = bill_files.fault(error)
         return ObjectRefused(name, f"{sentence}: correct it and deliver it again", position)
+
+
+def total_fault(amount: str, currency: str, counted: str) -> str:
+    """What is wrong with a line of a total, of a file whose profile is ``counted``; empty where it is the sum of its rows.
+
+    A total without a currency is compared where the file has one only.
+    """
+    sums: dict[str, Decimal] = {}
+    for line in counted.splitlines():
+        row = json.loads(line)
+        if int(row["rows"]):
+            if int(row["bad_rows"]):
+                return ""  # rows that cannot be read refuse their month, and leave no sum to compare with
+            exact = exact_total([Decimal(row["sum_BilledCost"]), Decimal(row["residue_BilledCost"])])
+            sums[row["currency"]] = exact_total([sums.get(row["currency"], Decimal(0)), exact])
+    if not currency and len(sums) > 1:
+        return f"is a total {amount} without a currency, and the file has {' and '.join(sorted(sums))}"
+    if not _PLAIN.fullmatch(amount):
+        return f"is a total, and its BilledCost {amount[:80]!r} is no plain decimal"
+    wanted = sums.get(currency.upper(), Decimal(0)) if currency else exact_total(sums.values())
+    if Decimal(amount) != wanted:
+        return (
+            f"is a total of {amount}, and the rows that are left sum to {plain(wanted)}: the export is not whole, or the mapping "
+            "leaves out charges"
+        )
+    return ""
 
 
 def _rows_of(counted: str, kind: str) -> int:

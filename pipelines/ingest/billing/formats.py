@@ -94,6 +94,11 @@ class BillFormat:
     """What of its source's settings decides how bytes are read; the same bytes read in another way are another delivery."""
     has_any_names: bool = False
     """Whether its columns may have any names, so that those of a CSV are found by their place."""
+    preamble_lines: int = 0
+    """Lines before the header of a CSV."""
+    skipped: str = ""
+    """The statement that counts the rows that ``skips`` leave out, where there are any."""
+    skips: tuple[mappings.Skip, ...] = ()
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -242,9 +247,20 @@ def mapping_format(given: mappings.BillMapping) -> BillFormat:
         read_rules=lambda: rules,
         looks_like=partial(mappings.looks_like, given),
         words=made.words,
-        reading=repr((given.expressions, given.optional)),
+        reading=_reading(given),
         has_any_names=True,
+        preamble_lines=given.preamble_lines,
+        skipped="ingest/mapping_skipped" if given.skips else "",
+        skips=given.skips,
     )
+
+
+def _reading(given: mappings.BillMapping) -> str:
+    """What of a mapping decides how bytes are read; what it does not say changes no digest of a delivery."""
+    told: tuple[object, ...] = (given.expressions, given.optional)
+    if given.preamble_lines or given.skips:
+        told = (*told, given.preamble_lines, given.skips)
+    return repr(told)
 
 
 BILL_FORMATS = {
@@ -338,7 +354,7 @@ def _recognised(name: str, path: Path, bill: BillFormat, names_of: NamesOf) -> R
     _refuse_other(name, start)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         return _json_lines(path, bill, names_of)
-    return _csv(csv_text(path, bill.looks_like, bill.has_any_names), bill)
+    return _csv(csv_text(path, bill.looks_like, bill.has_any_names, bill.preamble_lines), bill)
 
 
 def _refuse_other(name: str, start: bytes) -> None:

@@ -55,13 +55,21 @@ class CsvText:
     is_utf8: bool = True
 
 
-def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int], is_by_place: bool = False) -> CsvText:
+def csv_text(
+    path: Path,
+    looks_like: Callable[[Sequence[str]], int],
+    is_by_place: bool = False,
+    preamble_lines: int = 0,
+) -> CsvText:
     """A spooled CSV, written anew beside it where its encoding, its lines or its header ask for it; ``looks_like`` scores a
-    header. Its columns are asked for by name, or by their place and then keep whatever names they have.
+    header. Its columns are asked for by name, or by their place and then keep whatever names they have. The first
+    ``preamble_lines`` are no part of it.
 
     Raises:
         InputRefused: it holds NUL characters or is no text of its encoding; no UTF-8 and no header known either: no CSV.
     """
+    if preamble_lines:
+        path = _without_preamble(path, preamble_lines)
     encoding = _encoding(path)
     fault = _fault(path, encoding)
     if fault and encoding not in _AS_IT_IS:
@@ -89,6 +97,20 @@ def csv_text(path: Path, looks_like: Callable[[Sequence[str]], int], is_by_place
         return CsvText(path, delimiter, names)
     copy = _plain_copy(path, encoding, delimiter, None if has_old_line_ends else "", own)
     return CsvText(copy, delimiter if delimiter in _TAKEN_DELIMITERS else ",", own, not fault)
+
+
+def _without_preamble(path: Path, lines: int) -> Path:
+    """A copy without the first lines, in UTF-8 where it is UTF-16; bytes that are no text of it stay as they are."""
+    encoding = _encoding(path)
+    target = path.with_name(path.name + ".table")
+    with path.open(encoding=encoding, newline="", errors="surrogateescape") as source:
+        for _ in range(lines):
+            if not source.readline():
+                raise InputRefused(f"it has fewer than the {lines} preamble_lines its mapping leaves out")
+        with target.open("w", encoding="utf-8", newline="", errors="surrogateescape") as file:
+            shutil.copyfileobj(source, file, _BLOCK)
+    path.unlink()
+    return target
 
 
 def _encoding(path: Path) -> str:

@@ -1,6 +1,7 @@
 -- purpose: every decision on a month's statement, the one that holds first for each month
 -- parameters: none
--- columns: statement_period, fence, seq, state, statement_id, statement_version, rule_version, rules_sha256, layout_version,
+-- columns: statement_period, fence, seq, state, statement_id, statement_version, rule_version, rules_sha256,
+--   shared_rules_version, shared_rules_sha256, shared_rules, layout_version,
 --   lines_batch String, rows, sums Map(String, String), batches Map(String, String), releases Map(String, UInt64),
 --   files Map(String, String), decided_by, reason, decided_at
 SELECT
@@ -12,6 +13,9 @@ SELECT
     one.statement_version AS statement_version,
     one.rule_version AS rule_version,
     one.rules_sha256 AS rules_sha256,
+    one.shared_rules_version AS shared_rules_version,
+    one.shared_rules_sha256 AS shared_rules_sha256,
+    one.shared_rules AS shared_rules,
     one.layout_version AS layout_version,
     toString(one.lines_batch) AS lines_batch,
     one.rows AS rows,

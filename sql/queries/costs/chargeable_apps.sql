@@ -1,7 +1,9 @@
 -- purpose: apps of the registry as they held in time, for shared cost rules
 -- parameters: none
--- columns: app_id, valid_from, valid_to, team, cost_center, system, lifecycle
+-- columns: app_id, valid_from, valid_to, team, cost_center, system, lifecycle, criticality, tags Array(String) (key=value,
+--   in order)
 SELECT app_id, valid_from, valid_to, toString(team) AS team, toString(cost_center) AS cost_center, toString(system) AS system,
-    toString(lifecycle) AS lifecycle
-FROM core_apps_current
+    toString(lifecycle) AS lifecycle, toString(criticality) AS criticality,
+    arraySort(arrayMap((key, value) -> concat(key, '=', value), mapKeys(apps.tags), mapValues(apps.tags))) AS tags
+FROM core_apps_current AS apps
 ORDER BY app_id, valid_from

@@ -1,7 +1,7 @@
 -- purpose: every distinct identity of the published bill, all sources, for attribution
 -- parameters: none
 -- columns: x_IdentityHash, tags Map(String, String), resource_id, resource_name, sub_account_id, billing_account_id,
---   resource_group String (empty where NULL), variants UInt64 (distinct identities under the hash: more than 1 is a collision)
+--   resource_group String (empty where NULL), first_charge, last_charge DateTime64(9) (when its charges begin), variants UInt64 (distinct identities under the hash: more than 1 is a collision)
 SELECT
     costs.x_IdentityHash AS x_IdentityHash,
     any(costs.Tags) AS tags,
@@ -10,6 +10,8 @@ SELECT
     toString(any(ifNull(costs.SubAccountId, ''))) AS sub_account_id,
     toString(any(costs.BillingAccountId)) AS billing_account_id,
     toString(any(ifNull(costs.x_ResourceGroupName, ''))) AS resource_group,
+    min(costs.ChargePeriodStart) AS first_charge,
+    max(costs.ChargePeriodStart) AS last_charge,
     uniqExact(sipHash64(
         costs.Tags, ifNull(costs.ResourceId, ''), ifNull(costs.ResourceName, ''), ifNull(costs.SubAccountId, ''),
         costs.BillingAccountId, ifNull(costs.x_ResourceGroupName, '')

@@ -24,15 +24,7 @@ FROM
         CommitmentDiscountName, ChargePeriodStart, ChargePeriodEnd, BilledCost, EffectiveCost,
         -- shared: shared/charge_parts
     FROM raw_focus_costs AS costs
-    ASOF LEFT JOIN
-    (
-        -- shared: shared/identity_lines
-        FROM core_identities
-        WHERE batch_id = {identities_batch:UUID}
-    ) AS identity
-    ON identity.identity_hash = costs.x_IdentityHash
-        -- shared: shared/identity_service
-        AND costs.ChargePeriodStart >= identity.line_from
+    -- shared: shared/identity_join
     WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_SourceName IN {sources:Array(String)}
         AND costs.x_BatchId IN {batches:Array(UUID)}
 ) AS costs

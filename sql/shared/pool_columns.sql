@@ -1,0 +1,30 @@
+    -- What tells charges apart that shared cost rules take from: as they are attributed, and what rules look at. Needs `part`
+    -- (shared/charge_parts) and the parameters looked_at and tag_keys Array(String), hourly Bool.
+    toDate(costs.ChargePeriodStart) AS usage_date,
+    toString(costs.x_SourceName) AS source_name,
+    if((part.1).app_id = '', 'unallocated', (part.1).app_id) AS app_id,
+    if((part.1).app_id = '', 'unassigned', (part.1).team) AS team,
+    (part.1).cost_center AS cost_center,
+    (part.1).environment AS environment,
+    coalesce(toString(costs.ServiceProviderName), toString(costs.ProviderName), '') AS provider,
+    toString(costs.ServiceName) AS service_name,
+    toString(costs.ChargeCategory) AS charge_category,
+    ifNull(toString(costs.ChargeClass), '') AS charge_class,
+    ifNull(toString(costs.ChargeFrequency), '') AS charge_frequency,
+    toString(costs.BillingCurrency) AS billing_currency,
+    if((part.1).app_id = '', 'unallocated', (part.1).rule) AS attribution_rule,
+    (part.1).confidence AS confidence,
+    if(has({looked_at:Array(String)}, 'account'), toString(costs.BillingAccountId), '') AS account,
+    if(has({looked_at:Array(String)}, 'project'), ifNull(toString(costs.SubAccountId), ''), '') AS project,
+    if(has({looked_at:Array(String)}, 'region'), ifNull(toString(costs.RegionId), ''), '') AS region,
+    if(has({looked_at:Array(String)}, 'commitment'), ifNull(toString(costs.CommitmentDiscountStatus), ''), '') AS commitment,
+    if(has({looked_at:Array(String)}, 'description'), ifNull(costs.ChargeDescription, ''), '') AS description,
+    arrayMap(
+        wanted -> trimBoth(costs.Tags[arraySort(arrayFilter(name -> lower(trimBoth(name)) = wanted, mapKeys(costs.Tags)))[1]]),
+        {tag_keys:Array(String)}) AS tags,
+    if({hourly:Bool}, toDateTime64(costs.ChargePeriodStart, 6, 'UTC'),
+        toDateTime64(toDate(costs.ChargePeriodStart), 6, 'UTC')) AS period_start,
+    multiIf(
+        {hourly:Bool}, toDateTime64(costs.ChargePeriodEnd, 6, 'UTC'),
+        costs.ChargePeriodEnd <= costs.ChargePeriodStart, period_start,
+        toDateTime64(toDate(costs.ChargePeriodEnd - INTERVAL 1 MICROSECOND) + 1, 6, 'UTC')) AS period_end
