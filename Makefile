@@ -49,7 +49,7 @@ bench: $(VENV)/.test-installed ## speed, and which targets are met, in some eigh
 bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
 	$(BIN)/python -m bench.anomaly $(if $(SEEDS),--seeds $(SEEDS)) $(if $(NOISE),--noise $(NOISE)) $(if $(TAILP),--tailp $(TAILP))
 
-bench-paging: $(VENV)/.test-installed ## SEEDS=a,b (from 100 on: lower ones chose the rule) [APPS_PER_TIER=100]
+bench-paging: $(VENV)/.test-installed ## SEEDS=a,b (from 200 on: lower ones chose the rule) [APPS_PER_TIER=100]
 	$(BIN)/python -m bench.paging $(if $(SEEDS),--seeds $(SEEDS)) $(if $(APPS_PER_TIER),--apps $(APPS_PER_TIER))
 
 bench-forecast: $(VENV)/.test-installed ## SEEDS=a,b,c

@@ -31,8 +31,8 @@ GUARDS = [
     ("page", 30, 3),
     ("page", 60, 3),
     ("page", 120, 3),
-    ("page", 240, 4),
-    ("page", 360, 4),
+    ("page", 240, 3),
+    ("page", 360, 3),
     ("ticket", 1440, 4),
     ("ticket", 4320, 4),
 ]
@@ -160,6 +160,27 @@ def fires(
     if not any(len(bad_slices) >= least and chance < most for least, most in EVIDENCE):
         return None
     return min(bad_slices)
+
+
+def clustering(slices: Iterable[Slice], as_of: datetime, budget: Fraction) -> Fraction:
+    """Variance over mean of the bad events of 28 days' hours that end a day before as-of's own, outages left out."""
+    until = as_of.replace(hour=0, minute=0) - timedelta(days=1)
+    hours: dict[datetime, list[int]] = {}
+    for one in slices:
+        if until - timedelta(days=28) <= one.start < until:
+            hour = hours.setdefault(one.start.replace(minute=0), [0, 0])
+            hour[0] += one.bad
+            hour[1] += one.total
+    kept = [(bad, total) for bad, total in hours.values() if not _is_outage(bad, total * budget)]
+    all_bad, all_events = sum(bad for bad, _ in kept), sum(total for _, total in kept)
+    share = Fraction(all_bad, all_events) if all_events else Fraction(0)
+    square = sum(((bad - share * total) ** 2 for bad, total in kept), Fraction(0))
+    return min(max((square + UNKNOWN * 5) / (all_bad + 5), Fraction(1)), Fraction(8))
+
+
+def _is_outage(bad: int, at_budget: Fraction) -> bool:
+    """More than six deviations at the budget and a clustering of eight, and more than sixteen."""
+    return bad > 16 and bad > at_budget and (bad - at_budget) ** 2 > 36 * 8 * at_budget
 
 
 def fails_whole(slices: Sequence[Slice], budget: Fraction, least: int) -> datetime | None:
