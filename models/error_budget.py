@@ -26,7 +26,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Budget:
+class ErrorBudget:
     """What is left of the budgets of some objectives by occurrences, a place for each; NaN without events."""
 
     remaining: Floats
@@ -39,7 +39,7 @@ class Budget:
     """Minutes of the window in which everything may fail."""
 
 
-def occurrences(bad: Integers, total: Integers, allowed: Integers, window: timedelta) -> Budget:
+def occurrences(bad: Integers, total: Integers, allowed: Integers, window: timedelta) -> ErrorBudget:
     """Budgets by occurrences: ``remaining = 1 - (bad / total) / (1 - T)``, ``events_left = (1 - T) * total - bad``.
 
     Args:
@@ -50,7 +50,7 @@ def occurrences(bad: Integers, total: Integers, allowed: Integers, window: timed
     minutes = window / _MINUTE
     share = np.divide(bad, total, out=np.full(bad.shape, np.nan), where=total > 0)
     budget = allowed / PARTS
-    return Budget(1 - share / budget, budget * total - bad, share * minutes, budget * minutes)
+    return ErrorBudget(1 - share / budget, budget * total - bad, share * minutes, budget * minutes)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models.policy import BurnWindows, Clustering, Guard
+from models.policy import BurnWindows, Clustering, BurnGuard, duration
 
 PARTS = 10**9
 """Budgets are held exactly in parts per billion."""
@@ -26,6 +27,9 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
+_NORMAL_975 = 1.959963984540054
+"""Quantile of the normal distribution."""
+_HALF_AN_HOUR = 0.5
 _TIE = 1e-9
 """Shares closer to a limit than this, in relation, are decided in whole numbers."""
 
@@ -83,7 +87,7 @@ def _is_below(log_chance: Floats, chance: Decimal) -> Flags:
     return np.asarray((log_chance < math.log(chance)) | (chance >= 1))
 
 
-def guard_fires(window: Counts, allowed: Integers, guard: Guard, policy: BurnWindows) -> Flags:
+def guard_fires(window: Counts, allowed: Integers, guard: BurnGuard, policy: BurnWindows) -> Flags:
     """Whether everything in a window failed, in more slices than chance fails whole.
 
     A cluster of errors is one moment: slices that fail whole are counted, not events, each with the probability that it holds
@@ -171,3 +175,56 @@ def outage_hours(bad: Floats, total: Floats, budget: Floats, policy: Clustering)
     at_budget = total * budget
     limit = at_budget + policy.outage_sigmas * np.sqrt(policy.cap * at_budget)
     return np.asarray(bad > np.maximum(limit, 2 * policy.cap))
+
+
+def interval(bad: Integers, total: Integers, clustering: Floats) -> tuple[Floats, Floats]:
+    """Between which shares of good events the true one lies, at 95 %, of events divided by their clustering; NaN without events.
+
+    Source: E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 22 (1927).
+    """
+    events = np.where(total > 0, total / clustering, np.nan)
+    good = (total - bad) / clustering / events
+    square = _NORMAL_975**2
+    middle = (good + square / (2 * events)) / (1 + square / events)
+    half = (
+        _NORMAL_975 / (1 + square / events) * np.sqrt(good * (1 - good) / events + square / (4 * events**2))
+    )
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+
+
+def shortest_outage(requests_a_day: Floats, policy: BurnWindows) -> Floats:
+    """Hours an outage of everything must last to be found with the policy's probability; NaN where no window is long enough.
+
+    As long as it takes until the least bad events have come with that probability, by Poisson, and a slice for each at least.
+    """
+    expected = _expected_for(max(policy.least_bad_events, 1), float(policy.seen_share))
+    with np.errstate(divide="ignore"):
+        hours = expected / (requests_a_day / 24)
+    longest = duration(policy.windows[-1]) / timedelta(hours=1)
+    return np.where(hours <= longest, np.maximum(hours, max(policy.least_bad_events, 1) / 12), np.nan)
+
+
+def unseen(requests_a_day: float, hours: float) -> str:
+    """What traffic so thin cannot show, as a sentence; empty where an outage of half an hour is found.
+
+    Args:
+        requests_a_day: of the objective.
+        hours: ``shortest_outage``.
+    """
+    if hours <= _HALF_AN_HOUR:
+        return ""
+    holds = f"At {requests_a_day:,.0f} requests a day half an hour holds {requests_a_day / 48:,.1f} of them"
+    if math.isnan(hours):
+        return f"{holds}: no outage can be told from chance here."
+    length = f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
+    return f"{holds}: an outage shorter than about {length} can pass unseen."
+
+
+def _expected_for(least: int, share: float) -> float:
+    """Mean of a Poisson count that is ``least`` or more with a probability of ``share``, by halving."""
+    low, high = 0.0, 100.0 + 10 * least
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        fewer = sum(math.exp(-middle) * middle**number / math.factorial(number) for number in range(least))
+        low, high = (low, middle) if 1 - fewer >= share else (middle, high)
+    return high

@@ -64,7 +64,7 @@ class BurnPair:
 
 
 @dataclass(frozen=True)
-class Guard:
+class BurnGuard:
     """A window in which nothing but failures, in so many slices, is an alert by itself."""
 
     severity: str
@@ -73,7 +73,7 @@ class Guard:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ChanceFloor:
     """So many slices that burn are believed when chance explains the bad events with less than a probability."""
 
     bad_slices: int
@@ -97,13 +97,14 @@ class BurnWindows:
 
     rule: str
     pairs: tuple[BurnPair, ...]
-    guards: tuple[Guard, ...]
+    guards: tuple[BurnGuard, ...]
     least_bad_events: int
     least_bad_events_short: int
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[ChanceFloor, ...]
     chance_short: Decimal
     guard_chance: Decimal
     hold: timedelta
+    seen_share: Decimal
     clustering: Clustering
 
     @property
@@ -183,13 +184,14 @@ def burn_windows(rule: str = "") -> BurnWindows:
     return BurnWindows(
         rule=chosen["name"],
         pairs=pairs,
-        guards=tuple(Guard(**one) for one in data["guards"] if chosen["guards"]),
+        guards=tuple(BurnGuard(**one) for one in data["guards"] if chosen["guards"]),
         least_bad_events=chosen["least_bad_events"],
         least_bad_events_short=chosen["least_bad_events_short"],
-        evidence=tuple(Evidence(one["bad_slices"], Decimal(one["chance"])) for one in chosen["evidence"]),
+        evidence=tuple(ChanceFloor(one["bad_slices"], Decimal(one["chance"])) for one in chosen["evidence"]),
         guard_chance=Decimal(chosen["guard_chance"]),
         chance_short=Decimal(chosen["chance_short"]),
         hold=duration(chosen["hold"]),
+        seen_share=Decimal(data["seen_share"]),
         clustering=Clustering(**data["clustering"]),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models import paging
+from models import error_budget, paging
 from models.errors import ModelError
 from models.paging import PARTS, Counts, Flags, Floats
 from models.policy import (
@@ -35,6 +35,11 @@ from models.schemas import SCHEMAS
 SLICE = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Length of a slice: windows, hold and as-of are whole numbers of it."""
+
+RECENT = timedelta(days=1)
+"""What came in so long is what is expected to come; a window of the policy ends it."""
+AGEING = timedelta(days=3)
+"""How finely it is known when what was spent ages out of the objectives' window."""
 
 HEALTH = "health checks"
 """Name the counts of health checks come under: apart from every objective."""
@@ -57,10 +62,11 @@ Matrix = npt.NDArray[np.int64]
 
 
 class Judged(NamedTuple):
-    """Answers of one moment: columns of ``mart_slo_status`` and of ``mart_slo_burn``, without ``team``."""
+    """Answers of one moment: columns of ``mart_slo_status``, ``mart_slo_burn`` and ``mart_slo_budgets``, without ``team``."""
 
     status: pl.DataFrame
     burn: pl.DataFrame
+    budgets: pl.DataFrame
 
 
 def worst_first(objectives: pl.DataFrame) -> pl.DataFrame:
@@ -195,7 +201,7 @@ def boundaries(
 ) -> list[datetime]:
     """Every moment at which a window of the policy begins or ends, now or within the hold; ascending, as-of last.
 
-    The first is the begin of the objectives' own window, which is never held. Without the hold only of windows that end at
+    And the midnights between which the budget ages. The first is the begin of the objectives' own window, which is never held. Without the hold only of windows that end at
     as-of, and where the longest begins that is held.
 
     Raises:
@@ -210,6 +216,8 @@ def boundaries(
     begins = {end - duration(window) for end in held for window in policy.windows}
     begins.add(as_of - SLICE * back - duration(policy.windows[-1]))
     start = as_of - timedelta(days=objectives.window_days)
+    midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    begins |= {midnight - AGEING * number for number in range(objectives.window_days // AGEING.days + 1)}
     return sorted({start, *(edge for edge in (*held, *begins) if edge > start)})
 
 
@@ -264,13 +272,10 @@ def status(
     _check_counts(counted, objectives)
     promised = _promised(objectives, counted, silences, apps)
     windows = Windows.of(promised, counted, boundaries(objectives, policy, as_of), policy)
-    alerts = fired(
-        windows,
-        promised["allowed_ppb"].to_numpy(),
-        _clustering(promised, clustering, policy),
-        objectives.window_days,
-        policy,
-    )
+    clusters = _clustering(promised, clustering, policy)
+    alerts = fired(windows, promised["allowed_ppb"].to_numpy(), clusters, objectives.window_days, policy)
+    edges = boundaries(objectives, policy, as_of, hold=False)
+    budgets = _budgets(windows, edges, promised, clusters, policy)
     burn = _burn(windows, promised, objectives, policy, as_of)
     judged = promised.with_columns(
         bad=pl.Series(windows.whole.bad),
@@ -282,7 +287,7 @@ def status(
     judged = judged.join(_silences(silences), on=["app_id", "environment"], how="left").join(
         health, on=["app_id", "environment"], how="left"
     )
-    return Judged(_stated(judged, policy, environments, state_policy, as_of, age), burn)
+    return Judged(_stated(judged, policy, environments, state_policy, as_of, age), burn, budgets)
 
 
 def _health_and_rest(buckets: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -472,6 +477,54 @@ def _burn(
             )
         )
     return pl.concat(frames).sort(*_KEYS, "window_seconds")
+
+
+def _budgets(
+    windows: Windows,
+    edges: list[datetime],
+    promised: pl.DataFrame,
+    clustering: Floats,
+    policy: BurnWindows,
+) -> pl.DataFrame:
+    """One line per objective: what is left and when nothing will be, how sure the indicator is, and what cannot be seen.
+
+    ``edges``: the boundaries between which every objective was counted; those of the hold are known of a few only.
+    """
+    at = [windows.edges.index(edge) for edge in edges]
+    whole, allowed = windows.whole, promised["allowed_ppb"].to_numpy()
+    length = windows.edges[-1] - windows.edges[0]
+    left = error_budget.occurrences(whole.bad, whole.total, allowed, length)
+    lately = windows.window(RECENT, windows.edges[-1])
+    seconds = error_budget.exhaustion(
+        edges,
+        windows.sums["bad"][:, at],
+        windows.sums["total"][:, at],
+        allowed,
+        lately.bad / RECENT.total_seconds(),
+        lately.total / RECENT.total_seconds(),
+    )
+    low, high = paging.interval(whole.bad, whole.total, clustering)
+    a_day = whole.total / max(length / timedelta(days=1), 1.0)
+    hours = paging.shortest_outage(a_day, policy)
+    moment = int(windows.edges[-1].timestamp())
+    runs_out = moment + np.nan_to_num(seconds, nan=0.0).astype(np.int64)
+    numbers = {
+        "events_left": left.events_left,
+        "minutes_spent": left.minutes_spent,
+        "minutes_allowed": left.minutes_allowed,
+        "sli_low": low,
+        "sli_high": high,
+        "requests_per_day": a_day,
+        "clustering": clustering,
+        "shortest_outage_hours": hours,
+    }
+    return promised.select(
+        pl.lit(windows.edges[-1]).cast(pl.Datetime("us", "UTC")).alias("as_of"),
+        *_KEYS,
+        *(pl.Series(name, values).fill_nan(None) for name, values in numbers.items()),
+        _moments(np.where(np.isnan(seconds), NEVER, runs_out)).alias("exhausts_at"),
+        pl.Series("unseen", [paging.unseen(*one) for one in zip(a_day, hours, strict=True)], pl.String),
+    )
 
 
 def _moments(seconds: Matrix) -> pl.Series:

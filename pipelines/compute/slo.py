@@ -85,6 +85,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     tables = {
         "mart_slo_status": _with_team(judged.status, apps),
         "mart_slo_burn": _with_team(judged.burn, apps),
+        "mart_slo_budgets": _with_team(judged.budgets, apps),
         "mart_app_silences": _with_team(silences, apps),
         "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
     }
