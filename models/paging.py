@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models.policy import BurnWindows, Clustering, BurnGuard, duration
+from models.policy import BurnGuard, BurnWindows, Clustering, duration
 
 PARTS = 10**9
 """Budgets are held exactly in parts per billion."""

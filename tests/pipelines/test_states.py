@@ -26,7 +26,7 @@ from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
-from tests.models.slo_oracle import Answer, Slice, answer, clustering
+from tests.models.slo_oracle import UNKNOWN, Answer, Slice, answer, clustering
 
 AS_OF = AsOf(datetime(2026, 3, 1, tzinfo=UTC), date(2026, 2, 28))
 LADDER = requests.ladder_ms(request_slices(), slo_defaults())
@@ -305,6 +305,32 @@ def assert_states(
 
 def test_published_states_equal_the_oracle(warehouse: Warehouse, rows: Sequence[Row]) -> None:
     assert assert_states(published(warehouse), rows) >= {"page", "ticket", "spent", "too_few"}
+
+
+def test_published_budgets_and_clustering_equal_the_oracle(warehouse: Warehouse, rows: Sequence[Row]) -> None:
+    frame = warehouse.frame_of(
+        "SELECT app_id, toString(environment) AS environment, toString(objective) AS objective, events_left, minutes_spent,"
+        " minutes_allowed, exhausts_at, requests_per_day, clustering, unseen FROM mart_slo_budgets_current"
+    )
+    found = {tuple(one[:3]): one[3:] for one in frame.rows()}
+    measured = 0
+    for key, slices in counted(rows).items():
+        begin = AS_OF.slice_end - timedelta(days=30)
+        inside = [one for one in slices if begin <= one.start < AS_OF.slice_end]
+        bad, total = (sum(getattr(one, name) for one in inside) for name in ("bad", "total"))
+        if not total:
+            continue
+        left, spent, allowed, exhausts_at, a_day, clusters, unseen = found[key]
+        assert (left, spent) == pytest.approx((total / 100 - bad, bad / total * 43_200), rel=1e-9, abs=1e-9)
+        assert (allowed, a_day) == pytest.approx((432, total / 30), rel=1e-9)
+        if bad * 100 >= total:
+            assert exhausts_at == AS_OF.slice_end.timestamp()
+        assert ("pass unseen" in unseen or "no outage can" in unseen) == (a_day < 226)
+        if clusters != UNKNOWN:
+            want = clustering(with_hours(slices), AS_OF.slice_end, Fraction(1, 100))
+            assert clusters == pytest.approx(float(want), rel=1e-9), key
+            measured += 1
+    assert measured > 5
 
 
 def test_suspects_are_counted_by_version_and_route(warehouse: Warehouse, rows: Sequence[Row]) -> None:
