@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export DAGSTER_DISABLE_TELEMETRY := yes
 export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
 
-.PHONY: run test test-slow test-server test-mutants lint bench bench-anomaly bench-forecast screenshots lock clean
+.PHONY: run test test-slow test-server test-mutants lint bench bench-anomaly bench-forecast bench-paging screenshots lock clean
 
 run: $(VENV)/.run-installed ## simulate a fleet, run the pipeline, start everything (ONCE=1: end after the summary)
 	@test -f $(DEMO)/appfleet.yaml || $(BIN)/appfleet simulate $(DEMO) --apps $(APPS) --days $(DAYS) --seed $(SEED) $(if $(END),--end $(END))
@@ -48,6 +48,9 @@ bench: $(VENV)/.test-installed ## speed, and which targets are met, in some eigh
 
 bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]
 	$(BIN)/python -m bench.anomaly $(if $(SEEDS),--seeds $(SEEDS)) $(if $(NOISE),--noise $(NOISE)) $(if $(TAILP),--tailp $(TAILP))
+
+bench-paging: $(VENV)/.test-installed ## SEEDS=a,b (from 200 on: lower ones chose the rule) [APPS_PER_TIER=100]
+	$(BIN)/python -m bench.paging $(if $(SEEDS),--seeds $(SEEDS)) $(if $(APPS_PER_TIER),--apps $(APPS_PER_TIER))
 
 bench-forecast: $(VENV)/.test-installed ## SEEDS=a,b,c
 	$(BIN)/python -m bench.forecast $(if $(SEEDS),--seeds $(SEEDS))

@@ -64,15 +64,53 @@ class BurnPair:
 
 
 @dataclass(frozen=True)
+class BurnGuard:
+    """A window in which nothing but failures, in so many slices, is an alert by itself."""
+
+    severity: str
+    window: str
+    least_bad_slices: int
+
+
+@dataclass(frozen=True)
+class ChanceFloor:
+    """So many slices that burn are believed when chance explains the bad events with less than a probability."""
+
+    bad_slices: int
+    chance: Decimal
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How an app's clustering of errors is measured, and what counts where it is not known."""
+
+    days: int
+    unknown: float
+    weight_bad_events: float
+    cap: float
+    outage_sigmas: float
+
+
+@dataclass(frozen=True)
 class BurnWindows:
     """The pairs, worst first, what keeps chance from firing them, and how long what fired holds."""
 
+    rule: str
     pairs: tuple[BurnPair, ...]
+    guards: tuple[BurnGuard, ...]
     least_bad_events: int
-    least_bad_slices: int
     least_bad_events_short: int
-    chance: Decimal
+    evidence: tuple[ChanceFloor, ...]
+    chance_short: Decimal
+    guard_chance: Decimal
     hold: timedelta
+    seen_share: Decimal
+    clustering: Clustering
+
+    @property
+    def least_bad_slices(self) -> int:
+        """Slices that burn without which no pair and no guard fires."""
+        return min([one.bad_slices for one in self.evidence] + [one.least_bad_slices for one in self.guards])
 
     @property
     def severities(self) -> tuple[str, ...]:
@@ -80,9 +118,14 @@ class BurnWindows:
         return tuple(dict.fromkeys(pair.severity for pair in self.pairs))
 
     @property
-    def windows(self) -> tuple[str, ...]:
-        """Names of all windows of the pairs, shortest first."""
+    def pair_windows(self) -> tuple[str, ...]:
+        """Names of all windows of the pairs, shortest first: those whose burn is published."""
         return tuple(sorted({name for pair in self.pairs for name in (pair.long, pair.short)}, key=duration))
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """Names of all windows of the pairs and guards, shortest first."""
+        return tuple(sorted({*self.pair_windows, *(guard.window for guard in self.guards)}, key=duration))
 
 
 @dataclass(frozen=True)
@@ -129,20 +172,27 @@ def slo_defaults() -> Objectives:
 
 
 @cache
-def burn_windows() -> BurnWindows:
-    """The burn-rate pairs of the SRE workbook, and floors (``burn_windows.yaml``)."""
+def burn_windows(rule: str = "") -> BurnWindows:
+    """Burn-rate pairs, guards and floors under one of the rules, or the one that decides (``burn_windows.yaml``)."""
     data = _document("burn_windows")
+    chosen = next(one for one in data["rules"] if one["name"] == (rule or data["rule"]))
     pairs = tuple(
         BurnPair(one["severity"], Decimal(one["budget_share"]), one["long"], one["short"])
         for one in data["pairs"]
+        if chosen["name"] in one.get("rules", [chosen["name"]])
     )
     return BurnWindows(
-        pairs,
-        data["least_bad_events"],
-        data["least_bad_slices"],
-        data["least_bad_events_short"],
-        Decimal(data["chance"]),
-        duration(data["hold"]),
+        rule=chosen["name"],
+        pairs=pairs,
+        guards=tuple(BurnGuard(**one) for one in data["guards"] if chosen["guards"]),
+        least_bad_events=chosen["least_bad_events"],
+        least_bad_events_short=chosen["least_bad_events_short"],
+        evidence=tuple(ChanceFloor(one["bad_slices"], Decimal(one["chance"])) for one in chosen["evidence"]),
+        guard_chance=Decimal(chosen["guard_chance"]),
+        chance_short=Decimal(chosen["chance_short"]),
+        hold=duration(chosen["hold"]),
+        seen_share=Decimal(data["seen_share"]),
+        clustering=Clustering(**data["clustering"]),
     )
 
 

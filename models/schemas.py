@@ -296,6 +296,25 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "first_bad": SECOND,
         }
     ),
+    "mart_slo_budgets": pl.Schema(
+        {
+            "as_of": SECOND,
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "environment": pl.String(),
+            "objective": pl.String(),
+            "events_left": pl.Float64(),
+            "minutes_spent": pl.Float64(),
+            "minutes_allowed": pl.Float64(),
+            "exhausts_at": SECOND,
+            "sli_low": pl.Float64(),
+            "sli_high": pl.Float64(),
+            "requests_per_day": pl.Float64(),
+            "clustering": pl.Float64(),
+            "shortest_outage_hours": pl.Float64(),
+            "unseen": pl.String(),
+        }
+    ),
     "mart_as_of": pl.Schema(
         {"slice_end": SECOND, "cost_day": pl.Date(), "basis": pl.String(), "note": pl.String()}
     ),

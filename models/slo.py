@@ -7,21 +7,19 @@ probability of chance. Which windows, factors and floors exist is policy (``mode
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from models import error_budget, paging
 from models.errors import ModelError
+from models.paging import PARTS, Counts, Flags, Floats
 from models.policy import (
-    BurnPair,
     BurnWindows,
     Environments,
     Objective,
@@ -34,12 +32,14 @@ from models.policy import (
 from models.requests import rung
 from models.schemas import SCHEMAS
 
-PARTS = 10**9
-"""Targets are held exactly in parts per billion."""
-
 SLICE = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Length of a slice: windows, hold and as-of are whole numbers of it."""
+
+RECENT = timedelta(days=1)
+"""What came in so long is what is expected to come; a window of the policy ends it."""
+AGEING = timedelta(days=3)
+"""How finely it is known when what was spent ages out of the objectives' window."""
 
 HEALTH = "health checks"
 """Name the counts of health checks come under: apart from every objective."""
@@ -59,14 +59,14 @@ _ORDERING_BURNS = ("burn_rate_1h", "burn_rate_6h", "burn_rate_3d")
 _WIDE = pl.Int128
 
 Matrix = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 
 class Judged(NamedTuple):
-    """Answers of one moment: columns of ``mart_slo_status`` and of ``mart_slo_burn``, without ``team``."""
+    """Answers of one moment: columns of ``mart_slo_status``, ``mart_slo_burn`` and ``mart_slo_budgets``, without ``team``."""
 
     status: pl.DataFrame
     burn: pl.DataFrame
+    budgets: pl.DataFrame
 
 
 def worst_first(objectives: pl.DataFrame) -> pl.DataFrame:
@@ -143,6 +143,43 @@ def bucket_parameters(
     }
 
 
+def clustering_parameters(
+    objectives: Objectives,
+    policy: BurnWindows,
+    as_of: datetime,
+    ladder: tuple[int, ...],
+    *,
+    apps: Sequence[str],
+) -> dict[str, Any]:
+    """Parameters of ``queries/slo/clustering``: whole days that end a day before as-of, so that no outage measures itself.
+
+    Args:
+        objectives: what is promised.
+        policy: how many days.
+        as_of: end of the newest slice counted.
+        ladder: bounds the slices were cut by, in milliseconds.
+        apps: only these.
+    """
+    until = as_of.replace(hour=0, minute=0) - timedelta(days=1)
+    return {
+        "since": max(EPOCH, until - timedelta(days=policy.clustering.days)),
+        "until": max(EPOCH, until),
+        "apps": list(apps),
+        "names": [one.name for one in objectives.lines],
+        "rungs": [
+            0 if one.threshold_ms is None else rung(ladder, one.threshold_ms) for one in objectives.lines
+        ],
+        "budgets_ppb": [budget_ppb(one) for one in objectives.lines],
+        "bounds": len(ladder),
+        **{
+            kind: [place for place, one in enumerate(objectives.lines, 1) if kind in one.kinds]
+            for kind in ("server", "consumer")
+        },
+        "cap": float(policy.clustering.cap),
+        "sigmas": float(policy.clustering.outage_sigmas),
+    }
+
+
 def may_fire(buckets: pl.DataFrame, policy: BurnWindows) -> list[str]:
     """Apps one of whose objectives has the bad slices without which none of its windows fires, now or within the hold.
 
@@ -164,7 +201,7 @@ def boundaries(
 ) -> list[datetime]:
     """Every moment at which a window of the policy begins or ends, now or within the hold; ascending, as-of last.
 
-    The first is the begin of the objectives' own window, which is never held. Without the hold only of windows that end at
+    And the midnights between which the budget ages. The first is the begin of the objectives' own window, which is never held. Without the hold only of windows that end at
     as-of, and where the longest begins that is held.
 
     Raises:
@@ -179,6 +216,8 @@ def boundaries(
     begins = {end - duration(window) for end in held for window in policy.windows}
     begins.add(as_of - SLICE * back - duration(policy.windows[-1]))
     start = as_of - timedelta(days=objectives.window_days)
+    midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    begins |= {midnight - AGEING * number for number in range(objectives.window_days // AGEING.days + 1)}
     return sorted({start, *(edge for edge in (*held, *begins) if edge > start)})
 
 
@@ -193,6 +232,7 @@ def status(
     state_policy: StatePolicy,
     silences: pl.DataFrame,
     age: timedelta,
+    clustering: pl.DataFrame | None = None,
 ) -> Judged:
     """State, budget and burn of every objective of every app and environment.
 
@@ -200,10 +240,9 @@ def status(
     ``budget_remaining = 1 - (bad / total) / (1 - T)`` (occurrences; negative once overspent);
     ``burn_rate = (bad_w / total_w) / (1 - T)`` of a window w. Where there are no events ratios are NULL, never 0.
 
-    A pair of windows fires when both burn strictly faster than its factor and chance does not explain it: the long
-    window holds the least bad events in the least bad slices, the short one its least bad events, and as many bad
-    events or more would come by chance, at the budget, with a probability below the policy's; or when everything in
-    both windows failed, however fast that can burn. What fired within the hold still holds. ``since`` is the first bad
+    A pair of windows fires when both burn strictly faster than its factor and chance, of events that cluster as the app's
+    own do, does not explain it; a guard when everything in its window failed, however fast that can burn
+    (``models.paging``). What fired within the hold still holds. ``since`` is the first bad
     slice of the long windows of what fired, or the begin of the silence.
 
     The state is the first of these that is true: ``no_data`` no event in the window, ``stale`` the data is older than
@@ -222,6 +261,8 @@ def status(
         state_policy: floors and the age from which data is stale.
         silences: ``app_id, environment, silent_since`` of what stopped.
         age: of the data, at the moment asked.
+        clustering: ``app_id, environment, objective, clustering`` of those whose past says how their bad events cluster
+            (``paging.clusterings``); the policy's number counts for the others.
 
     Raises:
         ModelError: an unusable objective, counts without an objective, or more bad events than all.
@@ -231,7 +272,10 @@ def status(
     _check_counts(counted, objectives)
     promised = _promised(objectives, counted, silences, apps)
     windows = Windows.of(promised, counted, boundaries(objectives, policy, as_of), policy)
-    alerts = fired(windows, promised["allowed_ppb"].to_numpy(), objectives.window_days, policy)
+    clusters = _clustering(promised, clustering, policy)
+    alerts = fired(windows, promised["allowed_ppb"].to_numpy(), clusters, objectives.window_days, policy)
+    edges = boundaries(objectives, policy, as_of, hold=False)
+    budgets = _budgets(windows, edges, promised, clusters, policy)
     burn = _burn(windows, promised, objectives, policy, as_of)
     judged = promised.with_columns(
         bad=pl.Series(windows.whole.bad),
@@ -243,7 +287,7 @@ def status(
     judged = judged.join(_silences(silences), on=["app_id", "environment"], how="left").join(
         health, on=["app_id", "environment"], how="left"
     )
-    return Judged(_stated(judged, policy, environments, state_policy, as_of, age), burn)
+    return Judged(_stated(judged, policy, environments, state_policy, as_of, age), burn, budgets)
 
 
 def _health_and_rest(buckets: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -258,6 +302,14 @@ def _health_and_rest(buckets: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]
         )
     )
     return health, buckets.filter(~is_health)
+
+
+def _clustering(promised: pl.DataFrame, clustering: pl.DataFrame | None, policy: BurnWindows) -> Floats:
+    """How much the bad events of each promised line cluster, the policy's number where nothing is known."""
+    if clustering is None:
+        return np.full(promised.height, float(policy.clustering.unknown))
+    joined = promised.select(_KEYS).join(clustering, on=_KEYS, how="left", maintain_order="left")
+    return joined["clustering"].fill_null(policy.clustering.unknown).to_numpy()
 
 
 def _silences(silences: pl.DataFrame) -> pl.DataFrame:
@@ -290,15 +342,6 @@ def _promised(
     known = pl.DataFrame({"app_id": sorted(set(apps))}, schema={"app_id": pl.String})
     silent = known.join(seen, on="app_id", how="anti").with_columns(environment=pl.lit(""))
     return pl.concat([seen, silent]).join(lines, how="cross").sort(_KEYS)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Counts of one window, one number per objective."""
-
-    bad: Matrix
-    total: Matrix
-    bad_slices: Matrix
 
 
 @dataclass(frozen=True)
@@ -362,94 +405,45 @@ class Fired:
     since: Matrix
 
 
-def fired(windows: Windows, allowed: Matrix, window_days: int, policy: BurnWindows) -> Fired:
+def fired(
+    windows: Windows, allowed: Matrix, clustering: Floats, window_days: int, policy: BurnWindows
+) -> Fired:
     """Worst severity that fired within the hold, and since when, per row of the windows.
 
-    ``allowed``: share of events that may be bad, in parts per billion; ``window_days``: of the objectives.
+    Args:
+        windows: counts between the boundaries.
+        allowed: share of events that may be bad, in parts per billion.
+        clustering: of the bad events, variance over mean.
+        window_days: of the objectives.
+        policy: pairs, guards and hold.
     """
     severity = np.full(allowed.size, len(policy.severities), np.int64)
     since = np.full(allowed.size, NEVER, np.int64)
     for back in range(_held_slices(policy) + 1):
         end = windows.edges[-1] - SLICE * back
-        for pair in policy.pairs:
-            rank = policy.severities.index(pair.severity)
-            open_ = np.flatnonzero(severity >= rank)
-            fires = open_[_fires(windows, end, pair, window_days, policy, allowed, open_)]
-            worse = fires[severity[fires] > rank]
-            severity[worse], since[worse] = rank, NEVER
-            if fires.size:
-                first = windows.first_bad_in(duration(pair.long), end)[fires]
-                since[fires] = np.minimum(since[fires], first)
+        counts = {name: windows.window(duration(name), end) for name in policy.windows}
+        for worse, long, fires in _firing(counts, allowed, clustering, window_days, policy):
+            rank = policy.severities.index(worse)
+            rows = np.flatnonzero(fires & (severity >= rank))
+            risen = rows[severity[rows] > rank]
+            severity[risen], since[risen] = rank, NEVER
+            if rows.size:
+                first = windows.first_bad_in(duration(long), end)[rows]
+                since[rows] = np.minimum(since[rows], first)
     names: list[str | None] = [*policy.severities, None]
     return Fired([names[rank] for rank in severity], since)
 
 
-def _fires(
-    windows: Windows,
-    end: datetime,
-    pair: BurnPair,
-    window_days: int,
-    policy: BurnWindows,
-    allowed: Matrix,
-    rows: npt.NDArray[np.intp],
-) -> Flags:
-    """Whether a pair of windows fires at a moment, for some rows."""
-    long, short = (
-        Counts(*(one[rows] for one in (counts.bad, counts.total, counts.bad_slices)))
-        for counts in (windows.window(duration(name), end) for name in (pair.long, pair.short))
-    )
-    enough = (
-        (long.bad >= policy.least_bad_events)
-        & (long.bad_slices >= policy.least_bad_slices)
-        & (short.bad >= policy.least_bad_events_short)
-    )
-    fires = np.zeros(rows.size, np.bool_)
-    factor = pair.factor(window_days)
-    for place in np.flatnonzero(enough):
-        everything = long.bad[place] == long.total[place] and short.bad[place] == short.total[place]
-        budget = Fraction(int(allowed[rows[place]]), PARTS)
-        fires[place] = everything or (
-            _burns_faster(short, place, factor * budget)
-            and _burns_faster(long, place, factor * budget)
-            and is_no_chance(
-                int(long.bad[place]), int(long.total[place]), float(budget), float(policy.chance)
-            )
-        )
-    return fires
-
-
-def _burns_faster(counts: Counts, place: np.intp, limit: Fraction) -> bool:
-    """A share of bad events strictly above a limit, multiplied out: a float would decide at the edge by its rounding."""
-    return int(counts.bad[place]) * limit.denominator > int(counts.total[place]) * limit.numerator
-
-
-@cache
-def is_no_chance(bad: int, total: int, budget: float, chance: float) -> bool:
-    """Whether ``bad`` or more of ``total`` events come with a probability below ``chance`` when each is bad with ``budget``.
-
-    Upper tail of the binomial distribution, summed from its first term, which is the largest above the mean, until what
-    is left (at most a geometric series) cannot change the answer.
-    """
-    if bad <= total * budget:
-        return False  # at or below the mean the tail is about a half
-    term = math.exp(
-        math.lgamma(total + 1)
-        - math.lgamma(bad + 1)
-        - math.lgamma(total - bad + 1)
-        + bad * math.log(budget)
-        + (total - bad) * math.log1p(-budget)
-    )
-    tail = 0.0
-    odds = budget / (1 - budget)
-    for number in range(bad, total + 1):
-        tail += term
-        if tail >= chance:
-            return False
-        ratio = (total - number) / (number + 1) * odds
-        term *= ratio
-        if tail + term / (1 - ratio) < chance:
-            return True
-    return tail < chance
+def _firing(
+    counts: dict[str, Counts], allowed: Matrix, clustering: Floats, window_days: int, policy: BurnWindows
+) -> Iterable[tuple[str, str, Flags]]:
+    """Severity, long window and which rows fire, for each pair and guard at one moment."""
+    for pair in policy.pairs:
+        long, short = counts[pair.long], counts[pair.short]
+        factor = pair.factor(window_days)
+        yield pair.severity, pair.long, paging.pair_fires(long, short, allowed, clustering, factor, policy)
+    for guard in policy.guards:
+        yield guard.severity, guard.window, paging.guard_fires(counts[guard.window], allowed, guard, policy)
 
 
 def _burn(
@@ -458,7 +452,7 @@ def _burn(
     """One line per objective and window: those of the pairs, and the objective's own."""
     own = f"{objectives.window_days}d"
     frames = []
-    for name in dict.fromkeys((*policy.windows, own)):
+    for name in dict.fromkeys((*policy.pair_windows, own)):
         length = duration(name)
         counts = windows.window(length, as_of)
         counted = promised.with_columns(
@@ -467,7 +461,7 @@ def _burn(
             bad_slices=pl.Series(counts.bad_slices),
             first_bad=_moments(windows.first_bad_in(length, as_of)),
         )
-        is_judged_by_slices = pl.lit(name in policy.windows)
+        is_judged_by_slices = pl.lit(name in policy.pair_windows)
         frames.append(
             counted.select(
                 pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("as_of"),
@@ -483,6 +477,54 @@ def _burn(
             )
         )
     return pl.concat(frames).sort(*_KEYS, "window_seconds")
+
+
+def _budgets(
+    windows: Windows,
+    edges: list[datetime],
+    promised: pl.DataFrame,
+    clustering: Floats,
+    policy: BurnWindows,
+) -> pl.DataFrame:
+    """One line per objective: what is left and when nothing will be, how sure the indicator is, and what cannot be seen.
+
+    ``edges``: the boundaries between which every objective was counted; those of the hold are known of a few only.
+    """
+    at = [windows.edges.index(edge) for edge in edges]
+    whole, allowed = windows.whole, promised["allowed_ppb"].to_numpy()
+    length = windows.edges[-1] - windows.edges[0]
+    left = error_budget.occurrences(whole.bad, whole.total, allowed, length)
+    lately = windows.window(RECENT, windows.edges[-1])
+    seconds = error_budget.exhaustion(
+        edges,
+        windows.sums["bad"][:, at],
+        windows.sums["total"][:, at],
+        allowed,
+        lately.bad / RECENT.total_seconds(),
+        lately.total / RECENT.total_seconds(),
+    )
+    low, high = paging.interval(whole.bad, whole.total, clustering)
+    a_day = whole.total / max(length / timedelta(days=1), 1.0)
+    hours = paging.shortest_outage(a_day, policy)
+    moment = int(windows.edges[-1].timestamp())
+    runs_out = moment + np.nan_to_num(seconds, nan=0.0).astype(np.int64)
+    numbers = {
+        "events_left": left.events_left,
+        "minutes_spent": left.minutes_spent,
+        "minutes_allowed": left.minutes_allowed,
+        "sli_low": low,
+        "sli_high": high,
+        "requests_per_day": a_day,
+        "clustering": clustering,
+        "shortest_outage_hours": hours,
+    }
+    return promised.select(
+        pl.lit(windows.edges[-1]).cast(pl.Datetime("us", "UTC")).alias("as_of"),
+        *_KEYS,
+        *(pl.Series(name, values).fill_nan(None) for name, values in numbers.items()),
+        _moments(np.where(np.isnan(seconds), NEVER, runs_out)).alias("exhausts_at"),
+        pl.Series("unseen", [paging.unseen(*one) for one in zip(a_day, hours, strict=True)], pl.String),
+    )
 
 
 def _moments(seconds: Matrix) -> pl.Series:

@@ -181,6 +181,9 @@ STEPS: Mapping[str, Step] = {
                     "Objectives, error budgets and states of every app and environment."
                 ),
                 "mart_slo_burn": Asset("Burn of every objective in every window."),
+                "mart_slo_budgets": Asset(
+                    "What is left of every error budget, when nothing will be, and what the traffic cannot show."
+                ),
                 "mart_app_silences": Asset(
                     "Apps whose requests stopped, or nearly, against their own rhythm."
                 ),

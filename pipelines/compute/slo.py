@@ -7,10 +7,11 @@ from contextvars import copy_context
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import polars as pl
 
-from models import requests, silence, slo
+from models import paging, requests, silence, slo
 from models.policy import (
     Environments,
     Objectives,
@@ -66,11 +67,11 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     objectives = slo_defaults()
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
-        counting = beside.submit(copy_context().run, _buckets, warehouse, objectives, as_of)
+        counting = beside.submit(copy_context().run, _counts, warehouse, objectives, as_of)
         silences = _silences(warehouse, apps, as_of)
-        buckets = counting.result()
+        counts = counting.result()
     judged = slo.status(
-        buckets,
+        counts.buckets,
         objectives,
         burn_windows(),
         as_of.slice_end,
@@ -79,10 +80,12 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         state_policy=state_policy(),
         silences=silences,
         age=age,
+        clustering=counts.clustering,
     )
     tables = {
         "mart_slo_status": _with_team(judged.status, apps),
         "mart_slo_burn": _with_team(judged.burn, apps),
+        "mart_slo_budgets": _with_team(judged.budgets, apps),
         "mart_app_silences": _with_team(silences, apps),
         "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
     }
@@ -90,16 +93,27 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     return replace(outcome, notes=_notes(as_of))
 
 
-def _buckets(warehouse: Warehouse, objectives: Objectives, as_of: AsOf) -> pl.DataFrame:
-    """Counts between the boundaries of all windows; between those of the hold only of apps that may fire."""
+class _Counts(NamedTuple):
+    """What the engine counted: events between boundaries, and how bad ones cluster in those that may fire."""
+
+    buckets: pl.DataFrame
+    clustering: pl.DataFrame | None
+
+
+def _counts(warehouse: Warehouse, objectives: Objectives, as_of: AsOf) -> _Counts:
+    """Counts between the boundaries of all windows; those of the hold and the past only of apps that may fire."""
     ladder = requests.ladder_ms(request_slices(), objectives)
     asked = partial(slo.bucket_parameters, objectives, burn_windows(), as_of.slice_end, ladder)
     buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False))
     apps = slo.may_fire(buckets, burn_windows())
     if not apps:
-        return buckets
+        return _Counts(buckets, None)
     held = warehouse.frame("queries/slo/buckets", **asked(apps=apps))
-    return pl.concat([buckets.filter(~pl.col("app_id").is_in(apps)), held])
+    past = slo.clustering_parameters(objectives, burn_windows(), as_of.slice_end, ladder, apps=apps)
+    clustering = paging.clusterings(
+        warehouse.frame("queries/slo/clustering", **past), burn_windows().clustering
+    )
+    return _Counts(pl.concat([buckets.filter(~pl.col("app_id").is_in(apps)), held]), clustering)
 
 
 def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:

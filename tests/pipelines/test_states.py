@@ -26,7 +26,7 @@ from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
-from tests.models.slo_oracle import Answer, Slice, answer
+from tests.models.slo_oracle import UNKNOWN, Answer, Slice, answer, clustering
 
 AS_OF = AsOf(datetime(2026, 3, 1, tzinfo=UTC), date(2026, 2, 28))
 LADDER = requests.ladder_ms(request_slices(), slo_defaults())
@@ -94,6 +94,11 @@ def drawn_rows(seed: int) -> list[Row]:
     return rows
 
 
+def with_hours(slices: Iterable[Slice]) -> list[Slice]:
+    """Those of the days that are published with their hours."""
+    return [one for one in slices if one.start.date().toordinal() % 2 == 0]
+
+
 def insert_rows(warehouse: Warehouse, rows: Iterable[Row]) -> None:
     """Publishes the rows by day, every second day with its hours; beside each a batch nobody published, with other numbers."""
     days: dict[date, list[Row]] = defaultdict(list)
@@ -103,19 +108,19 @@ def insert_rows(warehouse: Warehouse, rows: Iterable[Row]) -> None:
     hours: list[dict[str, Any]] = []
     for day, own in days.items():
         current, current_hours = uuid.uuid4(), uuid.uuid4()
-        with_hours = day.toordinal() % 2 == 0
+        has_hours = bool(with_hours([Slice(one.slice_start, 0, 0) for one in own]))
         stale = [replace(one, errors=one.requests, requests=one.requests + 7) for one in own]
         for batch, lines in ((current, own), (uuid.uuid4(), stale)):
             written += [{**vars(one), "within": list(one.within), "batch_id": str(batch)} for one in lines]
             of_hours = current_hours if batch == current else uuid.uuid4()
-            hours += [{"days": [f"{day}"], "slices_batch_id": batch, "batch_id": of_hours}] * with_hours
+            hours += [{"days": [f"{day}"], "slices_batch_id": batch, "batch_id": of_hours}] * has_hours
         publish(
             warehouse,
             "slices",
             day,
             batches={
                 "core_request_slices": current,
-                **({"core_request_hours": current_hours} if with_hours else {}),
+                **({"core_request_hours": current_hours} if has_hours else {}),
             },
             rows=len(own),
             sha256=str(current),
@@ -281,6 +286,7 @@ def assert_states(
             Decimal("0.99"),
             production=is_production,
             silent_since=found["silent_since"],
+            clustering=clustering(with_hours(slices), AS_OF.slice_end, Fraction(1, 100)),
         )
         bad = found["total"] - found["good"]
         remaining = 1 - Fraction(bad, found["total"]) * 100 if found["total"] else None
@@ -299,6 +305,32 @@ def assert_states(
 
 def test_published_states_equal_the_oracle(warehouse: Warehouse, rows: Sequence[Row]) -> None:
     assert assert_states(published(warehouse), rows) >= {"page", "ticket", "spent", "too_few"}
+
+
+def test_published_budgets_and_clustering_equal_the_oracle(warehouse: Warehouse, rows: Sequence[Row]) -> None:
+    frame = warehouse.frame_of(
+        "SELECT app_id, toString(environment) AS environment, toString(objective) AS objective, events_left, minutes_spent,"
+        " minutes_allowed, exhausts_at, requests_per_day, clustering, unseen FROM mart_slo_budgets_current"
+    )
+    found = {tuple(one[:3]): one[3:] for one in frame.rows()}
+    measured = 0
+    for key, slices in counted(rows).items():
+        begin = AS_OF.slice_end - timedelta(days=30)
+        inside = [one for one in slices if begin <= one.start < AS_OF.slice_end]
+        bad, total = (sum(getattr(one, name) for one in inside) for name in ("bad", "total"))
+        if not total:
+            continue
+        left, spent, allowed, exhausts_at, a_day, clusters, unseen = found[key]
+        assert (left, spent) == pytest.approx((total / 100 - bad, bad / total * 43_200), rel=1e-9, abs=1e-9)
+        assert (allowed, a_day) == pytest.approx((432, total / 30), rel=1e-9)
+        if bad * 100 >= total:
+            assert exhausts_at == AS_OF.slice_end.timestamp()
+        assert ("pass unseen" in unseen or "no outage can" in unseen) == (a_day < 226)
+        if clusters != UNKNOWN:
+            want = clustering(with_hours(slices), AS_OF.slice_end, Fraction(1, 100))
+            assert clusters == pytest.approx(float(want), rel=1e-9), key
+            measured += 1
+    assert measured > 5
 
 
 def test_suspects_are_counted_by_version_and_route(warehouse: Warehouse, rows: Sequence[Row]) -> None:

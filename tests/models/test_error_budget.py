@@ -1,0 +1,216 @@
+"""Budgets and forecasts against published numbers and loops over exact fractions that share nothing with the model."""
+
+from __future__ import annotations
+
+import csv
+import random
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import error_budget
+from models.errors import ModelError
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+PARTS = 10**9
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "target", "remaining", "left"),
+    [
+        (100, 10_000, "0.999", -9.0, -90),  # Kibana: 9900 of 10000 good
+        (5, 1_000, "0.999", -4.0, -4),  # Kibana: -400 %
+        (2, 1_000, "0.999", -1.0, -1),  # OpenObserve: -100 %
+        (1, 1_000, "0.999", 0.0, 0),
+        (0, 1_000, "0.99", 1.0, 10),
+        (
+            1,
+            720,
+            "0.999",
+            -0.388888888888889,
+            -0.28,
+        ),  # workbook: one failure of 10 an hour takes 13.9 % of 30 days' 7.2
+    ],
+)
+def test_occurrences(bad: int, total: int, target: str, remaining: float, left: float) -> None:
+    allowed = np.array([int((1 - Fraction(target)) * PARTS)])
+    found = error_budget.occurrences(np.array([bad]), np.array([total]), allowed, timedelta(days=30))
+    assert found.remaining[0] == pytest.approx(remaining, abs=1e-9)
+    assert found.events_left[0] == pytest.approx(left, abs=1e-9)
+    assert found.minutes_spent[0] == pytest.approx(float(Fraction(bad, total) * 43_200), rel=1e-12)
+    assert found.minutes_allowed[0] == pytest.approx(float((1 - Fraction(target)) * 43_200), rel=1e-12)
+
+
+def test_without_events_nothing_is_known() -> None:
+    found = error_budget.occurrences(np.array([0]), np.array([0]), np.array([10**7]), timedelta(days=30))
+    assert np.isnan(found.remaining[0]) and np.isnan(found.minutes_spent[0])
+    assert found.events_left[0] == 0
+
+
+def attack(minutes: int, days: int = 14) -> tuple[np.ndarray, np.ndarray]:
+    """The OpenSLO example: 100 requests a minute, 1 % fail, 99 % during an attack."""
+    slices = days * 24 * 60
+    bad = np.ones(slices, np.int64)
+    bad[:minutes] = 99
+    return bad, np.full(slices, 100)
+
+
+def test_the_budgeting_example_of_openslo() -> None:
+    """14 days, 95 %: 16 h 48 m of bad minutes by timeslices, 822.9 minutes by ratio timeslices."""
+    for minutes, is_met in ((16 * 60 + 48, True), (16 * 60 + 49, False)):
+        found = error_budget.timeslices(*attack(minutes), 0.95, "excluded")
+        assert (found.indicator >= 0.95 - 1e-12) == is_met
+        assert found.bad == minutes
+    for minutes, is_met in ((822, True), (823, False)):
+        found = error_budget.timeslices(*attack(minutes), 0.95, "excluded", ratio=True)
+        assert (found.indicator >= 0.95) == is_met
+
+
+def test_the_week_of_kibana() -> None:
+    """7 days of five minutes, 50 of 2,016 bad."""
+    bad = np.zeros(2_016, np.int64)
+    bad[:50] = 1
+    assert error_budget.timeslices(bad, np.ones(2_016, np.int64), 1.0, "good").indicator == pytest.approx(
+        1966 / 2016
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "indicator", "counted"),
+    [
+        ("good", Fraction(9, 10), 10),
+        ("bad", Fraction(5, 10), 10),
+        ("excluded", Fraction(5, 6), 6),
+        ("freeze", Fraction(5, 6), 6),
+    ],
+)
+def test_a_missing_slice_is_what_the_objective_says(
+    missing: error_budget.Missing, indicator: Fraction, counted: int
+) -> None:
+    """Ten slices, four without events, one bad."""
+    bad, total = np.array([0, 0, 0, 0, 0, 7, 0, 0, 0, 0]), np.array([9, 9, 9, 9, 9, 9, 0, 0, 0, 0])
+    for ratio in (False, True):
+        found = error_budget.timeslices(bad, total, 0.9, missing, ratio=ratio)
+        whole = found.bad if not ratio else found.bad + 2 / 9
+        assert whole == pytest.approx(float((1 - indicator) * counted))
+        assert (found.counted, found.coverage) == (counted, 0.6)
+    empty = error_budget.timeslices(np.zeros(3, np.int64), np.zeros(3, np.int64), 0.9, missing)
+    assert empty.indicator == {"good": 1.0, "bad": 0.0}.get(missing)
+    with pytest.raises(ModelError, match="no slice"):
+        error_budget.timeslices(np.array([], np.int64), np.array([], np.int64), 0.9, missing)
+
+
+@pytest.mark.parametrize("missing", ["excluded", "freeze"])
+@pytest.mark.parametrize("before", [None, "ticket", "page"])
+@pytest.mark.parametrize("now", [None, "ticket", "page"])
+def test_below_the_floor_an_alert_neither_fires_nor_resolves(
+    before: str | None, now: str | None, missing: error_budget.Missing
+) -> None:
+    assert error_budget.alert_state(before, now, 0.89, 0.9, missing) == before
+    assert error_budget.alert_state(before, now, 0.9, 0.9, missing) == now
+    assert error_budget.alert_state(before, now, 0.0, 0.0, missing) == (
+        before if missing == "freeze" else now
+    )
+    assert error_budget.alert_state(before, now, 0.1, 0.9, "bad") == now
+
+
+def seconds_left(
+    buckets: list[tuple[int, int, int]], budget: Fraction, recent_bad: Fraction, recent_total: Fraction
+) -> Fraction | None:
+    """By exact roots between the moments at which a bucket has aged out."""
+    passed, aged_bad, aged_total = Fraction(0), Fraction(0), Fraction(0)
+    all_bad, all_total = (sum(bucket[place] for bucket in buckets) for place in (1, 2))
+    if all_total and Fraction(all_bad) >= budget * all_total:
+        return Fraction(0)
+    for length, bad, total in buckets:
+        slope = (recent_bad - Fraction(bad, length)) - budget * (recent_total - Fraction(total, length))
+        level = (all_bad - aged_bad + recent_bad * passed) - budget * (
+            all_total - aged_total + recent_total * passed
+        )
+        if slope > 0 and level + slope * length >= 0 and (all_total or recent_total):
+            return passed + max(-level / slope, Fraction(0))
+        passed, aged_bad, aged_total = passed + length, aged_bad + bad, aged_total + total
+    return None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_exhaustion_equals_exact_roots(seed: int) -> None:
+    source = random.Random(seed)
+    lengths = [300 * source.choice((1, 3, 12, 288)) for _ in range(25)]
+    edges = [BEGIN + timedelta(seconds=sum(lengths[:place])) for place in range(len(lengths) + 1)]
+    rows, rates, budgets = [], [], []
+    for _ in range(120):
+        share = source.choice((0.0, 0.002, 0.008, 0.03))
+        totals = [source.choice((0, 5, source.randint(1, 90_000))) for _ in lengths]
+        rows.append(
+            [
+                (length, sum(source.random() < share for _ in range(min(total, 40))) * -(-total // 40), total)
+                for length, total in zip(lengths, totals, strict=True)
+            ]
+        )
+        rates.append((Fraction(source.randint(0, 300), 40_000), Fraction(source.randint(1, 900), 1_000)))
+        budgets.append(source.choice((10**6, 10**7, 5 * 10**7)))
+    rows = [[(length, min(bad, total), total) for length, bad, total in row] for row in rows]
+    sums = [
+        np.array([[0, *np.cumsum([bucket[place] for bucket in row])] for row in rows], np.int64)
+        for place in (1, 2)
+    ]
+    found = error_budget.exhaustion(
+        edges,
+        *sums,
+        np.array(budgets),
+        *(np.array([float(rate[place]) for rate in rates]) for place in (0, 1)),
+    )
+    kinds = set()
+    for got, row, rate, budget in zip(found, rows, rates, budgets, strict=True):
+        want = seconds_left(row, Fraction(budget, PARTS), *rate)
+        kinds.add("never" if want is None else "spent" if want == 0 else "later")
+        if want is None:
+            assert np.isnan(got)
+        else:
+            assert got == pytest.approx(float(want), rel=1e-9, abs=1e-6)
+    assert kinds == {"never", "spent", "later"}
+
+
+def test_what_is_spent_already_counts_and_what_ages_out_comes_back() -> None:
+    """30 days, 1,000 requests a day, 99 %: 200 of 300 spent. At 20 bad ones a day the rest lasts five days, and fifteen where
+    what was spent is about to age out; ``window / burn``, which forgets both, says fifteen and fifteen.
+    """
+    edges = [BEGIN + timedelta(days=day) for day in range(31)]
+    total = np.arange(31)[None, :] * 1_000
+    late = np.where(np.arange(31) > 20, 200, 0)[None, :]
+    early = np.where(np.arange(31) > 0, 200, 0)[None, :]
+    rate = (np.array([20 / 86_400]), np.array([1_000 / 86_400]))
+    days = [
+        error_budget.exhaustion(edges, bad, total, np.array([10**7]), *rate)[0] / 86_400
+        for bad in (late, early)
+    ]
+    assert days == pytest.approx([5.0, 15.0])
+
+
+def test_order_of_arrival_and_duplicates_of_a_count_change_nothing() -> None:
+    """A budget is made of sums: slices in any order give the same."""
+    bad, total = attack(500)
+    order = np.random.default_rng(1).permutation(bad.size)
+    for ratio in (False, True):
+        first, again = (
+            error_budget.timeslices(*one, 0.95, "excluded", ratio=ratio)
+            for one in ((bad, total), (bad[order], total[order]))
+        )
+        assert first.indicator == pytest.approx(again.indicator, rel=1e-12)
+
+
+def test_the_front_end_of_the_published_day(shared_data: Path) -> None:
+    """Nezha, 2022-08-22: 22 of 1,209 minutes are under 99 %."""
+    path = shared_data / "otlp" / "nezha" / "front_service_2022-08-22.csv"
+    with path.open(newline="") as file:
+        rates = [Fraction(row["SuccessRate(%)"]) for row in csv.DictReader(file)]
+    assert (sum(rate < 99 for rate in rates), len(rates)) == (22, 1_209)  # the published figure
+    parts = 10**8
+    bad = np.array([round((100 - rate) * parts / 100) for rate in rates])
+    found = error_budget.timeslices(bad, np.full(len(rates), parts), 0.99, "freeze")
+    assert (found.bad, found.counted) == (22, 1_209)
+    assert found.indicator == pytest.approx(1 - 22 / 1_209, rel=1e-12)
