@@ -37,6 +37,8 @@ BUDGETS_FILE = "budgets.yaml"
 """Where budgets are looked for where no setting names another file."""
 RULES_FILE = "rules.yaml"
 """Where shared cost rules are looked for where no setting names another file."""
+OBJECTIVES_FOLDER = "objectives"
+"""Where OpenSLO files are looked for where no setting names another place."""
 WELL_KNOWN = "/.well-known/openid-configuration"
 """Where OpenID Connect Discovery 1.0, section 4, has a provider's metadata, below its issuer."""
 
@@ -473,6 +475,7 @@ class Settings:
     people: Path | None = None
     budgets: Path | None = None
     rules: Path | None = None
+    objectives: Path | None = None
     identity: IdentityKeys = field(default_factory=IdentityKeys)
     attribution: TagRules = field(default_factory=TagRules)
     billing: tuple[BillingSource, ...] = ()
@@ -594,6 +597,7 @@ class _File:
     people: Text = "people.yaml"
     budgets: Text = BUDGETS_FILE
     rules: Text = RULES_FILE
+    objectives: Text = OBJECTIVES_FOLDER
     viewer: Viewer = field(default_factory=Viewer)
     sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
@@ -633,7 +637,7 @@ class _File:
             raise ValueError(f"names {value}, which is not a file")
         return value
 
-    @field_validator("catalog", "teams")
+    @field_validator("catalog", "teams", "objectives")
     @classmethod
     def _leads_somewhere(cls, value: str, info: ValidationInfo) -> str:
         locate: Locate = (info.context or {})["locate"]
@@ -664,6 +668,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         people=locate(given.people).path,
         budgets=locate(given.budgets).path,
         rules=locate(given.rules).path,
+        objectives=locate(given.objectives).path,
         identity=given.identity,
         attribution=given.attribution,
         billing=given.sources.billing,

@@ -193,6 +193,7 @@ def status(
     state_policy: StatePolicy,
     silences: pl.DataFrame,
     age: timedelta,
+    seen: pl.DataFrame | None = None,
 ) -> Judged:
     """State, budget and burn of every objective of every app and environment.
 
@@ -222,6 +223,7 @@ def status(
         state_policy: floors and the age from which data is stale.
         silences: ``app_id, environment, silent_since`` of what stopped.
         age: of the data, at the moment asked.
+        seen: ``app_id, environment`` that are told too, where their window holds no event.
 
     Raises:
         ModelError: an unusable objective, counts without an objective, or more bad events than all.
@@ -229,7 +231,7 @@ def status(
     _check_objectives(objectives, policy)
     health, counted = _health_and_rest(buckets)
     _check_counts(counted, objectives)
-    promised = _promised(objectives, counted, silences, apps)
+    promised = _promised(objectives, counted, silences, apps, seen)
     windows = Windows.of(promised, counted, boundaries(objectives, policy, as_of), policy)
     alerts = fired(windows, promised["allowed_ppb"].to_numpy(), objectives.window_days, policy)
     burn = _burn(windows, promised, objectives, policy, as_of)
@@ -267,7 +269,11 @@ def _silences(silences: pl.DataFrame) -> pl.DataFrame:
 
 
 def _promised(
-    objectives: Objectives, counted: pl.DataFrame, silences: pl.DataFrame, apps: Iterable[str]
+    objectives: Objectives,
+    counted: pl.DataFrame,
+    silences: pl.DataFrame,
+    apps: Iterable[str],
+    told: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """One line per app, environment and objective, sorted; an app without events is in no environment."""
     lines = pl.DataFrame(
@@ -285,7 +291,11 @@ def _promised(
         },
     ).with_columns(window_days=pl.lit(objectives.window_days, pl.UInt16))
     seen = pl.concat(
-        [frame.select(pl.col("app_id", "environment").cast(pl.String)) for frame in (counted, silences)]
+        [
+            frame.select(pl.col("app_id", "environment").cast(pl.String))
+            for frame in (counted, silences, told)
+            if frame is not None
+        ]
     ).unique()
     known = pl.DataFrame({"app_id": sorted(set(apps))}, schema={"app_id": pl.String})
     silent = known.join(seen, on="app_id", how="anti").with_columns(environment=pl.lit(""))

@@ -181,6 +181,7 @@ STEPS: Mapping[str, Step] = {
                     "Objectives, error budgets and states of every app and environment."
                 ),
                 "mart_slo_burn": Asset("Burn of every objective in every window."),
+                "mart_slo_objectives": Asset("What each objective promises and since when: its generations."),
                 "mart_app_silences": Asset(
                     "Apps whose requests stopped, or nearly, against their own rhythm."
                 ),

@@ -55,6 +55,7 @@ COMPUTED = (
         for name in [
             "slo_status",
             "slo_burn",
+            "slo_objectives",
             "as_of",
             "app_silences",
             "cost_anomalies",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import asdict, replace
@@ -10,7 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from models import requests, silence, slo
+from models import objectives, requests, silence, slo
 from models.policy import (
     Environments,
     Objectives,
@@ -24,6 +25,7 @@ from models.policy import (
 from models.schemas import SCHEMAS
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
+from pipelines.compute.objectives import promises
 from pipelines.compute.publishing import (
     Outcome,
     fingerprint,
@@ -32,6 +34,7 @@ from pipelines.compute.publishing import (
     publish_frames,
     table_sha256,
 )
+from pipelines.ingest.objectives import objectives_sha256
 from sql.publish import heads_by_scope
 from sql.warehouse import Warehouse
 
@@ -47,6 +50,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     """
     age = moment - as_of.slice_end
     where = production_of(settings)
+    files_sha256 = objectives_sha256(settings)
     released = heads_by_scope(warehouse)
     prints = [(one.period, one.sha256) for one in released.get("slices", ())]
     # The newest team a bill names owns what the registry does not: no release says that it changed.
@@ -60,46 +64,72 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         table_sha256(released, "identities"),
         sorted(where.production),
         age > state_policy().stale_after,
+        files_sha256,
     )
+    held = promises(warehouse, settings)
     if is_current(warehouse, "slo", print_):
-        return Outcome(unchanged=1, notes=_notes(as_of))
-    objectives = slo_defaults()
+        notes = (*_notes(as_of), *held.notes(held.before))
+        return Outcome(unchanged=1, notes=notes, refused=held.refused)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
-        counting = beside.submit(copy_context().run, _buckets, warehouse, objectives, as_of)
+        counting = beside.submit(copy_context().run, _buckets, warehouse, slo_defaults(), as_of)
         silences = _silences(warehouse, apps, as_of)
         buckets = counting.result()
-    judged = slo.status(
-        buckets,
-        objectives,
-        burn_windows(),
-        as_of.slice_end,
-        apps["app_id"],
+    judge = partial(
+        slo.status,
+        policy=burn_windows(),
+        as_of=as_of.slice_end,
         environments=where,
         state_policy=state_policy(),
-        silences=silences,
         age=age,
     )
+    defaults = judge(buckets, slo_defaults(), apps=apps["app_id"], silences=silences)
+    places = objectives.wanted(defaults.status, slo_defaults(), held.asked)
+    judged = [_chosen(defaults, places, slo_defaults().window_days, is_default=True)]
+    for days, group in held.asked.groups.items():
+        own = held.asked.apps[days]
+        seen = defaults.status.filter(pl.col("app_id").is_in(own))
+        found = judge(
+            _buckets(warehouse, group, as_of, own),
+            group,
+            apps=seen["app_id"],
+            silences=silences.filter(pl.col("app_id").is_in(own)),
+            seen=seen,
+        )
+        judged.append(_chosen(found, places, days, is_default=False))
+    promised = objectives.definitions(places, slo_defaults(), held.asked)
     tables = {
-        "mart_slo_status": _with_team(judged.status, apps),
-        "mart_slo_burn": _with_team(judged.burn, apps),
+        "mart_slo_status": _with_team(pl.concat([one.status for one in judged]), apps),
+        "mart_slo_burn": _with_team(pl.concat([one.burn for one in judged]), apps),
+        "mart_slo_objectives": _with_team(
+            objectives.generations(held.before, promised, as_of.slice_end), apps
+        ),
         "mart_app_silences": _with_team(silences, apps),
         "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
     }
     outcome = publish_frames(warehouse, settings, "slo", tables, print_, as_of)
-    return replace(outcome, notes=_notes(as_of))
+    return replace(outcome, notes=(*_notes(as_of), *held.notes(defaults.status)), refused=held.refused)
 
 
-def _buckets(warehouse: Warehouse, objectives: Objectives, as_of: AsOf) -> pl.DataFrame:
+def _chosen(judged: slo.Judged, places: pl.DataFrame, window_days: int, *, is_default: bool) -> slo.Judged:
+    """What of a judgement is wanted."""
+    return slo.Judged(
+        *(objectives.chosen(frame, places, window_days, defaults=is_default) for frame in judged)
+    )
+
+
+def _buckets(
+    warehouse: Warehouse, promised: Objectives, as_of: AsOf, apps: Sequence[str] = ()
+) -> pl.DataFrame:
     """Counts between the boundaries of all windows; between those of the hold only of apps that may fire."""
-    ladder = requests.ladder_ms(request_slices(), objectives)
-    asked = partial(slo.bucket_parameters, objectives, burn_windows(), as_of.slice_end, ladder)
-    buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False))
-    apps = slo.may_fire(buckets, burn_windows())
-    if not apps:
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    asked = partial(slo.bucket_parameters, promised, burn_windows(), as_of.slice_end, ladder)
+    buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False, apps=apps))
+    firing = slo.may_fire(buckets, burn_windows())
+    if not firing:
         return buckets
-    held = warehouse.frame("queries/slo/buckets", **asked(apps=apps))
-    return pl.concat([buckets.filter(~pl.col("app_id").is_in(apps)), held])
+    held = warehouse.frame("queries/slo/buckets", **asked(apps=firing))
+    return pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held])
 
 
 def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
