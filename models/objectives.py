@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -17,6 +17,7 @@ from models.errors import ModelError
 from models.openslo import (
     APP,
     ENVIRONMENT,
+    OBJECTIVE,
     OCCURRENCES,
     ROUTE,
     Catalogue,
@@ -33,6 +34,8 @@ from models.openslo_reader import unit_of
 from models.policy import BurnWindows, Objective, Objectives, duration
 from models.registry import normalised_app_id
 from models.schemas import SCHEMAS
+from models.slo import SLICE
+from models.slo_windows import period_at, rolling, window_of, window_text
 
 SOURCE_TYPE = "appfleet"
 """Type of the metric sources of OpenSLO that appfleet measures itself."""
@@ -41,6 +44,9 @@ AVAILABILITY, LATENCY = "availability", "latency"
 INDICATORS = (AVAILABILITY, LATENCY)
 """What appfleet measures: requests without an error, and requests within a threshold."""
 
+DEFAULTS = "defaults"
+"""Source of an objective that no file names."""
+
 EVERYWHERE = ""
 """Environment of an objective that holds in all of them."""
 
@@ -48,7 +54,7 @@ PLACES = 9
 """Decimal places a target may have, as budgets are counted in parts per billion."""
 
 _MS = {"ms": Decimal(1), "s": Decimal(1000)}
-_DEFINITION = ("indicator", "target", "threshold_ms", "window_days", "budgeting_method", "span_kinds")
+_DEFINITION = ("indicator", "target", "threshold_ms", "time_window", "budgeting_method", "span_kinds")
 """Columns whose change begins a generation."""
 
 KEYS = ("app_id", "environment", "objective")
@@ -61,7 +67,7 @@ class Override:
     app_id: str
     environment: str
     objective: Objective
-    window_days: int
+    window: TimeWindow
     source: str
 
     @property
@@ -105,7 +111,7 @@ def overrides(
             except _Unmeasured as problem:
                 refusals.append(f"{target.where}: objective {item.meta.name} {problem}")
                 continue
-            taken = next((one for one in lines if _key(one) == _key(line)), None)
+            taken = next((one for one in lines if _collide(one, line)), None)
             if taken is None:
                 lines.append(line)
             else:
@@ -116,9 +122,13 @@ def overrides(
     return Overrides(tuple(lines), tuple(refusals))
 
 
-def _key(one: Override) -> tuple[str, str]:
-    """Objectives of one app have names of their own, in whichever environment."""
-    return one.app_id, one.objective.name
+def _collide(one: Override, other: Override) -> bool:
+    """Whether two objectives would be told apart by nothing where both hold."""
+    return (
+        one.app_id == other.app_id
+        and one.objective.name == other.objective.name
+        and (one.environment == other.environment or one.indicator != other.indicator)
+    )
 
 
 class _Unmeasured(Exception):
@@ -144,25 +154,27 @@ def _override(
         )
     if target.weight is not None:
         raise _Unmeasured("has a compositeWeight; composite objectives are read and not measured yet")
-    window_days = _window_days(slo.window, policy)
+    window = _window(slo.window, policy)
     sli = catalogue.indicator(slo, target)
     if sli is None:
         raise _Unmeasured("has no indicator that some document describes")
     asked = _asked(catalogue, sli)
     kinds = _kinds(asked, defaults)
-    name = slo.meta.name if len(slo.targets) == 1 else f"{slo.meta.name}-{place + 1}"
+    annotations = _annotations(catalogue, slo)
+    name = annotations.get(OBJECTIVE, "").strip() or slo.meta.name
+    if len(slo.targets) > 1:
+        name = f"{name}-{place + 1}"
     if any(one.name == name and indicator_of(one) != asked["indicator"] for one in defaults.lines):
         raise _Unmeasured(
             f"measures {asked['indicator']} under the name of the default objective {name}; rename it"
         )
     _check_share(target.share)
     threshold = _threshold(sli, target, ladder) if asked["indicator"] == LATENCY else None
-    annotations = _annotations(catalogue, slo)
     return Override(
         normalised_app_id(annotations.get(APP) or slo.service),
         annotations.get(ENVIRONMENT, EVERYWHERE).strip().lower(),
         Objective(name, target.share, threshold, kinds),
-        window_days,
+        window,
         str(target.where),
     )
 
@@ -174,24 +186,27 @@ def _annotations(catalogue: Catalogue, slo: Slo) -> Mapping[str, str]:
     return {**own, **slo.meta.annotations}
 
 
-def _window_days(window: TimeWindow, policy: BurnWindows) -> int:
-    """Days of a rolling window, whole and at least as long as the longest window of an alert."""
-    if window.calendar is not None:
-        raise _Unmeasured(
-            "has a calendar window, which is read and not measured yet; write isRolling: true without calendar"
-        )
+def _window(window: TimeWindow, policy: BurnWindows) -> TimeWindow:
+    """Whole days that roll, or periods of a calendar that begin with a slice, none shorter than the longest alert's window."""
+    longest = duration(policy.windows[-1])
     length = window.duration.length
-    if length is None:
+    if window.calendar is not None:
+        start = window.calendar.start
+        if start.second or start.microsecond or start.minute % (SLICE // timedelta(minutes=1)):
+            raise _Unmeasured(
+                f"has a calendar that begins at {start}; requests are counted by {SLICE // timedelta(minutes=1)} minutes, so "
+                "begin with one of them"
+            )
+    elif length is None:
         raise _Unmeasured(
             f"rolls over {window.duration}, which has no fixed length; write days or weeks, such as 30d"
         )
-    longest = duration(policy.windows[-1])
-    if length.seconds or length < longest:
+    if length is not None and (length.seconds or length < longest):
         raise _Unmeasured(
-            f"rolls over {window.duration}; it must be whole days and {longest.days} of them at least, the longest window "
-            "of an alert"
+            f"has a window of {window.duration}; it must be whole days and {longest.days} of them at least, the longest "
+            "window of an alert"
         )
-    return length.days
+    return window if length is None or window.calendar is not None else rolling(length.days)
 
 
 def _asked(catalogue: Catalogue, sli: Sli) -> Mapping[str, object]:
@@ -277,42 +292,48 @@ def _threshold(sli: Sli, target: Target, ladder: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class Held:
-    """What apps are held to beside the defaults, made ready to be counted in one query per length of window.
+    """What apps are held to beside the defaults, made ready to be counted in one query per window.
 
-    ``groups``: days of a window -> its different objectives under names of their own, and the apps they are of;
-    ``wanted``: ``app_id, environment, objective, window_days, variant, indicator, source``, one line per objective of an app.
+    ``groups``: window -> its different objectives under names of their own; ``apps``: window -> the apps they are of;
+    ``lines``: every objective with the name of its variant in its group.
     """
 
-    groups: Mapping[int, Objectives] = field(default_factory=dict)
-    apps: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[TimeWindow, tuple[Objective, ...]] = field(default_factory=dict)
+    apps: Mapping[TimeWindow, tuple[str, ...]] = field(default_factory=dict)
     lines: tuple[tuple[Override, str], ...] = ()
 
 
 def held(lines: Iterable[Override]) -> Held:
-    """Objectives grouped by the length of their window; equal ones of several apps are counted as one variant."""
-    variants: dict[int, dict[tuple[object, ...], Objective]] = {}
-    apps: dict[int, set[str]] = {}
+    """Objectives grouped by their window; equal ones of several apps are counted as one variant."""
+    variants: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
+    apps: dict[TimeWindow, set[str]] = {}
     placed = []
     for line in lines:
         one = line.objective
-        same = variants.setdefault(line.window_days, {})
+        same = variants.setdefault(line.window, {})
         variant = same.setdefault(
             (one.target, one.threshold_ms, one.kinds), replace(one, name=f"variant {len(same) + 1}")
         )
-        apps.setdefault(line.window_days, set()).add(line.app_id)
+        apps.setdefault(line.window, set()).add(line.app_id)
         placed.append((line, variant.name))
     return Held(
-        {days: Objectives(days, tuple(same.values())) for days, same in variants.items()},
-        {days: tuple(sorted(named)) for days, named in apps.items()},
+        {window: tuple(same.values()) for window, same in variants.items()},
+        {window: tuple(sorted(named)) for window, named in apps.items()},
         tuple(placed),
     )
+
+
+def promised_in(window: TimeWindow, lines: tuple[Objective, ...], as_of: datetime) -> Objectives:
+    """Objectives over the period of their window that a moment is in."""
+    period = period_at(window, as_of)
+    return Objectives(period.days, lines, None if window.calendar is None else period.begin)
 
 
 WANTED = pl.Schema(
     {
         **{name: pl.String() for name in KEYS},
         "indicator": pl.String(),
-        "window_days": pl.UInt16(),
+        "time_window": pl.String(),
         "variant": pl.String(),
         "source": pl.String(),
     }
@@ -333,6 +354,7 @@ def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Held) -> pl.DataFram
     by_place: dict[tuple[str, str, str], list[tuple[Override, str]]] = {}
     for line, variant in asked.lines:
         by_place.setdefault((line.app_id, line.environment, line.indicator), []).append((line, variant))
+    usual = window_text(rolling(defaults.window_days))
     rows: list[tuple[object, ...]] = []
     for app, environment in seen.select("app_id", "environment").unique().iter_rows():
         for default in defaults.lines:
@@ -343,11 +365,19 @@ def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Held) -> pl.DataFram
                 or ()
             )
             rows.extend(
-                (app, environment, line.objective.name, indicator, line.window_days, variant, line.source)
+                (
+                    app,
+                    environment,
+                    line.objective.name,
+                    indicator,
+                    window_text(line.window),
+                    variant,
+                    line.source,
+                )
                 for line, variant in own
             )
             if not own:
-                rows.append((app, environment, default.name, indicator, defaults.window_days, "", ""))
+                rows.append((app, environment, default.name, indicator, usual, "", ""))
     return pl.DataFrame(rows, schema=WANTED, orient="row").sort(KEYS)
 
 
@@ -368,43 +398,39 @@ def unseen(asked: Held, seen: pl.DataFrame) -> Iterator[str]:
             )
 
 
-def chosen(frame: pl.DataFrame, places: pl.DataFrame, window_days: int, defaults: bool) -> pl.DataFrame:
+def chosen(frame: pl.DataFrame, places: pl.DataFrame, window: TimeWindow | None) -> pl.DataFrame:
     """Rows of a judgement that are wanted, under the names of their objectives.
 
     Args:
         frame: with ``app_id, environment, objective``, where an objective is a variant, or a default.
         places: result of ``wanted``.
-        window_days: days of the window it was judged by.
-        defaults: whether it was judged by the defaults.
+        window: it was judged by; None: the defaults and theirs.
     """
-    mine = (
-        places.filter(pl.col("variant") == "").select(*KEYS, name="objective")
-        if defaults
-        else places.filter((pl.col("variant") != "") & (pl.col("window_days") == window_days)).select(
-            "app_id", "environment", objective="variant", name="objective"
-        )
-    )
+    if window is None:
+        mine = places.filter(pl.col("variant") == "").select(*KEYS, name="objective")
+    else:
+        mine = places.filter(
+            (pl.col("variant") != "") & (pl.col("time_window") == window_text(window))
+        ).select("app_id", "environment", objective="variant", name="objective")
     order = frame.columns
     return frame.join(mine, on=list(KEYS), how="inner").with_columns(objective=pl.col("name")).select(order)
 
 
 def definitions(places: pl.DataFrame, defaults: Objectives, asked: Held) -> pl.DataFrame:
     """What each objective of ``wanted`` says: its keys and the columns of ``mart_slo_objectives`` that define it."""
-    lines: dict[tuple[int, str], Objective] = {
-        (days, one.name): one for days, group in asked.groups.items() for one in group.lines
-    }
+    lines = {(window_text(window), one.name): one for window, group in asked.groups.items() for one in group}
     own = {one.name: one for one in defaults.lines}
     rows = []
     for row in places.iter_rows(named=True):
-        one = lines[row["window_days"], row["variant"]] if row["variant"] else own[row["objective"]]
+        one = lines[row["time_window"], row["variant"]] if row["variant"] else own[row["objective"]]
         rows.append(
             {
-                **{name: row[name] for name in (*KEYS, "indicator", "window_days")},
+                **{name: row[name] for name in (*KEYS, "indicator", "time_window")},
                 "target": one.target,
                 "threshold_ms": one.threshold_ms,
                 "budgeting_method": OCCURRENCES,
                 "span_kinds": list(one.kinds),
-                "source": row["source"] or "defaults",
+                "source": row["source"] or DEFAULTS,
             }
         )
     schema = SCHEMAS["mart_slo_objectives"]
@@ -454,6 +480,13 @@ def generations(before: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.
     return pl.concat([kept, ended.select(columns), begun]).sort(*KEYS, "generation")
 
 
+def _held_in(one: Override, before: pl.DataFrame) -> Iterable[str]:
+    """Environments an objective is of."""
+    if one.environment != EVERYWHERE:
+        return (one.environment,)
+    return before.filter(pl.col("app_id") == one.app_id)["environment"].unique()
+
+
 def _definition() -> pl.Expr:
     """What an objective promises as one text, to be compared."""
     parts = [
@@ -471,7 +504,9 @@ def as_they_were(before: pl.DataFrame, files: Iterable[str], now: Iterable[Overr
         files: names of the files.
         now: what is told by files without a mistake, and by the sound documents of the others.
     """
-    told = {_key(one) for one in now}
+    told = {
+        (one.app_id, environment, one.objective.name) for one in now for environment in _held_in(one, before)
+    }
     broken = tuple(f"{file}, line " for file in files)
     if not broken or before.is_empty():
         return []
@@ -486,9 +521,10 @@ def as_they_were(before: pl.DataFrame, files: Iterable[str], now: Iterable[Overr
                 row["threshold_ms"],
                 tuple(row["span_kinds"]),
             ),
-            row["window_days"],
+            window_of(row["time_window"]),
             row["source"],
         )
         for row in open_.iter_rows(named=True)
-        if row["source"].startswith(broken) and (row["app_id"], row["objective"]) not in told
+        if row["source"].startswith(broken)
+        and (row["app_id"], row["environment"], row["objective"]) not in told
     ]

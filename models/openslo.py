@@ -27,6 +27,8 @@ APP = f"{ANNOTATIONS}app-id"
 ENVIRONMENT = f"{ANNOTATIONS}environment"
 ROUTE = f"{ANNOTATIONS}route"
 """On an SLO (the app on a Service too): what it is an objective of."""
+OBJECTIVE = f"{ANNOTATIONS}objective"
+"""On an SLO: the name appfleet gives the objective, where it is not that of the SLO."""
 
 OCCURRENCES, TIMESLICES, RATIO_TIMESLICES = METHODS = ("Occurrences", "Timeslices", "RatioTimeslices")
 OPERATORS = ("lte", "gte", "lt", "gt")

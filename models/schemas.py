@@ -306,7 +306,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "indicator": pl.String(),
             "target": pl.Decimal(38, 18),
             "threshold_ms": pl.UInt32(),
-            "window_days": pl.UInt16(),
+            "time_window": pl.String(),
             "budgeting_method": pl.String(),
             "span_kinds": pl.List(pl.String()),
             "source": pl.String(),

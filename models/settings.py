@@ -22,6 +22,8 @@ from pydantic.dataclasses import dataclass
 from models.bill_formats import BILLING_FORMATS
 from models.billing_apis import SCHEME as HTTPS
 from models.billing_apis import apis, check_parameters
+from models.burn_scalings import DEFAULT as DEFAULT_WINDOWS
+from models.burn_scalings import scalings
 from models.errors import ConfigurationError
 from models.focus import currencies
 from models.loopback import is_loopback
@@ -476,6 +478,7 @@ class Settings:
     budgets: Path | None = None
     rules: Path | None = None
     objectives: Path | None = None
+    burn_windows: str = DEFAULT_WINDOWS
     identity: IdentityKeys = field(default_factory=IdentityKeys)
     attribution: TagRules = field(default_factory=TagRules)
     billing: tuple[BillingSource, ...] = ()
@@ -598,6 +601,7 @@ class _File:
     budgets: Text = BUDGETS_FILE
     rules: Text = RULES_FILE
     objectives: Text = OBJECTIVES_FOLDER
+    burn_windows: Annotated[Text, one_of(scalings())] = DEFAULT_WINDOWS
     viewer: Viewer = field(default_factory=Viewer)
     sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
@@ -669,6 +673,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         budgets=locate(given.budgets).path,
         rules=locate(given.rules).path,
         objectives=locate(given.objectives).path,
+        burn_windows=given.burn_windows,
         identity=given.identity,
         attribution=given.attribution,
         billing=given.sources.billing,

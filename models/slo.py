@@ -178,8 +178,15 @@ def boundaries(
     held = [as_of - SLICE * number for number in (range(back + 1) if hold else (0,))]
     begins = {end - duration(window) for end in held for window in policy.windows}
     begins.add(as_of - SLICE * back - duration(policy.windows[-1]))
-    start = as_of - timedelta(days=objectives.window_days)
+    start = window_begin(objectives, as_of)
+    if objectives.start is not None:  # alerts look back beyond the begin of a month
+        return sorted({start, *held, *begins})
     return sorted({start, *(edge for edge in (*held, *begins) if edge > start)})
+
+
+def window_begin(objectives: Objectives, as_of: datetime) -> datetime:
+    """Begin of the objectives' own window."""
+    return objectives.start or as_of - timedelta(days=objectives.window_days)
 
 
 def status(
@@ -232,7 +239,8 @@ def status(
     health, counted = _health_and_rest(buckets)
     _check_counts(counted, objectives)
     promised = _promised(objectives, counted, silences, apps, seen)
-    windows = Windows.of(promised, counted, boundaries(objectives, policy, as_of), policy)
+    edges = boundaries(objectives, policy, as_of)
+    windows = Windows.of(promised, counted, edges, window_begin(objectives, as_of))
     alerts = fired(windows, promised["allowed_ppb"].to_numpy(), objectives.window_days, policy)
     burn = _burn(windows, promised, objectives, policy, as_of)
     judged = promised.with_columns(
@@ -322,9 +330,9 @@ class Windows:
 
     @classmethod
     def of(
-        cls, promised: pl.DataFrame, counted: pl.DataFrame, edges: list[datetime], policy: BurnWindows
+        cls, promised: pl.DataFrame, counted: pl.DataFrame, edges: list[datetime], begin: datetime
     ) -> Windows:
-        """Buckets of the engine in a table: a row per objective, a column per boundary."""
+        """Buckets of the engine in a table: a row per objective, a column per boundary; the whole is what lies behind ``begin``."""
         row = promised.select(_KEYS).with_row_index("row")
         columns = pl.DataFrame({"bucket": edges, "column": range(len(edges))}).with_columns(
             pl.col("bucket").cast(pl.Datetime("us", "UTC"))
@@ -346,7 +354,10 @@ class Windows:
         first_bad = np.full(shape, NEVER, np.int64)
         starts = placed["first_bad"].cast(pl.Datetime("us", "UTC")).dt.epoch("s").fill_null(NEVER).to_numpy()
         np.minimum.at(first_bad, at, starts)
-        return cls(edges, sums, first_bad, Counts(*(sums[name][:, -1] for name in _COUNTS)))
+        from_ = edges.index(begin)
+        return cls(
+            edges, sums, first_bad, Counts(*(sums[name][:, -1] - sums[name][:, from_] for name in _COUNTS))
+        )
 
     def window(self, length: timedelta, end: datetime) -> Counts:
         """Counts of the window of that length that ends there."""
@@ -468,8 +479,9 @@ def _burn(
     """One line per objective and window: those of the pairs, and the objective's own."""
     own = f"{objectives.window_days}d"
     frames = []
-    for name in dict.fromkeys((*policy.windows, own)):
-        length = duration(name)
+    lengths = {name: duration(name) for name in policy.windows}
+    lengths.setdefault(own, as_of - window_begin(objectives, as_of))
+    for name, length in lengths.items():
         counts = windows.window(length, as_of)
         counted = promised.with_columns(
             bad=pl.Series(counts.bad),

@@ -12,10 +12,12 @@ from functools import partial
 import polars as pl
 
 from models import objectives, requests, silence, slo
+from models.burn_scalings import windows_of
+from models.openslo import TimeWindow
 from models.policy import (
+    BurnWindows,
     Environments,
     Objectives,
-    burn_windows,
     environments,
     request_slices,
     silence_policy,
@@ -65,6 +67,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         sorted(where.production),
         age > state_policy().stale_after,
         files_sha256,
+        settings.burn_windows,
     )
     held = promises(warehouse, settings)
     if is_current(warehouse, "slo", print_):
@@ -72,31 +75,34 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         return Outcome(unchanged=1, notes=notes, refused=held.refused)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
-        counting = beside.submit(copy_context().run, _buckets, warehouse, slo_defaults(), as_of)
+        policy = windows_of(settings.burn_windows, slo_defaults().window_days)
+        counting = beside.submit(copy_context().run, _buckets, warehouse, slo_defaults(), policy, as_of)
         silences = _silences(warehouse, apps, as_of)
         buckets = counting.result()
     judge = partial(
         slo.status,
-        policy=burn_windows(),
         as_of=as_of.slice_end,
         environments=where,
         state_policy=state_policy(),
         age=age,
     )
-    defaults = judge(buckets, slo_defaults(), apps=apps["app_id"], silences=silences)
+    defaults = judge(buckets, slo_defaults(), policy, apps=apps["app_id"], silences=silences)
     places = objectives.wanted(defaults.status, slo_defaults(), held.asked)
-    judged = [_chosen(defaults, places, slo_defaults().window_days, is_default=True)]
-    for days, group in held.asked.groups.items():
-        own = held.asked.apps[days]
+    judged = [_chosen(defaults, places, None)]
+    for window, lines in held.asked.groups.items():
+        own = held.asked.apps[window]
+        group = objectives.promised_in(window, lines, as_of.slice_end)
+        policy = windows_of(settings.burn_windows, group.window_days)
         seen = defaults.status.filter(pl.col("app_id").is_in(own))
         found = judge(
-            _buckets(warehouse, group, as_of, own),
+            _buckets(warehouse, group, policy, as_of, own),
             group,
+            policy,
             apps=seen["app_id"],
             silences=silences.filter(pl.col("app_id").is_in(own)),
             seen=seen,
         )
-        judged.append(_chosen(found, places, days, is_default=False))
+        judged.append(_chosen(found, places, window))
     promised = objectives.definitions(places, slo_defaults(), held.asked)
     tables = {
         "mart_slo_status": _with_team(pl.concat([one.status for one in judged]), apps),
@@ -111,21 +117,19 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     return replace(outcome, notes=(*_notes(as_of), *held.notes(defaults.status)), refused=held.refused)
 
 
-def _chosen(judged: slo.Judged, places: pl.DataFrame, window_days: int, *, is_default: bool) -> slo.Judged:
+def _chosen(judged: slo.Judged, places: pl.DataFrame, window: TimeWindow | None) -> slo.Judged:
     """What of a judgement is wanted."""
-    return slo.Judged(
-        *(objectives.chosen(frame, places, window_days, defaults=is_default) for frame in judged)
-    )
+    return slo.Judged(*(objectives.chosen(frame, places, window) for frame in judged))
 
 
 def _buckets(
-    warehouse: Warehouse, promised: Objectives, as_of: AsOf, apps: Sequence[str] = ()
+    warehouse: Warehouse, promised: Objectives, policy: BurnWindows, as_of: AsOf, apps: Sequence[str] = ()
 ) -> pl.DataFrame:
     """Counts between the boundaries of all windows; between those of the hold only of apps that may fire."""
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    asked = partial(slo.bucket_parameters, promised, burn_windows(), as_of.slice_end, ladder)
+    asked = partial(slo.bucket_parameters, promised, policy, as_of.slice_end, ladder)
     buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False, apps=apps))
-    firing = slo.may_fire(buckets, burn_windows())
+    firing = slo.may_fire(buckets, policy)
     if not firing:
         return buckets
     held = warehouse.frame("queries/slo/buckets", **asked(apps=firing))

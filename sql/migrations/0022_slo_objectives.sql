@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS mart_slo_objectives
     indicator        LowCardinality(String)  COMMENT 'availability or latency',
     target           Decimal(38, 18)         COMMENT 'share of events that must be good',
     threshold_ms     Nullable(UInt32)        COMMENT 'a good event takes this long at most; NULL: not about latency',
-    window_days      UInt16                  COMMENT 'days of the rolling window',
+    time_window      LowCardinality(String)  COMMENT 'days that roll (30d), or a period of a calendar with its first begin and zone (1M from 2026-01-01 00:00:00 Europe/Vienna)',
     budgeting_method LowCardinality(String)  COMMENT 'OpenSLO budgeting method',
     span_kinds       Array(String)           COMMENT 'kinds of spans it counts',
     source           String                  COMMENT 'file and line that say so, the tier of the app, or defaults',
