@@ -154,6 +154,8 @@ class _Reader(YamlReader):
         self.mistakes: list[str] = []
         self.warnings: list[str] = []
         self.named: tuple[str, str] | None = None
+        self.annotated: dict[str, tuple[yaml.Node, str]] = {}
+        """Node and key of each annotation of the metadata read last."""
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -271,16 +273,14 @@ def _meta(reader: _Reader, node: yaml.Node, fields: Fields, key: str) -> Meta:
     name = reader.source_text(given["name"], f"{key}.name")
     if not _NAME.fullmatch(name):
         reader.fail(given["name"], f"{key}.name", f"is {name[:60]!r}; use small letters, digits, `-` and `.`")
+    at = f"{key}.annotations"
+    annotations = reader.mapping(given["annotations"], at) if "annotations" in given else {}
+    reader.annotated = {one: (value, f"{at}.{one}") for one, value in annotations.items()}
     return Meta(
         name,
         reader.optional_text(given.get("displayName"), f"{key}.displayName"),
         _labels(reader, given, f"{key}.labels"),
-        {
-            one: reader.source_text(value, f"{key}.annotations.{one}")
-            for one, value in (
-                reader.mapping(given["annotations"], f"{key}.annotations") if "annotations" in given else {}
-            ).items()
-        },
+        {one: reader.source_text(*found) for one, found in reader.annotated.items()},
     )
 
 
@@ -557,7 +557,7 @@ def _sli(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str) -
         reader.fail(fields[both[0]], f"{key}.{both[0]}", "is empty")
     unit = meta.annotations.get(UNIT)
     if unit is not None and unit.strip() not in UNITS:
-        reader.fail(node, f"metadata.annotations.{UNIT}", f"is {unit[:20]!r}; it can be {' or '.join(UNITS)}")
+        reader.fail(*reader.annotated[UNIT], f"is {unit[:20]!r}; it can be {' or '.join(UNITS)}")
     return Sli(meta, where, reader.description(fields, key), ratio, threshold)
 
 
@@ -648,7 +648,7 @@ def _condition(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: 
     kind = _choice(reader, inner, "kind", at, ("burnrate", "Burnrate")).lower()
     lookback = reader.span(inner["lookbackWindow"], f"{at}.lookbackWindow")
     after = reader.optional(inner, "alertAfter", at, reader.span)
-    _check_short_window(reader, node, meta, lookback)
+    _check_short_window(reader, meta, lookback)
     return Condition(
         meta,
         where,
@@ -662,15 +662,14 @@ def _condition(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: 
     )
 
 
-def _check_short_window(reader: _Reader, node: yaml.Node, meta: Meta, lookback: Span) -> None:
+def _check_short_window(reader: _Reader, meta: Meta, lookback: Span) -> None:
     text = meta.annotations.get(SHORT_WINDOW)
     if text is None:
         return
     short = span(text)
     if short is None or short.length is None or lookback.length is None or short.length >= lookback.length:
         reader.fail(
-            node,
-            f"metadata.annotations.{SHORT_WINDOW}",
+            *reader.annotated[SHORT_WINDOW],
             f"is {text[:20]!r}; it must be a duration of m, h, d or w shorter than lookbackWindow {lookback}",
         )
 
@@ -690,11 +689,12 @@ def _policy(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str
     )
     _need(reader, node, fields, key, "conditions")
     conditions = _parts(reader, fields, "conditions", key, "conditionRef", "AlertCondition")
-    if len(conditions) != 1:
+    given = len(reader.sequence(fields["conditions"], f"{key}.conditions"))
+    if given != 1:
         reader.fail(
             fields["conditions"],
             f"{key}.conditions",
-            f"names {len(conditions)} conditions; a policy has exactly one (a second window is the annotation {SHORT_WINDOW})",
+            f"names {given} conditions; a policy has exactly one (a second window is the annotation {SHORT_WINDOW})",
         )
     return AlertPolicy(
         meta,
