@@ -22,7 +22,7 @@ Slices = Iterable[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Budget:
+class MethodBudget:
     """An indicator over a window, its budget and what is left of it; ``unit`` is what budget and spent count."""
 
     sli: Fraction | None
@@ -42,7 +42,7 @@ def budget(
     target: Fraction,
     slice_target: Fraction | None = None,
     missing: Missing = "exclude",
-) -> Budget:
+) -> MethodBudget:
     """Budget of a window by a method.
 
     Args:
@@ -65,16 +65,16 @@ def budget(
 
 def _occurrences(
     slices: list[tuple[int, int]], target: Fraction, slice_target: Fraction | None, missing: Missing
-) -> Budget:
+) -> MethodBudget:
     good, total = (sum(column) for column in zip(*slices, strict=True)) if slices else (0, 0)
-    return Budget(
+    return MethodBudget(
         Fraction(good, total) if total else None, (1 - target) * total, Fraction(total - good), "events"
     )
 
 
 def _timeslices(
     slices: list[tuple[int, int]], target: Fraction, slice_target: Fraction | None, missing: Missing
-) -> Budget:
+) -> MethodBudget:
     assert slice_target is not None
     wanted = slice_target
     return _of_slices([Fraction(share >= wanted) for share in _shares(slices, missing)], target)
@@ -82,7 +82,7 @@ def _timeslices(
 
 def _ratio_timeslices(
     slices: list[tuple[int, int]], target: Fraction, slice_target: Fraction | None, missing: Missing
-) -> Budget:
+) -> MethodBudget:
     return _of_slices(_shares(slices, missing), target)
 
 
@@ -92,13 +92,15 @@ def _shares(slices: list[tuple[int, int]], missing: Missing) -> list[Fraction]:
     return [share for good, total in slices for share in ([Fraction(good, total)] if total else empty)]
 
 
-def _of_slices(shares: list[Fraction], target: Fraction) -> Budget:
+def _of_slices(shares: list[Fraction], target: Fraction) -> MethodBudget:
     number = len(shares)
     good = sum(shares, Fraction(0))
-    return Budget(good / number if number else None, (1 - target) * number, number - good, "slices")
+    return MethodBudget(good / number if number else None, (1 - target) * number, number - good, "slices")
 
 
-_METHODS: Mapping[str, Callable[[list[tuple[int, int]], Fraction, Fraction | None, Missing], Budget]] = {
+_METHODS: Mapping[
+    str, Callable[[list[tuple[int, int]], Fraction, Fraction | None, Missing], MethodBudget]
+] = {
     OCCURRENCES: _occurrences,
     TIMESLICES: _timeslices,
     RATIO_TIMESLICES: _ratio_timeslices,

@@ -23,10 +23,10 @@ from models.openslo import (
     Catalogue,
     DataSource,
     MetricSource,
-    Service,
     Sli,
     Slo,
-    Target,
+    SloService,
+    SloTarget,
     TimeWindow,
     metric_sources,
 )
@@ -69,6 +69,8 @@ class Override:
     objective: Objective
     window: TimeWindow
     source: str
+    is_default: bool = False
+    """Whether it is the default of the app's own criticality, behind whatever a file says."""
 
     @property
     def indicator(self) -> str:
@@ -131,6 +133,31 @@ def _collide(one: Override, other: Override) -> bool:
     )
 
 
+def tier_defaults(
+    apps: pl.DataFrame, defaults: Objectives, tiers: Mapping[str, Mapping[str, Decimal]]
+) -> Iterator[Override]:
+    """Default objectives of apps whose criticality has targets of its own.
+
+    Args:
+        apps: ``app_id, criticality``.
+        defaults: of every app.
+        tiers: criticality -> indicator -> target.
+    """
+    for app_id, criticality in apps.select("app_id", "criticality").iter_rows():
+        targets = tiers.get(criticality, {})
+        for one in defaults.lines:
+            target = targets.get(indicator_of(one), one.target)
+            if target != one.target:
+                yield Override(
+                    app_id,
+                    EVERYWHERE,
+                    replace(one, target=target),
+                    rolling(defaults.window_days),
+                    f"criticality {criticality}",
+                    is_default=True,
+                )
+
+
 class _Unmeasured(Exception):
     """Completes the sentence why an objective is not measured."""
 
@@ -139,7 +166,7 @@ def _override(
     catalogue: Catalogue,
     slo: Slo,
     place: int,
-    target: Target,
+    target: SloTarget,
     defaults: Objectives,
     policy: BurnWindows,
     ladder: Sequence[int],
@@ -182,7 +209,7 @@ def _override(
 def _annotations(catalogue: Catalogue, slo: Slo) -> Mapping[str, str]:
     """Annotations of an SLO, before those of its Service."""
     service = catalogue.of("Service").get(slo.service)
-    own = service.meta.annotations if isinstance(service, Service) else {}
+    own = service.meta.annotations if isinstance(service, SloService) else {}
     return {**own, **slo.meta.annotations}
 
 
@@ -268,7 +295,7 @@ def _check_share(share: Decimal) -> None:
         raise _Unmeasured(f"has the target {share}; it may have {PLACES} places at most")
 
 
-def _threshold(sli: Sli, target: Target, ladder: Sequence[int]) -> int:
+def _threshold(sli: Sli, target: SloTarget, ladder: Sequence[int]) -> int:
     """Threshold in milliseconds; it must be a bound that slices were counted by, as nothing is interpolated."""
     if target.op != "lte":
         raise _Unmeasured(
@@ -291,7 +318,7 @@ def _threshold(sli: Sli, target: Target, ladder: Sequence[int]) -> int:
 
 
 @dataclass(frozen=True)
-class Held:
+class Assignment:
     """What apps are held to beside the defaults, made ready to be counted in one query per window.
 
     ``groups``: window -> its different objectives under names of their own; ``apps``: window -> the apps they are of;
@@ -303,7 +330,7 @@ class Held:
     lines: tuple[tuple[Override, str], ...] = ()
 
 
-def held(lines: Iterable[Override]) -> Held:
+def held(lines: Iterable[Override]) -> Assignment:
     """Objectives grouped by their window; equal ones of several apps are counted as one variant."""
     variants: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
     apps: dict[TimeWindow, set[str]] = {}
@@ -316,7 +343,7 @@ def held(lines: Iterable[Override]) -> Held:
         )
         apps.setdefault(line.window, set()).add(line.app_id)
         placed.append((line, variant.name))
-    return Held(
+    return Assignment(
         {window: tuple(same.values()) for window, same in variants.items()},
         {window: tuple(sorted(named)) for window, named in apps.items()},
         tuple(placed),
@@ -341,27 +368,30 @@ WANTED = pl.Schema(
 """Columns of ``wanted``; an empty ``variant`` is a default."""
 
 
-def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Held) -> pl.DataFrame:
+def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.DataFrame:
     """Which objective each app and environment is held to (``WANTED``), sorted.
 
-    Of an indicator the objectives of that very environment count, else those of every environment, else the default.
+    Of an indicator the objectives of that very environment count, else those of every environment, else the default of the
+    app's criticality, else the default of all.
 
     Args:
         seen: ``app_id, environment`` of everything there is.
         defaults: of every app.
         asked: what stands in their place.
     """
-    by_place: dict[tuple[str, str, str], list[tuple[Override, str]]] = {}
+    by_place: dict[tuple[str, str, str, bool], list[tuple[Override, str]]] = {}
     for line, variant in asked.lines:
-        by_place.setdefault((line.app_id, line.environment, line.indicator), []).append((line, variant))
+        place = line.app_id, line.environment, line.indicator, line.is_default
+        by_place.setdefault(place, []).append((line, variant))
     usual = window_text(rolling(defaults.window_days))
     rows: list[tuple[object, ...]] = []
     for app, environment in seen.select("app_id", "environment").unique().iter_rows():
         for default in defaults.lines:
             indicator = indicator_of(default)
             own = (
-                by_place.get((app, environment, indicator))
-                or by_place.get((app, EVERYWHERE, indicator))
+                by_place.get((app, environment, indicator, False))
+                or by_place.get((app, EVERYWHERE, indicator, False))
+                or by_place.get((app, EVERYWHERE, indicator, True))
                 or ()
             )
             rows.extend(
@@ -381,7 +411,7 @@ def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Held) -> pl.DataFram
     return pl.DataFrame(rows, schema=WANTED, orient="row").sort(KEYS)
 
 
-def unseen(asked: Held, seen: pl.DataFrame) -> Iterator[str]:
+def unseen(asked: Assignment, seen: pl.DataFrame) -> Iterator[str]:
     """A sentence for every objective of an app or environment that nobody has seen."""
     pairs = set(seen.select("app_id", "environment").iter_rows())
     apps = {app for app, _ in pairs}
@@ -416,7 +446,7 @@ def chosen(frame: pl.DataFrame, places: pl.DataFrame, window: TimeWindow | None)
     return frame.join(mine, on=list(KEYS), how="inner").with_columns(objective=pl.col("name")).select(order)
 
 
-def definitions(places: pl.DataFrame, defaults: Objectives, asked: Held) -> pl.DataFrame:
+def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.DataFrame:
     """What each objective of ``wanted`` says: its keys and the columns of ``mart_slo_objectives`` that define it."""
     lines = {(window_text(window), one.name): one for window, group in asked.groups.items() for one in group}
     own = {one.name: one for one in defaults.lines}

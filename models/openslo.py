@@ -44,7 +44,7 @@ _MONTHS = {"M": 1, "Q": 3, "Y": 12}
 
 
 @dataclass(frozen=True)
-class Span:
+class Shorthand:
     """A duration in OpenSLO's shorthand: a number of ``m, h, d, w`` or of ``M, Q, Y``, which have no fixed length."""
 
     number: int
@@ -64,14 +64,14 @@ class Span:
         return self.number * _MONTHS.get(self.unit, 0)
 
 
-def span(text: str) -> Span | None:
+def span(text: str) -> Shorthand | None:
     """A shorthand duration (``5m``, ``28d``, ``1M``) as a value; None where it is none."""
     found = _SHORTHAND.fullmatch(text.strip())
-    return Span(int(found[1]), found[2]) if found else None
+    return Shorthand(int(found[1]), found[2]) if found else None
 
 
 @dataclass(frozen=True)
-class Place:
+class WrittenAt:
     """Where something is written, for sentences: file and line."""
 
     file: str
@@ -96,7 +96,7 @@ class Ref:
     """An object named instead of written out."""
 
     name: str
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     key: str = field(default="", compare=False)
 
 
@@ -126,7 +126,7 @@ class Sli:
     """An indicator: exactly one of a ratio and a metric that is held against a threshold."""
 
     meta: Meta
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     description: str = ""
     ratio: Ratio | None = None
     threshold: MetricSource | None = None
@@ -144,13 +144,13 @@ class Calendar:
 class TimeWindow:
     """Rolling, or aligned to a calendar."""
 
-    duration: Span
+    duration: Shorthand
     calendar: Calendar | None = None
-    where: Place = field(default=Place("", 0), compare=False)
+    where: WrittenAt = field(default=WrittenAt("", 0), compare=False)
 
 
 @dataclass(frozen=True)
-class Target:
+class SloTarget:
     """One objective of an SLO; ``share`` of 1 must be good, however it was written."""
 
     share: Decimal
@@ -158,10 +158,10 @@ class Target:
     op: str = ""
     value: Decimal | None = None
     slice_target: Decimal | None = None
-    slice_window: Span | None = None
+    slice_window: Shorthand | None = None
     weight: Decimal | None = None
     indicator: Sli | Ref | None = None
-    where: Place = field(default=Place("", 0), compare=False)
+    where: WrittenAt = field(default=WrittenAt("", 0), compare=False)
 
 
 @dataclass(frozen=True)
@@ -169,17 +169,17 @@ class Condition:
     """An AlertCondition: burns faster than ``threshold`` in the last ``lookback``, for ``after``."""
 
     meta: Meta
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     description: str = ""
     severity: str = ""
     kind: str = "burnrate"
     op: str = ""
     threshold: Decimal | None = None
-    lookback: Span | None = None
-    after: Span | None = None
+    lookback: Shorthand | None = None
+    after: Shorthand | None = None
 
     @property
-    def short(self) -> Span | None:
+    def short(self) -> Shorthand | None:
         """The second window, by the annotation; None: one window only."""
         return span(self.meta.annotations.get(SHORT_WINDOW, ""))
 
@@ -189,7 +189,7 @@ class NotificationTarget:
     """An AlertNotificationTarget."""
 
     meta: Meta
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     description: str = ""
     target: str = ""
 
@@ -199,7 +199,7 @@ class AlertPolicy:
     """When somebody is told, and who."""
 
     meta: Meta
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     description: str = ""
     when_no_data: bool | None = None
     when_resolved: bool | None = None
@@ -213,18 +213,18 @@ class DataSource:
     """Where metrics are kept."""
 
     meta: Meta
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     description: str = ""
     type: str = ""
     connection: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Service:
+class SloService:
     """What objectives are grouped by; an app here."""
 
     meta: Meta
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     description: str = ""
 
 
@@ -233,23 +233,23 @@ class Slo:
     """A service level objective."""
 
     meta: Meta
-    where: Place = field(compare=False)
+    where: WrittenAt = field(compare=False)
     service: str
     window: TimeWindow
     method: str
-    targets: tuple[Target, ...]
+    targets: tuple[SloTarget, ...]
     indicator: Sli | Ref | None = None
     alert_policies: tuple[AlertPolicy | Ref, ...] = ()
     description: str = ""
-    service_at: Place = field(default=Place("", 0), compare=False)
+    service_at: WrittenAt = field(default=WrittenAt("", 0), compare=False)
 
 
-Item = Slo | Sli | Service | AlertPolicy | Condition | DataSource | NotificationTarget
+Item = Slo | Sli | SloService | AlertPolicy | Condition | DataSource | NotificationTarget
 
 KINDS: Mapping[str, type[Any]] = {
     "SLO": Slo,
     "SLI": Sli,
-    "Service": Service,
+    "Service": SloService,
     "AlertPolicy": AlertPolicy,
     "AlertCondition": Condition,
     "DataSource": DataSource,
@@ -277,7 +277,7 @@ class Catalogue:
                 found.setdefault(item.meta.name, item)
         return found
 
-    def indicator(self, slo: Slo, target: Target) -> Sli | None:
+    def indicator(self, slo: Slo, target: SloTarget) -> Sli | None:
         """The indicator an objective is measured by, references followed; None where it dangles."""
         named = target.indicator or slo.indicator
         if isinstance(named, Ref):

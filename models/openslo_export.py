@@ -20,19 +20,19 @@ from models.openslo import (
     Item,
     Meta,
     MetricSource,
-    Place,
     Ratio,
     Ref,
-    Service,
     Sli,
     Slo,
-    Target,
+    SloService,
+    SloTarget,
+    WrittenAt,
     span,
 )
 from models.policy import BurnPair, BurnWindows
 from models.slo_windows import window_of
 
-NOWHERE = Place("", 0)
+NOWHERE = WrittenAt("", 0)
 
 _PLACES = Decimal("1.000000000")
 _LONGEST_NAME = 200
@@ -51,7 +51,7 @@ def exported(rows: Iterable[Mapping[str, Any]], policy_of: Callable[[int], BurnW
     slos = _names({(row["app_id"], row["environment"], row["objective"]) for row in rows})
     alerts = {days: list(_alerts(days, policy_of(days))) for days in sorted({_days(row) for row in rows})}
     items: list[Item] = [
-        Service(Meta(name, annotations={APP: app}), NOWHERE) for app, name in services.items()
+        SloService(Meta(name, annotations={APP: app}), NOWHERE) for app, name in services.items()
     ]
     items.extend(one for group in alerts.values() for pair in group for one in pair)
     items.extend(
@@ -89,7 +89,7 @@ def _slo(row: Mapping[str, Any], service: str, name: str, policies: Iterable[str
         threshold=asked if is_latency else None,
         ratio=None if is_latency else Ratio(counter=True, good=asked, total=asked),
     )
-    target = Target(
+    target = SloTarget(
         _plain(row["target"]),
         op="lte" if is_latency else "",
         value=Decimal(row["threshold_ms"]) if is_latency else None,

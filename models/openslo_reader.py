@@ -35,15 +35,15 @@ from models.openslo import (
     Meta,
     MetricSource,
     NotificationTarget,
-    Place,
     Ratio,
     Ref,
-    Service,
+    Shorthand,
     Sli,
     Slo,
-    Span,
-    Target,
+    SloService,
+    SloTarget,
     TimeWindow,
+    WrittenAt,
     duplicates,
     kind_of,
     references,
@@ -126,11 +126,11 @@ def _unsound(catalogue: Catalogue, broken: set[tuple[str, str]]) -> Iterator[tup
                     yield item, f"{target.where}: spec.objectives[{place}]{problem}"
 
 
-def _names_nothing(where: Place, key: str, kind: str, name: str) -> str:
+def _names_nothing(where: WrittenAt, key: str, kind: str, name: str) -> str:
     return f"{where}: {key} names the {kind} {name!r}, which no document describes; describe it or correct the name"
 
 
-def _threshold_problem(sli: Sli | None, target: Target) -> str:
+def _threshold_problem(sli: Sli | None, target: SloTarget) -> str:
     """Completes the sentence of an objective of a threshold that says too little; empty where it says enough."""
     if sli is None or sli.threshold is None:
         return ""
@@ -172,9 +172,9 @@ class _Reader(YamlReader):
             return made()
         return None
 
-    def at(self, node: yaml.Node) -> Place:
+    def at(self, node: yaml.Node) -> WrittenAt:
         """File and line of a node."""
-        return Place(self.file, node.start_mark.line + 1)
+        return WrittenAt(self.file, node.start_mark.line + 1)
 
     def warn(self, node: yaml.Node, sentence: str) -> None:
         """Keeps what is allowed, and most likely not meant."""
@@ -190,7 +190,7 @@ class _Reader(YamlReader):
         except InvalidOperation:
             self.fail(node, key, f"is {text[:40]!r}, which is no number")
 
-    def span(self, node: yaml.Node, key: str) -> Span:
+    def span(self, node: yaml.Node, key: str) -> Shorthand:
         """A duration in the shorthand."""
         text = self.source_text(node, key)
         found = span(text)
@@ -298,7 +298,7 @@ def _labels(reader: _Reader, given: Fields, key: str) -> dict[str, tuple[str, ..
     }
 
 
-def _slo(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str) -> Slo:
+def _slo(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str) -> Slo:
     fields = reader.mapping(
         node,
         key,
@@ -352,7 +352,7 @@ def _check_indicators(
     fields: Fields,
     key: str,
     indicator: Sli | Ref | None,
-    targets: list[Target],
+    targets: list[SloTarget],
 ) -> None:
     """One indicator for all objectives, or one for each."""
     if indicator is None and "indicator" not in fields and "indicatorRef" not in fields:
@@ -452,7 +452,7 @@ def is_zone(name: str) -> bool:
     return True
 
 
-def _target(reader: _Reader, node: yaml.Node, key: str, method: str) -> Target:
+def _target(reader: _Reader, node: yaml.Node, key: str, method: str) -> SloTarget:
     fields = reader.mapping(
         node,
         key,
@@ -494,7 +494,7 @@ def _target(reader: _Reader, node: yaml.Node, key: str, method: str) -> Target:
     indicator = _named_or_inline(reader, node, fields, key)
     if share is None:
         raise ConfigurationError(reader.mistakes[-1])
-    return Target(
+    return SloTarget(
         share,
         reader.optional_text(fields.get("displayName"), f"{key}.displayName"),
         op,
@@ -531,20 +531,20 @@ def _share(reader: _Reader, node: yaml.Node, fields: Fields, key: str) -> Decima
     return found if whole == 1 else found.scaleb(-2)
 
 
-def _slice_window(reader: _Reader, node: yaml.Node, key: str) -> Span:
+def _slice_window(reader: _Reader, node: yaml.Node, key: str) -> Shorthand:
     """Length of a time slice; a bare number is minutes."""
     text = reader.source_text(node, key).strip()
     return reader.span(node, key) if not text.isdigit() else _minutes(reader, node, key, text)
 
 
-def _minutes(reader: _Reader, node: yaml.Node, key: str, text: str) -> Span:
+def _minutes(reader: _Reader, node: yaml.Node, key: str, text: str) -> Shorthand:
     found = span(f"{int(text)}m")
     if found is None:
         reader.fail(node, key, f"is {text[:40]!r}; it must be a number of minutes above 0")
     return found
 
 
-def _sli(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str) -> Sli:
+def _sli(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str) -> Sli:
     fields = reader.mapping(node, key, {"description", "ratioMetric", "thresholdMetric"})
     both = [name for name in ("ratioMetric", "thresholdMetric") if name in fields]
     if len(both) != 1:
@@ -605,12 +605,12 @@ def _metric(reader: _Reader, node: yaml.Node, key: str) -> MetricSource:
     )
 
 
-def _service(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str) -> Service:
+def _service(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str) -> SloService:
     fields = reader.mapping(node, key, {"description"})
-    return Service(meta, where, reader.description(fields, key))
+    return SloService(meta, where, reader.description(fields, key))
 
 
-def _data_source(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str) -> DataSource:
+def _data_source(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str) -> DataSource:
     fields = reader.mapping(node, key, {"description", "type", "connectionDetails"})
     _need(reader, node, fields, key, "type")
     details = reader.optional(fields, "connectionDetails", key, reader.plain)
@@ -628,7 +628,7 @@ def _data_source(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key
 
 
 def _notification_target(
-    reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str
+    reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str
 ) -> NotificationTarget:
     fields = reader.mapping(node, key, {"description", "target"})
     _need(reader, node, fields, key, "target")
@@ -637,7 +637,7 @@ def _notification_target(
     )
 
 
-def _condition(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str) -> Condition:
+def _condition(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str) -> Condition:
     fields = reader.mapping(node, key, {"description", "severity", "condition"})
     _need(reader, node, fields, key, "severity", "condition")
     at = f"{key}.condition"
@@ -662,7 +662,7 @@ def _condition(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: 
     )
 
 
-def _check_short_window(reader: _Reader, meta: Meta, lookback: Span) -> None:
+def _check_short_window(reader: _Reader, meta: Meta, lookback: Shorthand) -> None:
     text = meta.annotations.get(SHORT_WINDOW)
     if text is None:
         return
@@ -674,7 +674,7 @@ def _check_short_window(reader: _Reader, meta: Meta, lookback: Span) -> None:
         )
 
 
-def _policy(reader: _Reader, where: Place, meta: Meta, node: yaml.Node, key: str) -> AlertPolicy:
+def _policy(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str) -> AlertPolicy:
     fields = reader.mapping(
         node,
         key,
@@ -755,7 +755,7 @@ def _choice(
     return found
 
 
-_READERS: Mapping[str, Callable[[_Reader, Place, Meta, yaml.Node, str], Item]] = {
+_READERS: Mapping[str, Callable[[_Reader, WrittenAt, Meta, yaml.Node, str], Item]] = {
     "SLO": _slo,
     "SLI": _sli,
     "Service": _service,

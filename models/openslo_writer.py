@@ -22,10 +22,10 @@ from models.openslo import (
     NotificationTarget,
     Ratio,
     Ref,
-    Service,
     Sli,
     Slo,
-    Target,
+    SloService,
+    SloTarget,
     TimeWindow,
     kind_of,
 )
@@ -41,7 +41,7 @@ _REF = {
 """Kind -> the key that names an object of it."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """The safe dumper, with decimals and without aliases, which few readers of OpenSLO follow."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -125,7 +125,7 @@ def _spec(item: Item) -> Fields:
             )
         case NotificationTarget():
             return _given(description=item.description, target=item.target)
-        case Service():
+        case SloService():
             return _given(description=item.description)
 
 
@@ -162,7 +162,7 @@ def _window(window: TimeWindow) -> Fields:
     return fields
 
 
-def _target(one: Target) -> Fields:
+def _target(one: SloTarget) -> Fields:
     return _given(
         displayName=one.display_name,
         op=one.op,

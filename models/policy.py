@@ -130,6 +130,15 @@ def slo_defaults() -> Objectives:
 
 
 @cache
+def slo_tiers() -> dict[str, dict[str, Decimal]]:
+    """Criticality -> indicator -> default target (``slo_tiers.yaml``)."""
+    return {
+        tier: {indicator: Decimal(target) for indicator, target in targets.items()}
+        for tier, targets in _document("slo_tiers")["tiers"].items()
+    }
+
+
+@cache
 def burn_windows() -> BurnWindows:
     """The burn-rate pairs of the SRE workbook, and floors (``burn_windows.yaml``)."""
     data = _document("burn_windows")

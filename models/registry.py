@@ -18,6 +18,7 @@ import yaml
 from models.errors import ConfigurationError
 from models.identity import UNASSIGNED
 from models.ownership import FIRST_MOMENT, LAST_MOMENT
+from models.policy import slo_tiers
 from models.schemas import SCHEMAS
 from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, YamlReader, is_empty
 
@@ -34,7 +35,7 @@ PATTERNS = {
 }
 """Annotation below ``appfleet.io/`` -> kind of pattern in ``core_apps.patterns``."""
 
-_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from", "valid-to")
+_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from", "valid-to", "criticality")
 _ENTITY = re.compile(r"(?:(?P<kind>[^:/]+):)?(?:[^:/]+/)?(?P<name>[^:/]+)")
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
 
@@ -57,6 +58,7 @@ class _App:
     owner: str
     system: str
     lifecycle: str
+    criticality: str
     where: str
     source: str
     holds_from: datetime = FIRST_MOMENT
@@ -209,6 +211,7 @@ def _row(app: _App, team: Team) -> tuple[object, ...]:
         team.team,
         app.system,
         app.lifecycle,
+        app.criticality,
         team.lead,
         team.cost_center,
         list(app.resource_ids),
@@ -288,12 +291,20 @@ def _app(document: Document) -> _App | None:
             f"metadata.annotations.{ANNOTATIONS}valid-to",
             f"is {told['valid-to']!r}, which is not after its valid-from",
         )
+    criticality = told.get("criticality", "").lower()
+    if criticality and criticality not in slo_tiers():
+        notes.append(
+            f"{reader.where(ours['criticality'])}: metadata.annotations.{ANNOTATIONS}criticality is {criticality!r}; it can be "
+            f"{', '.join(slo_tiers())}, and counts as not given"
+        )
+        criticality = ""
     return _App(
         app_id=normalised_app_id(told.get("app-id") or name),
         app_name=reader.optional_text(metadata.get("title"), "metadata.title") or name,
         owner=owner,
         system=_entity(reader, spec.get("system"), "spec.system", "")[1],
         lifecycle=reader.optional_text(spec.get("lifecycle"), "spec.lifecycle"),
+        criticality=criticality,
         where=reader.where(document.node),
         source=document.source,
         holds_from=begins,

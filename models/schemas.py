@@ -64,6 +64,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "team": pl.String(),
             "system": pl.String(),
             "lifecycle": pl.String(),
+            "criticality": pl.String(),
             "lead": pl.String(),
             "cost_center": pl.String(),
             "resource_ids": pl.List(pl.String),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from models.openslo import Calendar, Span, TimeWindow, span
+from models.openslo import Calendar, Shorthand, TimeWindow, span
 
 _DAY = timedelta(days=1)
 _FROM = " from "
@@ -31,7 +31,7 @@ class Period:
 
 def rolling(days: int) -> TimeWindow:
     """The rolling window of some days."""
-    return TimeWindow(Span(days, "d"))
+    return TimeWindow(Shorthand(days, "d"))
 
 
 def window_text(window: TimeWindow) -> str:

@@ -62,14 +62,14 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         as_of.cost_day,  # part of the moment that is published, though no objective rests on it
         prints,
         table_sha256(released, "registry"),
-        frame_fingerprint(apps.select("app_id", "team")),
+        frame_fingerprint(apps.select("app_id", "team", "criticality")),
         table_sha256(released, "identities"),
         sorted(where.production),
         age > state_policy().stale_after,
         files_sha256,
         settings.burn_windows,
     )
-    held = promises(warehouse, settings)
+    held = promises(warehouse, settings, apps)
     if is_current(warehouse, "slo", print_):
         notes = (*_notes(as_of), *held.notes(held.before))
         return Outcome(unchanged=1, notes=notes, refused=held.refused)

@@ -25,3 +25,10 @@ COMMENT 'Generations of every objective';
 CREATE OR REPLACE VIEW mart_slo_objectives_current AS
 SELECT * EXCEPT batch_id FROM mart_slo_objectives
 WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'mart_slo_objectives');
+-- statement
+ALTER TABLE core_apps
+    ADD COLUMN IF NOT EXISTS criticality LowCardinality(String) DEFAULT '' COMMENT 'how critical the registry calls it: critical, high, medium, low; empty: it does not say' AFTER lifecycle;
+-- statement
+CREATE OR REPLACE VIEW core_apps_current AS
+SELECT * EXCEPT batch_id FROM core_apps
+WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_apps');

@@ -26,22 +26,22 @@ from models.openslo import (
     Meta,
     MetricSource,
     NotificationTarget,
-    Place,
     Ratio,
     Ref,
-    Service,
+    Shorthand,
     Sli,
     Slo,
-    Span,
-    Target,
+    SloService,
+    SloTarget,
     TimeWindow,
+    WrittenAt,
     span,
 )
 from models.openslo_reader import Reading, read
 from models.openslo_writer import written
 from models.yaml_reader import documents
 
-HERE = Place("", 0)
+HERE = WrittenAt("", 0)
 
 
 def reading(text: str, file: str = "slo.yaml") -> Reading:
@@ -58,8 +58,12 @@ def test_the_published_examples_are_read(shared_data: Path) -> None:
     assert (ratio.mistakes, ratio.warnings) == ((), ())
     [slo] = ratio.catalogue.items
     assert isinstance(slo, Slo)
-    assert (slo.method, slo.window, slo.service) == ("RatioTimeslices", TimeWindow(Span(2, "w")), "web-shop")
-    assert [(one.share, one.slice_window) for one in slo.targets] == [(Decimal("0.99"), Span(1, "m"))]
+    assert (slo.method, slo.window, slo.service) == (
+        "RatioTimeslices",
+        TimeWindow(Shorthand(2, "w")),
+        "web-shop",
+    )
+    assert [(one.share, one.slice_window) for one in slo.targets] == [(Decimal("0.99"), Shorthand(1, "m"))]
 
     month = real(folder / "budgeting-method" / "timeslices-slo.yaml")
     assert month.mistakes == ()
@@ -287,8 +291,8 @@ metas = st.builds(
     st.dictionaries(names, st.lists(words, min_size=1, max_size=2).map(tuple), max_size=2),
     st.dictionaries(names, words, max_size=2),
 )
-spans = st.builds(Span, st.integers(1, 999), st.sampled_from("mhdw"))
-long_spans = st.builds(Span, st.integers(1, 99), st.sampled_from("mhdwMQY"))
+spans = st.builds(Shorthand, st.integers(1, 999), st.sampled_from("mhdw"))
+long_spans = st.builds(Shorthand, st.integers(1, 99), st.sampled_from("mhdwMQY"))
 sources = st.builds(MetricSource, words, st.none() | names.map(lambda name: Ref(name, HERE)), specs)
 ratios = st.builds(Ratio, st.none() | st.booleans(), sources, st.none(), sources) | st.builds(
     Ratio,
@@ -324,7 +328,7 @@ conditions = st.builds(
     st.just("burnrate"),
     st.sampled_from(["lte", "gte", "lt", "gt"]),
     numbers,
-    st.builds(Span, st.integers(6, 99), st.sampled_from("mhd")),
+    st.builds(Shorthand, st.integers(6, 99), st.sampled_from("mhd")),
     st.none() | spans,
 )
 notifications = st.builds(NotificationTarget, metas, st.just(HERE), words, words.filter(bool))
@@ -358,7 +362,7 @@ def slos(draw: st.DrawFn) -> Slo:
     is_threshold = sli.threshold is not None
     inline = draw(st.booleans())
     targets = st.builds(
-        Target,
+        SloTarget,
         shares,
         words,
         st.just("lte") if is_threshold else st.just(""),
@@ -389,7 +393,7 @@ items: st.SearchStrategy[Item] = st.one_of(
     conditions,
     notifications,
     st.builds(DataSource, metas, st.just(HERE), words, words.filter(bool), specs),
-    st.builds(Service, metas, st.just(HERE), words),
+    st.builds(SloService, metas, st.just(HERE), words),
 )
 
 
@@ -404,7 +408,7 @@ def sources_of(found: list[Item]) -> list[Item]:
     services = {one.service for one in found if isinstance(one, Slo)}
     return [
         *(DataSource(Meta(name), HERE, type="Any") for name in sorted(named)),
-        *(Service(Meta(name), HERE) for name in sorted(services)),
+        *(SloService(Meta(name), HERE) for name in sorted(services)),
     ]
 
 
@@ -426,7 +430,7 @@ def test_what_is_written_is_read_as_it_was(drawn: list[Item]) -> None:
 @given(st.integers(1, 999_999), st.sampled_from("mhdwMQY"))
 @settings(max_examples=30)
 def test_a_duration_is_told_as_it_is_read(number: int, unit: str) -> None:
-    assert span(f"{number}{unit}") == Span(number, unit)
-    assert str(Span(number, unit)) == f"{number}{unit}"
+    assert span(f"{number}{unit}") == Shorthand(number, unit)
+    assert str(Shorthand(number, unit)) == f"{number}{unit}"
     assert span(f"{number} {unit}") is None
     assert span(f"-{number}{unit}") is None

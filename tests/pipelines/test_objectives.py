@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from pipelines.compute import compute_slo
+from pipelines.compute.publishing import insert
 from sql.opening import open_warehouse
+from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 from tests.models.slo_oracle import Slice, answer
@@ -102,6 +106,17 @@ def root(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Path:
 def warehouse(root: Path, rows: Sequence[Row]) -> Iterator[Warehouse]:
     with open_warehouse(root) as opened:
         insert_rows(opened, rows)
+        batch = uuid.uuid4()
+        insert(opened, "core_apps", pl.DataFrame({"app_id": ["app-4"], "criticality": ["critical"]}), batch)
+        publish(
+            opened,
+            "registry",
+            WHOLE_TABLE,
+            batches={"core_apps": batch},
+            rows=1,
+            sha256="apps",
+            version=AS_OF.slice_end,
+        )
         yield opened
 
 
@@ -172,6 +187,8 @@ def test_files_decide_and_a_broken_one_stops_nothing(
             del expected["latency"]
             if environment == "production":
                 expected["loose"] = (expected.pop("availability")[0], "0.9", 30)
+        if app == "app-4":  # the registry calls it critical
+            expected["availability"] = (expected["availability"][0], "0.9999", 30)
         if app == "app-2":
             del expected["availability"]
             monthly = [one for one in slices[app, environment, "availability"] if one.start >= MADE]
@@ -202,7 +219,7 @@ def test_files_decide_and_a_broken_one_stops_nothing(
         (1, Decimal("0.999"), True, moment),
         (2, Decimal("0.9995"), False, later.slice_end),
     ]
-    assert generations(warehouse, "app-4", "availability") == [(1, Decimal("0.99"), False, moment)]
+    assert generations(warehouse, "app-4", "availability") == [(1, Decimal("0.9999"), False, moment)]
 
     # A broken file is named, and its objectives stay as they were; so do all others.
     held = states(warehouse)
