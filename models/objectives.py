@@ -448,24 +448,35 @@ def chosen(frame: pl.DataFrame, places: pl.DataFrame, window: TimeWindow | None)
 
 def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.DataFrame:
     """What each objective of ``wanted`` says: its keys and the columns of ``mart_slo_objectives`` that define it."""
-    lines = {(window_text(window), one.name): one for window, group in asked.groups.items() for one in group}
-    own = {one.name: one for one in defaults.lines}
-    rows = []
-    for row in places.iter_rows(named=True):
-        one = lines[row["time_window"], row["variant"]] if row["variant"] else own[row["objective"]]
-        rows.append(
-            {
-                **{name: row[name] for name in (*KEYS, "indicator", "time_window")},
-                "target": one.target,
-                "threshold_ms": one.threshold_ms,
-                "budgeting_method": OCCURRENCES,
-                "span_kinds": list(one.kinds),
-                "source": row["source"] or DEFAULTS,
-            }
-        )
+    usual = window_text(rolling(defaults.window_days))
+    promised = [
+        *(
+            (window_text(window), one.name, "", one)
+            for window, group in asked.groups.items()
+            for one in group
+        ),
+        *((usual, "", one.name, one) for one in defaults.lines),
+    ]
     schema = SCHEMAS["mart_slo_objectives"]
-    columns = [*KEYS, *_DEFINITION, "source"]
-    return pl.DataFrame(rows, schema={name: schema[name] for name in columns}).select(columns)
+    kinds = {name: schema[name] for name in ("target", "threshold_ms", "span_kinds")}
+    said = pl.DataFrame(
+        [
+            (window, variant, default, one.target, one.threshold_ms, list(one.kinds))
+            for window, variant, default, one in promised
+        ],
+        schema={"time_window": pl.String(), "variant": pl.String(), "default": pl.String(), **kinds},
+        orient="row",
+    )
+    is_default = pl.col("variant") == ""
+    return (
+        places.with_columns(
+            default=pl.when(is_default).then("objective").otherwise(pl.lit("")),
+            budgeting_method=pl.lit(OCCURRENCES),
+            source=pl.when(is_default).then(pl.lit(DEFAULTS)).otherwise("source"),
+        )
+        .join(said, on=["time_window", "variant", "default"], how="left", maintain_order="left")
+        .select(pl.col(name).cast(schema[name]) for name in (*KEYS, *_DEFINITION, "source"))
+    )
 
 
 def generations(before: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.DataFrame:

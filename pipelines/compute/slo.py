@@ -69,8 +69,11 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         files_sha256,
         settings.burn_windows,
     )
+    is_known = is_current(warehouse, "slo", print_)
+    if is_known and not files_sha256:
+        return Outcome(unchanged=1, notes=_notes(as_of))
     held = promises(warehouse, settings, apps)
-    if is_current(warehouse, "slo", print_):
+    if is_known:
         notes = (*_notes(as_of), *held.notes(held.before))
         return Outcome(unchanged=1, notes=notes, refused=held.refused)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.

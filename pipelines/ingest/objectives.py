@@ -51,7 +51,7 @@ def read_objectives(location: Path, root: Path) -> Files:
 
 
 def objectives_sha256(settings: Settings) -> str:
-    """Digest of every OpenSLO file of a workspace with its name; empty where there is none, or one cannot be read."""
+    """Digest of every OpenSLO file of a workspace with its name; empty where there is none, one word where one cannot be read."""
     paths = catalog_files(objectives_path(settings))
     digest = hashlib.sha256()
     try:
@@ -60,7 +60,7 @@ def objectives_sha256(settings: Settings) -> str:
             digest.update(f"{path.name}\0{len(content)}\0".encode(errors="surrogateescape"))
             digest.update(content)
     except OSError:
-        return ""
+        return "unreadable"
     return digest.hexdigest() if paths else ""
 
 
