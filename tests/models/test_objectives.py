@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,7 @@ from models.policy import Objective, burn_windows, request_slices, slo_defaults
 from models.schemas import SCHEMAS
 from models.slo_windows import rolling, window_of
 from models.yaml_reader import documents
+from tests.conftest import ROOT
 
 LADDER = requests.ladder_ms(request_slices(), slo_defaults())
 NONE = pl.DataFrame(schema=SCHEMAS["mart_slo_objectives"])
@@ -275,3 +277,15 @@ def test_a_file_that_cannot_be_read_leaves_its_objectives_as_they_were() -> None
     # What another file tells now counts.
     moved = Override("a", "", Objective("one", Decimal("0.7"), 250), rolling(7), "c.yaml, line 3")
     assert as_they_were(before, ["a.yaml"], [moved]) == []
+
+
+def test_the_example_of_the_guide_is_measured() -> None:
+    guide = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    found = asked(example)
+    assert found.refusals == ()
+    assert [(one.app_id, one.environment, one.objective.threshold_ms) for one in found.lines] == [
+        ("checkout", "production", 250)
+    ]
+    bounds = re.findall(r"Thresholds\*\* are bounds requests are counted by: ([0-9, and]+) ms", guide)
+    assert [int(one) for one in re.findall(r"[0-9]+", bounds[0])] == list(LADDER)
