@@ -152,3 +152,31 @@ def exhaustion(
     rise = np.where(high > low, high - low, 1.0)
     at = steps[later - 1] + (steps[later] - steps[later - 1]) * np.clip(-low / rise, 0.0, 1.0)
     return np.where(is_over.any(axis=1), np.where(first == 0, 0.0, at), np.nan)
+
+
+def exhaustion_in_period(
+    bad: Integers,
+    total: Integers,
+    allowed: Integers,
+    recent_bad: Floats,
+    recent_total: Floats,
+    rest: timedelta,
+) -> Floats:
+    """Seconds until nothing is left of a calendar period's budget; 0: spent, NaN: not within its rest.
+
+    What comes goes on as it did lately, and nothing ages out: nothing is left once ``B + r t = (1 - T) (N + s t)``.
+
+    Args:
+        bad, total: events of the period so far.
+        allowed: ``1 - T`` in parts per billion.
+        recent_bad, recent_total: events a second that are expected to come.
+        rest: of the period.
+    """
+    budget = allowed / PARTS
+    left = budget * total - bad
+    speed = recent_bad - budget * recent_total
+    # a shortfall within rounding of the counts is none
+    is_spent = (left <= 1e-9 * (1 + bad)) & (total > 0)
+    at = np.where(speed > 0, left / np.where(speed > 0, speed, 1.0), np.inf)
+    within = np.where(at <= rest.total_seconds(), at, np.nan)
+    return np.where(is_spent, 0.0, within)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -42,10 +42,11 @@ class Objective:
 
 @dataclass(frozen=True)
 class Objectives:
-    """Objectives over one rolling window."""
+    """Objectives over one window: the last days, or since ``start`` in a calendar period of so many days."""
 
     window_days: int
     lines: tuple[Objective, ...]
+    start: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class BurnPair:
     """Two windows that must both burn faster than a factor; window names are ``5m``, ``1h``, ``3d``."""
 
     severity: str
-    budget_share: Decimal
+    budget_share: Decimal | Fraction
     long: str
     short: str
 
@@ -172,6 +173,15 @@ def slo_defaults() -> Objectives:
 
 
 @cache
+def slo_tiers() -> dict[str, dict[str, Decimal]]:
+    """Criticality -> indicator -> default target (``slo_tiers.yaml``)."""
+    return {
+        tier: {indicator: Decimal(target) for indicator, target in targets.items()}
+        for tier, targets in _document("slo_tiers")["tiers"].items()
+    }
+
+
+@cache
 def burn_windows(rule: str = "") -> BurnWindows:
     """Burn-rate pairs, guards and floors under one of the rules, or the one that decides (``burn_windows.yaml``)."""
     data = _document("burn_windows")
@@ -194,6 +204,12 @@ def burn_windows(rule: str = "") -> BurnWindows:
         seen_share=Decimal(data["seen_share"]),
         clustering=Clustering(**data["clustering"]),
     )
+
+
+@cache
+def burn_tables() -> Mapping[str, Any]:
+    """Published tables of alert windows by name, as ``burn_scalings.yaml`` has them."""
+    return MappingProxyType(_document("burn_scalings")["scalings"])
 
 
 @cache

@@ -18,6 +18,7 @@ import yaml
 from models.errors import ConfigurationError
 from models.identity import UNASSIGNED
 from models.ownership import FIRST_MOMENT, LAST_MOMENT
+from models.policy import slo_tiers
 from models.schemas import SCHEMAS
 from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, YamlReader, is_empty
 
@@ -310,6 +311,13 @@ def _app(document: Document) -> _App | None:
             f"metadata.annotations.{ANNOTATIONS}valid-to",
             f"is {told['valid-to']!r}, which is not after its valid-from",
         )
+    criticality = told.get("criticality", "").lower()
+    if criticality and criticality not in slo_tiers():
+        notes.append(
+            f"{reader.where(ours['criticality'])}: metadata.annotations.{ANNOTATIONS}criticality is {criticality!r}; it can be "
+            f"{', '.join(slo_tiers())}, and counts as not given"
+        )
+        criticality = ""
     return _App(
         app_id=normalised_app_id(told.get("app-id") or name),
         app_name=reader.optional_text(metadata.get("title"), "metadata.title") or name,

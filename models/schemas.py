@@ -315,6 +315,24 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "unseen": pl.String(),
         }
     ),
+    "mart_slo_objectives": pl.Schema(
+        {
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "environment": pl.String(),
+            "objective": pl.String(),
+            "generation": pl.UInt32(),
+            "valid_from": SECOND,
+            "valid_to": SECOND,
+            "indicator": pl.String(),
+            "target": pl.Decimal(38, 18),
+            "threshold_ms": pl.UInt32(),
+            "time_window": pl.String(),
+            "budgeting_method": pl.String(),
+            "span_kinds": pl.List(pl.String()),
+            "source": pl.String(),
+        }
+    ),
     "mart_as_of": pl.Schema(
         {"slice_end": SECOND, "cost_day": pl.Date(), "basis": pl.String(), "note": pl.String()}
     ),

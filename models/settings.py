@@ -22,6 +22,8 @@ from pydantic.dataclasses import dataclass
 from models.bill_formats import BILLING_FORMATS
 from models.billing_apis import SCHEME as HTTPS
 from models.billing_apis import apis, check_parameters
+from models.burn_scalings import DEFAULT as DEFAULT_WINDOWS
+from models.burn_scalings import scalings
 from models.errors import ConfigurationError
 from models.focus import currencies
 from models.loopback import is_loopback
@@ -37,6 +39,8 @@ BUDGETS_FILE = "budgets.yaml"
 """Where budgets are looked for where no setting names another file."""
 RULES_FILE = "rules.yaml"
 """Where shared cost rules are looked for where no setting names another file."""
+OBJECTIVES_FOLDER = "objectives"
+"""Where OpenSLO files are looked for where no setting names another place."""
 WELL_KNOWN = "/.well-known/openid-configuration"
 """Where OpenID Connect Discovery 1.0, section 4, has a provider's metadata, below its issuer."""
 
@@ -473,6 +477,8 @@ class Settings:
     people: Path | None = None
     budgets: Path | None = None
     rules: Path | None = None
+    objectives: Path | None = None
+    burn_windows: str = DEFAULT_WINDOWS
     identity: IdentityKeys = field(default_factory=IdentityKeys)
     attribution: TagRules = field(default_factory=TagRules)
     billing: tuple[BillingSource, ...] = ()
@@ -594,6 +600,8 @@ class _File:
     people: Text = "people.yaml"
     budgets: Text = BUDGETS_FILE
     rules: Text = RULES_FILE
+    objectives: Text = OBJECTIVES_FOLDER
+    burn_windows: Annotated[Text, one_of(scalings())] = DEFAULT_WINDOWS
     viewer: Viewer = field(default_factory=Viewer)
     sign_in: SignIn | None = None
     ports: Ports = field(default_factory=Ports)
@@ -633,7 +641,7 @@ class _File:
             raise ValueError(f"names {value}, which is not a file")
         return value
 
-    @field_validator("catalog", "teams")
+    @field_validator("catalog", "teams", "objectives")
     @classmethod
     def _leads_somewhere(cls, value: str, info: ValidationInfo) -> str:
         locate: Locate = (info.context or {})["locate"]
@@ -664,6 +672,8 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         people=locate(given.people).path,
         budgets=locate(given.budgets).path,
         rules=locate(given.rules).path,
+        objectives=locate(given.objectives).path,
+        burn_windows=given.burn_windows,
         identity=given.identity,
         attribution=given.attribution,
         billing=given.sources.billing,

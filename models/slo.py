@@ -215,10 +215,17 @@ def boundaries(
     held = [as_of - SLICE * number for number in (range(back + 1) if hold else (0,))]
     begins = {end - duration(window) for end in held for window in policy.windows}
     begins.add(as_of - SLICE * back - duration(policy.windows[-1]))
-    start = as_of - timedelta(days=objectives.window_days)
+    start = window_begin(objectives, as_of)
     midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
     begins |= {midnight - AGEING * number for number in range(objectives.window_days // AGEING.days + 1)}
+    if objectives.start is not None:  # alerts look back beyond the begin of a month
+        return sorted({start, *held, *begins})
     return sorted({start, *(edge for edge in (*held, *begins) if edge > start)})
+
+
+def window_begin(objectives: Objectives, as_of: datetime) -> datetime:
+    """Begin of the objectives' own window."""
+    return objectives.start or as_of - timedelta(days=objectives.window_days)
 
 
 def status(
@@ -233,6 +240,7 @@ def status(
     silences: pl.DataFrame,
     age: timedelta,
     clustering: pl.DataFrame | None = None,
+    seen: pl.DataFrame | None = None,
 ) -> Judged:
     """State, budget and burn of every objective of every app and environment.
 
@@ -263,6 +271,7 @@ def status(
         age: of the data, at the moment asked.
         clustering: ``app_id, environment, objective, clustering`` of those whose past says how their bad events cluster
             (``paging.clusterings``); the policy's number counts for the others.
+        seen: ``app_id, environment`` that are told too, where their window holds no event.
 
     Raises:
         ModelError: an unusable objective, counts without an objective, or more bad events than all.
@@ -270,12 +279,13 @@ def status(
     _check_objectives(objectives, policy)
     health, counted = _health_and_rest(buckets)
     _check_counts(counted, objectives)
-    promised = _promised(objectives, counted, silences, apps)
-    windows = Windows.of(promised, counted, boundaries(objectives, policy, as_of), policy)
+    promised = _promised(objectives, counted, silences, apps, seen)
+    begin = window_begin(objectives, as_of)
+    windows = Windows.of(promised, counted, boundaries(objectives, policy, as_of), begin)
     clusters = _clustering(promised, clustering, policy)
     alerts = fired(windows, promised["allowed_ppb"].to_numpy(), clusters, objectives.window_days, policy)
-    edges = boundaries(objectives, policy, as_of, hold=False)
-    budgets = _budgets(windows, edges, promised, clusters, policy)
+    edges = [edge for edge in boundaries(objectives, policy, as_of, hold=False) if edge >= begin]
+    budgets = _budgets(windows, edges, promised, clusters, policy, objectives)
     burn = _burn(windows, promised, objectives, policy, as_of)
     judged = promised.with_columns(
         bad=pl.Series(windows.whole.bad),
@@ -319,7 +329,11 @@ def _silences(silences: pl.DataFrame) -> pl.DataFrame:
 
 
 def _promised(
-    objectives: Objectives, counted: pl.DataFrame, silences: pl.DataFrame, apps: Iterable[str]
+    objectives: Objectives,
+    counted: pl.DataFrame,
+    silences: pl.DataFrame,
+    apps: Iterable[str],
+    told: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """One line per app, environment and objective, sorted; an app without events is in no environment."""
     lines = pl.DataFrame(
@@ -337,7 +351,11 @@ def _promised(
         },
     ).with_columns(window_days=pl.lit(objectives.window_days, pl.UInt16))
     seen = pl.concat(
-        [frame.select(pl.col("app_id", "environment").cast(pl.String)) for frame in (counted, silences)]
+        [
+            frame.select(pl.col("app_id", "environment").cast(pl.String))
+            for frame in (counted, silences, told)
+            if frame is not None
+        ]
     ).unique()
     known = pl.DataFrame({"app_id": sorted(set(apps))}, schema={"app_id": pl.String})
     silent = known.join(seen, on="app_id", how="anti").with_columns(environment=pl.lit(""))
@@ -355,9 +373,9 @@ class Windows:
 
     @classmethod
     def of(
-        cls, promised: pl.DataFrame, counted: pl.DataFrame, edges: list[datetime], policy: BurnWindows
+        cls, promised: pl.DataFrame, counted: pl.DataFrame, edges: list[datetime], begin: datetime
     ) -> Windows:
-        """Buckets of the engine in a table: a row per objective, a column per boundary."""
+        """Buckets of the engine in a table: a row per objective, a column per boundary; the whole is what lies behind ``begin``."""
         row = promised.select(_KEYS).with_row_index("row")
         columns = pl.DataFrame({"bucket": edges, "column": range(len(edges))}).with_columns(
             pl.col("bucket").cast(pl.Datetime("us", "UTC"))
@@ -379,7 +397,10 @@ class Windows:
         first_bad = np.full(shape, NEVER, np.int64)
         starts = placed["first_bad"].cast(pl.Datetime("us", "UTC")).dt.epoch("s").fill_null(NEVER).to_numpy()
         np.minimum.at(first_bad, at, starts)
-        return cls(edges, sums, first_bad, Counts(*(sums[name][:, -1] for name in _COUNTS)))
+        from_ = edges.index(begin)
+        return cls(
+            edges, sums, first_bad, Counts(*(sums[name][:, -1] - sums[name][:, from_] for name in _COUNTS))
+        )
 
     def window(self, length: timedelta, end: datetime) -> Counts:
         """Counts of the window of that length that ends there."""
@@ -452,8 +473,9 @@ def _burn(
     """One line per objective and window: those of the pairs, and the objective's own."""
     own = f"{objectives.window_days}d"
     frames = []
-    for name in dict.fromkeys((*policy.pair_windows, own)):
-        length = duration(name)
+    lengths = {name: duration(name) for name in policy.pair_windows}
+    lengths.setdefault(own, as_of - window_begin(objectives, as_of))
+    for name, length in lengths.items():
         counts = windows.window(length, as_of)
         counted = promised.with_columns(
             bad=pl.Series(counts.bad),
@@ -485,6 +507,7 @@ def _budgets(
     promised: pl.DataFrame,
     clustering: Floats,
     policy: BurnWindows,
+    objectives: Objectives,
 ) -> pl.DataFrame:
     """One line per objective: what is left and when nothing will be, how sure the indicator is, and what cannot be seen.
 
@@ -492,17 +515,16 @@ def _budgets(
     """
     at = [windows.edges.index(edge) for edge in edges]
     whole, allowed = windows.whole, promised["allowed_ppb"].to_numpy()
-    length = windows.edges[-1] - windows.edges[0]
+    length = edges[-1] - edges[0]
     left = error_budget.occurrences(whole.bad, whole.total, allowed, length)
     lately = windows.window(RECENT, windows.edges[-1])
-    seconds = error_budget.exhaustion(
-        edges,
-        windows.sums["bad"][:, at],
-        windows.sums["total"][:, at],
-        allowed,
-        lately.bad / RECENT.total_seconds(),
-        lately.total / RECENT.total_seconds(),
-    )
+    coming = (lately.bad / RECENT.total_seconds(), lately.total / RECENT.total_seconds())
+    if objectives.start is None:
+        bad, total = (windows.sums[name][:, at] for name in ("bad", "total"))
+        seconds = error_budget.exhaustion(edges, bad, total, allowed, *coming)
+    else:
+        rest = objectives.start + timedelta(days=objectives.window_days) - edges[-1]
+        seconds = error_budget.exhaustion_in_period(whole.bad, whole.total, allowed, *coming, rest)
     low, high = paging.interval(whole.bad, whole.total, clustering)
     a_day = whole.total / max(length / timedelta(days=1), 1.0)
     hours = paging.shortest_outage(a_day, policy)

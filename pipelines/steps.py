@@ -184,6 +184,7 @@ STEPS: Mapping[str, Step] = {
                 "mart_slo_budgets": Asset(
                     "What is left of every error budget, when nothing will be, and what the traffic cannot show."
                 ),
+                "mart_slo_objectives": Asset("What each objective promises and since when: its generations."),
                 "mart_app_silences": Asset(
                     "Apps whose requests stopped, or nearly, against their own rhythm."
                 ),

@@ -56,6 +56,7 @@ COMPUTED = (
             "slo_status",
             "slo_burn",
             "slo_budgets",
+            "slo_objectives",
             "as_of",
             "app_silences",
             "cost_anomalies",

@@ -110,6 +110,8 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "people",
         "budgets",
         "rules",
+        "objectives",
+        "burn_windows",
         "redact",
         "sources.billing",
         "sources.telemetry",
@@ -141,6 +143,8 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "people",
         "budgets",
         "rules",
+        "objectives",
+        "burn_windows",
         "redact",
     }
 

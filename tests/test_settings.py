@@ -49,7 +49,7 @@ environments: {production: [production, prod]}
 
 # text, line and key of a mistake, and a part of what is said about it
 MISTAKES = [
-    ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: attribution, budgets, catalog, dagster"),
+    ("warehouse: embedded\nwarehose: x\n", 2, "warehose", "known here: attribution, budgets, burn_windows, catalog"),
     ("warehouse: postgres\n", 1, "warehouse", "is 'postgres'; it is `embedded`, or has the `url`"),
     ("warehouse: {url: 'https://ada:planted-Pa55@clickhouse.example'}\n", 1, "warehouse.url", "holds a user or a password, which do not belong in a file"),
     ("warehouse: {url: 'tcp://clickhouse.example:9000'}\n", 1, "warehouse.url", "must be the address of a server's HTTP interface"),
@@ -180,6 +180,7 @@ def test_what_is_not_given_is_the_default(tmp_path: Path) -> None:
         people=tmp_path / "people.yaml",
         budgets=tmp_path / "budgets.yaml",
         rules=tmp_path / "rules.yaml",
+        objectives=tmp_path / "objectives",
     )
     assert bare.sign_in is None
     assert (bare.viewer.teams, bare.viewer.rights, bare.environments.production) == ((), (), None)

@@ -64,6 +64,14 @@ class RulesAction(StrEnum):
     diff = "diff"
 
 
+class SloAction(StrEnum):
+    """What `appfleet slo` does."""
+
+    list = "list"
+    validate = "validate"
+    export = "export"
+
+
 class TokenAction(StrEnum):
     """What `appfleet tokens` does."""
 
@@ -440,15 +448,45 @@ def explain(
 
 @app.command()
 def slo(
+    action: Annotated[SloAction, typer.Argument(help="What to do.")] = SloAction.list,
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="validate: a file or folder of OpenSLO; export: the file to write.", show_default=False
+        ),
+    ] = None,
     workspace: WorkspaceOption = None,
     app_id: Annotated[str | None, typer.Option("--app", help="Only this app.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them, not the worst alone.")] = False,
 ) -> None:
-    """Objectives, error budgets and burn, worst first."""
-    from pipelines.commands.summary import print_slo
+    """Objectives, error budgets and burn, worst first; or OpenSLO files looked at, or the objectives written as such."""
     from sql.workspace import load_settings, named_workspace
 
-    print_slo(_console(), load_settings(named_workspace(workspace)), app_id, datetime.now(UTC), every)
+    if action is SloAction.validate:
+        from pipelines.commands.objectives import print_validation
+
+        if path is None:
+            raise ConfigurationError("appfleet slo validate: name a file or folder of OpenSLO")
+        if not print_validation(_console(), path):
+            raise typer.Exit(1)
+        return
+    settings = load_settings(named_workspace(workspace))
+    if action is SloAction.export:
+        from pipelines.commands.objectives import exported_text
+
+        text = exported_text(settings, app_id)
+        if path is None:
+            sys.stdout.write(text)
+        else:
+            _make(path.parent)
+            path.write_text(text, encoding="utf-8")
+            typer.echo(f"wrote {path}")
+        return
+    from pipelines.commands.summary import print_slo
+
+    if path is not None:
+        raise ConfigurationError("appfleet slo list: takes no path; --app names an app")
+    print_slo(_console(), settings, app_id, datetime.now(UTC), every)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import asdict, replace
@@ -11,11 +12,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from models import paging, requests, silence, slo
+from models import objectives, paging, requests, silence, slo
+from models.burn_scalings import windows_of
+from models.openslo import TimeWindow
 from models.policy import (
+    BurnWindows,
     Environments,
     Objectives,
-    burn_windows,
     environments,
     request_slices,
     silence_policy,
@@ -25,6 +28,7 @@ from models.policy import (
 from models.schemas import SCHEMAS
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
+from pipelines.compute.objectives import promises
 from pipelines.compute.publishing import (
     Outcome,
     fingerprint,
@@ -33,6 +37,7 @@ from pipelines.compute.publishing import (
     publish_frames,
     table_sha256,
 )
+from pipelines.ingest.objectives import objectives_sha256
 from sql.publish import heads_by_scope
 from sql.warehouse import Warehouse
 
@@ -48,6 +53,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     """
     age = moment - as_of.slice_end
     where = production_of(settings)
+    files_sha256 = objectives_sha256(settings)
     released = heads_by_scope(warehouse)
     prints = [(one.period, one.sha256) for one in released.get("slices", ())]
     # The newest team a bill names owns what the registry does not: no release says that it changed.
@@ -57,40 +63,77 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         as_of.cost_day,  # part of the moment that is published, though no objective rests on it
         prints,
         table_sha256(released, "registry"),
-        frame_fingerprint(apps.select("app_id", "team")),
+        frame_fingerprint(apps.select("app_id", "team", "criticality")),
         table_sha256(released, "identities"),
         sorted(where.production),
         age > state_policy().stale_after,
+        files_sha256,
+        settings.burn_windows,
     )
-    if is_current(warehouse, "slo", print_):
+    is_known = is_current(warehouse, "slo", print_)
+    if is_known and not files_sha256:
         return Outcome(unchanged=1, notes=_notes(as_of))
-    objectives = slo_defaults()
+    held = promises(warehouse, settings, apps)
+    if is_known:
+        notes = (*_notes(as_of), *held.notes(held.before))
+        return Outcome(unchanged=1, notes=notes, refused=held.refused)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
-        counting = beside.submit(copy_context().run, _counts, warehouse, objectives, as_of)
+        policy = windows_of(settings.burn_windows, slo_defaults().window_days)
+        counting = beside.submit(copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of)
         silences = _silences(warehouse, apps, as_of)
         counts = counting.result()
-    judged = slo.status(
-        counts.buckets,
-        objectives,
-        burn_windows(),
-        as_of.slice_end,
-        apps["app_id"],
+    judge = partial(
+        slo.status,
+        as_of=as_of.slice_end,
         environments=where,
         state_policy=state_policy(),
-        silences=silences,
         age=age,
+    )
+    defaults = judge(
+        counts.buckets,
+        slo_defaults(),
+        policy,
+        apps=apps["app_id"],
+        silences=silences,
         clustering=counts.clustering,
     )
+    places = objectives.wanted(defaults.status, slo_defaults(), held.asked)
+    judged = [_chosen(defaults, places, None)]
+    for window, lines in held.asked.groups.items():
+        own = held.asked.apps[window]
+        group = objectives.promised_in(window, lines, as_of.slice_end)
+        policy = windows_of(settings.burn_windows, group.window_days)
+        seen = defaults.status.filter(pl.col("app_id").is_in(own))
+        counts = _counts(warehouse, group, policy, as_of, own)
+        found = judge(
+            counts.buckets,
+            group,
+            policy,
+            apps=seen["app_id"],
+            silences=silences.filter(pl.col("app_id").is_in(own)),
+            seen=seen,
+            clustering=counts.clustering,
+        )
+        judged.append(_chosen(found, places, window))
+    promised = objectives.definitions(places, slo_defaults(), held.asked)
     tables = {
-        "mart_slo_status": _with_team(judged.status, apps),
-        "mart_slo_burn": _with_team(judged.burn, apps),
-        "mart_slo_budgets": _with_team(judged.budgets, apps),
+        "mart_slo_status": _with_team(pl.concat([one.status for one in judged]), apps),
+        "mart_slo_burn": _with_team(pl.concat([one.burn for one in judged]), apps),
+        "mart_slo_budgets": _with_team(pl.concat([one.budgets for one in judged]), apps),
+        "mart_slo_objectives": _with_team(
+            objectives.generations(held.before, promised, as_of.slice_end), apps
+        ),
         "mart_app_silences": _with_team(silences, apps),
         "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
     }
     outcome = publish_frames(warehouse, settings, "slo", tables, print_, as_of)
-    return replace(outcome, notes=_notes(as_of))
+    return replace(outcome, notes=(*_notes(as_of), *held.notes(defaults.status)), refused=held.refused)
+
+
+def _chosen(judged: slo.Judged, places: pl.DataFrame, window: TimeWindow | None) -> slo.Judged:
+    """What of a judgement is wanted."""
+    return slo.Judged(*(objectives.chosen(frame, places, window) for frame in judged))
 
 
 class _Counts(NamedTuple):
@@ -100,20 +143,20 @@ class _Counts(NamedTuple):
     clustering: pl.DataFrame | None
 
 
-def _counts(warehouse: Warehouse, objectives: Objectives, as_of: AsOf) -> _Counts:
+def _counts(
+    warehouse: Warehouse, promised: Objectives, policy: BurnWindows, as_of: AsOf, apps: Sequence[str] = ()
+) -> _Counts:
     """Counts between the boundaries of all windows; those of the hold and the past only of apps that may fire."""
-    ladder = requests.ladder_ms(request_slices(), objectives)
-    asked = partial(slo.bucket_parameters, objectives, burn_windows(), as_of.slice_end, ladder)
-    buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False))
-    apps = slo.may_fire(buckets, burn_windows())
-    if not apps:
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    asked = partial(slo.bucket_parameters, promised, policy, as_of.slice_end, ladder)
+    buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False, apps=apps))
+    firing = slo.may_fire(buckets, policy)
+    if not firing:
         return _Counts(buckets, None)
-    held = warehouse.frame("queries/slo/buckets", **asked(apps=apps))
-    past = slo.clustering_parameters(objectives, burn_windows(), as_of.slice_end, ladder, apps=apps)
-    clustering = paging.clusterings(
-        warehouse.frame("queries/slo/clustering", **past), burn_windows().clustering
-    )
-    return _Counts(pl.concat([buckets.filter(~pl.col("app_id").is_in(apps)), held]), clustering)
+    held = warehouse.frame("queries/slo/buckets", **asked(apps=firing))
+    past = slo.clustering_parameters(promised, policy, as_of.slice_end, ladder, apps=firing)
+    clustering = paging.clusterings(warehouse.frame("queries/slo/clustering", **past), policy.clustering)
+    return _Counts(pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held]), clustering)
 
 
 def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:

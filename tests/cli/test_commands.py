@@ -235,3 +235,24 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
         said = appfleet(None, *arguments, str(tmp_path / "file" / "below"), code=2, anew=True)
         assert "cannot be made (Not a directory)" in said.err
     assert "there is no appfleet.yaml in" in appfleet(tmp_path / "none", "run", code=2).err
+
+
+def test_objectives_that_hold_are_written_as_openslo(fleet: Path, tmp_path: Path) -> None:
+    """What is exported is sound, and measured as it is: nothing of it is refused."""
+    held = rows(
+        fleet,
+        "SELECT app_id, countIf(valid_to IS NULL) AS held FROM mart_slo_objectives_current GROUP BY app_id ORDER BY app_id LIMIT 1",
+    )
+    app, number = str(held[0]["app_id"]), int(str(held[0]["held"]))
+    text = appfleet(fleet, "slo", "export", "--app", app).out
+    assert text.count("\nkind: SLO\n") == number
+    file = tmp_path / "objectives.yaml"
+    assert f"wrote {file}" in appfleet(fleet, "slo", "export", str(file), "--app", app).out
+    assert file.read_text(encoding="utf-8") == text
+    said = appfleet(None, "slo", "validate", str(file)).out
+    assert "0 mistake(s)" in said
+    assert "Warning" not in said
+    assert (
+        "no objective is published for app nobody"
+        in appfleet(fleet, "slo", "export", "--app", "nobody", code=2).err
+    )

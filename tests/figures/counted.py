@@ -773,6 +773,7 @@ def inventory_apps(s: Sample) -> Answer:
                 line.get("app_name") or app,
                 team,
                 line.get("lifecycle", ""),
+                line.get("criticality", ""),
                 app in registry,
                 in_bill,
                 app in observed,

@@ -584,6 +584,7 @@ def _apps(draw: Draw) -> Iterator[Row]:
                 "team": team,
                 "system": f"system {draw.number(99)}",
                 "lifecycle": draw.of(("production", "experimental")),
+                "criticality": draw.of(("critical", "high", "")),
                 "lead": f"lead {draw.number(99)}",
                 "cost_center": f"00{draw.number(99)}",
                 "resource_ids": [f"arn:{draw.number(99)}"],

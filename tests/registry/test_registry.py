@@ -502,3 +502,14 @@ def test_what_files_came_to_is_remembered_and_their_problems_are_said_again(
     monkeypatch.setattr(registry, "load_registry", counted)
     (tmp_path / "catalog" / "c.yaml").write_text(component("c"))
     assert computed() == (1, 1, 0), "as it was before it was read"
+
+
+def test_how_critical_an_app_is_is_one_of_four_words(tmp_path: Path) -> None:
+    told = load(tmp_path, component("a", "  annotations:\n    appfleet.io/criticality: High\n"))
+    assert (told.apps["criticality"].to_list(), told.problems) == (["high"], [])
+    other = load(tmp_path, component("a", "  annotations:\n    appfleet.io/criticality: tier-1\n"))
+    assert other.apps["criticality"].to_list() == [""]
+    assert other.problems == [
+        "catalog/one.yaml, line 6: metadata.annotations.appfleet.io/criticality is 'tier-1'; it can be critical, high, medium, "
+        "low, and counts as not given"
+    ]

@@ -51,6 +51,8 @@ LEFT JOIN
     UNION ALL
     SELECT 'mart_slo_budgets', batch_id, toDate('1970-01-01'), count() FROM mart_slo_budgets GROUP BY batch_id
     UNION ALL
+    SELECT 'mart_slo_objectives', batch_id, toDate('1970-01-01'), count() FROM mart_slo_objectives GROUP BY batch_id
+    UNION ALL
     SELECT 'mart_as_of', batch_id, toDate('1970-01-01'), count() FROM mart_as_of GROUP BY batch_id
     UNION ALL
     SELECT 'mart_app_silences', batch_id, toDate('1970-01-01'), count() FROM mart_app_silences GROUP BY batch_id

@@ -1,7 +1,7 @@
 -- purpose: every app known from the registry, a bill or telemetry, with its owner: the registry's word, else the newest
 --   team a bill names; what nobody owns is no app
 -- parameters: none
--- columns: app_id, app_name, team, lifecycle, is_registered, is_billed, is_observed
+-- columns: app_id, app_name, team, lifecycle, criticality, is_registered, is_billed, is_observed
 WITH
     registry AS
     (
@@ -9,7 +9,8 @@ WITH
             app_id,
             argMax(a.app_name, a.valid_from) AS app_name,
             argMax(toString(a.team), a.valid_from) AS team,
-            argMax(toString(a.lifecycle), a.valid_from) AS lifecycle
+            argMax(toString(a.lifecycle), a.valid_from) AS lifecycle,
+            argMax(toString(a.criticality), a.valid_from) AS criticality
         FROM core_apps_current AS a
         GROUP BY app_id
     ),
@@ -41,6 +42,7 @@ SELECT
     if(registry.app_name = '', known.app_id, registry.app_name) AS app_name,
     multiIf(registry.team NOT IN ('', 'unassigned'), registry.team, billed.team != '', billed.team, 'unassigned') AS team,
     registry.lifecycle AS lifecycle,
+    registry.criticality AS criticality,
     known.is_registered AS is_registered,
     known.is_billed AS is_billed,
     known.is_observed AS is_observed

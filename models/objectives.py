@@ -1,0 +1,571 @@
+"""Which objectives an app is held to: the defaults, what OpenSLO files put in their place, and the generations of both.
+
+Takes the values of ``models.openslo`` and frames; counting events and judging them is ``models.slo``. What a file asks for
+and nobody can measure yet is refused in a sentence here, never left out in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import polars as pl
+
+from models.errors import ModelError
+from models.openslo import (
+    APP,
+    ENVIRONMENT,
+    OBJECTIVE,
+    OCCURRENCES,
+    ROUTE,
+    Catalogue,
+    DataSource,
+    MetricSource,
+    Sli,
+    Slo,
+    SloService,
+    SloTarget,
+    TimeWindow,
+    metric_sources,
+)
+from models.openslo_reader import unit_of
+from models.policy import BurnWindows, Objective, Objectives, duration
+from models.registry import normalised_app_id
+from models.schemas import SCHEMAS
+from models.slo import SLICE
+from models.slo_windows import period_at, rolling, window_of, window_text
+
+SOURCE_TYPE = "appfleet"
+"""Type of the metric sources of OpenSLO that appfleet measures itself."""
+
+AVAILABILITY, LATENCY = "availability", "latency"
+INDICATORS = (AVAILABILITY, LATENCY)
+"""What appfleet measures: requests without an error, and requests within a threshold."""
+
+DEFAULTS = "defaults"
+"""Source of an objective that no file names."""
+
+EVERYWHERE = ""
+"""Environment of an objective that holds in all of them."""
+
+PLACES = 9
+"""Decimal places a target may have, as budgets are counted in parts per billion."""
+
+_MS = {"ms": Decimal(1), "s": Decimal(1000)}
+_DEFINITION = ("indicator", "target", "threshold_ms", "time_window", "budgeting_method", "span_kinds")
+"""Columns whose change begins a generation."""
+
+KEYS = ("app_id", "environment", "objective")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One objective that stands in place of the defaults of its indicator, for an app and environment."""
+
+    app_id: str
+    environment: str
+    objective: Objective
+    window: TimeWindow
+    source: str
+    is_default: bool = False
+    """Whether it is the default of the app's own criticality, behind whatever a file says."""
+
+    @property
+    def indicator(self) -> str:
+        """What it measures."""
+        return indicator_of(self.objective)
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What files ask for: what can be measured, and a sentence for each objective that cannot."""
+
+    lines: tuple[Override, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+def indicator_of(one: Objective) -> str:
+    """What an objective measures."""
+    return AVAILABILITY if one.threshold_ms is None else LATENCY
+
+
+def overrides(
+    catalogue: Catalogue, defaults: Objectives, policy: BurnWindows, ladder: Sequence[int]
+) -> Overrides:
+    """Objectives of a catalogue in place of the defaults.
+
+    Args:
+        catalogue: sound objects of the workspace's files.
+        defaults: what every app is held to, for the kinds of spans where a file names none.
+        policy: whose longest window an objective's own must hold.
+        ladder: thresholds slices were counted by, in milliseconds.
+    """
+    lines: list[Override] = []
+    refusals: list[str] = []
+    for item in catalogue.items:
+        if not isinstance(item, Slo):
+            continue
+        for place, target in enumerate(item.targets):
+            try:
+                line = _override(catalogue, item, place, target, defaults, policy, ladder)
+            except _Unmeasured as problem:
+                refusals.append(f"{target.where}: objective {item.meta.name} {problem}")
+                continue
+            taken = next((one for one in lines if _collide(one, line)), None)
+            if taken is None:
+                lines.append(line)
+            else:
+                refusals.append(
+                    f"{line.source}: objective {line.objective.name} of app {line.app_id} is told by {taken.source} too; "
+                    "that one counts, rename one of them"
+                )
+    return Overrides(tuple(lines), tuple(refusals))
+
+
+def _collide(one: Override, other: Override) -> bool:
+    """Whether two objectives would be told apart by nothing where both hold."""
+    return (
+        one.app_id == other.app_id
+        and one.objective.name == other.objective.name
+        and (one.environment == other.environment or one.indicator != other.indicator)
+    )
+
+
+def tier_defaults(
+    apps: pl.DataFrame, defaults: Objectives, tiers: Mapping[str, Mapping[str, Decimal]]
+) -> Iterator[Override]:
+    """Default objectives of apps whose criticality has targets of its own.
+
+    Args:
+        apps: ``app_id, criticality``.
+        defaults: of every app.
+        tiers: criticality -> indicator -> target.
+    """
+    for app_id, criticality in apps.select("app_id", "criticality").iter_rows():
+        targets = tiers.get(criticality, {})
+        for one in defaults.lines:
+            target = targets.get(indicator_of(one), one.target)
+            if target != one.target:
+                yield Override(
+                    app_id,
+                    EVERYWHERE,
+                    replace(one, target=target),
+                    rolling(defaults.window_days),
+                    f"criticality {criticality}",
+                    is_default=True,
+                )
+
+
+class _Unmeasured(Exception):
+    """Completes the sentence why an objective is not measured."""
+
+
+def _override(
+    catalogue: Catalogue,
+    slo: Slo,
+    place: int,
+    target: SloTarget,
+    defaults: Objectives,
+    policy: BurnWindows,
+    ladder: Sequence[int],
+) -> Override:
+    if ROUTE in _annotations(catalogue, slo):
+        raise _Unmeasured(
+            f"names a route by {ROUTE}, and objectives of routes are not measured yet; without it the whole app is"
+        )
+    if slo.method != OCCURRENCES:
+        raise _Unmeasured(
+            f"has budgetingMethod {slo.method}, which is read and not measured yet; write {OCCURRENCES}"
+        )
+    if target.weight is not None:
+        raise _Unmeasured("has a compositeWeight; composite objectives are read and not measured yet")
+    window = _window(slo.window, policy)
+    sli = catalogue.indicator(slo, target)
+    if sli is None:
+        raise _Unmeasured("has no indicator that some document describes")
+    asked = _asked(catalogue, sli)
+    kinds = _kinds(asked, defaults)
+    annotations = _annotations(catalogue, slo)
+    name = annotations.get(OBJECTIVE, "").strip() or slo.meta.name
+    if len(slo.targets) > 1:
+        name = f"{name}-{place + 1}"
+    if any(one.name == name and indicator_of(one) != asked["indicator"] for one in defaults.lines):
+        raise _Unmeasured(
+            f"measures {asked['indicator']} under the name of the default objective {name}; rename it"
+        )
+    _check_share(target.share)
+    threshold = _threshold(sli, target, ladder) if asked["indicator"] == LATENCY else None
+    return Override(
+        normalised_app_id(annotations.get(APP) or slo.service),
+        annotations.get(ENVIRONMENT, EVERYWHERE).strip().lower(),
+        Objective(name, target.share, threshold, kinds),
+        window,
+        str(target.where),
+    )
+
+
+def _annotations(catalogue: Catalogue, slo: Slo) -> Mapping[str, str]:
+    """Annotations of an SLO, before those of its Service."""
+    service = catalogue.of("Service").get(slo.service)
+    own = service.meta.annotations if isinstance(service, SloService) else {}
+    return {**own, **slo.meta.annotations}
+
+
+def _window(window: TimeWindow, policy: BurnWindows) -> TimeWindow:
+    """Whole days that roll, or periods of a calendar that begin with a slice, none shorter than the longest alert's window."""
+    longest = duration(policy.windows[-1])
+    length = window.duration.length
+    if window.calendar is not None:
+        start = window.calendar.start
+        if start.second or start.microsecond or start.minute % (SLICE // timedelta(minutes=1)):
+            raise _Unmeasured(
+                f"has a calendar that begins at {start}; requests are counted by {SLICE // timedelta(minutes=1)} minutes, so "
+                "begin with one of them"
+            )
+    elif length is None:
+        raise _Unmeasured(
+            f"rolls over {window.duration}, which has no fixed length; write days or weeks, such as 30d"
+        )
+    if length is not None and (length.seconds or length < longest):
+        raise _Unmeasured(
+            f"has a window of {window.duration}; it must be whole days and {longest.days} of them at least, the longest "
+            "window of an alert"
+        )
+    return window if length is None or window.calendar is not None else rolling(length.days)
+
+
+def _asked(catalogue: Catalogue, sli: Sli) -> Mapping[str, object]:
+    """What the one metric source of an indicator asks appfleet for; good and total of a ratio must ask for the same."""
+    named = [_plain(catalogue, one) for one in metric_sources(sli)]
+    kinds = sorted({kind for kind, _ in named})
+    if kinds != [SOURCE_TYPE]:
+        others = ", ".join(repr(kind) for kind in kinds if kind != SOURCE_TYPE)
+        raise _Unmeasured(
+            f"is measured by a source of type {others}, which appfleet does not read; write `type: {SOURCE_TYPE}` with "
+            f"`indicator: {AVAILABILITY}` or `{LATENCY}`"
+        )
+    asked = named[0][1]
+    if any(spec != asked for _, spec in named):
+        raise _Unmeasured(
+            "asks for two different things in its good and total; any ratio of two queries is not measured yet"
+        )
+    if asked.get("indicator") not in INDICATORS:
+        raise _Unmeasured(
+            f"asks for the indicator {asked.get('indicator')!r}; {' and '.join(INDICATORS)} are measured"
+        )
+    unknown = sorted(set(asked) - {"indicator", "kinds", "unit"})
+    if unknown:
+        raise _Unmeasured(
+            f"asks for {', '.join(unknown)}, which no indicator has; known are indicator, kinds and unit"
+        )
+    is_latency = asked["indicator"] == LATENCY
+    if is_latency != (sli.threshold is not None) or (sli.ratio is not None and sli.ratio.raw is not None):
+        raise _Unmeasured(
+            f"must be a {'thresholdMetric' if is_latency else 'ratioMetric of good and total'} to measure {asked['indicator']}"
+        )
+    return asked
+
+
+def _plain(catalogue: Catalogue, one: MetricSource) -> tuple[str, Mapping[str, object]]:
+    """Type and question of a metric source, its DataSource followed."""
+    if one.source is None:
+        return one.type, one.spec
+    held = catalogue.of("DataSource").get(one.source.name)
+    return one.type or (held.type if isinstance(held, DataSource) else ""), one.spec
+
+
+def _kinds(asked: Mapping[str, object], defaults: Objectives) -> tuple[str, ...]:
+    """Kinds of spans that count: those named, else those of the default objective of the indicator."""
+    own = {indicator_of(one): one.kinds for one in defaults.lines}
+    known = sorted({kind for kinds in own.values() for kind in kinds})
+    named = asked.get("kinds")
+    if named is None:
+        return own[str(asked["indicator"])]
+    if not isinstance(named, list) or not named or not set(map(str, named)) <= set(known):
+        raise _Unmeasured(f"counts spans of the kinds {named!r}; it must be a list of {', '.join(known)}")
+    return tuple(sorted(set(map(str, named)), reverse=True))
+
+
+def _check_share(share: Decimal) -> None:
+    if share <= 0:
+        raise _Unmeasured("has the target 0, which nothing can miss")
+    if share.scaleb(PLACES) % 1:
+        raise _Unmeasured(f"has the target {share}; it may have {PLACES} places at most")
+
+
+def _threshold(sli: Sli, target: SloTarget, ladder: Sequence[int]) -> int:
+    """Threshold in milliseconds; it must be a bound that slices were counted by, as nothing is interpolated."""
+    if target.op != "lte":
+        raise _Unmeasured(
+            f"counts what is {target.op} its value; a request is good within a threshold, write `op: lte`"
+        )
+    assert target.value is not None
+    unit = unit_of(sli)
+    if unit not in _MS:
+        raise _Unmeasured(f"has a threshold in {unit or 'no unit'}; it can be {' or '.join(_MS)}")
+    wanted = target.value * _MS[unit]
+    if wanted not in ladder:
+        below = max((bound for bound in ladder if bound < wanted), default=None)
+        above = min((bound for bound in ladder if bound > wanted), default=None)
+        near = " or ".join(f"{bound} ms" for bound in (below, above) if bound is not None)
+        raise _Unmeasured(
+            f"has a threshold of {target.value} {unit}, which requests are not counted by, and nothing is interpolated; "
+            f"take {near}"
+        )
+    return int(wanted)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What apps are held to beside the defaults, made ready to be counted in one query per window.
+
+    ``groups``: window -> its different objectives under names of their own; ``apps``: window -> the apps they are of;
+    ``lines``: every objective with the name of its variant in its group.
+    """
+
+    groups: Mapping[TimeWindow, tuple[Objective, ...]] = field(default_factory=dict)
+    apps: Mapping[TimeWindow, tuple[str, ...]] = field(default_factory=dict)
+    lines: tuple[tuple[Override, str], ...] = ()
+
+
+def held(lines: Iterable[Override]) -> Assignment:
+    """Objectives grouped by their window; equal ones of several apps are counted as one variant."""
+    variants: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
+    apps: dict[TimeWindow, set[str]] = {}
+    placed = []
+    for line in lines:
+        one = line.objective
+        same = variants.setdefault(line.window, {})
+        variant = same.setdefault(
+            (one.target, one.threshold_ms, one.kinds), replace(one, name=f"variant {len(same) + 1}")
+        )
+        apps.setdefault(line.window, set()).add(line.app_id)
+        placed.append((line, variant.name))
+    return Assignment(
+        {window: tuple(same.values()) for window, same in variants.items()},
+        {window: tuple(sorted(named)) for window, named in apps.items()},
+        tuple(placed),
+    )
+
+
+def promised_in(window: TimeWindow, lines: tuple[Objective, ...], as_of: datetime) -> Objectives:
+    """Objectives over the period of their window that a moment is in."""
+    period = period_at(window, as_of)
+    return Objectives(period.days, lines, None if window.calendar is None else period.begin)
+
+
+WANTED = pl.Schema(
+    {
+        **{name: pl.String() for name in KEYS},
+        "indicator": pl.String(),
+        "time_window": pl.String(),
+        "variant": pl.String(),
+        "source": pl.String(),
+    }
+)
+"""Columns of ``wanted``; an empty ``variant`` is a default."""
+
+
+def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.DataFrame:
+    """Which objective each app and environment is held to (``WANTED``), sorted.
+
+    Of an indicator the objectives of that very environment count, else those of every environment, else the default of the
+    app's criticality, else the default of all.
+
+    Args:
+        seen: ``app_id, environment`` of everything there is.
+        defaults: of every app.
+        asked: what stands in their place.
+    """
+    by_place: dict[tuple[str, str, str, bool], list[tuple[Override, str]]] = {}
+    for line, variant in asked.lines:
+        place = line.app_id, line.environment, line.indicator, line.is_default
+        by_place.setdefault(place, []).append((line, variant))
+    usual = window_text(rolling(defaults.window_days))
+    rows: list[tuple[object, ...]] = []
+    for app, environment in seen.select("app_id", "environment").unique().iter_rows():
+        for default in defaults.lines:
+            indicator = indicator_of(default)
+            own = (
+                by_place.get((app, environment, indicator, False))
+                or by_place.get((app, EVERYWHERE, indicator, False))
+                or by_place.get((app, EVERYWHERE, indicator, True))
+                or ()
+            )
+            rows.extend(
+                (
+                    app,
+                    environment,
+                    line.objective.name,
+                    indicator,
+                    window_text(line.window),
+                    variant,
+                    line.source,
+                )
+                for line, variant in own
+            )
+            if not own:
+                rows.append((app, environment, default.name, indicator, usual, "", ""))
+    return pl.DataFrame(rows, schema=WANTED, orient="row").sort(KEYS)
+
+
+def unseen(asked: Assignment, seen: pl.DataFrame) -> Iterator[str]:
+    """A sentence for every objective of an app or environment that nobody has seen."""
+    pairs = set(seen.select("app_id", "environment").iter_rows())
+    apps = {app for app, _ in pairs}
+    for line, _ in asked.lines:
+        if line.app_id not in apps:
+            yield (
+                f"{line.source}: objective {line.objective.name} is of app {line.app_id}, which no registry, bill or telemetry "
+                "names; correct its service or annotation"
+            )
+        elif line.environment and (line.app_id, line.environment) not in pairs:
+            yield (
+                f"{line.source}: objective {line.objective.name} is of environment {line.environment} of app {line.app_id}, "
+                "which has sent nothing from there"
+            )
+
+
+def chosen(frame: pl.DataFrame, places: pl.DataFrame, window: TimeWindow | None) -> pl.DataFrame:
+    """Rows of a judgement that are wanted, under the names of their objectives.
+
+    Args:
+        frame: with ``app_id, environment, objective``, where an objective is a variant, or a default.
+        places: result of ``wanted``.
+        window: it was judged by; None: the defaults and theirs.
+    """
+    if window is None:
+        mine = places.filter(pl.col("variant") == "").select(*KEYS, name="objective")
+    else:
+        mine = places.filter(
+            (pl.col("variant") != "") & (pl.col("time_window") == window_text(window))
+        ).select("app_id", "environment", objective="variant", name="objective")
+    order = frame.columns
+    return frame.join(mine, on=list(KEYS), how="inner").with_columns(objective=pl.col("name")).select(order)
+
+
+def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.DataFrame:
+    """What each objective of ``wanted`` says: its keys and the columns of ``mart_slo_objectives`` that define it."""
+    usual = window_text(rolling(defaults.window_days))
+    promised = [
+        *(
+            (window_text(window), one.name, "", one)
+            for window, group in asked.groups.items()
+            for one in group
+        ),
+        *((usual, "", one.name, one) for one in defaults.lines),
+    ]
+    schema = SCHEMAS["mart_slo_objectives"]
+    kinds = {name: schema[name] for name in ("target", "threshold_ms", "span_kinds")}
+    said = pl.DataFrame(
+        [
+            (window, variant, default, one.target, one.threshold_ms, list(one.kinds))
+            for window, variant, default, one in promised
+        ],
+        schema={"time_window": pl.String(), "variant": pl.String(), "default": pl.String(), **kinds},
+        orient="row",
+    )
+    is_default = pl.col("variant") == ""
+    return (
+        places.with_columns(
+            default=pl.when(is_default).then("objective").otherwise(pl.lit("")),
+            budgeting_method=pl.lit(OCCURRENCES),
+            source=pl.when(is_default).then(pl.lit(DEFAULTS)).otherwise("source"),
+        )
+        .join(said, on=["time_window", "variant", "default"], how="left", maintain_order="left")
+        .select(pl.col(name).cast(schema[name]) for name in (*KEYS, *_DEFINITION, "source"))
+    )
+
+
+def generations(before: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Every generation of every objective: ``mart_slo_objectives`` without ``team``, sorted.
+
+    What is defined as it was goes on; what changed ends and begins anew with the next number; what is gone ends.
+
+    Args:
+        before: the same as it was published last; none the first time.
+        now: result of ``definitions``.
+        as_of: the moment from which it holds.
+
+    Raises:
+        ModelError: an objective is defined twice.
+    """
+    if now.select(KEYS).is_duplicated().any():
+        raise ModelError("an objective of one app and environment is defined twice")
+    columns = [name for name in SCHEMAS["mart_slo_objectives"].names() if name != "team"]
+    schema = {name: SCHEMAS["mart_slo_objectives"][name] for name in columns}
+    past = before.select(pl.col(name).cast(kind) for name, kind in schema.items())
+    moment = pl.lit(as_of).cast(schema["valid_from"])
+    last = past.group_by(KEYS).agg(last=pl.col("generation").max())
+    goes_on = (
+        past.filter(pl.col("valid_to").is_null())
+        .with_columns(_definition())
+        .join(now.select(*KEYS, _definition(), now_from="source"), on=[*KEYS, "definition"], how="inner")
+    )
+    begun = (
+        now.join(goes_on, on=list(KEYS), how="anti")
+        .join(last, on=list(KEYS), how="left")
+        .with_columns(
+            generation=(pl.col("last").fill_null(0) + 1).cast(pl.UInt32),
+            valid_from=moment,
+            valid_to=pl.lit(None, schema["valid_to"]),
+        )
+        .select(pl.col(name).cast(kind) for name, kind in schema.items())
+    )
+    ended = past.join(goes_on, on=[*KEYS, "generation"], how="anti").with_columns(
+        valid_to=pl.col("valid_to").fill_null(pl.max_horizontal(moment, pl.col("valid_from")))
+    )
+    kept = goes_on.with_columns(source=pl.col("now_from")).select(columns)
+    return pl.concat([kept, ended.select(columns), begun]).sort(*KEYS, "generation")
+
+
+def _held_in(one: Override, before: pl.DataFrame) -> Iterable[str]:
+    """Environments an objective is of."""
+    if one.environment != EVERYWHERE:
+        return (one.environment,)
+    return before.filter(pl.col("app_id") == one.app_id)["environment"].unique()
+
+
+def _definition() -> pl.Expr:
+    """What an objective promises as one text, to be compared."""
+    parts = [
+        pl.col(name).list.join(",") if name == "span_kinds" else pl.col(name).cast(pl.String)
+        for name in _DEFINITION
+    ]
+    return pl.concat_str([part.fill_null("none") for part in parts], separator="|").alias("definition")
+
+
+def as_they_were(before: pl.DataFrame, files: Iterable[str], now: Iterable[Override]) -> list[Override]:
+    """Objectives that hold by the word of files that cannot be read now, and that no other file tells: they stay as they were.
+
+    Args:
+        before: ``mart_slo_objectives`` as it was published last.
+        files: names of the files.
+        now: what is told by files without a mistake, and by the sound documents of the others.
+    """
+    told = {
+        (one.app_id, environment, one.objective.name) for one in now for environment in _held_in(one, before)
+    }
+    broken = tuple(f"{file}, line " for file in files)
+    if not broken or before.is_empty():
+        return []
+    open_ = before.filter(pl.col("valid_to").is_null())
+    return [
+        Override(
+            row["app_id"],
+            row["environment"],
+            Objective(
+                row["objective"],
+                row["target"].normalize(),
+                row["threshold_ms"],
+                tuple(row["span_kinds"]),
+            ),
+            window_of(row["time_window"]),
+            row["source"],
+        )
+        for row in open_.iter_rows(named=True)
+        if row["source"].startswith(broken)
+        and (row["app_id"], row["environment"], row["objective"]) not in told
+    ]

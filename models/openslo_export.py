@@ -1,0 +1,145 @@
+"""The objectives apps are held to as OpenSLO objects, which ``models.objectives`` reads back as the same objectives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from models.objectives import LATENCY, SOURCE_TYPE
+from models.openslo import (
+    APP,
+    ENVIRONMENT,
+    OBJECTIVE,
+    SHORT_WINDOW,
+    UNIT,
+    AlertPolicy,
+    Condition,
+    Item,
+    Meta,
+    MetricSource,
+    Ratio,
+    Ref,
+    Sli,
+    Slo,
+    SloService,
+    SloTarget,
+    WrittenAt,
+    span,
+)
+from models.policy import BurnPair, BurnWindows
+from models.slo_windows import window_of
+
+NOWHERE = WrittenAt("", 0)
+
+_PLACES = Decimal("1.000000000")
+_LONGEST_NAME = 200
+_MONTH_DAYS = 30
+
+
+def exported(rows: Iterable[Mapping[str, Any]], policy_of: Callable[[int], BurnWindows]) -> list[Item]:
+    """OpenSLO objects of objectives: a Service per app, an SLO each, and the alert policies they name.
+
+    Args:
+        rows: ``app_id, environment, objective, indicator, target, threshold_ms, time_window, budgeting_method, span_kinds``.
+        policy_of: the windows alerts of an objective of some days fire by; a pair is one condition with the annotation of its short window.
+    """
+    rows = list(rows)
+    services = _names({row["app_id"] for row in rows})
+    slos = _names({(row["app_id"], row["environment"], row["objective"]) for row in rows})
+    alerts = {days: list(_alerts(days, policy_of(days))) for days in sorted({_days(row) for row in rows})}
+    items: list[Item] = [
+        SloService(Meta(name, annotations={APP: app}), NOWHERE) for app, name in services.items()
+    ]
+    items.extend(one for group in alerts.values() for pair in group for one in pair)
+    items.extend(
+        _slo(
+            row,
+            services[row["app_id"]],
+            slos[row["app_id"], row["environment"], row["objective"]],
+            [policy_.meta.name for _, policy_ in alerts[_days(row)]],
+        )
+        for row in rows
+    )
+    return items
+
+
+def _names(keys: Iterable[Any]) -> dict[Any, str]:
+    """A name OpenSLO allows for each key, told apart by a number where letters are not enough."""
+    names: dict[Any, str] = {}
+    for key in sorted(keys):
+        parts = [key] if isinstance(key, str) else [part for part in key if part]
+        plain = re.sub(r"[^a-z0-9.-]+", "-", ".".join(parts).lower())[:_LONGEST_NAME].strip("-.") or "app"
+        name, number = plain, 1
+        while name in names.values():
+            number += 1
+            name = f"{plain}-{number}"
+        names[key] = name
+    return names
+
+
+def _slo(row: Mapping[str, Any], service: str, name: str, policies: Iterable[str]) -> Slo:
+    is_latency = row["indicator"] == LATENCY
+    asked = MetricSource(SOURCE_TYPE, spec={"indicator": row["indicator"], "kinds": list(row["span_kinds"])})
+    sli = Sli(
+        Meta(f"{name}.indicator"[: _LONGEST_NAME + 50], annotations={UNIT: "ms"} if is_latency else {}),
+        NOWHERE,
+        threshold=asked if is_latency else None,
+        ratio=None if is_latency else Ratio(counter=True, good=asked, total=asked),
+    )
+    target = SloTarget(
+        _plain(row["target"]),
+        op="lte" if is_latency else "",
+        value=Decimal(row["threshold_ms"]) if is_latency else None,
+    )
+    annotations = {APP: row["app_id"], OBJECTIVE: row["objective"]}
+    if row["environment"]:
+        annotations[ENVIRONMENT] = row["environment"]
+    return Slo(
+        Meta(name, annotations=annotations),
+        NOWHERE,
+        service,
+        window_of(row["time_window"]),
+        row["budgeting_method"],
+        (target,),
+        sli,
+        tuple(Ref(policy, NOWHERE) for policy in policies),
+    )
+
+
+def _days(row: Mapping[str, Any]) -> int:
+    """Days the burn of an objective is weighed by: of months thirty each."""
+    window = window_of(row["time_window"])
+    length = window.duration.length
+    return length.days if length is not None else _MONTH_DAYS * window.duration.months
+
+
+def _plain(share: Decimal) -> Decimal:
+    """A number without the zeros behind it."""
+    return Decimal(format(share.normalize(), "f"))
+
+
+def _alerts(window_days: int, policy: BurnWindows) -> Iterator[tuple[Condition, AlertPolicy]]:
+    for pair in policy.pairs:
+        name = f"{pair.severity}-{pair.long}-{pair.short}-of-{window_days}d"
+        condition = Condition(
+            Meta(name, annotations={SHORT_WINDOW: pair.short}),
+            NOWHERE,
+            severity=pair.severity,
+            op="gt",
+            threshold=_factor(pair, window_days),
+            lookback=span(pair.long),
+        )
+        yield (
+            condition,
+            AlertPolicy(
+                Meta(name), NOWHERE, when_breaching=True, conditions=(Ref(condition.meta.name, NOWHERE),)
+            ),
+        )
+
+
+def _factor(pair: BurnPair, window_days: int) -> Decimal:
+    factor: Fraction = pair.factor(window_days)
+    return _plain((Decimal(factor.numerator) / Decimal(factor.denominator)).quantize(_PLACES))

@@ -1,0 +1,43 @@
+"""What the apps of a workspace are held to beside the defaults: its OpenSLO files, and what was published before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from models import objectives, requests
+from models.objectives import Assignment
+from models.policy import burn_windows, request_slices, slo_defaults, slo_tiers
+from models.settings import Settings
+from pipelines.ingest.objectives import load_objectives
+from sql.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Promises:
+    """Objectives that files ask for, the generations published last, and what is to be said of the files."""
+
+    asked: Assignment
+    before: pl.DataFrame
+    refused: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+
+    def notes(self, seen: pl.DataFrame) -> tuple[str, ...]:
+        """Everything to be said; ``seen`` holds the apps and environments there are."""
+        return (*self.told, *objectives.unseen(self.asked, seen))
+
+
+def promises(warehouse: Warehouse, settings: Settings, apps: pl.DataFrame) -> Promises:
+    """Objectives of a workspace and of its ``apps`` by their criticality; those of a file with a mistake stay as they were published last."""
+    files = load_objectives(settings)
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    found = objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder)
+    before = warehouse.frame("queries/slo/objectives")
+    kept = objectives.as_they_were(before, files.broken, found.lines)
+    return Promises(
+        objectives.held((*found.lines, *kept, *objectives.tier_defaults(apps, slo_defaults(), slo_tiers()))),
+        before,
+        tuple(f"{mistake}; objectives of the file stay as they were" for mistake in files.reading.mistakes),
+        (*files.reading.warnings, *(f"{one}; the defaults stay" for one in found.refusals)),
+    )
