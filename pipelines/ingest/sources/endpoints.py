@@ -34,7 +34,7 @@ def check_endpoint(source: str, url: str, key: str = "endpoint_url") -> list[Add
     if parts.username or parts.password:
         raise ConfigurationError(f"source {source}: {key} holds a credential; use the environment")
     found = _addresses(host)
-    if any(_is_no_storage(address) for address in found):
+    if any(answers_about_itself(address) for address in found):
         raise ConfigurationError(f"source {source}: {key} {host} is not a storage address")
     return found
 
@@ -44,7 +44,8 @@ def _metadata_addresses() -> frozenset[Address]:
     return frozenset(ipaddress.ip_address(row["address"]) for row in policy_rows("metadata_addresses.csv"))
 
 
-def _is_no_storage(address: Address) -> bool:
+def answers_about_itself(address: Address) -> bool:
+    """Whether a machine or its network answers there about itself, so that nothing of ours is to be asked or sent there."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     plain = mapped or address
     return plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain in _metadata_addresses()
