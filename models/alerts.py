@@ -33,6 +33,7 @@ class Kind:
     word: str
     fire_after: timedelta
     resolve_after: timedelta
+    together: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,6 @@ class AlertPolicy:
     stale: str
     frozen_for: timedelta
     kept_for: timedelta
-    together: timedelta
     sending: Sending
     longest_silence: timedelta
 
@@ -81,10 +81,10 @@ def alert_policy() -> AlertPolicy:
     )
     sending = data.pop("sending")
     kinds = {
-        name: Kind(one["word"], duration(one["fire_after"]), duration(one["resolve_after"]))
+        name: Kind(one.pop("word"), **{key: duration(length) for key, length in one.items()})
         for name, one in data.pop("kinds").items()
     }
-    for name in ("frozen_for", "kept_for", "together", "longest_silence"):
+    for name in ("frozen_for", "kept_for", "longest_silence"):
         data[name] = duration(data[name])
     return AlertPolicy(
         kinds=MappingProxyType(kinds),
@@ -292,7 +292,7 @@ def grouped(alerts: Sequence[Alert], policy: AlertPolicy) -> list[Group]:
     """Alerts by owner and likely cause, the group of the worst first.
 
     One cause have alerts of an owner that name the same one; else those of one kind and environment that began within
-    ``together`` of another of them, in a chain.
+    ``together`` of their kind of another of them, in a chain.
     """
     groups: list[Group] = []
 
@@ -305,18 +305,18 @@ def grouped(alerts: Sequence[Alert], policy: AlertPolicy) -> list[Group]:
         if cause:
             groups.append(Group(team, kind, cause, tuple(in_order(members, policy))))
             continue
-        for chain in _chains(list(members), policy.together):
+        for chain in _chains(list(members), policy.kinds[kind].together):
             words = f"{len(chain)} began together" if len(chain) > 1 else ""
             groups.append(Group(team, kind, words, tuple(in_order(chain, policy))))
     places = {one.alert_key: place for place, one in enumerate(in_order(alerts, policy))}
     return sorted(groups, key=lambda group: places[group.alerts[0].alert_key])
 
 
-def _chains(members: Sequence[Alert], gap: timedelta) -> list[list[Alert]]:
-    """Alerts in the order they began, parted where more than ``gap`` lies between one and the next."""
+def _chains(members: Sequence[Alert], gap: timedelta | None) -> list[list[Alert]]:
+    """Alerts in the order they began, parted where more than ``gap`` lies between one and the next; without a gap each alone."""
     chains: list[list[Alert]] = []
     for one in members:
-        if chains and one.since - chains[-1][-1].since <= gap:
+        if gap is not None and chains and one.since - chains[-1][-1].since <= gap:
             chains[-1].append(one)
         else:
             chains.append([one])
