@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.ingest.sources.endpoints import Address, answers_about_itself
+from models.addresses import Address, answers_about_itself, plain_address
 
 KEY_HEADER = "Idempotency-Key"
 """Header of a message by which its receiver knows a second attempt, where the receiver's protocol has headers."""
@@ -49,34 +49,44 @@ _SEEN = _Seen()
 def main() -> None:
     """Reads a job and sends it: ``url, seconds, inward, messages`` of ``id, title, body``."""
     job = json.load(sys.stdin)
-    _watch(bool(job["inward"]), float(job["seconds"]))
+    seconds = float(job["seconds"])
+    _watch(bool(job["inward"]), seconds)
+    receiver = _receiver(job["url"], seconds)
     why = ""
     for message in job["messages"]:
         if not why.startswith(_TOOK_TOO_LONG):  # a receiver that hangs is not waited for again and again
-            why = _sent(job["url"], float(job["seconds"]), message)
+            why = _sent(receiver, seconds, message)
         sys.stdout.write(json.dumps({"id": message["id"], "why": why}) + "\n")
         sys.stdout.flush()
 
 
-def _sent(url: str, seconds: float, message: dict[str, str]) -> str:
-    """Sends one message; empty, or why it did not arrive."""
+def _receiver(url: str, seconds: float) -> Any:
+    """The receiver an address names, or None; its address is followed nowhere else."""
     import apprise  # noqa: PLC0415 (what watches the network stands before it)
 
-    _SEEN.why = ""
     asset = apprise.AppriseAsset(
         async_mode=False, http_redirects=False, secure_logging=True, app_id="appfleet"
     )
+    found = apprise.Apprise.instantiate(url, asset=asset)
+    if found is not None:
+        found.socket_connect_timeout = found.socket_read_timeout = seconds
+    return found
+
+
+def _sent(receiver: Any, seconds: float, message: dict[str, str]) -> str:
+    """Sends one message; empty, or why it did not arrive. Time counts from the first byte, not from loading a library."""
+    import apprise  # noqa: PLC0415
+
+    if receiver is None:
+        return "has an address that apprise does not know"
+    _SEEN.why = ""
+    headers = getattr(receiver, "headers", None)
+    if isinstance(headers, dict):
+        headers[KEY_HEADER] = message["id"]
+    sender = apprise.Apprise(asset=receiver.asset)
+    sender.add(receiver)
     try:
         with _within(seconds):
-            receiver = apprise.Apprise.instantiate(url, asset=asset)
-            if receiver is None:
-                return "has an address that apprise does not know"
-            receiver.socket_connect_timeout = receiver.socket_read_timeout = seconds
-            headers = getattr(receiver, "headers", None)
-            if isinstance(headers, dict):
-                headers[KEY_HEADER] = message["id"]
-            sender = apprise.Apprise(asset=asset)
-            sender.add(receiver)
             taken = bool(
                 sender.notify(
                     body=message["body"], title=message["title"], body_format=apprise.NotifyFormat.TEXT
@@ -126,8 +136,7 @@ def _watch(inward: bool, seconds: float) -> None:
 
 
 def _is_refused(address: Address, inward: bool) -> bool:
-    plain = getattr(address, "ipv4_mapped", None) or address
-    return answers_about_itself(address) or (not inward and not plain.is_global)
+    return answers_about_itself(address) or (not inward and not plain_address(address).is_global)
 
 
 def _watch_http(seconds: float) -> None:

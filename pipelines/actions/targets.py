@@ -20,8 +20,8 @@ from models.yaml_reader import documents
 from sql.alerts import Send
 from sql.workspace import read_text
 
-_BEGIN_SECONDS = 20.0
-"""How long a process may take to begin and to end, beside what its messages may."""
+_BEGIN_SECONDS = 60.0
+"""How long a process may take to begin on a busy machine, beside what its messages may, before it is ended."""
 _ENDED = "was not sent to its end"
 
 Heard = Callable[[str, str], None]

@@ -72,7 +72,7 @@ def targets(place: tuple[Settings, Warehouse], monkeypatch: pytest.MonkeyPatch) 
             monkeypatch.setenv(name.upper(), address)
         routes = {
             "targets": {
-                name: {"url": {"env": name.upper()}, "seconds": 2, **more.get(name, {"inward": True})}
+                name: {"url": {"env": name.upper()}, "seconds": 10, **more.get(name, {"inward": True})}
                 for name in addresses
             },
             "routes": [{"targets": list(addresses)}],

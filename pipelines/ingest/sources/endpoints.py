@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from functools import cache
 from urllib.parse import urlsplit
 
+from models.addresses import Address, answers_about_itself
 from models.errors import ConfigurationError
-from models.focus import policy_rows
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def check_endpoint(source: str, url: str, key: str = "endpoint_url") -> list[Address]:
@@ -37,18 +34,6 @@ def check_endpoint(source: str, url: str, key: str = "endpoint_url") -> list[Add
     if any(answers_about_itself(address) for address in found):
         raise ConfigurationError(f"source {source}: {key} {host} is not a storage address")
     return found
-
-
-@cache
-def _metadata_addresses() -> frozenset[Address]:
-    return frozenset(ipaddress.ip_address(row["address"]) for row in policy_rows("metadata_addresses.csv"))
-
-
-def answers_about_itself(address: Address) -> bool:
-    """Whether a machine or its network answers there about itself, so that nothing of ours is to be asked or sent there."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    plain = mapped or address
-    return plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain in _metadata_addresses()
 
 
 def _addresses(host: str) -> list[Address]:
