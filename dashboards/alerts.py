@@ -37,7 +37,8 @@ def alerts_of_teams(reads: TeamReads, now: datetime) -> pl.DataFrame:
     frame = reads.frame("oncall/alerts")
     acts: dict[str, list[Act]] = {}
     for row in reads.frame("oncall/alert_acts").iter_rows(named=True):
-        acts.setdefault(row.pop("of_alert"), []).append(Act(**row))
+        alert_key, own_team = row.pop("of_alert"), row.pop("of_team")
+        acts.setdefault(alert_key, []).append(Act(**{**row, "team": own_team}))
     ordered = in_order(alerts_of(frame), alert_policy())
     places = {one.alert_key: place for place, one in enumerate(ordered)}
     words = {one.alert_key: _handled(standing(one, acts.get(one.alert_key, ()), now)) for one in ordered}

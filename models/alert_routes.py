@@ -31,7 +31,7 @@ _QUIET_KEYS = {"from", "until", "zone"}
 
 
 @dataclass(frozen=True)
-class Target:
+class AlertTarget:
     """A receiver by its name, and where its address is kept: a variable of the environment, or a file.
 
     ``seconds`` is how long one message may take; ``inward`` whether it may lie in a private network.
@@ -87,7 +87,7 @@ class Route:
 class Routing:
     """The whole of an ``alerts.yaml``."""
 
-    targets: Mapping[str, Target] = field(default_factory=dict)
+    targets: Mapping[str, AlertTarget] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
 
     def targets_of(self, alert: Alert) -> dict[str, list[Route]]:
@@ -124,7 +124,7 @@ def routing_of(document: Document, policy: AlertPolicy) -> Routing:
     return Routing(targets, routes)
 
 
-def _target(reader: YamlReader, name: str, node: yaml.Node, policy: AlertPolicy) -> Target:
+def _target(reader: YamlReader, name: str, node: yaml.Node, policy: AlertPolicy) -> AlertTarget:
     key = f"targets.{name}"
     fields = reader.mapping(node, key, _TARGET_KEYS)
     if "url" not in fields:
@@ -147,7 +147,7 @@ def _target(reader: YamlReader, name: str, node: yaml.Node, policy: AlertPolicy)
     inward = reader.source_text(fields["inward"], f"{key}.inward") if "inward" in fields else "false"
     if inward not in ("true", "false"):
         reader.fail(fields["inward"], f"{key}.inward", "must be true or false")
-    return Target(
+    return AlertTarget(
         name,
         place if kind == "env" else "",
         place if kind == "file" else "",
@@ -230,7 +230,7 @@ def _time(reader: YamlReader, node: yaml.Node, key: str) -> time:
 
 @dataclass(frozen=True)
 class Act:
-    """What a person did about alerts (columns of ``core_alert_acts``).
+    """What a person did about alerts (columns of ``alert_acts``).
 
     An acknowledgement is of one episode of one key, at the severity it had: what becomes worse is told. A silence is of what matches everything it names until it ends; what
     ends it early is an act of its own, whose ``of_act`` names it.
@@ -342,7 +342,7 @@ class Message:
     items: tuple[str, ...]
 
 
-class Told(NamedTuple):
+class ToldItem(NamedTuple):
     """One thing a target was told, or is about to be."""
 
     target: str
@@ -361,7 +361,7 @@ def _events(alert: Alert) -> str:
 def due_messages(
     alerts: Sequence[Alert],
     routing: Routing,
-    told: Iterable[Told],
+    told: Iterable[ToldItem],
     acts: Sequence[Act],
     now: datetime,
     policy: AlertPolicy,
@@ -405,7 +405,7 @@ def due_messages(
     ]
 
 
-def _who_knows(told: Iterable[Told]) -> dict[str, list[str]]:
+def _who_knows(told: Iterable[ToldItem]) -> dict[str, list[str]]:
     """Episode and key -> the targets that were told that it fires, or are about to be."""
     aware: dict[str, set[str]] = {}
     for one in told:

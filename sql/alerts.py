@@ -18,8 +18,8 @@ from models.errors import WarehouseError
 from sql.leases import held
 from sql.warehouse import Warehouse
 
-SENDS = "core_alert_sends"
-ACTS = "core_alert_acts"
+SENDS = "alert_sends"
+ACTS = "alert_acts"
 LEASE = "alerts/send"
 """The lease under which messages are made, claimed and sent."""
 
@@ -63,7 +63,7 @@ _ACT_COLUMNS = pl.Schema(
 
 @dataclass(frozen=True)
 class Send:
-    """Where a message is (columns of ``core_alert_sends``)."""
+    """Where a message is (columns of ``alert_sends``)."""
 
     message_id: str
     target: str

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from models.alert_routes import Routing, Told, due_messages, retry_after, standing, unrouted
+from models.alert_routes import Routing, ToldItem, due_messages, retry_after, standing, unrouted
 from models.alerts import Alert, AlertPolicy, alert_policy
 from models.errors import ConfigurationError, LeaseHeld
 from models.settings import Settings
@@ -89,7 +89,7 @@ def _send_due(
     """Makes what is due, and sends it and what waits from before; how many messages arrived."""
     policy = alert_policy()
     before = sends(warehouse, now)
-    told = [Told(one.target, item) for one in before for item in one.items]
+    told = [ToldItem(one.target, item) for one in before for item in one.items]
     new = [
         Send.of(message, now)
         for message in due_messages(alerts, routing, told, acts(warehouse, now), now, policy)

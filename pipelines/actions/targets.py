@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from models.alert_routes import FILE_NAME as ROUTES_FILE
-from models.alert_routes import Routing, Target, routing_of
+from models.alert_routes import AlertTarget, Routing, routing_of
 from models.alerts import alert_policy
 from models.errors import ConfigurationError
 from models.settings import Settings
@@ -43,7 +43,7 @@ def load_routing(settings: Settings) -> Routing:
     return routing_of(found[0], alert_policy()) if found else Routing()
 
 
-def address_of(target: Target, root: Path, environment: Mapping[str, str] | None = None) -> str:
+def address_of(target: AlertTarget, root: Path, environment: Mapping[str, str] | None = None) -> str:
     """The address of a target.
 
     Raises:
@@ -63,7 +63,7 @@ def address_of(target: Target, root: Path, environment: Mapping[str, str] | None
     return text.strip().splitlines()[0].strip()
 
 
-def send_all(target: Target, address: str, messages: Sequence[Send], heard: Heard) -> None:
+def send_all(target: AlertTarget, address: str, messages: Sequence[Send], heard: Heard) -> None:
     """Sends a target's messages one after the other and tells of each as soon as it is known what became of it."""
     job = {
         "url": address,

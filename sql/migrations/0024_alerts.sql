@@ -31,7 +31,7 @@ SELECT * EXCEPT batch_id FROM core_alerts
 WHERE batch_id IN (SELECT batch_id FROM current_batches WHERE table_name = 'core_alerts');
 
 -- statement
-CREATE TABLE IF NOT EXISTS core_alert_sends
+CREATE TABLE IF NOT EXISTS alert_sends
 (
     message_id String                 COMMENT 'key of the message, the same in every attempt: receivers know a second one by it',
     fence      UInt64                 COMMENT 'of the lease it was written under; the highest (fence, seq) of a message holds',
@@ -52,13 +52,13 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Messages about alerts on their way: each line is one thing that happened to a message';
 
 -- statement
-CREATE OR REPLACE VIEW core_alert_sends_current AS
-SELECT * FROM core_alert_sends
+CREATE OR REPLACE VIEW alert_sends_current AS
+SELECT * FROM alert_sends
 ORDER BY message_id, fence DESC, seq DESC
 LIMIT 1 BY message_id;
 
 -- statement
-CREATE TABLE IF NOT EXISTS core_alert_acts
+CREATE TABLE IF NOT EXISTS alert_acts
 (
     act_id    String                 COMMENT 'id of what was done',
     act       LowCardinality(String) COMMENT 'ack (known, somebody works on it), silence, or unsilence (ends a silence early)',
@@ -79,5 +79,5 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'What people did about alerts: acknowledged and silenced, with who, why and until when';
 
 -- statement
-CREATE OR REPLACE VIEW core_alert_acts_current AS
-SELECT * FROM core_alert_acts LIMIT 1 BY act_id
+CREATE OR REPLACE VIEW alert_acts_current AS
+SELECT * FROM alert_acts LIMIT 1 BY act_id

@@ -155,7 +155,7 @@ def test_each_thing_is_told_once_by_web_and_by_mail(
         ]
     finally:
         mails.stop()
-    kept = warehouse.frame_of("SELECT * FROM core_alert_sends").write_ndjson()
+    kept = warehouse.frame_of("SELECT * FROM alert_sends").write_ndjson()
     assert SECRET not in kept and "127.0.0.1" not in kept
     assert not [
         path
@@ -175,7 +175,7 @@ BAD = {
     "meta": "has an address that is no receiver's",
     "unknown": "has an address that apprise does not know",
 }
-"""Target -> what is said of it."""
+"""AlertTarget -> what is said of it."""
 
 
 @pytest.mark.parametrize("how_many", [4, pytest.param(len(BAD), marks=pytest.mark.slow)])
@@ -203,10 +203,7 @@ def test_a_receiver_that_hangs_fails_redirects_or_lies_inward_harms_nobody(
     said = "\n".join(told.notes)
     for name, sentence in bad.items():
         assert f"target {name} {sentence}" in said
-    assert (
-        SECRET not in said
-        and SECRET not in warehouse.frame_of("SELECT * FROM core_alert_sends").write_ndjson()
-    )
+    assert SECRET not in said and SECRET not in warehouse.frame_of("SELECT * FROM alert_sends").write_ndjson()
 
     # what failed is tried again after its wait, under its key
     [key] = receives.keys("fail")

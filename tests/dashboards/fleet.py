@@ -217,6 +217,7 @@ def build() -> Fleet:
         _alert("slo/checkout/production/availability", "checkout", "payments", "page"),
         _alert("silent/customs-forms/production", "customs-forms", "logistics", "ticket"),
         _alert("slo/card-vault/production/availability", "card-vault", "payments", "ticket", "frozen"),
+        _alert("slo/desk-booking/production/availability", "desk-booking", "people", "ticket"),
         _alert("stale/aws-main", "aws-main", "", "ticket"),
         _alert("slo/depot-map/production/latency", "depot-map", "logistics", "page", "resolved"),
     ]
@@ -639,6 +640,17 @@ def _alert(key: str, subject: str, team: str, severity: str, state: str = "firin
     }  # fmt: skip
 
 
+def _acts() -> list[Row]:
+    """What somebody did about an alert of a team, and about one of no team."""
+    return [
+        {
+            "act_id": key, "act": "ack", "acted_by": "ida", "acted_at": AS_OF, "reason": "seen", "alert_key": key,
+            "episode": 1, "severity": "ticket",
+        }
+        for key in ("slo/desk-booking/production/availability", "stale/aws-main")
+    ]  # fmt: skip
+
+
 def _anomalies(costs: list[Row]) -> list[Row]:
     planned = [("depot-map", 1, 0, "open", 4), ("daily-kpi", 22, 20, "ended", 3)]
     rows = []
@@ -941,6 +953,7 @@ def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:
         dict.fromkeys(_days(), "fleet"),
         {},
     )
+    warehouse.insert("alert_acts", pl.DataFrame(_acts()))
     spans = pl.DataFrame(fleet.tables["otel.otel_traces"], schema_overrides={"ResourceAttributes": _TEXTS})
     warehouse.insert("otel.otel_traces", spans)
     for source in SOURCES:

@@ -23,6 +23,7 @@ CLOCK = AS_OF + timedelta(hours=1)
 ORDER = [
     "slo/checkout/production/availability",
     "silent/customs-forms/production",
+    "slo/desk-booking/production/availability",
     "stale/aws-main",
     "slo/card-vault/production/availability",
 ]
@@ -58,13 +59,13 @@ def test_who_may_acts_on_what_they_see_and_it_is_shown(
 
     with pytest.raises(NotAdmitted, match=ACT_ON_ALERTS):
         acts(Viewer("Eve", ("payments",)), ORDER[0])
-    for of_others in (ORDER[1], ORDER[2], "slo/depot-map/production/latency", ""):
+    for of_others in (ORDER[1], ORDER[3], "slo/depot-map/production/latency", ""):
         with pytest.raises(NotAdmitted, match="no such alert"):
             acts(LEE, of_others)
     assert asked == []
     acts(LEE, ORDER[0])
-    acts(ONA, ORDER[2])
-    assert asked == [(["ack", ORDER[0]], "Lee"), (["ack", ORDER[2]], "Ona")]
+    acts(ONA, ORDER[3])
+    assert asked == [(["ack", ORDER[0]], "Lee"), (["ack", ORDER[3]], "Ona")]
 
     settings = load_settings(full_workspace)
     acknowledge(settings, ORDER[0], "on it <b>", "Lee", CLOCK)
@@ -73,8 +74,9 @@ def test_who_may_acts_on_what_they_see_and_it_is_shown(
     handled = dict(shown.select("alert_key", "handled").rows())
     assert handled[ORDER[0]] == "Acknowledged by Lee: on it <b>"
     assert handled[ORDER[1]] == f"Silenced by Ona until {CLOCK + timedelta(hours=4):%m-%d %H:%M}: a move"
-    assert handled[ORDER[2]] == handled[ORDER[3]] == ""
+    assert handled[ORDER[2]] == handled[ORDER[3]] == "Acknowledged by ida: seen"
+    assert handled[ORDER[4]] == ""
     later = alerts.alerts_of_teams(reads_of(full_workspace, ONA), CLOCK + timedelta(hours=4))
     assert dict(later.select("alert_key", "handled").rows())[ORDER[1]] == ""
     own = alerts.alerts_of_teams(reads_of(full_workspace, LEE), CLOCK)
-    assert own["alert_key"].to_list() == [ORDER[0], ORDER[3]]
+    assert own["alert_key"].to_list() == [ORDER[0], ORDER[4]]

@@ -17,7 +17,7 @@ from models.alert_routes import (
     Act,
     Quiet,
     Routing,
-    Told,
+    ToldItem,
     checked_ack,
     checked_silence,
     due_messages,
@@ -55,9 +55,9 @@ def alert(key: str = "slo/a/", **changes: Any) -> Alert:
 
 
 def due(
-    alerts: list[Alert], told: list[Told], now: datetime = NOW, acts: tuple[Act, ...] = ()
+    alerts: list[Alert], told: list[ToldItem], now: datetime = NOW, acts: tuple[Act, ...] = ()
 ) -> dict[str, set[str]]:
-    """Target -> what it is told."""
+    """AlertTarget -> what it is told."""
     found: dict[str, set[str]] = {}
     for message in due_messages(alerts, routing(), told, acts, now, POLICY):
         assert not found.get(message.target, set()) & set(message.items), "told twice in one go"
@@ -65,8 +65,8 @@ def due(
     return found
 
 
-def after(told: list[Told], sent: dict[str, set[str]]) -> list[Told]:
-    return [*told, *(Told(target, item) for target, items in sent.items() for item in items)]
+def after(told: list[ToldItem], sent: dict[str, set[str]]) -> list[ToldItem]:
+    return [*told, *(ToldItem(target, item) for target, items in sent.items() for item in items)]
 
 
 def test_routes_lead_by_severity_team_and_kind() -> None:
@@ -85,7 +85,7 @@ def test_routes_lead_by_severity_team_and_kind() -> None:
 
 def test_worse_is_told_again_the_end_to_who_knows_and_a_new_episode_anew() -> None:
     told = after([], due([alert(severity="ticket")], []))
-    assert told == [Told("mail", "fired/ticket 1 slo/a/")]
+    assert told == [ToldItem("mail", "fired/ticket 1 slo/a/")]
     assert due([alert(severity="ticket")], told) == {}
     worse = due([alert()], told)
     assert worse == {"mail": {"fired/page 1 slo/a/"}, "pager": {"fired/page 1 slo/a/"}}
@@ -110,7 +110,7 @@ def test_told_once_whatever_the_order(keys: list[str], shuffle: Any) -> None:
     mixed = alerts[:]
     shuffle.shuffle(mixed)
     assert due_messages(mixed, routing(), [], (), NOW, POLICY) == first
-    told = [Told(one.target, item) for one in first for item in one.items]
+    told = [ToldItem(one.target, item) for one in first for item in one.items]
     assert len(set(told)) == len(told) == 2 * len(alerts)
     assert due_messages(mixed, routing(), told, (), NOW, POLICY) == []
 

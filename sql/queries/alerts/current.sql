@@ -1,7 +1,7 @@
 -- purpose: every alert that is published
 -- parameters: none
 -- columns: alert_key, kind, subject, environment, team, severity, state, cause, sentence, since, pending_at DateTime64(0),
---   fired_at, clear_at, frozen_at, resolved_at Nullable(DateTime64(0)), episode
+--   fired_at, clear_at, frozen_at, resolved_at Nullable(DateTime64(0)), episode UInt32
 SELECT
     alert_key, toString(a.kind) AS kind, subject, toString(a.environment) AS environment, toString(a.team) AS team,
     toString(a.severity) AS severity, toString(a.state) AS state, cause, sentence,

@@ -2,6 +2,6 @@
 -- parameters: teams Array(String), the viewer's
 -- columns: mark String
 SELECT concat(toString(count()), '/', toString(max(published_at)), '/', toString((SELECT count() FROM statement_closings)), '/',
-    toString((SELECT count() FROM core_alert_acts)), '/', toString((SELECT count() FROM core_alert_sends))) AS mark
+    toString((SELECT count() FROM alert_acts)), '/', toString((SELECT count() FROM alert_sends))) AS mark
 FROM period_head
 WHERE notEmpty({teams:Array(String)})

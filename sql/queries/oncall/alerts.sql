@@ -1,7 +1,7 @@
 -- purpose: alerts that did not end, and whether somebody was told; the order is models.alerts.in_order
 -- parameters: teams Array(String), see_whole_bills Bool (alerts of whole bills and of all telemetry are of no team)
 -- columns: alert_key, kind, subject, environment, team, severity, state, cause, sentence, since, pending_at DateTime64(0),
---   fired_at, clear_at, frozen_at, resolved_at Nullable(DateTime64(0)), episode, told_at Nullable(DateTime64(0)),
+--   fired_at, clear_at, frozen_at, resolved_at Nullable(DateTime64(0)), episode UInt32, told_at Nullable(DateTime64(0)),
 --   is_unreached UInt8 (something was to be sent and nothing arrived)
 SELECT
     alert_key, toString(a.kind) AS kind, subject, toString(a.environment) AS environment, toString(a.team) AS team,
@@ -17,7 +17,7 @@ LEFT JOIN
         substring(item, position(item, ' ') + 1) AS what,
         toDateTime64(maxOrNullIf(at, state = 'sent'), 0, 'UTC') AS told_at,
         countIf(state = 'sent') = 0 AND countIf(state IN ('claimed', 'failed', 'given_up')) > 0 AS is_unreached
-    FROM core_alert_sends_current
+    FROM alert_sends_current
     ARRAY JOIN items AS item
     GROUP BY what
 ) AS told ON told.what = concat(toString(a.episode), ' ', a.alert_key)
