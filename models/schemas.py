@@ -590,6 +590,26 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "worst_state": pl.String(),
         }
     ),
+    "core_alerts": pl.Schema(
+        {
+            "alert_key": pl.String(),
+            "kind": pl.String(),
+            "subject": pl.String(),
+            "environment": pl.String(),
+            "team": pl.String(),
+            "severity": pl.String(),
+            "state": pl.String(),
+            "cause": pl.String(),
+            "sentence": pl.String(),
+            "since": SECOND,
+            "pending_at": SECOND,
+            "fired_at": SECOND,
+            "clear_at": SECOND,
+            "frozen_at": SECOND,
+            "resolved_at": SECOND,
+            "episode": pl.UInt32(),
+        }
+    ),
     "core_access_log": pl.Schema(
         {
             "event_id": pl.String(),

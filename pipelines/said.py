@@ -42,7 +42,7 @@ def sentences(done: Done) -> dict[Kind, Sequence[str]]:
         "refused": (*done.refused, *done.set_aside),
         "held": done.held,
         "note": done.standing,
-        "failed": (),
+        "failed": done.unreached,
     }
 
 

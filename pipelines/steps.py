@@ -240,6 +240,20 @@ STEPS: Mapping[str, Step] = {
             "40 * * * *",
         ),
         Step(
+            "alerts",
+            "reliability",
+            {"core_alerts": Asset("What is wrong now, and what ended lately; whoever is on call is told.")},
+            (
+                "mart_slo_status",
+                "mart_app_silences",
+                "mart_cost_anomalies",
+                "mart_budget_states",
+                "core_cost_days",
+                "core_apps",
+            ),
+            "3-59/5 * * * *",
+        ),
+        Step(
             "access",
             "access",
             {"core_access_log": Asset("Who signed in or was refused, saw which page and took which file.")},

@@ -7,7 +7,7 @@ are looped inside, so one that is broken does not stop the others. Nothing is co
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -18,6 +18,7 @@ from models import age
 from models.policy import watermark_policy
 from models.settings import Settings
 from pipelines import compute
+from pipelines.actions.notify import tell
 from pipelines.compute import AsOf, Outcome
 from pipelines.ingest import billing, telemetry
 from pipelines.ingest.billing import BillingOutcome
@@ -75,6 +76,8 @@ class Done:
     standing: tuple[str, ...] = ()
     """Every note that holds; ``notes`` are those of them that are news."""
     facts: Mapping[str, int] = field(default_factory=dict)
+    unreached: tuple[str, ...] = ()
+    """Of what nobody who should know of it could be told: what was published stands, and the step fails."""
 
 
 def _billing(ask: Ask) -> Done:
@@ -171,6 +174,16 @@ COMPUTED: Mapping[str, Callable[[Ask], Outcome]] = {
 }
 
 
+def _alerts(ask: Ask) -> Done:
+    done = _computed(
+        "alerts", lambda one: compute.compute_alerts(one.warehouse, one.settings, one.moment, one.clock)
+    )(ask)
+    told = tell(ask.warehouse, ask.settings)
+    return replace(
+        done, notes=told.notes, standing=told.notes, unreached=told.unreached, facts={"sent": told.sent}
+    )
+
+
 def _access(ask: Ask) -> Done:
     with lease(ask.settings.root, "access", LOOK_WAIT_SECONDS):
         loaded = access_log.load(ask.warehouse, ask.settings.root, ask.clock)
@@ -192,6 +205,7 @@ LOOK_WAIT_SECONDS = 600.0
 WORK: Mapping[str, Callable[[Ask], Done]] = {
     "billing": _billing,
     "telemetry": _telemetry,
+    "alerts": _alerts,
     "access": _access,
     **{step: _computed(step, work) for step, work in COMPUTED.items()},
 }

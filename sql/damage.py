@@ -48,6 +48,7 @@ COMPUTED = (
             "app_usage_hours",
             "identity_costs",
             "cost_allocations",
+            "alerts",
         ]
     ),
     *(

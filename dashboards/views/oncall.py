@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboards import door, formats
 from dashboards.access import looking
+from dashboards.alerts import alerts_of_teams, alerts_table, offer_acts
 from dashboards.evidence import evidence_section, shared_cause_lines
 from dashboards.frame import Page, app_table, chosen_team, holding, open_page
 from dashboards.links import asked_choice, asked_text
@@ -266,7 +267,11 @@ def draw() -> None:
     )
     silent = holding(silent_of(reads), text, ("app_id", "team"))
     without = holding(reads.frame("oncall/without_indicator"), text, ("app_id", "app_name", "team"))
-    if text and found.is_empty() and silent.is_empty() and without.is_empty():
+    alerts = alerts_of_teams(reads, datetime.now(UTC))
+    if reads.teams != page.reads.teams:  # of one team: what is of no team is not of it
+        alerts = alerts.filter(pl.col("team") != "")
+    shown = holding(alerts, text, ("alert_key", "sentence", "team"))
+    if text and found.is_empty() and silent.is_empty() and without.is_empty() and shown.is_empty():
         st.info("Nothing holds this text. Clear the search to see all of yours.")
         return
     burning = found.filter(pl.col("state").is_in(ACT_NOW))
@@ -275,6 +280,10 @@ def draw() -> None:
     if burning.height:
         evidence_of(page, reads, burning)
     headline(found)
+    if shown.height:
+        st.header("Alerts", anchor=False)
+        alerts_table(shown)
+        offer_acts(shown, reads)
     if silent.height:
         st.header("Silent", anchor=False)
         st.caption(

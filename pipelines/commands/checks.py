@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from models import age
+from models.alert_routes import FILE_NAME as ROUTES_FILE
 from models.comparison import four_weeks
 from models.errors import AppfleetError, ConfigurationError, ControlTotalError
 from models.grants import FILE_NAME as PEOPLE_FILE
@@ -23,6 +24,8 @@ from models.policy import watermark_policy
 from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
 from models.shared_rules import idle_rules, refuse_circles, unknown_names
+from pipelines.actions.notify import told_of
+from pipelines.actions.targets import address_of, load_routing
 from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.rebuild import damages
 from pipelines.compute import STALE_DAYS, billed_months, changed_totals, cost_days_at, newest_complete
@@ -39,6 +42,7 @@ from pipelines.ingest.sources import open_store, refuse_shared_objects
 from pipelines.ingest.sources.google_accounts import cloud_billing_client, linked_projects
 from pipelines.said import Sentence, said
 from sql import access_log
+from sql.alerts import current_alerts
 from sql.closings import Closing, closed_file, closed_months, pairs_of_map
 from sql.damage import Damage, lost_rows
 from sql.publish import heads
@@ -238,6 +242,32 @@ def last_pass(look: Look) -> Iterator[Finding]:
     """Steps that failed when they were last run."""
     for one in look.said("failed"):
         yield Finding(f"{one.step}: {one.text}", "mend it, then `appfleet run`", is_failure=True)
+
+
+def alerts(look: Look) -> Iterator[Finding]:
+    """Alerts of which nobody could be told, targets that take nothing or have no address, and alerts nobody is told of."""
+    routing = load_routing(look.settings)
+    now = current_alerts(look.warehouse)
+    told = told_of(look.warehouse, routing, now, look.clock)
+    for sentence in told.unreached:
+        yield Finding(
+            sentence, "mend the target; it is tried again with every `appfleet run`", is_failure=True
+        )
+    for sentence in told.notes:
+        yield Finding(sentence, f"look at its route in {ROUTES_FILE}")
+    for target in routing.targets.values():
+        try:
+            address_of(target, look.settings.root)
+        except AppfleetError as error:
+            yield Finding(
+                f"target {target.name} of {ROUTES_FILE}: {error}", "nothing is sent to it until then"
+            )
+    firing = sum(one.is_open for one in now)
+    if firing and not routing.routes:
+        yield Finding(
+            f"nobody is told of alerts, and {firing:,} fire now: there is no route in {ROUTES_FILE}",
+            "write who is told, or look at `appfleet oncall`",
+        )
 
 
 def refusals(look: Look) -> Iterator[Finding]:

@@ -72,6 +72,15 @@ class SloAction(StrEnum):
     export = "export"
 
 
+class AlertAction(StrEnum):
+    """What `appfleet alerts` does."""
+
+    list = "list"
+    ack = "ack"
+    silence = "silence"
+    unsilence = "unsilence"
+
+
 class TokenAction(StrEnum):
     """What `appfleet tokens` does."""
 
@@ -604,6 +613,55 @@ def deliveries(
     decide(
         _console(), settings, action.value, delivery, by=by, why=why, newest_only=newest, wait_seconds=wait
     )
+
+
+@app.command()
+def alerts(
+    action: Annotated[AlertAction, typer.Argument(help="What to do.")] = AlertAction.list,
+    key: Annotated[
+        str | None, typer.Argument(help="ack, silence: the alert; unsilence: the id of the silence.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "",
+    until: Annotated[
+        str | None, typer.Option(help="silence: its end, 2026-10-31T12:00Z or 4h.", show_default=False)
+    ] = None,
+    app_id: Annotated[str, typer.Option("--app", help="silence: only of this app, budget or source.")] = "",
+    team: Annotated[str, typer.Option(help="silence: only of this owner.")] = "",
+    kind: Annotated[str, typer.Option(help="silence: only of this kind.")] = "",
+    by: ByOption = None,
+    every: Annotated[bool, typer.Option("--all", help="list: those that ended lately too.")] = False,
+) -> None:
+    """List what is wrong now, acknowledge or silence it: who, when, why and until when are kept."""
+    from pipelines.commands import alerts as done
+    from sql.workspace import load_settings, named_workspace
+
+    settings, now = load_settings(named_workspace(workspace)), datetime.now(UTC)
+    if action is AlertAction.list:
+        if code := done.print_alerts(_console(), settings, now, every):
+            raise typer.Exit(code)
+        return
+    if action is AlertAction.silence:
+        said = done.silence(
+            settings, until, reason, by, now, key=key or "", app_id=app_id, team=team, kind=kind
+        )
+    elif key is None:
+        raise ConfigurationError(f"appfleet alerts {action.value}: name it, as `appfleet alerts` lists it")
+    elif action is AlertAction.ack:
+        said = done.acknowledge(settings, key, reason, by, now)
+    else:
+        said = done.unsilence(settings, key, reason, by, now)
+    typer.echo(said)
+
+
+@app.command()
+def oncall(workspace: WorkspaceOption = None) -> None:
+    """What is wrong now, as the On-call page has it: alerts, and the objectives that fire, the worst first."""
+    from pipelines.commands.alerts import print_oncall
+    from sql.workspace import load_settings, named_workspace
+
+    if code := print_oncall(_console(), load_settings(named_workspace(workspace)), datetime.now(UTC)):
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -24,6 +24,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.closed_statements,
         checks.control_totals,
         checks.last_pass,
+        checks.alerts,
         checks.refusals,
         checks.held_deliveries,
         checks.rejects,

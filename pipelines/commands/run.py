@@ -131,6 +131,8 @@ def _step_report(ask: Ask, step: Step, teller: Teller) -> StepReport:
             exit_code = 1
             more = f" (and {len(red) - 1} more: `appfleet doctor`)" if len(red) > 1 else ""
             failed = f"{red[0]}{more}; what follows from it was not computed"
+        if done.unreached:
+            exit_code, failed = 1, "; ".join(done.unreached)
         teller.tell(ask.warehouse, step, done, time.monotonic() - started, before, wrong)
     except AppfleetError as error:
         failed, exit_code = str(error), error.exit_code

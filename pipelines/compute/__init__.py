@@ -4,6 +4,7 @@ One module per release, one function each, which leaves the warehouse untouched 
 already published; nothing here decides a number.
 """
 
+from pipelines.compute.alerts import compute_alerts
 from pipelines.compute.anomalies import compute_anomalies
 from pipelines.compute.as_of import (
     STALE_DAYS,
@@ -33,6 +34,7 @@ __all__ = [
     "as_of_moment",
     "billed_months",
     "changed_totals",
+    "compute_alerts",
     "compute_anomalies",
     "compute_completeness",
     "compute_costs",

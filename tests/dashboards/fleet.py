@@ -100,6 +100,7 @@ _SCOPES: dict[str, tuple[str, ...]] = {
     "marts": ("mart_cost_anomalies", "mart_team_costs_weekly", "mart_app_inventory"),
     "causes": ("mart_cost_causes", "mart_cost_anomaly_rollups", "mart_charges_apart"),
     "forecasts": ("mart_cost_forecasts", "mart_budget_states"),
+    "alerts": ("core_alerts",),
 }
 _MONTHLY_SCOPES = {
     "costs": (("core_app_costs_daily", "core_identity_costs", "mart_chargeback_lines"), "billing_period"),
@@ -143,6 +144,7 @@ _TYPES: dict[str, Any] = {
     "silent_since": pl.Datetime("us", "UTC"),
     "first_bad": pl.Datetime("us", "UTC"),
     "since": pl.Datetime("us", "UTC"),
+    **dict.fromkeys(("fired_at", "clear_at", "frozen_at", "resolved_at"), pl.Datetime("us", "UTC")),
     "threshold_ms": pl.UInt32,
     "burn_rate": pl.Float64,
     "within": pl.List(pl.UInt32),
@@ -210,6 +212,14 @@ def build() -> Fleet:
     fleet.tables["mart_app_silences"] = [
         _silence("desk-booking", "people", hours=7, received=3, expected=41.4),
         _silence("customs-forms", "logistics", hours=30, received=0, expected=212.4),
+    ]
+    fleet.tables["core_alerts"] = [
+        _alert("slo/checkout/production/availability", "checkout", "payments", "page"),
+        _alert("silent/customs-forms/production", "customs-forms", "logistics", "ticket"),
+        _alert("slo/card-vault/production/availability", "card-vault", "payments", "ticket", "frozen"),
+        _alert("slo/desk-booking/production/availability", "desk-booking", "people", "ticket"),
+        _alert("stale/aws-main", "aws-main", "", "ticket"),
+        _alert("slo/depot-map/production/latency", "depot-map", "logistics", "page", "resolved"),
     ]
     fleet.tables["core_request_slices"] = _slices()
     fleet.tables["otel.otel_traces"] = _spans()
@@ -620,6 +630,27 @@ def _silence(app: str, team: str, hours: int, received: int, expected: float) ->
     }
 
 
+def _alert(key: str, subject: str, team: str, severity: str, state: str = "firing") -> Row:
+    began = AS_OF - timedelta(hours=5)
+    ended = AS_OF if state == "resolved" else None
+    return {
+        "alert_key": key, "kind": key.split("/")[0], "subject": subject, "environment": "", "team": team,
+        "severity": severity, "state": state, "cause": "", "sentence": f"{subject} is not well", "since": began,
+        "pending_at": began, "fired_at": began, "clear_at": ended, "frozen_at": None, "resolved_at": ended, "episode": 1,
+    }  # fmt: skip
+
+
+def _acts() -> list[Row]:
+    """What somebody did about an alert of a team, and about one of no team."""
+    return [
+        {
+            "act_id": key, "act": "ack", "acted_by": "ida", "acted_at": AS_OF, "reason": "seen", "alert_key": key,
+            "episode": 1, "severity": "ticket",
+        }
+        for key in ("slo/desk-booking/production/availability", "stale/aws-main")
+    ]  # fmt: skip
+
+
 def _anomalies(costs: list[Row]) -> list[Row]:
     planned = [("depot-map", 1, 0, "open", 4), ("daily-kpi", 22, 20, "ended", 3)]
     rows = []
@@ -922,6 +953,7 @@ def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:
         dict.fromkeys(_days(), "fleet"),
         {},
     )
+    warehouse.insert("alert_acts", pl.DataFrame(_acts()))
     spans = pl.DataFrame(fleet.tables["otel.otel_traces"], schema_overrides={"ResourceAttributes": _TEXTS})
     warehouse.insert("otel.otel_traces", spans)
     for source in SOURCES:

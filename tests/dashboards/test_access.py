@@ -103,7 +103,7 @@ def test_pages_without_settings_say_so(tmp_path: Path) -> None:
 def test_a_person_has_what_people_yaml_says_at_this_moment(asking: Path) -> None:
     lead = identity("lee")
     assert viewer_of(asking, lead) == Viewer(
-        "Lee Lead", ("payments",), ("download_statements", "see_statements")
+        "Lee Lead", ("payments",), ("act_on_alerts", "download_statements", "see_statements")
     )
     found = Looker(asking, lead, viewer_of(asking, lead))
     found.check()

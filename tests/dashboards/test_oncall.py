@@ -24,6 +24,7 @@ CLOCK = AS_OF + timedelta(hours=1)
 def tables(app: AppTest) -> dict[str, pl.DataFrame]:
     """The tables of the page by what only they have."""
     marks = {
+        "alerts": "Handled",
         "firing": "Trace",
         "faults": "Share",
         "silent": "Silent since",

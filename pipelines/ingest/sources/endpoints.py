@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from functools import cache
 from urllib.parse import urlsplit
 
+from models.addresses import Address, answers_about_itself
 from models.errors import ConfigurationError
-from models.focus import policy_rows
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def check_endpoint(source: str, url: str, key: str = "endpoint_url") -> list[Address]:
@@ -34,20 +31,9 @@ def check_endpoint(source: str, url: str, key: str = "endpoint_url") -> list[Add
     if parts.username or parts.password:
         raise ConfigurationError(f"source {source}: {key} holds a credential; use the environment")
     found = _addresses(host)
-    if any(_is_no_storage(address) for address in found):
+    if any(answers_about_itself(address) for address in found):
         raise ConfigurationError(f"source {source}: {key} {host} is not a storage address")
     return found
-
-
-@cache
-def _metadata_addresses() -> frozenset[Address]:
-    return frozenset(ipaddress.ip_address(row["address"]) for row in policy_rows("metadata_addresses.csv"))
-
-
-def _is_no_storage(address: Address) -> bool:
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    plain = mapped or address
-    return plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain in _metadata_addresses()
 
 
 def _addresses(host: str) -> list[Address]:

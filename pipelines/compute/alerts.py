@@ -1,0 +1,161 @@
+"""Publishes ``core_alerts``: finds what is wrong in what is published and leaves it to ``models.alerts`` what becomes of it.
+
+Nothing is sent here; whoever asks for figures of a moment of the past alerts nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+
+from models import age
+from models.alerts import AlertPolicy, Condition, advance, alert_policy, alerts_frame
+from models.policy import watermark_policy
+from models.settings import Settings
+from pipelines.compute.as_of import AsOf, cost_days_at
+from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, is_current, publish_frames
+from pipelines.ingest.billing.held import held_sentence, waiting
+from sql.alerts import current_alerts
+from sql.warehouse import Warehouse
+
+SCOPE = "alerts"
+
+
+def compute_alerts(warehouse: Warehouse, settings: Settings, as_of: AsOf, clock: datetime) -> Outcome:
+    """Publishes the alerts of now, where anything of them changed."""
+    if as_of.basis == "named":
+        return Outcome(unchanged=1)
+    policy = alert_policy()
+    now = clock.astimezone(UTC).replace(microsecond=0)
+    found = conditions(warehouse, settings, as_of, now, policy)
+    frame = alerts_frame(advance(current_alerts(warehouse), found, now, policy))
+    print_ = fingerprint(frame_fingerprint(frame))
+    if is_current(warehouse, SCOPE, print_):
+        return Outcome(unchanged=1)
+    return publish_frames(warehouse, settings, SCOPE, {"core_alerts": frame}, print_, as_of)
+
+
+def conditions(
+    warehouse: Warehouse, settings: Settings, as_of: AsOf, now: datetime, policy: AlertPolicy
+) -> list[Condition]:
+    """Everything that is wrong now, or of which nobody can say."""
+    return [
+        *_objectives(warehouse, policy),
+        *_silent(warehouse, policy),
+        *_costs(warehouse, policy),
+        *_budgets(warehouse, policy),
+        *_held(warehouse, policy),
+        *_stale(warehouse, settings, as_of, now, policy),
+    ]
+
+
+def _objectives(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+    wanted = [*policy.objectives, *sorted(policy.unknown)]
+    for row in warehouse.frame("queries/alerts/objectives", wanted=wanted).iter_rows(named=True):
+        bad, total = row["total"] - row["good"], row["total"]
+        place = f" in {row['environment']}" if row["environment"] else ""
+        yield Condition(
+            key=f"slo/{row['app_id']}/{row['environment']}/{row['objective']}",
+            kind="slo",
+            subject=row["app_id"],
+            team=row["team"],
+            severity=policy.objectives.get(row["state"], policy.severities[-1]),
+            since=row["since"] or row["as_of"],
+            sentence=f"{row['app_id']}{place}: {row['objective']} below {row['target']:.4g}, {bad:,} of {total:,} events bad",
+            environment=row["environment"],
+            is_known=row["state"] in policy.objectives,
+        )
+
+
+def _silent(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+    for row in warehouse.frame("queries/alerts/silent").iter_rows(named=True):
+        place = f" in {row['environment']}" if row["environment"] else ""
+        yield Condition(
+            key=f"silent/{row['app_id']}/{row['environment']}",
+            kind="silent",
+            subject=row["app_id"],
+            team=row["team"],
+            severity=policy.silent,
+            since=row["silent_since"],
+            sentence=f"{row['app_id']}{place}: its requests stopped, or nearly, against its own rhythm",
+            environment=row["environment"],
+            cause="many apps fell silent within a day" if row["apps_together"] else "",
+        )
+
+
+def _costs(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+    for row in warehouse.frame("queries/alerts/costs").iter_rows(named=True):
+        told = (
+            row["sentence"]
+            or f"cost {row['billing_currency']} {row['impact']:+,.2f} against what was expected"
+        )
+        yield Condition(
+            key=f"cost/{row['app_id']}/{row['billing_currency']}/{row['start_date']}",
+            kind="cost",
+            subject=row["app_id"],
+            team=row["team"],
+            severity=policy.anomalies[row["kind"]],
+            since=_midnight(row["start_date"]),
+            sentence=told,
+        )
+
+
+def _budgets(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+    for row in warehouse.frame("queries/alerts/budgets", wanted=list(policy.budgets)).iter_rows(named=True):
+        name = "fleet" if row["scope"] == "fleet" else f"{row['scope']} {row['name']}"
+        end = row["exhausted_on"] or row["expected_on"]
+        yield Condition(
+            key=f"budget/{row['scope']}/{row['name']}/{row['billing_currency']}/{row['period']}/{row['first_day']}",
+            kind="budget",
+            subject=row["name"] or "fleet",
+            team=row["team"],
+            severity=policy.budgets[row["state"]],
+            since=_midnight(row["first_day"]),
+            sentence=f"budget of {name} to {row['last_day']}: {row['billing_currency']} {row['spent']:,.2f} of {row['budget']:,.2f} spent"
+            + (f", {'gone' if row['exhausted_on'] else 'expected to be gone'} on {end}" if end else ""),
+        )
+
+
+def _held(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+    for line in waiting(warehouse):
+        yield Condition(
+            key=f"held/{line.id}",
+            kind="held",
+            subject=line.source,
+            team="",
+            severity=policy.held,
+            since=_midnight(line.period),
+            sentence=held_sentence(line),
+            cause=f"deliveries of {line.source}",
+        )
+
+
+def _stale(
+    warehouse: Warehouse, settings: Settings, as_of: AsOf, now: datetime, policy: AlertPolicy
+) -> Iterator[Condition]:
+    """Sources whose newest day is older than the policy allows, and telemetry as a whole."""
+    limits = watermark_policy()
+    days = cost_days_at(warehouse, now)
+    for source in settings.billing:
+        day = days.get(source.name)
+        if day is not None and age.cost_age(day, now) > limits.bills_old:
+            yield _old(
+                policy,
+                source.name,
+                _midnight(day + timedelta(days=1)),
+                f"{source.name}: bills end with {day}",
+            )
+    if as_of.basis != "none" and age.telemetry_age(as_of.slice_end, now) > limits.telemetry_old:
+        yield _old(
+            policy, "telemetry", as_of.slice_end, f"telemetry ends on {as_of.slice_end:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def _old(policy: AlertPolicy, subject: str, since: datetime, sentence: str) -> Condition:
+    return Condition(
+        f"stale/{subject}", "stale", subject, "", policy.stale, since, sentence, cause="sources that stopped"
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,187 @@
+"""Alerts of a pass: found in what is published, nothing published twice, and its exit code, doctor and commands where nobody
+could be reached. What is expected is written out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from models.alerts import FIRING, FROZEN, RESOLVED
+from models.errors import ConfigurationError
+from models.schemas import SCHEMAS
+from models.settings import Settings
+from pipelines.commands import alerts as commands
+from pipelines.commands.doctor import findings
+from pipelines.commands.run import run_pass
+from pipelines.compute import AsOf, compute_alerts
+from pipelines.compute.publishing import publish_frames
+from sql.alerts import current_alerts
+from sql.opening import open_warehouse
+from sql.warehouse import Warehouse
+from tests.conftest import Migrated, free_ports
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AS_OF = AsOf(NOW - timedelta(minutes=5), date(2026, 2, 28), "none")
+DAY = date(2026, 2, 27)
+OBJECTIVES = [
+    {
+        "app_id": "pay",
+        "team": "payments",
+        "objective": "availability",
+        "state": "page",
+        "since": NOW - timedelta(hours=1),
+    },
+    {
+        "app_id": "pay",
+        "team": "payments",
+        "objective": "latency",
+        "state": "spent",
+        "as_of": NOW - timedelta(minutes=5),
+    },
+    {"app_id": "ok", "team": "payments", "objective": "availability", "state": "ok"},
+    {"app_id": "few", "team": "payments", "objective": "availability", "state": "too_few"},
+    {"app_id": "old", "team": "payments", "objective": "availability", "state": "no_data"},
+]
+TABLES: dict[str, dict[str, list[dict[str, Any]]]] = {
+    "slo": {
+        "mart_slo_status": OBJECTIVES,
+        "mart_app_silences": [{"app_id": "night", "team": "ops", "silent_since": NOW - timedelta(hours=3)}],
+    },
+    "anomalies": {
+        "mart_cost_anomalies": [
+            {"app_id": "gpu", "team": "ml", "billing_currency": "USD", "start_date": DAY, "kind": "up", "state": "open", "impact": Decimal("12.5")},
+            {"app_id": "gpu", "team": "ml", "billing_currency": "EUR", "start_date": DAY, "kind": "up", "state": "ended"},
+        ]
+    },
+    "forecasts": {
+        "mart_budget_states": [
+            {"scope": "team", "name": "ml", "team": "ml", "billing_currency": "USD", "period": "month", "state": "exhausted", "exhausted_on": DAY,
+             "first_day": date(2026, 2, 1), "last_day": date(2026, 2, 28)},
+            {"scope": "fleet", "name": "", "team": "", "billing_currency": "EUR", "period": "year", "state": "ok"},
+        ]
+    },
+}  # fmt: skip
+EXPECTED = {
+    "slo/pay//availability": ("page", "payments", NOW - timedelta(hours=1)),
+    "slo/pay//latency": ("notice", "payments", NOW - timedelta(minutes=5)),
+    "silent/night/": ("ticket", "ops", NOW - timedelta(hours=3)),
+    "cost/gpu/USD/2026-02-27": ("ticket", "ml", datetime(2026, 2, 27, tzinfo=UTC)),
+    "budget/team/ml/USD/month/2026-02-01": ("ticket", "ml", datetime(2026, 2, 1, tzinfo=UTC)),
+}
+EMPTY: dict[Any, Any] = {
+    pl.String: "", pl.Boolean: False, pl.Date: date(2026, 1, 1), pl.Decimal: Decimal(0), pl.Datetime: NOW - timedelta(days=40),
+}  # fmt: skip
+NULLABLE = {
+    "since",
+    "silent_since",
+    "threshold_ms",
+    "sli",
+    "exhausted_on",
+    "expected_on",
+    "earliest_on",
+    "latest_on",
+}
+
+
+def rows(table: str, given: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows of a table; what is not given is nothing."""
+    schema = SCHEMAS[table]
+    usual = {
+        name: None if name in NULLABLE and table != "mart_app_silences" else EMPTY.get(kind.base_type(), 0)
+        for name, kind in schema.items()
+    }
+    return pl.DataFrame(
+        {name: [(usual | one)[name] for one in given] for name in schema.names()}, schema=schema
+    )
+
+
+def publish(settings: Settings, warehouse: Warehouse, scope: str, mark: str = "", **changed: Any) -> None:
+    tables = {name: rows(name, [one | changed for one in given]) for name, given in TABLES[scope].items()}
+    publish_frames(warehouse, settings, scope, tables, scope + mark, None)
+
+
+@pytest.fixture(scope="module")
+def place(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Migrated
+) -> Iterator[tuple[Settings, Warehouse]]:
+    root = migrated(tmp_path_factory.mktemp("alerts"))
+    settings = Settings(root=root, catalog=root / "catalog", teams=root / "teams.yaml")
+    with open_warehouse(root) as warehouse:
+        for scope in TABLES:
+            publish(settings, warehouse, scope)
+        yield settings, warehouse
+
+
+def test_what_is_published_becomes_alerts_once(place: tuple[Settings, Warehouse]) -> None:
+    settings, warehouse = place
+    assert compute_alerts(warehouse, settings, AsOf(NOW, DAY), NOW).unchanged == 1, (
+        "a moment of the past alerts nobody"
+    )
+    assert current_alerts(warehouse) == []
+    assert len(compute_alerts(warehouse, settings, AS_OF, NOW).releases) == 1
+    alerts = current_alerts(warehouse)
+    assert {one.alert_key: (one.severity, one.team, one.since) for one in alerts} == EXPECTED
+    assert {one.state for one in alerts} == {FIRING}
+    for later in (timedelta(), timedelta(seconds=1), timedelta(days=1)):
+        assert compute_alerts(warehouse, settings, AS_OF, NOW + later).releases == ()
+
+    publish(settings, warehouse, "slo", "stale", state="stale")
+    compute_alerts(warehouse, settings, AS_OF, NOW)
+    states = {one.alert_key: one.state for one in current_alerts(warehouse)}
+    assert states["slo/pay//availability"] == states["slo/pay//latency"] == FROZEN
+    assert "slo/ok//availability" not in states, "what never fired is no alert because nobody can say"
+    publish(settings, warehouse, "slo", "ok", state="ok")
+    compute_alerts(warehouse, settings, AS_OF, NOW)
+    assert {one.state for one in current_alerts(warehouse)} == {FIRING}, "ended without waiting"
+    compute_alerts(warehouse, settings, AS_OF, NOW + timedelta(minutes=10))
+    ended = {one.alert_key for one in current_alerts(warehouse) if one.state == RESOLVED}
+    assert ended == {"slo/pay//availability", "slo/pay//latency"}
+
+
+def test_a_pass_ends_with_one_where_nobody_could_be_reached_until_it_is_silenced(
+    place: tuple[Settings, Warehouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _ = place
+    [closed] = free_ports(1)
+    monkeypatch.setenv("HOOK", f"json://127.0.0.1:{closed}/x")
+    (settings.root / "alerts.yaml").write_text(
+        "targets:\n  hook: {url: {env: HOOK}, inward: true}\nroutes:\n  - {teams: [ops], targets: [hook]}\n"
+    )
+    done = run_pass(settings, steps=["alerts"])
+    [step] = done.steps
+    assert done.exit_code == 1
+    assert step.failed == "nobody could be reached about alert silent/night/: hook cannot be reached"
+    clock = datetime.now(UTC)
+    found = {
+        sentence.sentence
+        for name, sentence in findings(settings, clock)
+        if name == "alerts" and sentence.is_failure
+    }
+    assert found == {step.failed}
+    console = Console(record=True, width=250)
+    assert commands.print_oncall(console, settings, clock) == 1
+    assert step.failed in console.export_text()
+
+    for wrong, said in (
+        (None, "needs an end"),
+        ("soon", "neither a moment"),
+        ("2020-01-01", "has ended already"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            commands.silence(settings, wrong, "why", "ada", clock, key="silent/night/")
+    said = commands.silence(settings, "4h", "a move", "ada", clock, app_id="night")
+    assert "for 1 alerts that are open now" in said
+    assert run_pass(settings, steps=["alerts"]).exit_code == 0, "somebody knows"
+    commands.unsilence(settings, said.split()[1], "over", "ada", datetime.now(UTC))
+    assert commands.print_alerts(console, settings, datetime.now(UTC)) == 1
+    with pytest.raises(ConfigurationError, match="no silence"):
+        commands.unsilence(settings, said.split()[1], "over", "ada", datetime.now(UTC))
+    commands.acknowledge(settings, "silent/night/", "calling", "ada", datetime.now(UTC))
+    assert commands.print_alerts(console, settings, datetime.now(UTC)) == 0
+    assert "acknowledged by ada: calling" in console.export_text()
