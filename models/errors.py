@@ -9,6 +9,7 @@ traceback belongs in it. The exit code of the command is the error's own::
     |   +-- ObjectRefused         3  one object of a source, with its position
     +-- WarehouseError            1  the warehouse refused or failed a statement
     |   +-- StatementRefused      2  a reader's statement that is not a plain read
+    |   +-- NotGranted            1  a user of a server has not the right a statement needs
     |   +-- DamagedData           1  bytes of a published table cannot be read any more
     |   +-- MigrationError        1  the schema is not the one the code expects
     +-- NotAdmitted             1  whoever looks may not, or not any more
@@ -66,6 +67,10 @@ class StatementRefused(WarehouseError):
     """A reader's statement that is not one plain read."""
 
     exit_code = 2
+
+
+class NotGranted(WarehouseError):
+    """A user of a server has not the right that a statement needs."""
 
 
 class DamagedData(WarehouseError):

@@ -29,9 +29,23 @@ class Accounts:
         """Role of the pages."""
         return f"{self.database}_pages"
 
+    @property
+    def telemetry_database(self) -> str:
+        """Database of telemetry."""
+        return f"{self.database}_otel"
+
     def team_role(self, team: str) -> str:
         """Role of a team's people."""
         return f"{self.database}_team_{team}"
+
+
+def writer_grants(accounts: Accounts) -> list[str]:
+    """The statements that give whoever loads the rights it needs: an administrator's, for it cannot give them to itself."""
+    words = _words(accounts)
+    return [
+        filled(_body("writer_rows"), {**words, "user": words["definer"], "database": _quoted(database)})
+        for database in (accounts.database, accounts.telemetry_database)
+    ]
 
 
 def grants(accounts: Accounts, views: pl.DataFrame, teams: Sequence[str]) -> list[str]:
@@ -42,7 +56,23 @@ def grants(accounts: Accounts, views: pl.DataFrame, teams: Sequence[str]) -> lis
         views: ``view, has_teams``, of ``queries/ledger/team_views``.
         teams: teams that get a role of their own.
     """
-    words = {
+    words = _words(accounts)
+    return [
+        filled(_body(name), {**words, **own})
+        for name, own in (
+            ("profile", {}),
+            ("pages_role", {}),
+            ("pages_rows", {}),
+            ("pages_rows", {"database": _quoted(accounts.telemetry_database)}),
+            ("pages_user", {}),
+            *_of_views(accounts, views, teams),
+        )
+    ]
+
+
+def _words(accounts: Accounts) -> dict[str, str]:
+    """What the statements say of a server as a whole."""
+    return {
         "profile": _quoted(f"{accounts.database}_reader"),
         "on_cluster": f" ON CLUSTER {_quoted(accounts.cluster)}" if accounts.cluster else "",
         "database": _quoted(accounts.database),
@@ -51,17 +81,6 @@ def grants(accounts: Accounts, views: pl.DataFrame, teams: Sequence[str]) -> lis
         "role": _quoted(accounts.pages_role),
         "policy": _quoted(f"{accounts.database}_all"),
     }
-    return [
-        filled(_body(name), {**words, **own})
-        for name, own in (
-            ("profile", {}),
-            ("pages_role", {}),
-            ("pages_rows", {}),
-            ("pages_rows", {"database": _quoted(f"{accounts.database}_otel")}),
-            ("pages_user", {}),
-            *_of_views(accounts, views, teams),
-        )
-    ]
 
 
 def _of_views(

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from models.errors import ConfigurationError, MigrationError, WarehouseError
+from models.errors import ConfigurationError, MigrationError, StatementRefused, WarehouseError
 from models.settings import FILE_NAME, ServerWarehouse
 from sql import forms, loaders
 from sql.forms import Form
@@ -39,8 +39,11 @@ LEAST_VERSION = (26, 9)
 MOST_APART = timedelta(minutes=5)
 """How far a server's clock may be from ours: what is published, and what is old, is told by both."""
 
-_NOTHING_THERE = (60, 81)
-"""Codes by which ClickHouse says that there is no such table, or no such database."""
+_NO_DATABASE = 81
+"""Code by which ClickHouse says that there is no such database."""
+
+_NOTHING_THERE = (60, _NO_DATABASE)
+"""Codes by which it says that there is no such table, or no such database."""
 
 _LOADERS = "0009_fences"
 """The migration that made the table of who loads."""
@@ -66,6 +69,8 @@ def open_warehouse(workspace: Path, role: Role = "writer", port: int = 0) -> Ite
             warehouse = stack.enter_context(connected(workspace, server, role))
             applied = _recorded(warehouse)
         except WarehouseError as error:
+            if error.code == _NO_DATABASE:
+                raise _no_database(server) from error
             if error.code not in _NOTHING_THERE:
                 raise
             applied = {}
@@ -92,11 +97,16 @@ def server_of(workspace: Path) -> ServerWarehouse | None:
 
 @contextmanager
 def connected(
-    workspace: Path, server: ServerWarehouse, role: Role = "writer", in_database: bool = True
+    workspace: Path,
+    server: ServerWarehouse,
+    role: Role = "writer",
+    in_database: bool = True,
+    to_write: bool = True,
 ) -> Iterator[Warehouse]:
     """A connection to a server, whatever schema it has; files are read by an engine beside us, started when needed.
 
-    Without ``in_database`` names stand for those of no database of ours, which may not be there yet.
+    Without ``in_database`` names stand for those of no database of ours, which may not be there yet. Without ``to_write``
+    a writer's user may be one that may only read: what it lacks is then only printed.
 
     Raises:
         ConfigurationError: the credentials are not in the environment.
@@ -109,12 +119,17 @@ def connected(
             warehouse = Warehouse.over_http(
                 address, user, password, forms.server(server.database), _Engine(workspace, stack)
             )
+            stack.callback(warehouse.close)
+            warehouse.form = _form_of(warehouse, server, role == "writer" and to_write)
+        except StatementRefused as error:
+            raise WarehouseError(
+                f"the {role}'s user of {server.url} has `readonly = 1`, under which a statement may set nothing, its time zone "
+                "neither: give it the rights and the profile that `appfleet grants --plan` lists"
+            ) from error
         except WarehouseError as error:
-            if error.code is None:
+            if error.code is None and error.__cause__:  # the client's, not a sentence of ours
                 raise WarehouseError(_why_unreached(server, error)) from error
             raise
-        stack.callback(warehouse.close)
-        warehouse.form = _form_of(warehouse, server, role)
         yield warehouse
 
 
@@ -180,7 +195,7 @@ def credentials(role: Role) -> tuple[str, str]:
     return os.environ[names[0]], os.environ[names[1]]
 
 
-def _form_of(warehouse: Warehouse, server: ServerWarehouse, role: Role) -> Form:
+def _form_of(warehouse: Warehouse, server: ServerWarehouse, to_write: bool) -> Form:
     """The form a server has by what it says of itself.
 
     Raises:
@@ -201,9 +216,10 @@ def _form_of(warehouse: Warehouse, server: ServerWarehouse, role: Role) -> Form:
             f"the clock of {server.url} and ours are {apart.total_seconds() / 60:.0f} minutes apart: set both by the same time "
             "server"
         )
-    if role == "writer" and said["may_only_read"]:
+    if to_write and said["may_only_read"]:
         raise WarehouseError(
-            f"the writer's user of {server.url} may only read: give it the rights `appfleet grants` lists"
+            f"the writer's user of {server.url} may only read: give it the rights `appfleet grants --plan` lists, and no "
+            "setting `readonly`"
         )
     if server.cluster is None:
         return forms.cloud(server.database) if said["is_cloud"] else forms.server(server.database)
@@ -226,6 +242,12 @@ def _refuse_missing(wanted: Sequence[Migration], server: ServerWarehouse) -> Non
         )
 
 
+def _no_database(server: ServerWarehouse) -> MigrationError:
+    return MigrationError(
+        f"{server.url} has no database {server.database}: correct `warehouse.database`, or run `appfleet migrate`, which makes it"
+    )
+
+
 def _recorded(warehouse: Warehouse) -> Mapping[str, Recorded]:
     """What a warehouse says about its migrations: nothing, where it has no table of them or no database."""
     try:
@@ -246,10 +268,10 @@ def schema_missing(workspace: Path, server: ServerWarehouse | None) -> tuple[lis
     """
     if server is None:
         return missing(_recorded_embedded(workspace)), forms.EMBEDDED
-    with connected(workspace, server, in_database=False) as warehouse:
+    with connected(workspace, server, in_database=False, to_write=False) as warehouse:
         form = warehouse.form
     try:
-        with connected(workspace, server) as warehouse:
+        with connected(workspace, server, to_write=False) as warehouse:
             return missing(_recorded(warehouse)), form
     except WarehouseError as error:
         if error.code not in _NOTHING_THERE:

@@ -27,13 +27,14 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error, Operati
 from clickhouse_connect.driver.httputil import default_pool_manager
 from urllib3.exceptions import HTTPError
 
-from models.errors import DamagedData, DiskFull, StatementRefused, WarehouseError
+from models.errors import DamagedData, DiskFull, NotGranted, StatementRefused, WarehouseError
 from sql.catalog import statement
 from sql.damage import placed
 from sql.forms import EMBEDDED, RECORDS, Form, Purpose, filled, insertion, purpose_of
 from sql.logs import at_work
 
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors reach people as ours
+for _name in ("clickhouse_connect", "urllib3.connectionpool"):  # the client's tries
+    logging.getLogger(_name).setLevel(logging.CRITICAL)  # their errors reach people as ours
 
 STATEMENT_SECONDS = 3600
 """How long a statement may take before the client gives up."""
@@ -44,6 +45,7 @@ _STREAM_BYTES = 1 << 20
 _THIS_MACHINE = ("127.0.0.1", "localhost")
 _READONLY = 164
 _NOT_ENOUGH_SPACE = 243
+_ACCESS_DENIED = 497
 _NO_SPACE_LEFT = "No space left on device"
 _PART = re.compile(r"/[^\s\"']*?/store/[0-9a-f]{3}/[0-9a-f-]{36}/[^/\s\"']+/")
 _DAMAGED = frozenset({32, 33, 40, 74, 76, 89, 107, 117, 131, 226, 228, 246, 271, 432, 1001})
@@ -300,12 +302,21 @@ class Warehouse:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """As the function of this name; what cannot be read any more is told by source and month."""
+        """As the function of this name; what cannot be read any more is told by source and month, and what a server's user
+        may not do with who can change that."""
         try:
             with _named_errors():
                 yield
         except DamagedData as error:
             raise placed(self._unplaced, error) from error
+        except WarehouseError as error:
+            if error.code != _ACCESS_DENIED or self.form == EMBEDDED:
+                raise
+            lacking = str(error).removesuffix("(ACCESS_DENIED)").rstrip(" .")
+            raise NotGranted(
+                f"{lacking}: whoever administers the server gives it, by what `appfleet grants --plan` prints",
+                error.code,
+            ) from error
 
     def _unplaced(self, name: str, /, **parameters: Any) -> pl.DataFrame:
         """As ``frame``, for finding out what is damaged: damage met on the way is not looked into further."""

@@ -34,7 +34,7 @@ from pipelines.ingest.billing.held import at_stake, waiting
 from pipelines.ingest.intake import journal
 from pipelines.ingest.intake.door import refuse_unguarded
 from pipelines.ingest.intake.gate import NOBODY
-from pipelines.ingest.intake.policy import intake_policy
+from pipelines.ingest.intake.policy import intake_policy, retired_lifecycle
 from pipelines.ingest.intake.token_file import token_file
 from pipelines.ingest.registry import load_registry
 from pipelines.ingest.shared_rules import load_rules
@@ -45,6 +45,7 @@ from sql import access_log
 from sql.alerts import current_alerts
 from sql.closings import Closing, closed_file, closed_months, pairs_of_map
 from sql.damage import Damage, lost_rows
+from sql.opening import open_warehouse
 from sql.publish import heads
 from sql.warehouse import Warehouse
 from sql.workspace import people_text
@@ -148,6 +149,17 @@ def sources(look: Look) -> Iterator[Finding]:
         refuse_shared_objects(settings.billing, settings.root)
     except AppfleetError as error:
         yield Finding(str(error), "`appfleet run` reads no bill until then", is_failure=True)
+
+
+def writer(look: Look) -> Iterator[Finding]:
+    """Whether a server lets its writer write, where this machine has that user: looking itself is done as the reader."""
+    if look.settings.warehouse is None or not os.environ.get("APPFLEET_WAREHOUSE_WRITER_USER"):
+        return
+    try:
+        with open_warehouse(look.settings.root):
+            pass
+    except AppfleetError as error:
+        yield Finding(str(error), "no pass and no intake writes from here until then", is_failure=True)
 
 
 def lost_parts(look: Look) -> Iterator[Finding]:
@@ -633,12 +645,17 @@ def tokens(look: Look) -> Iterator[Finding]:
     )
     for name, token in valid.items():
         for app in token.apps:
-            is_over = lifecycles.get(app, "").strip().lower() in intake_policy().retired_lifecycles
+            is_over = bool(retired_lifecycle(lifecycles.get(app, "")))
             if is_over or app not in lifecycles:
                 what = f"is {lifecycles[app]}" if is_over else "is not described there any more"
                 yield Finding(
                     f"token {name} sends for app {app}, which by the catalogue {what}",
-                    f"`appfleet tokens revoke {name}` if nothing of it is to run",
+                    f"`appfleet tokens revoke {name}` if nothing of it is to run"
+                    + (
+                        "; what it sends for it is not let in until its spec.lifecycle is another"
+                        if is_over
+                        else ""
+                    ),
                 )
     since = (look.clock - timedelta(days=LIVE_DAYS - 1)).date()
     for row in look.warehouse.frame("queries/doctor/token_uses", first_day=since).iter_rows(named=True):
@@ -672,7 +689,7 @@ def _uses(row: dict[str, Any], known: Iterable[str]) -> Iterator[Finding]:
         )
     if row["rejected_records"]:
         yield Finding(
-            f"token {name}: {row['rejected_records']:,} record(s) were not kept {lately}: of apps it does not name, or faulty",
+            f"token {name}: {row['rejected_records']:,} record(s) were not kept {lately}: of apps it does not name, of apps that are gone, or faulty",
             'read why with `appfleet sql "SELECT * FROM raw_rejects"`; name the app rightly, or make a token for it',
         )
 

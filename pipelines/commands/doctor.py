@@ -18,6 +18,7 @@ CHECKS: Mapping[str, Checking] = {
     check.__name__.replace("_", " "): check
     for check in (
         checks.sources,
+        checks.writer,
         checks.ages,
         checks.clock,
         checks.lost_parts,

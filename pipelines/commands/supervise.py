@@ -31,6 +31,7 @@ from pipelines.commands.watch import Watch
 from pipelines.ingest.intake.door import refuse_unguarded
 from pipelines.ingest.intake.token_file import token_file
 from sql.local_warehouse.process import WarehouseProcess
+from sql.opening import open_warehouse, refuse_unreachable
 from sql.state import state_folder
 from sql.workspace import people_text
 
@@ -186,6 +187,10 @@ def serve(settings: Settings, console: Console) -> None:
 
 def _serve(settings: Settings, console: Console, running: list[Service]) -> None:
     refuse_unguarded(settings.intake, token_file(settings), datetime.now(UTC))
+    if settings.warehouse:
+        refuse_unreachable(settings.root)
+        with open_warehouse(settings.root):
+            pass  # each service would say in its log alone what is wrong
     own = {} if settings.warehouse else {"warehouse": (settings.ports.warehouse,)}
     wanted: dict[str, tuple[Place, ...]] = {**own, **{one.name: one.answers_on for one in running}}
     for name, places in wanted.items():

@@ -32,8 +32,9 @@ from models.sender_tokens import (
     token_text,
 )
 from models.settings import Settings
+from pipelines.ingest.intake.catalogue import Described, described
 from pipelines.ingest.intake.gate import NOBODY
-from pipelines.ingest.intake.policy import intake_policy
+from pipelines.ingest.intake.policy import retired_lifecycle
 from pipelines.ingest.intake.token_file import token_file
 from pipelines.ingest.registry import Registry, load_registry
 from sql.opening import open_warehouse
@@ -114,6 +115,7 @@ def print_tokens(console: Console, settings: Settings, clock: datetime) -> None:
         )
         return
     uses, problem = _uses(settings, clock)
+    apps, unknown = _described(settings)
     table = Table(
         "token", "sends for", "key", "made", "ends", "state", f"requests, {USE_DAYS} days", "bytes", "left out",
         "over its limits", "refused", "last (UTC)", title=f"Tokens of {file.path}",
@@ -124,7 +126,7 @@ def print_tokens(console: Console, settings: Settings, clock: datetime) -> None:
             first = place == 0
             table.add_row(
                 token.name if first else "",
-                _scope(token) if first else "",
+                _scope(token, apps) if first else "",
                 key.id,
                 f"{key.made_at.astimezone(UTC):%Y-%m-%d}",
                 f"{key.expires_at.astimezone(UTC):%Y-%m-%d %H:%M}" if key.expires_at else "never",
@@ -134,6 +136,8 @@ def print_tokens(console: Console, settings: Settings, clock: datetime) -> None:
     console.print(table)
     if problem:
         console.print(f"What came with them is not known: {problem}")
+    if unknown:
+        console.print(f"Which of their apps are gone is not known: {unknown}")
     nobody = uses.get(NOBODY)
     if nobody:
         console.print(
@@ -150,6 +154,14 @@ def _uses(settings: Settings, clock: datetime) -> tuple[dict[str, dict[str, Any]
     except AppfleetError as error:
         return {}, str(error)
     return {row["token"]: row for row in frame.iter_rows(named=True)}, ""
+
+
+def _described(settings: Settings) -> tuple[Described, str]:
+    """What the catalogue says of the apps, or why that cannot be known."""
+    try:
+        return described(settings), ""
+    except ConfigurationError as error:
+        return Described(), str(error)
 
 
 def _counts(use: dict[str, Any]) -> list[str]:
@@ -186,7 +198,7 @@ def _apps(registry: Registry, named: Iterable[str]) -> tuple[str, ...]:
                 f"--app: the catalogue describes no app {app!r}{_meant(app, lifecycles)}; describe it first, so that it has "
                 "an owner"
             )
-        if lifecycles[app].strip().lower() in intake_policy().retired_lifecycles:
+        if retired_lifecycle(lifecycles[app]):
             raise ConfigurationError(
                 f"--app: app {app} is {lifecycles[app]} by the catalogue, so no token is made for it; change its "
                 "spec.lifecycle if it runs again"
@@ -224,8 +236,16 @@ def _checked(option: str, read: Callable[[str], Any], text: str) -> Any:
         raise ConfigurationError(f"{option} {error}") from None
 
 
-def _scope(token: SenderToken) -> str:
-    return ", ".join([*token.apps, *(f"team {team}" for team in token.teams)])
+def _scope(token: SenderToken, known: Described | None = None) -> str:
+    """Whom a token sends for; behind an app that is gone what the catalogue calls it, behind a team its apps that are."""
+    known = known or Described()
+    apps = [f"{app} ({known.retired[app]})" if app in known.retired else app for app in token.apps]
+    return ", ".join([*apps, *(f"team {team}{_gone_of(team, known)}" for team in token.teams)])
+
+
+def _gone_of(team: str, known: Described) -> str:
+    gone = sorted(known.apps_of_team.get(team.casefold(), frozenset()) & known.retired.keys())
+    return f" (without {', '.join(f'{app}: {known.retired[app]}' for app in gone)})" if gone else ""
 
 
 def _until(key: TokenKey) -> str:

@@ -150,6 +150,7 @@ def test_the_doctor_tells_what_ends_what_is_over_and_what_was_refused(place: tup
         "token team: 7 record(s) were not kept",
     ]
     table = appfleet(root, "tokens").out
+    assert "orders (end-of-life)" in table and "team Shop (without orders: end-of-life)" in table
     (line,) = [one for one in table.splitlines() if "team Shop" in one]
     assert [word.strip() for word in line.split("│")][7:12] == ["5", "0", "7", "4", "0"]
     assert "5 request(s) of the last 7 days showed no token that is known" in table

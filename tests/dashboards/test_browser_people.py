@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from sql.access_log import waiting
+from sql.workspace import load_settings
 from tests.conftest import free_ports
 from tests.dashboards.browsing import DESKTOP, WAIT_MS, serious_findings, settled, table_of
 from tests.dashboards.conftest import served_as_it_is
 from tests.dashboards.fleet import Fleet
-from tests.dashboards.people import expect_door, identity_provider, sign_in, write_people, write_sign_in
+from tests.dashboards.people import (
+    PERSONS,
+    expect_door,
+    identity_provider,
+    sign_in,
+    write_people,
+    write_sign_in,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -157,6 +168,44 @@ def test_a_page_is_gone_within_a_minute_of_a_change(
         write_people(people_workspace)
     page.reload()
     expect(page.get_by_text("Vic Viewer, signed in until")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_what_the_provider_says_of_a_person_counts_from_the_next_sign_in(
+    pages: str, somebody: Somebody, people_workspace: Path, fleet: Fleet
+) -> None:
+    """Claims are those of the sign-in: who changes groups keeps what they had until they sign in again."""
+    settings = load_settings(people_workspace).sign_in
+    assert settings is not None
+    issuer = settings.provider.removesuffix("/.well-known/openid-configuration")
+
+    def say(claims: Mapping[str, Any]) -> None:
+        asked = Request(f"{issuer}/users/vic", json.dumps(claims).encode(), method="PUT")
+        asked.add_header("Content-Type", "application/json")
+        with urlopen(asked, timeout=30) as answer:
+            assert answer.status == 204
+
+    def expect_apps_of(team: str) -> None:
+        expect(page.get_by_text("Vic Viewer, signed in until")).to_be_visible()
+        own = {row["app_id"] for row in fleet.rows("mart_app_inventory", team=team)}
+        expect(page.get_by_text(f"{len(own)} apps, by cost")).to_be_visible()
+        apps = table_of(page, "Apps with team")
+        assert {apps.get_by_test_id(f"glide-cell-0-{line}").inner_text() for line in range(len(own))} == own
+
+    page = somebody().new_page()
+    sign_in(page, pages, "vic")
+    expect_apps_of("logistics")
+    try:
+        say({**PERSONS["vic"], "groups": ["payments-leads"]})
+        page.reload()
+        settled(page)
+        expect_apps_of("logistics")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/oauth2/end_session**")
+        sign_in(page, pages, "vic")
+        expect_apps_of("payments")
+    finally:
+        say(PERSONS["vic"])
 
 
 @pytest.mark.slow

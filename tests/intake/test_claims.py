@@ -228,6 +228,37 @@ def test_who_claims_another_app_two_or_none_is_left_out_and_named() -> None:
             ]
 
 
+@pytest.mark.parametrize("encoding", [PROTOBUF, JSON])
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_an_app_that_is_gone_is_left_out_and_the_others_stay(signal: Signal, encoding: Encoding) -> None:
+    """Whatever is sent: a permit by which one app is gone keeps what a permit that does not name it keeps, of the rest."""
+    draw = Draw(11, signal, [*OURS[:2], *THEIRS[:1]])
+    gone, without = (
+        Permit("several", frozenset({"own-a", "own-b"}), retired={"own-b": "retired"}),
+        Permit("several", frozenset({"own-a"})),
+    )
+    seen = 0
+    for _ in range(20):
+        sent = as_sent(draw, draw.plain(), encoding, False)
+        found, other = (claimed(sent, signal, encoding, permit) for permit in (gone, without))
+        assert found.message == other.message
+        assert [(one.records, one.claim) for one in found.left] == [
+            (one.records, one.claim) for one in other.left
+        ]
+        reasons = {one.claim: one.reason for one in found.left}
+        assert (
+            reasons.pop("own-b", why := "token several sends for an app that the catalogue calls retired")
+            == why
+        )
+        assert set(reasons.values()) <= {"token several does not name the app"}
+        seen += sum(one.reason == why for one in found.left)
+        pinned = claimed(
+            sent, signal, encoding, Permit("one", frozenset({"own-b"}), "own-b", {"own-b": "retired"})
+        )
+        assert pinned.message == b"" and {one.claim for one in pinned.left} == {"own-b"}
+    assert seen
+
+
 def test_what_cannot_be_walked_is_let_in_by_nobody() -> None:
     named = Draw(1, "traces", ["theirs"]).plain().SerializeToString()
     group = b"\x9b\x06\x9c\x06"

@@ -29,10 +29,10 @@ from models.errors import ConfigurationError
 from models.sender_tokens import DIGITS, SenderToken, TokenKey, digest, key_id, token_text
 from models.settings import IntakeSettings, SenderLimits, TlsSettings
 from pipelines.ingest.intake import Intake, Limits, Senders
+from pipelines.ingest.intake.catalogue import Catalogue, Described
 from pipelines.ingest.intake.door import opened, refuse_unguarded
-from pipelines.ingest.intake.gate import Bucket, Gate, GateOptions
+from pipelines.ingest.intake.gate import Bucket, Describing, Gate, GateOptions
 from pipelines.ingest.intake.limits import Refused
-from pipelines.ingest.intake.team_apps import CatalogueTeams
 from pipelines.ingest.intake.token_file import TokenFile
 from pipelines.ingest.telemetry import ObjectLoad
 from sql.warehouse import Warehouse
@@ -102,6 +102,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         warehouse: Warehouse | None = None,
         tokens: tuple[SenderToken, ...] = TOKENS,
         limits: Limits | None = None,
+        catalogue: Describing | None = None,
     ) -> Intake:
         file = TokenFile(tmp_path / "tokens.json")
         file.change(lambda _: tokens)
@@ -114,7 +115,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
             open_warehouse=lambda _: nullcontext(warehouse),  # type: ignore[arg-type]
             settings=settings,
             senders=Senders(
-                file, opened(settings, file, NOW), lambda: {"shop": frozenset({"orders", "carts"})}
+                file,
+                opened(settings, file, NOW),
+                catalogue or (lambda: Described({"shop": frozenset({"orders", "carts"})})),
             ),
             **more,
         )
@@ -344,7 +347,7 @@ def test_apps_of_a_team_are_those_the_catalogue_says_now(tmp_path: Path) -> None
     own("carts", "other")
     file = TokenFile(tmp_path / "tokens.json")
     file.change(lambda _: TOKENS[:1])
-    gate = Gate(file, GateOptions(is_exposed=True), CatalogueTeams(load_settings(tmp_path)))
+    gate = Gate(file, GateOptions(is_exposed=True), Catalogue(load_settings(tmp_path)))
     gate.start()
     shop = SenderToken("shop", ("ledger",), ("SHOP",), (key(SHARED),))
     file.change(lambda old: (*old, shop))
@@ -358,16 +361,98 @@ def test_apps_of_a_team_are_those_the_catalogue_says_now(tmp_path: Path) -> None
         try:
             apps()
         except Refused as refused:
-            return refused.status == 503 and gate.wants_teams.is_set()
+            return refused.status == 503 and gate.wants_catalogue.is_set()
         return False
 
     # A token for a team nobody asked about yet waits for the catalogue, and is not refused for good.
     eventually(asked, 5)
-    gate.look_at_teams()
+    gate.look_at_catalogue()
     assert apps() == {"ledger", "orders"}
     own("carts", "shop")
-    gate.look_at_teams()
+    gate.look_at_catalogue()
     assert apps() == {"ledger", "orders", "carts"}
+
+
+def test_nothing_is_let_in_for_an_app_that_retires_until_it_runs_again(
+    start: Start, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """Over both protocols, for a token of one app and for one of a team; who else the token names goes on, and what is left
+    out is counted, listed by its reason and told to who sent it."""
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "teams.yaml").write_text("teams: [{team: Shop}]\n")
+    (tmp_path / "appfleet.yaml").write_text("warehouse: embedded\n")
+
+    def describe(**lifecycles: str) -> None:
+        (tmp_path / "catalog" / "apps.yaml").write_text(
+            "---\n".join(
+                f"apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {{name: {app}}}\n"
+                f"spec: {{owner: Shop, lifecycle: {lifecycle}}}\n"
+                for app, lifecycle in lifecycles.items()
+            )
+        )
+
+    describe(orders="production", carts="production")
+    tokens = (TOKENS[0], SenderToken("shop", (), ("Shop",), (key(SHARED),)))
+    intake = start(
+        IntakeSettings(behind_proxy=True, name="retires"), warehouse, tokens,
+        catalogue=Catalogue(load_settings(tmp_path)),
+    )  # fmt: skip
+    http_at, grpc_at, gate = intake.addresses.http, intake.addresses.grpc, intake._gate
+    orders, carts = spans(611, 3, "orders"), spans(612, 4, "carts")
+    both = orders.SerializeToString() + carts.SerializeToString()
+
+    def left(answer: bytes) -> tuple[int, str]:
+        said = ExportTraceServiceResponse.FromString(answer).partial_success
+        return said.rejected_spans, said.error_message
+
+    for lifecycle, is_gone in (("production", False), (" End-of-Life ", True), ("deprecated", False)):
+        describe(orders=f"'{lifecycle}'", carts="production")
+        gate.look_at_catalogue()
+        status, body, _ = post(http_at, spans(613, 2, "anything").SerializeToString(), f"Bearer {GOOD}")
+        why = "sends for an app that the catalogue calls end-of-life ('orders') are not kept"
+        assert status == 200 and left(body) == ((2, f"2 token orders {why}") if is_gone else (0, ""))
+        answer = export(grpc_at, both, f"Bearer {SHARED}")
+        assert left(answer) == ((3, f"3 token shop {why}") if is_gone else (0, ""))
+
+    def rows(text: str) -> list[tuple[Any, ...]]:
+        return list(warehouse.frame_of(text).iter_rows())
+
+    trace_ids = {
+        app: ",".join(f"'{span.trace_id.hex()}'" for span in sent.resource_spans[0].scope_spans[0].spans)
+        for app, sent in (("orders", orders), ("carts", carts))
+    }
+    listed = "SELECT reason, detail, records FROM raw_rejects FINAL WHERE reason LIKE '%catalogue calls%' ORDER BY reason"
+    eventually(
+        lambda: rows(listed) == [
+            (f"token {name} sends for an app that the catalogue calls end-of-life", f"{n} record(s) of traces claim 'orders'", n)
+            for name, n in (("orders", 2), ("shop", 3))
+        ],
+        patience(20),
+    )  # fmt: skip
+    for app, times in (("orders", 2), ("carts", 3)):
+        counted = (
+            f"SELECT count() FROM otel.otel_traces WHERE app_id = '{app}' AND TraceId IN ({trace_ids[app]})"
+        )
+        sent = len(trace_ids[app].split(",")) * times
+        eventually(lambda counted=counted, sent=sent: rows(counted) == [(sent,)], patience(20))  # type: ignore[misc]
+    uses = "SELECT token, rejected_records FROM raw_intake_token_uses FINAL WHERE intake = 'retires' AND requests > 0"
+    eventually(lambda: sorted(rows(uses)) == [("orders", 2), ("shop", 3)], patience(20))
+
+
+def test_an_intake_starts_while_the_catalogue_cannot_be_read_unless_a_token_needs_a_team(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "teams.yaml").write_text("teams: {}\n")
+    (tmp_path / "appfleet.yaml").write_text("warehouse: embedded\n")
+    file = TokenFile(tmp_path / "tokens.json")
+    gate = Gate(file, GateOptions(is_exposed=True), Catalogue(load_settings(tmp_path)))
+    file.change(lambda _: TOKENS[:1])
+    gate.start()
+    bearer = gate.sender(f"Bearer {GOOD}")
+    assert bearer is not None and bearer.permit.apps == {"orders"}
+    file.change(lambda _: (SenderToken("shop", (), ("Shop",), (key(SHARED),)),))
+    with pytest.raises(ConfigurationError, match="teams.yaml"):
+        gate.start()
 
 
 def test_on_loopback_nobody_is_asked_until_there_is_a_token(start: Start, tmp_path: Path) -> None:

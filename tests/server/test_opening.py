@@ -120,7 +120,9 @@ def test_a_writer_who_may_only_read_is_refused(
             f"APPFLEET_WAREHOUSE_WRITER_{part}", server.environment[f"APPFLEET_WAREHOUSE_READER_{part}"]
         )
     for attempt in (lambda: _open(emptied), lambda: schema_applied(emptied, server.settings("read_only"))):
-        with pytest.raises(WarehouseError, match="may only read: give it the rights `appfleet grants` lists"):
+        with pytest.raises(
+            WarehouseError, match="may only read: give it the rights `appfleet grants --plan`"
+        ):
             attempt()
 
 

@@ -2,13 +2,14 @@
 
 Every place from which the engine tells a record's app lies in its resource or gives way to the ``app_id`` there (``otlp_app``
 in sql/migrations), so one ``app_id`` is written into each resource and all else stays as it is. A resource that
-claims an app the token does not name is left out. Who shows which token is decided elsewhere.
+claims an app the token does not name, or one that is gone, is left out. Who shows which token is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple, cast
 
@@ -32,11 +33,15 @@ _FIRST_BYTES = 4000
 
 @dataclass(frozen=True)
 class Permit:
-    """Whom a token may send for: ``pinned`` is the one app everything is of, else what is claimed must be in ``apps``."""
+    """Whom a token may send for: ``pinned`` is the one app everything is of, else what is claimed must be in ``apps``.
+
+    ``retired`` are those of them that are gone, with what the catalogue calls them: nothing is let in for them.
+    """
 
     token: str
     apps: frozenset[str]
     pinned: str = ""
+    retired: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,33 +96,43 @@ class _Attribute(NamedTuple):
 
 
 class _Verdict(NamedTuple):
-    """The app a resource's records are of (None: it is left out), and what it claims."""
+    """The app a resource's records are of (None: it is left out), what it claims, and why it is left out."""
 
     app: str | None
     claim: str
+    why: str = ""
 
 
 def _verdict(attributes: list[_Attribute], permit: Permit) -> _Verdict:
     """Whom a resource may count for; one that claims two apps claims none, and what is not text is no claim."""
+    if permit.pinned:
+        return _as_registered(_Verdict(permit.pinned, permit.pinned), permit)
+    not_named = f"token {permit.token} does not name the app"
     for key in (APP_KEY, SERVICE_KEY):
         texts = [one.text for one in attributes if one.key == key and one.text != ""]
         if texts:
             claims = {app_of(text) if text is not None else "" for text in texts}
             claim = next(iter(claims)) if len(claims) == 1 else ""
-            return _Verdict(
-                claim if claim in permit.apps else None, " and ".join(t or "(no text)" for t in texts)
-            )
-    return _Verdict(None, "")
+            if claim in permit.apps:
+                return _as_registered(_Verdict(claim, claim), permit)
+            return _Verdict(None, " and ".join(t or "(no text)" for t in texts), not_named)
+    return _Verdict(None, "", not_named)
+
+
+def _as_registered(verdict: _Verdict, permit: Permit) -> _Verdict:
+    """A verdict that lets an app in, unless it is gone."""
+    lifecycle = permit.retired.get(verdict.claim)
+    if lifecycle is None:
+        return verdict
+    return _Verdict(
+        None, verdict.claim, f"token {permit.token} sends for an app that the catalogue calls {lifecycle}"
+    )
 
 
 def _is_as_told(attributes: list[_Attribute], app: str) -> bool:
     """Whether a resource names its app once, in text the engine reads as we do."""
     texts = [one.text for one in attributes if one.key == APP_KEY]
     return len(texts) == 1 and texts[0] is not None and texts[0].isascii() and app_of(texts[0]) == app
-
-
-def _refusal(permit: Permit) -> str:
-    return f"token {permit.token} does not name the app"
 
 
 # Protobuf
@@ -163,9 +178,9 @@ def _protobuf_group(message: bytes, group: Field, signal: Signal, permit: Permit
     except DecodeError:
         return Left(_records(message, group, signal), UNREADABLE, "", first)
     attributes = [_protobuf_attribute(one) for one in resource.attributes]
-    app, claim = (permit.pinned, "") if permit.pinned else _verdict(attributes, permit)
+    app, claim, why = _verdict(attributes, permit)
     if app is None:
-        return Left(_records(message, group, signal), _refusal(permit), claim, first)
+        return Left(_records(message, group, signal), why, claim, first)
     if len(resources) == 1 and _is_as_told(attributes, app) and resource.SerializeToString() == given:
         return None
     kept = [one for one, known in zip(resource.attributes, attributes, strict=True) if known.key != APP_KEY]
@@ -258,9 +273,9 @@ def _json_group(group: dict[str, Any], of: Shape, permit: Permit) -> Left | None
     if not isinstance(listed, list):
         return _json_left(group, of, UNREADABLE, "")
     attributes = [_json_attribute(one) for one in listed]
-    app, claim = (permit.pinned, "") if permit.pinned else _verdict(attributes, permit)
+    app, claim, why = _verdict(attributes, permit)
     if app is None:
-        return _json_left(group, of, _refusal(permit), claim)
+        return _json_left(group, of, why, claim)
     if not _is_as_told(attributes, app) or _plain(app, attributes) not in listed:
         others = [one for one, known in zip(listed, attributes, strict=True) if known.key != APP_KEY]
         told = {"key": APP_KEY, "value": {"stringValue": app}}

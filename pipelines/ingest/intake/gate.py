@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime
 from models.errors import ConfigurationError
 from models.sender_tokens import SenderToken, TokenKey, digest, is_token, key_id
 from models.settings import SenderLimits
+from pipelines.ingest.intake.catalogue import Described
 from pipelines.ingest.intake.claims import Permit
 from pipelines.ingest.intake.limits import busy, limited, unauthenticated
 from pipelines.ingest.intake.policy import intake_policy
@@ -29,8 +30,8 @@ NOBODY = ""
 """Name under which requests are counted that showed no token, or none that is known."""
 _NO_DIGEST = "0" * 64
 
-TeamApps = Callable[[], Mapping[str, frozenset[str]]]
-"""Apps by team, the team's name in lower case (``str.casefold``)."""
+Describing = Callable[[], Described]
+"""What the catalogue says now."""
 
 
 @dataclass
@@ -139,14 +140,14 @@ class GateOptions:
 class Gate:
     """Lets requests in by their token. It is open, and asks nobody, on loopback as long as there never was a token."""
 
-    def __init__(self, file: TokenFile, options: GateOptions, team_apps: TeamApps) -> None:
+    def __init__(self, file: TokenFile, options: GateOptions, catalogue: Describing) -> None:
         self._file = file
         self._options = options
         self._limits = complete(options.limits)
-        self._team_apps = team_apps
-        self._apps_of_team: Mapping[str, frozenset[str]] = {}
+        self._catalogue = catalogue
+        self._described = Described()
         self._teams_read: frozenset[str] = frozenset()
-        self.wants_teams = threading.Event()
+        self.wants_catalogue = threading.Event()
         self._known: dict[str, _Known] = {}
         self._by_id: dict[str, tuple[_Known, TokenKey]] = {}
         self._signature: Signature | None = None
@@ -157,13 +158,18 @@ class Gate:
         self.is_open = not options.is_exposed
 
     def start(self) -> None:
-        """Reads the tokens, and the registry where one of them names a team.
+        """Reads the tokens, and the catalogue where there is one.
 
         Raises:
-            ConfigurationError: the file of tokens, or ``teams.yaml``, cannot be used.
+            ConfigurationError: the file of tokens cannot be used, or ``teams.yaml`` where a token names a team.
         """
         self._read()
-        self.look_at_teams()
+        try:
+            self.look_at_catalogue()
+        except ConfigurationError as error:
+            if self._named_teams():
+                raise
+            _log.error("which apps are gone is not known: %s", error)
 
     def sender(self, authorization: str | None) -> Bearer | None:
         """Who sends, by the header ``Authorization``; None where nobody is asked.
@@ -203,11 +209,15 @@ class Gate:
                 if key[0] < today and self._uses.get(key) == use:
                     del self._uses[key]
 
-    def look_at_teams(self) -> None:
-        """Reads the apps of teams again, where a token names one; may take seconds of a large catalogue."""
+    def look_at_catalogue(self) -> None:
+        """Reads again whose apps are and which are gone, where there is a token; may take seconds of a large catalogue.
+
+        Raises:
+            ConfigurationError: ``teams.yaml`` is wrong; what was known before stays.
+        """
         named = self._named_teams()
-        if named:
-            self._apps_of_team = self._team_apps()
+        if self._known:
+            self._described = self._catalogue()
         self._teams_read = named
 
     def _found(self, authorization: str | None) -> _Known | str:
@@ -225,12 +235,14 @@ class Gate:
 
     def _permit(self, token: SenderToken) -> Permit:
         if not self._teams_read.issuperset(token.teams):
-            self.wants_teams.set()
+            self.wants_catalogue.set()
             raise busy("the catalogue is being read for the apps of a team", 1)
         apps = set(token.apps)
         for team in token.teams:
-            apps |= self._apps_of_team.get(team.casefold(), frozenset())
-        return Permit(token.name, frozenset(apps), token.pinned_app)
+            apps |= self._described.apps_of_team.get(team.casefold(), frozenset())
+        gone = self._described.retired
+        retired = {app: gone[app] for app in apps if app in gone}
+        return Permit(token.name, frozenset(apps), token.pinned_app, retired)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -268,5 +280,6 @@ class Gate:
         self._signature = signature
         self._looked = time.monotonic()
         self.problem = ""
+        self.wants_catalogue.set()
         # Once there was a token nobody is let in without, also after the last was taken out of the file.
         self.is_open = self.is_open and not tokens

@@ -18,7 +18,7 @@ class IntakePolicy:
 
     sender: SenderLimits
     tokens_look_seconds: float
-    teams_look_seconds: float
+    catalogue_look_seconds: float
     warehouse_away_seconds: float
     retired_lifecycles: frozenset[str]
     ends_soon: timedelta
@@ -38,8 +38,14 @@ def intake_policy() -> IntakePolicy:
             request_bytes=data["request_bytes"],
         ),
         tokens_look_seconds=float(data["tokens_look_seconds"]),
-        teams_look_seconds=float(data["teams_look_seconds"]),
+        catalogue_look_seconds=float(data["catalogue_look_seconds"]),
         warehouse_away_seconds=float(data["warehouse_away_seconds"]),
         retired_lifecycles=frozenset(data["retired_lifecycles"]),
         ends_soon=timedelta(days=data["ends_soon_days"]),
     )
+
+
+def retired_lifecycle(lifecycle: str) -> str:
+    """A lifecycle of the catalogue in lower case where an app of it is gone; empty where it is not."""
+    plain = lifecycle.strip().lower()
+    return plain if plain in intake_policy().retired_lifecycles else ""

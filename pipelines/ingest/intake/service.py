@@ -21,8 +21,9 @@ from typing import Any
 from models.errors import AppfleetError
 from models.redaction import Redaction, redaction
 from models.settings import IntakeSettings, Ports, Settings
+from pipelines.ingest.intake.catalogue import Catalogue, Described
 from pipelines.ingest.intake.door import Door, named, opened
-from pipelines.ingest.intake.gate import Gate, GateOptions, TeamApps
+from pipelines.ingest.intake.gate import Describing, Gate, GateOptions
 from pipelines.ingest.intake.grpc_front import serve_grpc
 from pipelines.ingest.intake.heartbeat import Heartbeat, Speaker
 from pipelines.ingest.intake.http_front import HttpFront, Served
@@ -32,7 +33,6 @@ from pipelines.ingest.intake.limits import Limits
 from pipelines.ingest.intake.loader import Loader, LoadObject
 from pipelines.ingest.intake.policy import intake_policy
 from pipelines.ingest.intake.receiver import Receiver
-from pipelines.ingest.intake.team_apps import CatalogueTeams
 from pipelines.ingest.intake.token_file import FILE_NAME, TokenFile, token_file
 from pipelines.ingest.intake.wire import SIGNALS
 from pipelines.ingest.telemetry import load_object
@@ -59,11 +59,11 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Senders:
-    """Who may send: the file of tokens, the apps of teams, and the door they come through."""
+    """Who may send: the file of tokens, the catalogue of apps, and the door they come through."""
 
     file: TokenFile
     door: Door
-    team_apps: TeamApps
+    catalogue: Describing
 
 
 class Intake:
@@ -83,7 +83,7 @@ class Intake:
     ) -> None:
         self._settings = settings or IntakeSettings()
         self._folder = self._settings.journal or state_folder(workspace) / SEGMENTS
-        self._senders = senders or Senders(TokenFile(state_folder(workspace) / FILE_NAME), Door(), dict)
+        self._senders = senders or Senders(TokenFile(state_folder(workspace) / FILE_NAME), Door(), Described)
         self._limits = limits or Limits()
         self._ports = (grpc_port, http_port)
         self._journal = Journal(self._folder, self._limits)
@@ -91,7 +91,7 @@ class Intake:
         self._gate = Gate(
             self._senders.file,
             GateOptions(self._senders.door.is_exposed, self._settings.limits),
-            self._senders.team_apps,
+            self._senders.catalogue,
         )
         self._open = partial(open_warehouse, workspace)
         load_left: LoadObject = partial(load_left_out, hide=hide or redaction())
@@ -104,7 +104,7 @@ class Intake:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="intake-loop", daemon=True)
         self._stopped = threading.Event()
-        self._teams = threading.Thread(target=self._look_at_teams, name="intake-teams", daemon=True)
+        self._catalogue = threading.Thread(target=self._follow, name="intake-catalogue", daemon=True)
         self._stop_fronts: Callable[[], Any] = _nothing_to_stop
         self._lacks: Mapping[str, str] = {}
         self._asked_at = float("-inf")
@@ -136,13 +136,13 @@ class Intake:
         for loader in self._loaders:
             loader.start()
         self._heartbeat.start()
-        self._teams.start()
+        self._catalogue.start()
         return self.addresses
 
     def stop(self) -> None:
         """Refuses new requests, seals, loads what can be loaded in a moment, and lets go of the journal."""
         self._stopped.set()
-        self._gate.wants_teams.set()
+        self._gate.wants_catalogue.set()
         self._call(self._stop_fronts())
         self._journal.close()
         deadline = time.monotonic() + _DRAIN_SECONDS
@@ -191,15 +191,15 @@ class Intake:
     async def _is_ready(self) -> bool:
         return not await self.lacks()
 
-    def _look_at_teams(self) -> None:
-        """Follows the catalogue for the apps of teams."""
+    def _follow(self) -> None:
+        """Follows the catalogue for the apps of teams and for those that are gone."""
         while not self._stopped.is_set():
-            self._gate.wants_teams.wait(intake_policy().teams_look_seconds)
-            self._gate.wants_teams.clear()
+            self._gate.wants_catalogue.wait(intake_policy().catalogue_look_seconds)
+            self._gate.wants_catalogue.clear()
             try:
-                self._gate.look_at_teams()
+                self._gate.look_at_catalogue()
             except AppfleetError as error:
-                _log.error("the apps of teams are as they were: %s", error)
+                _log.error("apps and their teams are as they were: %s", error)
 
     async def _listen(self) -> Addresses:
         grpc_port, http_port = self._ports
@@ -255,7 +255,7 @@ def run_intake(
         partial(open_warehouse, port=ports.warehouse),
         partial(load_object, hide=hide),
         replace(named(settings.intake, os.environ), journal=journal_folder(settings)),
-        Senders(file, opened(settings.intake, file, datetime.now(UTC)), CatalogueTeams(settings)),
+        Senders(file, opened(settings.intake, file, datetime.now(UTC)), Catalogue(settings)),
         hide,
     )
     announce(intake.start())
