@@ -48,6 +48,8 @@ COMPUTED = (
             "app_usage_hours",
             "identity_costs",
             "cost_allocations",
+            "app_calls",
+            "app_telemetry_volumes",
         ]
     ),
     *(
@@ -73,6 +75,9 @@ COMPUTED = (
             "cost_cause_parts",
             "cost_anomaly_rollups",
             "charges_apart",
+            "reliability_costs_daily",
+            "app_worth",
+            "reliability_credits",
         ]
     ),
 )
@@ -102,7 +107,7 @@ class Damage:
         name = source if kind else self.scope
         if self.period == _WHOLE:
             return name
-        by_day = kind == "telemetry" or name == "slices"
+        by_day = kind == "telemetry" or name in ("slices", "volumes")
         return f"{name} {self.period}" if by_day else f"{name} {self.period:%Y-%m}"
 
     @property
