@@ -246,7 +246,7 @@ def _sentence(
     if not verdict or window.per_good is None:
         return ""
     told = (
-        f"{currency} {in_words(window.per_good * 1000)} per 1,000 good requests, place {place:,} of {apps:,} from the cheapest; "
+        f"{currency} {_per_thousand(window)} per 1,000 good requests, place {place:,} of {apps:,} from the cheapest; "
         f"{window.failed:,} of {window.requests:,} requests failed"
     )
     if verdict == "over_reliable":
@@ -303,12 +303,10 @@ def _price(earlier: Window, later: Window, nines: Decimal) -> Decimal:
 
 
 def _inputs(earlier: Window, later: Window, currency: str, nines: Decimal) -> str:
-    assert earlier.per_good is not None and later.per_good is not None
     before, now = (
         f"{one.failed:,} of {one.requests:,} requests failed from {one.first_day} to {one.last_day}, at {currency} "
-        f"{in_words(one.per_good * 1000)} per 1,000 good ones"
+        f"{_per_thousand(one)} per 1,000 good ones"
         for one in (earlier, later)
-        if one.per_good is not None
     )
     return f"estimate: {before}; {now}: {nines:+.2f} nines. Whatever else changed between them is in it."
 
@@ -390,14 +388,20 @@ _DROPPED = {
 }
 
 
-def in_words(units: Fraction) -> str:
+def in_words(amount: Decimal) -> str:
     """An amount to four digits that count, or to the smallest there is."""
     with localcontext(_WIDE):
-        amount = Decimal(units.numerator) / units.denominator / UNIT
         if not amount:
             return "0"
         places = max(2, min(MONEY.scale, 3 - amount.adjusted()))
         return f"{round(amount, places):,f}"
+
+
+def _per_thousand(window: Window) -> str:
+    """Cost of 1,000 good requests in words."""
+    assert window.per_good is not None
+    with localcontext(_WIDE):
+        return in_words(Decimal(window.per_good.numerator) * 1000 / window.per_good.denominator / UNIT)
 
 
 def _percent(share: Fraction | Decimal) -> str:
