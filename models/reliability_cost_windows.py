@@ -30,7 +30,7 @@ _SIGNALS = {"spans": "spans", "logs": "log_records", "points": "metric_points"}
 
 
 @dataclass(frozen=True)
-class Window:
+class WorthWindow:
     """The known days of an app and currency in one window, added up; amounts are whole numbers of the smallest."""
 
     first_day: date
@@ -92,14 +92,17 @@ def worth(
     found = [_added_up(days, first, last) for first, last in spans]
     keys = sorted(set().union(*found))
     places = _places(found[0])
-    telemetry = Telemetry.of(volumes)
+    telemetry = TelemetryVolumes.of(volumes)
     billed = {app for app, _ in keys}
     keys = sorted({*keys, *((app, "") for app in telemetry.bytes if app not in billed)})
     rows = [
         _row(
             app,
             currency,
-            [windows.get((app, currency), Window(*span)) for windows, span in zip(found, spans, strict=True)],
+            [
+                windows.get((app, currency), WorthWindow(*span))
+                for windows, span in zip(found, spans, strict=True)
+            ],
             places.get(currency, {}),
             telemetry,
             teams.get(app, "unassigned"),
@@ -111,7 +114,7 @@ def worth(
     return pl.DataFrame(rows, schema=SCHEMAS["mart_app_worth"], orient="row")
 
 
-def _added_up(days: pl.DataFrame, first: date, last: date) -> dict[tuple[str, str], Window]:
+def _added_up(days: pl.DataFrame, first: date, last: date) -> dict[tuple[str, str], WorthWindow]:
     """The window of each app and currency that has any day in it."""
     key = ["app_id", "billing_currency"]
     inside = days.filter(pl.col("usage_date").is_between(first, last)).with_columns(
@@ -134,7 +137,7 @@ def _added_up(days: pl.DataFrame, first: date, last: date) -> dict[tuple[str, st
     )
     joined = sums.join(counts, on=key).with_columns(pl.col(*amounts).to_physical())
     return {
-        (row["app_id"], row["billing_currency"]): Window(
+        (row["app_id"], row["billing_currency"]): WorthWindow(
             first,
             last,
             row["days_known"],
@@ -151,7 +154,7 @@ def _added_up(days: pl.DataFrame, first: date, last: date) -> dict[tuple[str, st
     }
 
 
-def _places(windows: Mapping[tuple[str, str], Window]) -> dict[str, dict[str, int]]:
+def _places(windows: Mapping[tuple[str, str], WorthWindow]) -> dict[str, dict[str, int]]:
     """Currency -> app -> its place by cost per good request, the cheapest first; equal ones share a place."""
     by_currency: defaultdict[str, list[tuple[Fraction, str]]] = defaultdict(list)
     for (app, currency), one in windows.items():
@@ -170,9 +173,9 @@ def _places(windows: Mapping[tuple[str, str], Window]) -> dict[str, dict[str, in
 def _row(
     app: str,
     currency: str,
-    windows: Sequence[Window],
+    windows: Sequence[WorthWindow],
     places: Mapping[str, int],
-    telemetry: Telemetry,
+    telemetry: TelemetryVolumes,
     team: str,
     objective: Objective,
     policy: WorthPolicy,
@@ -215,7 +218,7 @@ def _row(
 
 
 def _verdict(
-    windows: Sequence[Window], place: int | None, apps: int, objective: Objective, policy: WorthPolicy
+    windows: Sequence[WorthWindow], place: int | None, apps: int, objective: Objective, policy: WorthPolicy
 ) -> str:
     """What stands out of an app's reliability and cost, or nothing."""
     if place is None or apps < policy.cohort.least_apps:
@@ -236,7 +239,7 @@ def _verdict(
 
 def _sentence(
     verdict: str,
-    window: Window,
+    window: WorthWindow,
     currency: str,
     place: int | None,
     apps: int,
@@ -257,7 +260,7 @@ def _sentence(
 
 
 def price_of_a_nine(
-    windows: Sequence[Window], currency: str, policy: WorthPolicy
+    windows: Sequence[WorthWindow], currency: str, policy: WorthPolicy
 ) -> tuple[Decimal | None, str]:
     """What one more nine cost by the newest two windows in a row that tell, and what it rests on; or why it is not known."""
     floors = policy.price_of_a_nine
@@ -289,12 +292,12 @@ def price_of_a_nine(
     )
 
 
-def _nines(window: Window) -> Decimal:
+def _nines(window: WorthWindow) -> Decimal:
     with localcontext(_WIDE):
         return -(Decimal(window.failed) / window.requests).log10()
 
 
-def _price(earlier: Window, later: Window, nines: Decimal) -> Decimal:
+def _price(earlier: WorthWindow, later: WorthWindow, nines: Decimal) -> Decimal:
     assert earlier.per_good is not None and later.per_good is not None  # both served
     change = (later.per_good - earlier.per_good) * Fraction(later.good, PER_QUANTITY) / UNIT
     with localcontext(_WIDE):
@@ -302,7 +305,7 @@ def _price(earlier: Window, later: Window, nines: Decimal) -> Decimal:
         return price.quantize(_SMALLEST, ROUND_HALF_EVEN)
 
 
-def _inputs(earlier: Window, later: Window, currency: str, nines: Decimal) -> str:
+def _inputs(earlier: WorthWindow, later: WorthWindow, currency: str, nines: Decimal) -> str:
     before, now = (
         f"{one.failed:,} of {one.requests:,} requests failed from {one.first_day} to {one.last_day}, at {currency} "
         f"{_per_thousand(one)} per 1,000 good ones"
@@ -312,7 +315,7 @@ def _inputs(earlier: Window, later: Window, currency: str, nines: Decimal) -> st
 
 
 @dataclass(frozen=True)
-class Telemetry:
+class TelemetryVolumes:
     """Volumes of telemetry of every app."""
 
     bytes: Mapping[str, int]
@@ -323,7 +326,7 @@ class Telemetry:
     total: int
 
     @classmethod
-    def of(cls, volumes: pl.DataFrame) -> Telemetry:
+    def of(cls, volumes: pl.DataFrame) -> TelemetryVolumes:
         """From the rows of ``queries/worth/volumes``."""
         rows = list(volumes.iter_rows(named=True))
         sizes: defaultdict[str, int] = defaultdict(int)
@@ -397,7 +400,7 @@ def in_words(amount: Decimal) -> str:
         return f"{round(amount, places):,f}"
 
 
-def _per_thousand(window: Window) -> str:
+def _per_thousand(window: WorthWindow) -> str:
     """Cost of 1,000 good requests in words."""
     assert window.per_good is not None
     with localcontext(_WIDE):

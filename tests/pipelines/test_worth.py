@@ -111,7 +111,7 @@ def warehouse(
     settings = Settings(root=root, catalog=root, teams=root)
     with open_warehouse(root) as opened:
         frame = pl.DataFrame(
-            spans(), schema_overrides={name: TEXTS for name in ("ResourceAttributes", "SpanAttributes")}
+            spans(), schema_overrides=dict.fromkeys(("ResourceAttributes", "SpanAttributes"), TEXTS)
         ).with_columns(
             pl.col("Timestamp").cast(pl.Datetime("ns", "UTC")),
             pl.col("Duration").cast(pl.UInt64),
