@@ -38,7 +38,7 @@ LEFT JOIN
 LEFT JOIN
 (
     SELECT DISTINCT app_id, usage_date FROM core_app_telemetry_daily_current
-    WHERE usage_date BETWEEN {first_day:Date} AND {last_day:Date} AND spans > 0
+    WHERE usage_date BETWEEN {first_day:Date} AND {last_day:Date} AND (spans > 0 OR requests > 0)
 ) AS seen ON seen.app_id = unit.app_id AND seen.usage_date = unit.usage_date
 WHERE unit.usage_date BETWEEN {first_day:Date} AND {last_day:Date} AND unit.app_id NOT IN ('', 'unallocated')
 ORDER BY app_id, usage_date, billing_currency

@@ -1,6 +1,6 @@
 -- purpose: what reliability and telemetry of apps were worth: of one app, or those with a verdict or a proposal and the dearest failures
 -- parameters: teams Array(String), app_id String (empty: the list), row_limit UInt64 (dearest failures of each currency)
--- columns: those of mart_app_worth, cohort_apps and cohort_place UInt32
+-- columns: those of mart_app_worth (cohort_apps and cohort_place UInt32)
 SELECT *
 FROM mart_app_worth_current
 WHERE team IN {teams:Array(String)}

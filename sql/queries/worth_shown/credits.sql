@@ -1,4 +1,4 @@
--- purpose: proposed credits for failures of shared apps, of what a team would pay or be given; of one app where it is named
+-- purpose: proposed credits for failures of shared apps, of the teams that would be credited; of one app where it is named
 -- parameters: teams Array(String), app_id String (empty: of all)
 -- columns: those of mart_reliability_credits
 SELECT *
