@@ -502,6 +502,97 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "cost_per_1000_requests": MONEY,
         }
     ),
+    "core_app_calls": pl.Schema(
+        {
+            "usage_date": pl.Date(),
+            "caller": pl.String(),
+            "callee": pl.String(),
+            "calls": pl.UInt64(),
+            "failed": pl.UInt64(),
+            "retries": pl.UInt64(),
+            "failed_retries": pl.UInt64(),
+            "hurt": pl.UInt64(),
+        }
+    ),
+    "core_app_telemetry_volumes": pl.Schema(
+        {
+            "usage_date": pl.Date(),
+            "app_id": pl.String(),
+            "signal": pl.String(),
+            "records": pl.UInt64(),
+            "bytes": pl.UInt64(),
+            "series": pl.UInt64(),
+            "widest_metric": pl.String(),
+            "widest_series": pl.UInt64(),
+        }
+    ),
+    "mart_reliability_costs_daily": pl.Schema(
+        {
+            "usage_date": pl.Date(),
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "billing_currency": pl.String(),
+            "state": pl.String(),
+            "effective_cost": MONEY,
+            "requests": pl.UInt64(),
+            "failed": pl.UInt64(),
+            "retries": pl.UInt64(),
+            "good": QUANTITY,
+            "cost_per_good_request": MONEY,
+            "good_cost": MONEY,
+            "failed_cost": MONEY,
+            "retry_cost": MONEY,
+        }
+    ),
+    "mart_app_worth": pl.Schema(
+        {
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "billing_currency": pl.String(),
+            "first_day": pl.Date(),
+            "last_day": pl.Date(),
+            "days_known": pl.UInt16(),
+            "days_not_known": pl.UInt16(),
+            "effective_cost": MONEY,
+            "requests": pl.UInt64(),
+            "failed": pl.UInt64(),
+            "retries": pl.UInt64(),
+            "cost_per_good_request": MONEY,
+            "cohort_apps": pl.UInt32(),
+            "cohort_place": pl.UInt32(),
+            "failed_cost": MONEY,
+            "retry_cost": MONEY,
+            "target": MONEY,
+            "budget_cost": MONEY,
+            "burnt_share": pl.Float64(),
+            "verdict": pl.String(),
+            "price_of_a_nine": MONEY,
+            "price_inputs": pl.String(),
+            "telemetry_bytes": pl.UInt64(),
+            "telemetry_share": pl.Float64(),
+            "spans": pl.UInt64(),
+            "log_records": pl.UInt64(),
+            "metric_points": pl.UInt64(),
+            "series": pl.UInt64(),
+            "proposal": pl.String(),
+            "sentence": pl.String(),
+        }
+    ),
+    "mart_reliability_credits": pl.Schema(
+        {
+            "month": pl.Date(),
+            "first_day": pl.Date(),
+            "last_day": pl.Date(),
+            "from_app_id": pl.String(),
+            "from_team": pl.String(),
+            "app_id": pl.String(),
+            "team": pl.String(),
+            "billing_currency": pl.String(),
+            "failed_calls": pl.UInt64(),
+            "hurt_requests": pl.UInt64(),
+            "credit": MONEY,
+        }
+    ),
     "mart_team_costs_weekly": pl.Schema(
         {
             "iso_week": pl.String(),

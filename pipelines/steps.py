@@ -254,6 +254,52 @@ STEPS: Mapping[str, Step] = {
             "3-59/5 * * * *",
         ),
         Step(
+            "volumes",
+            "reliability",
+            {
+                "core_app_calls": Asset(
+                    "Calls between apps on a whole day, and whom failures hurt.", "usage_date"
+                ),
+                "core_app_telemetry_volumes": Asset(
+                    "What the telemetry of an app takes on a whole day.", "usage_date"
+                ),
+            },
+            (
+                "otel_traces",
+                "otel_logs",
+                "otel_metrics_gauge",
+                "otel_metrics_sum",
+                "otel_metrics_histogram",
+                "otel_metrics_exponential_histogram",
+                "otel_metrics_summary",
+                "core_request_slices",
+            ),
+            "42 * * * *",
+            "day",
+        ),
+        Step(
+            "worth",
+            "reliability",
+            {
+                "mart_reliability_costs_daily": Asset(
+                    "What good, failed and repeated requests of an app cost on a day."
+                ),
+                "mart_app_worth": Asset("What reliability and telemetry of an app were worth in a window."),
+                "mart_reliability_credits": Asset(
+                    "Proposal: what shared platforms owe the apps their failures hurt."
+                ),
+            },
+            (
+                "mart_app_unit_costs_daily",
+                "core_app_usage_hours",
+                "core_cost_days",
+                "core_app_calls",
+                "core_app_telemetry_volumes",
+                "mart_app_silences",
+            ),
+            "44 * * * *",
+        ),
+        Step(
             "access",
             "access",
             {"core_access_log": Asset("Who signed in or was refused, saw which page and took which file.")},

@@ -171,6 +171,8 @@ COMPUTED: Mapping[str, Callable[[Ask], Outcome]] = {
     "anomalies": lambda ask: compute.compute_anomalies(ask.warehouse, ask.settings, ask.moment),
     "forecasts": lambda ask: compute.compute_forecasts(ask.warehouse, ask.settings, ask.moment),
     "marts": lambda ask: compute.compute_marts(ask.warehouse, ask.settings, ask.moment),
+    "volumes": lambda ask: compute.compute_volumes(ask.warehouse, ask.settings, ask.moment, ask.periods),
+    "worth": lambda ask: compute.compute_worth(ask.warehouse, ask.settings, ask.moment),
 }
 
 
@@ -266,6 +268,7 @@ DUE: Mapping[str, Callable[[Ask], Due]] = {
     "costs": _costs_due,
     "reporting": lambda ask: Due(tuple(sorted(compute.reported_months(ask.warehouse, ask.settings)[1]))),
     "unit_costs": _changed(compute.used_months),
+    "volumes": lambda ask: Due(tuple(sorted(compute.volume_days(ask.warehouse, ask.moment)[1]))),
 }
 """Step -> what it would do now; every step with periods has one."""
 

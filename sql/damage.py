@@ -49,6 +49,8 @@ COMPUTED = (
             "identity_costs",
             "cost_allocations",
             "alerts",
+            "app_calls",
+            "app_telemetry_volumes",
         ]
     ),
     *(
@@ -76,6 +78,9 @@ COMPUTED = (
             "cost_cause_parts",
             "cost_anomaly_rollups",
             "charges_apart",
+            "reliability_costs_daily",
+            "app_worth",
+            "reliability_credits",
         ]
     ),
 )
@@ -105,7 +110,7 @@ class Damage:
         name = source if kind else self.scope
         if self.period == _WHOLE:
             return name
-        by_day = kind == "telemetry" or name == "slices"
+        by_day = kind == "telemetry" or name in ("slices", "volumes")
         return f"{name} {self.period}" if by_day else f"{name} {self.period:%Y-%m}"
 
     @property

@@ -16,6 +16,7 @@ from dashboards.counted_from import counted_from
 from dashboards.evidence import evidence_section
 from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
+from dashboards.worth import app_section
 from models.money import exact_total
 
 WINDOWS = {"30": "30 days", "90": "90 days", "395": "13 months"}
@@ -402,6 +403,7 @@ if facts:
     objectives_table(page, app_id, facts["has_indicator"])
     counted_from(page, app_id, first, last)
     evidence_of(page, app_id)
+    app_section(page.reads, app_id, first, last)
 cost_origin(page, app_id, first, last)
 shared_origin(page, app_id, first, last)
 anomaly_table(anomalies)

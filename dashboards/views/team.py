@@ -12,6 +12,7 @@ from dashboards.frame import Page, app_table, by_currency, chosen_team, open_pag
 from dashboards.open_days import say_open_days
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
+from dashboards.worth import team_section
 from models.causes import POLICY
 from models.comparison import Comparison, month_so_far, week_so_far
 
@@ -197,4 +198,5 @@ if of_week or of_month:
 else:
     st.info("No cost of this team in this month or the one before.")
 idle_and_health(reads)
+team_section(reads)
 silent_apps(reads)

@@ -586,6 +586,26 @@ def causes(workspace: WorkspaceOption = None) -> None:
 
 
 @app.command()
+def worth(
+    workspace: WorkspaceOption = None,
+    app_id: Annotated[
+        str, typer.Option("--app", help="Only this app, with what is not known of it.", show_default=False)
+    ] = "",
+    credits: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the proposed credits for failures of shared apps as CSV.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """What failures, error budgets, one more nine and telemetry cost, and what stands out; a proposal of credits."""
+    from pipelines.commands.worth import print_worth
+    from sql.workspace import load_settings, named_workspace
+
+    print_worth(_console(), load_settings(named_workspace(workspace)), app_id, credits)
+
+
+@app.command()
 def deliveries(
     action: Annotated[DeliveryAction, typer.Argument(help="What to do.")] = DeliveryAction.list,
     delivery: Annotated[str | None, typer.Argument(help="Its id, or SOURCE/YYYY-MM.")] = None,

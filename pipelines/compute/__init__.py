@@ -26,6 +26,7 @@ from pipelines.compute.reporting import compute_reporting, reported_months
 from pipelines.compute.slices import compute_slices, telemetry_days
 from pipelines.compute.slo import compute_slo
 from pipelines.compute.unit_costs import compute_unit_costs, used_months
+from pipelines.compute.worth import compute_volumes, compute_worth, volume_days
 
 __all__ = [
     "STALE_DAYS",
@@ -46,6 +47,8 @@ __all__ = [
     "compute_slices",
     "compute_slo",
     "compute_unit_costs",
+    "compute_volumes",
+    "compute_worth",
     "cost_days",
     "cost_days_at",
     "damaged_totals",
@@ -55,5 +58,6 @@ __all__ = [
     "reported_months",
     "telemetry_days",
     "used_months",
+    "volume_days",
     "yesterday",
 ]

@@ -35,6 +35,7 @@ SERVING = frozenset(
         "oncall",
         "summary",
         "team",
+        "worth_shown",
     }
 )
 """Folders of queries that only show what was computed."""

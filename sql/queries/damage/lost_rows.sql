@@ -13,7 +13,7 @@ FROM
         head.scope AS scope, head.period AS period, head.rows AS rows, entry.1 AS table_name, entry.2 AS batch_id,
         if(entry.1 IN (
                 'raw_focus_costs', 'core_request_slices', 'core_request_hours', 'core_app_telemetry_daily', 'core_app_resources',
-                'core_app_usage_hours'),
+                'core_app_usage_hours', 'core_app_calls', 'core_app_telemetry_volumes'),
             head.period, toDate('1970-01-01')) AS part_period
     FROM
     (
@@ -23,7 +23,7 @@ FROM
         GROUP BY scope, period
     ) AS head
     ARRAY JOIN arrayZip(mapKeys(head.latest), mapValues(head.latest)) AS entry
-    WHERE {with_slices:Bool} OR head.scope != 'slices'
+    WHERE {with_slices:Bool} OR head.scope NOT IN ('slices', 'volumes')
 ) AS released
 LEFT JOIN
 (
@@ -91,6 +91,12 @@ LEFT JOIN
     UNION ALL
     SELECT 'mart_unused_commitments', batch_id, toDate('1970-01-01'), count() FROM mart_unused_commitments GROUP BY batch_id
     UNION ALL
+    SELECT 'mart_reliability_costs_daily', batch_id, toDate('1970-01-01'), count() FROM mart_reliability_costs_daily GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_app_worth', batch_id, toDate('1970-01-01'), count() FROM mart_app_worth GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_reliability_credits', batch_id, toDate('1970-01-01'), count() FROM mart_reliability_credits GROUP BY batch_id
+    UNION ALL
     SELECT 'core_request_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
     FROM core_request_slices
     WHERE {with_slices:Bool}
@@ -113,6 +119,16 @@ LEFT JOIN
     UNION ALL
     SELECT 'core_app_usage_hours' AS table_name, batch_id, toDate(hour) AS part_period, count() AS rows
     FROM core_app_usage_hours
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_app_calls' AS table_name, batch_id, usage_date AS part_period, count() AS rows
+    FROM core_app_calls
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_app_telemetry_volumes' AS table_name, batch_id, usage_date AS part_period, count() AS rows
+    FROM core_app_telemetry_volumes
     WHERE {with_slices:Bool}
     GROUP BY batch_id, part_period
 ) AS counted ON counted.table_name = released.table_name AND counted.batch_id = released.batch_id
