@@ -18,6 +18,7 @@ import yaml
 from models.errors import ConfigurationError
 from models.identity import UNASSIGNED
 from models.ownership import FIRST_MOMENT, LAST_MOMENT
+from models.retention import tiers
 from models.schemas import SCHEMAS
 from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, YamlReader, is_empty
 
@@ -34,7 +35,9 @@ PATTERNS = {
 }
 """Annotation below ``appfleet.io/`` -> kind of pattern in ``core_apps.patterns``."""
 
-_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from", "valid-to")
+_OTHER_ANNOTATIONS = ("app-id", "resource-ids", "criticality", "valid-from", "valid-to")
+CRITICALITY = f"{ANNOTATIONS}criticality"
+"""Annotation that says how critical an app is, in the words of ``models.retention.tiers``."""
 _ENTITY = re.compile(r"(?:(?P<kind>[^:/]+):)?(?:[^:/]+/)?(?P<name>[^:/]+)")
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
 
@@ -64,6 +67,7 @@ class _App:
     resource_ids: tuple[str, ...] = ()
     patterns: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    criticality: str = ""
     ends: bool = False
     """The document itself says when it no longer holds."""
 
@@ -162,6 +166,20 @@ def app_frame(documents: Iterable[Document], listed: Sequence[Team]) -> tuple[pl
         pl.col("patterns").cast(SCHEMAS["core_apps"]["patterns"])
     )
     return frame.sort("app_id", "holds_from"), problems
+
+
+def criticalities(documents: Iterable[Document]) -> dict[str, str]:
+    """App -> how critical the catalogue says it is, of those it says so of: by the document that holds last, the first of
+    several from the same moment. What cannot be used is passed over: ``app_frame`` names it."""
+    found: dict[str, _App] = {}
+    for document in documents:
+        try:
+            app = _app(document)
+        except ConfigurationError:
+            continue
+        if app and (app.app_id not in found or app.holds_from > found[app.app_id].holds_from):
+            found[app.app_id] = app
+    return {app_id: app.criticality for app_id, app in found.items() if app.criticality}
 
 
 def _in_turn(lines: Sequence[_App]) -> list[_App]:
@@ -272,6 +290,13 @@ def _app(document: Document) -> _App | None:
         key: reader.source_text(node, f"metadata.annotations.{ANNOTATIONS}{key}").strip()
         for key, node in ours.items()
     }
+    criticality = told.get("criticality", "").lower()
+    if criticality and criticality not in tiers():
+        notes.append(
+            f"{reader.where(ours['criticality'])}: metadata.annotations.{CRITICALITY} is {told['criticality']!r}, none of "
+            f"{', '.join(tiers())}; it says nothing of {name}"
+        )
+        criticality = ""
     owner_kind, owner = _entity(reader, spec.get("owner"), "spec.owner", UNASSIGNED)
     if owner_kind == "user":
         notes.append(
@@ -304,6 +329,7 @@ def _app(document: Document) -> _App | None:
         ),
         patterns={kind: told[key] for key, kind in PATTERNS.items() if told.get(key)},
         notes=tuple(notes),
+        criticality=criticality,
     )
 
 

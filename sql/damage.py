@@ -24,7 +24,14 @@ ANYBODY = ("any",)
 """Teams of a command, which has none: what is lost is no team's secret."""
 
 BILL = "raw_focus_costs"
-LEDGER = ("period_head", "raw_deliveries", "raw_held_deliveries", "raw_object_charges", "raw_object_overlaps")
+LEDGER = (
+    "period_head",
+    "raw_deliveries",
+    "raw_held_deliveries",
+    "raw_object_charges",
+    "raw_object_overlaps",
+    "telemetry_removals",
+)
 """Tables that remember what was delivered and published: they are made from nothing else."""
 
 TELEMETRY = (

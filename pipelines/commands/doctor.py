@@ -34,6 +34,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.overlaps,
         checks.differing_copies,
         checks.orphans,
+        checks.retention,
         checks.partitions_missing,
         checks.unassigned_shares,
         checks.spans_without_resource,

@@ -39,6 +39,7 @@ from sql.damage import (
 from sql.leases import lease
 from sql.opening import open_warehouse
 from sql.publish import heads, withdraw
+from sql.retention import removed_days
 from sql.warehouse import Warehouse
 
 LOADS = ("billing", "telemetry")
@@ -97,7 +98,7 @@ def rebuild(
             if name:
                 batches = [one.batch for one in found if _source(one, "telemetry") == name]
                 _telemetry_again(warehouse, settings, name, batches, done)
-        _withdraw(warehouse, found)
+        _withdraw(warehouse, found, done)
         failed = {one.step for one in said(warehouse) if one.kind == "failed"}
     for sentence in done.loaded:
         console.print(f"loaded again: {sentence}")
@@ -202,9 +203,16 @@ def _telemetry_again(
     ]
 
 
-def _withdraw(warehouse: Warehouse, found: Sequence[Damage]) -> None:
-    """What is computed and lost is computed again by the steps that follow."""
+def _withdraw(warehouse: Warehouse, found: Sequence[Damage], done: _Done) -> None:
+    """What is computed and lost is computed again by the steps that follow; but for days of which raw rows were removed."""
+    removed = removed_days(warehouse)
     lost = {(one.scope, one.period): one for one in found if "/" not in one.scope}
+    for scope, day in [place for place in lost if place[0] == "slices" and place[1] in removed]:
+        del lost[scope, day]
+        done.missing.append(
+            f"{scope} {day}: raw telemetry of the day was removed as past its retention, so what is lost cannot be computed "
+            "again: restore a backup of .appfleet"
+        )
     for release in heads(warehouse):
         if (release.scope, release.period) in lost:
             withdraw(warehouse, release)
