@@ -6,7 +6,7 @@ Looks only. How what is lost is loaded or computed again does not belong here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -127,6 +127,18 @@ class Damage:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}; `{self.command}` {self.verb} it again"
+
+
+BEYOND = (
+    "raw telemetry of the day was removed as past its retention, so that it cannot be computed again: restore a backup of "
+    ".appfleet"
+)
+"""What is said of slices that are lost for good."""
+
+
+def is_beyond(one: Damage, removed: Collection[date]) -> bool:
+    """Whether what is lost was computed from raw rows of a day that were removed."""
+    return one.scope == "slices" and one.period in removed
 
 
 def lost_rows(frame: ReadFrame, *, with_slices: bool = False) -> list[Damage]:

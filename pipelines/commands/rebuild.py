@@ -25,12 +25,14 @@ from pipelines.said import said
 from pipelines.steps import STEPS
 from pipelines.told import take
 from sql.damage import (
+    BEYOND,
     BILL,
     COMPUTED,
     TELEMETRY,
     Damage,
     batches_of,
     broken_parts,
+    is_beyond,
     lost_records,
     lost_rows,
     unreadable,
@@ -207,12 +209,10 @@ def _withdraw(warehouse: Warehouse, found: Sequence[Damage], done: _Done) -> Non
     """What is computed and lost is computed again by the steps that follow; but for days of which raw rows were removed."""
     removed = removed_days(warehouse)
     lost = {(one.scope, one.period): one for one in found if "/" not in one.scope}
-    for scope, day in [place for place in lost if place[0] == "slices" and place[1] in removed]:
-        del lost[scope, day]
-        done.missing.append(
-            f"{scope} {day}: raw telemetry of the day was removed as past its retention, so what is lost cannot be computed "
-            "again: restore a backup of .appfleet"
-        )
+    for place, one in [*lost.items()]:
+        if is_beyond(one, removed):
+            del lost[place]
+            done.missing.append(f"{one.place}: {one.what}; {BEYOND}")
     for release in heads(warehouse):
         if (release.scope, release.period) in lost:
             withdraw(warehouse, release)

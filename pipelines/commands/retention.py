@@ -19,6 +19,7 @@ from models.settings import Settings
 from pipelines.commands.collecting import size
 from pipelines.compute import telemetry_days
 from pipelines.ingest.telemetry.source import LEASE
+from sql.damage import lost_rows
 from sql.leases import lease
 from sql.opening import open_warehouse
 from sql.retention import partitions, remove
@@ -28,6 +29,7 @@ SCOPES = ("pass", LEASE, "slices")
 """Leases of whoever loads objects of telemetry or computes days of it, in the order a pass takes them."""
 
 _NOT_COMPUTED = "its slices are not computed from what is loaded: `appfleet run`, then again"
+_LOST = "rows of its slices are lost, and are computed again from it: `appfleet run`, then again"
 _SHOWN = 10
 
 
@@ -63,7 +65,11 @@ def apply(
 def _leaving(warehouse: Warehouse, kept: Retention, now: datetime) -> list[Leaving]:
     today = now.astimezone(UTC).date()
     found = partitions(warehouse, first_kept_day(kept, today))
-    open_days = dict.fromkeys(telemetry_days(warehouse)[1], _NOT_COMPUTED)
+    lost = [one.period for one in lost_rows(warehouse.frame, with_slices=True) if one.scope == "slices"]
+    open_days = {
+        **dict.fromkeys(lost, _LOST),
+        **dict.fromkeys(telemetry_days(warehouse)[1], _NOT_COMPUTED),
+    }
     return leaving(found, kept, today, open_days)
 
 

@@ -1,23 +1,23 @@
--- purpose: rows of each batch in one partition of raw telemetry
--- parameters: table_name String, day Date, retention_days UInt16
--- columns: batch_id String, rows UInt64
-SELECT toString(batch) AS batch_id, sum(part.rows) AS rows
+-- purpose: rows of each batch in each partition of raw telemetry of a day
+-- parameters: day Date
+-- columns: table_name, retention_days UInt16, batch_id String, rows UInt64
+SELECT toString(part.table_name) AS table_name, retention_days, toString(batch) AS batch_id, sum(part.rows) AS rows
 FROM
 (
-    SELECT x_BatchId AS batch, count() AS rows
+    SELECT 'otel_traces' AS table_name, retention_days, x_BatchId AS batch, count() AS rows
     FROM {{otel}}.otel_traces
-    WHERE {table_name:String} = 'otel_traces' AND toDate(Timestamp) = {day:Date} AND retention_days = {retention_days:UInt16}
-    GROUP BY batch
+    WHERE toDate(Timestamp) = {day:Date}
+    GROUP BY retention_days, batch
     UNION ALL
-    SELECT x_BatchId AS batch, count() AS rows
+    SELECT 'otel_logs' AS table_name, retention_days, x_BatchId AS batch, count() AS rows
     FROM {{otel}}.otel_logs
-    WHERE {table_name:String} = 'otel_logs' AND toDate(Timestamp) = {day:Date} AND retention_days = {retention_days:UInt16}
-    GROUP BY batch
+    WHERE toDate(Timestamp) = {day:Date}
+    GROUP BY retention_days, batch
     UNION ALL
-    SELECT x_BatchId AS batch, count() AS rows
+    SELECT toString(_table) AS table_name, retention_days, x_BatchId AS batch, count() AS rows
     FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)$')
-    WHERE _table = {table_name:String} AND toDate(TimeUnix) = {day:Date} AND retention_days = {retention_days:UInt16}
-    GROUP BY batch
+    WHERE toDate(TimeUnix) = {day:Date}
+    GROUP BY table_name, retention_days, batch
 ) AS part
-GROUP BY batch
-ORDER BY batch_id
+GROUP BY table_name, retention_days, batch
+ORDER BY table_name, retention_days, batch_id
