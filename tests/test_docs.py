@@ -142,6 +142,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "budgets",
         "rules",
         "redact",
+        "retention",
     }
 
 
