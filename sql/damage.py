@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -137,8 +137,8 @@ BEYOND = (
 
 
 def is_beyond(one: Damage, removed: Collection[date]) -> bool:
-    """Whether what is lost was computed from raw rows of a day that were removed."""
-    return one.scope == "slices" and one.period in removed
+    """Whether what is lost was computed from raw rows of a day that were removed, or of one before it."""
+    return one.scope == "slices" and (one.period in removed or one.period - timedelta(days=1) in removed)
 
 
 def lost_rows(frame: ReadFrame, *, with_slices: bool = False) -> list[Damage]:

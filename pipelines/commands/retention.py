@@ -18,6 +18,7 @@ from models.retention import Leaving, Partition, Retention, first_kept_day, leav
 from models.settings import Settings
 from pipelines.commands.collecting import size
 from pipelines.compute import telemetry_days
+from pipelines.compute.slices import DAY
 from pipelines.ingest.telemetry.source import LEASE
 from sql.damage import lost_rows
 from sql.leases import lease
@@ -29,6 +30,7 @@ SCOPES = ("pass", LEASE, "slices")
 """Leases of whoever loads objects of telemetry or computes days of it, in the order a pass takes them."""
 
 _NOT_COMPUTED = "its slices are not computed from what is loaded: `appfleet run`, then again"
+_BEFORE = "slices of the day after are to be computed, which begin with it: `appfleet run`, then again"
 _LOST = "rows of its slices are lost, and are computed again from it: `appfleet run`, then again"
 _SHOWN = 10
 
@@ -66,9 +68,11 @@ def _leaving(warehouse: Warehouse, kept: Retention, now: datetime) -> list[Leavi
     today = now.astimezone(UTC).date()
     found = partitions(warehouse, first_kept_day(kept, today))
     lost = [one.period for one in lost_rows(warehouse.frame, with_slices=True) if one.scope == "slices"]
+    new = telemetry_days(warehouse)[1]
     open_days = {
+        **dict.fromkeys((day - DAY for day in [*lost, *new]), _BEFORE),
         **dict.fromkeys(lost, _LOST),
-        **dict.fromkeys(telemetry_days(warehouse)[1], _NOT_COMPUTED),
+        **dict.fromkeys(new, _NOT_COMPUTED),
     }
     return leaving(found, kept, today, open_days)
 

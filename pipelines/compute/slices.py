@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from models import requests
@@ -30,6 +30,8 @@ from sql.publish import (
 from sql.retention import removed_days
 from sql.warehouse import Warehouse
 
+DAY = timedelta(days=1)
+
 Batches = Mapping[str, uuid.UUID]
 """Table -> the batch that is written."""
 
@@ -47,8 +49,8 @@ class _Days:
 def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
     """Day -> fingerprint of what feeds it: of all days with telemetry, and of those not published as they are now.
 
-    A day of which raw rows were removed because they were past their retention is none of the second: it stays as it was
-    published, as what is left of it is less.
+    A day of which raw rows were removed because they were past their retention is none of the second, nor is a published one
+    that follows it: both stay as they were published, as what is left to compute them from is less.
     """
     days = _days(warehouse)
     return days.all, days.new
@@ -60,10 +62,12 @@ def _days(warehouse: Warehouse) -> _Days:
     published = {release.period: release.sha256 for release in heads(warehouse, "slices")}
     differing = {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
     removed = removed_days(warehouse) if differing else {}
+    # The first interval of a cumulative series begins on the day before.
+    kept = {day for day in differing if day in removed or (day in published and day - DAY in removed)}
     return _Days(
         prints,
-        {day: print_ for day, print_ in differing.items() if day not in removed},
-        {day: print_ for day, print_ in differing.items() if day in removed},
+        {day: print_ for day, print_ in differing.items() if day not in kept},
+        {day: print_ for day, print_ in differing.items() if day in kept},
     )
 
 

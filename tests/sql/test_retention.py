@@ -274,8 +274,8 @@ def test_rows_are_stamped_and_go_by_whole_partitions_and_figures_stay(
     monkeypatch.setattr(publishing, "rules_sha256", lambda: "other rules")
     done = compute_slices(place.warehouse, place.settings)
     after = place.figures()
-    assert {release.period for release in done.releases} == {day_ago(days) for days in (7, 3)}
-    assert f"{len(DAYS_AGO) - 2} day(s), {day_ago(120)} to {day_ago(8)}" in done.notes[0]
+    assert {release.period for release in done.releases} == {day_ago(3)}  # that of 7 follows one that is gone
+    assert f"{len(DAYS_AGO) - 1} day(s), {day_ago(120)} to {day_ago(7)}" in done.notes[0]
     del after["heads"], figures["heads"]
     assert after == figures
     monkeypatch.undo()
@@ -291,9 +291,13 @@ def partition(one: Any) -> Any:
 
 def test_what_is_not_computed_yet_waits(place: Place) -> None:
     before = place.cells()
+    place.send(spans, 61)
+    compute_slices(place.warehouse, place.settings)
     place.send(spans, 60)
     leaving, text = place.said(plan)
-    assert {one.partition.day for one in leaving} == {day_ago(60)} and all(one.waits for one in leaving)
+    days = {day_ago(61), day_ago(60)}
+    assert {one.partition.day for one in leaving} == days and all(one.waits for one in leaving)
+    assert f"Past its retention, and kept: {day_ago(61)}: slices of the day after" in text
     assert f"Past its retention, and kept: {day_ago(60)}: its slices are not computed" in text
     removed, _ = place.said(apply)
     assert removed == [] and place.cells() == place.held
