@@ -346,7 +346,7 @@ def test_a_misspelt_annotation_is_named_and_harms_nothing(tmp_path: Path) -> Non
     assert registry.apps["app_id"].to_list() == ["a"]
     assert registry.problems == [
         "catalog/one.yaml, line 6: metadata.annotations.appfleet.io/acount is not an annotation of appfleet; known: "
-        "appfleet.io/app-id, appfleet.io/resource-ids, appfleet.io/valid-from, appfleet.io/valid-to, appfleet.io/account, "
+        "appfleet.io/app-id, appfleet.io/resource-ids, appfleet.io/criticality, appfleet.io/valid-from, appfleet.io/valid-to, appfleet.io/account, "
         "appfleet.io/project, appfleet.io/resource-group, appfleet.io/name-pattern"
     ]
 
