@@ -18,7 +18,6 @@ import yaml
 from models.errors import ConfigurationError
 from models.identity import UNASSIGNED
 from models.ownership import FIRST_MOMENT, LAST_MOMENT
-from models.policy import slo_tiers
 from models.schemas import SCHEMAS
 from models.yaml_reader import NULL_TAG, TEXT_TAG, Document, YamlReader, is_empty
 
@@ -37,6 +36,9 @@ PATTERNS = {
 
 CRITICALITIES = ("critical", "high", "medium", "low")
 """What `service.criticality` of the OpenTelemetry semantic conventions can be, and so an app's criticality here."""
+
+CRITICALITY = f"{ANNOTATIONS}criticality"
+"""Annotation that says how critical an app is."""
 
 _OTHER_ANNOTATIONS = ("app-id", "resource-ids", "valid-from", "valid-to", "criticality")
 _BARE_TAG = "true"
@@ -173,6 +175,20 @@ def app_frame(documents: Iterable[Document], listed: Sequence[Team]) -> tuple[pl
     return frame.sort("app_id", "holds_from"), problems
 
 
+def criticalities(documents: Iterable[Document]) -> dict[str, str]:
+    """App -> how critical the catalogue says it is, of those it says so of: by the document that holds last, the first of
+    several from the same moment. What cannot be used is passed over: ``app_frame`` names it."""
+    found: dict[str, _App] = {}
+    for document in documents:
+        try:
+            app = _app(document)
+        except ConfigurationError:
+            continue
+        if app and (app.app_id not in found or app.holds_from > found[app.app_id].holds_from):
+            found[app.app_id] = app
+    return {app_id: app.criticality for app_id, app in found.items() if app.criticality}
+
+
 def _in_turn(lines: Sequence[_App]) -> list[_App]:
     """Documents of one app by the moment they begin, each until the next one at the latest."""
     ordered = sorted(lines, key=lambda one: one.holds_from)
@@ -283,16 +299,10 @@ def _app(document: Document) -> _App | None:
         key: reader.source_text(node, f"metadata.annotations.{ANNOTATIONS}{key}").strip()
         for key, node in ours.items()
     }
-    owner_kind, owner = _entity(reader, spec.get("owner"), "spec.owner", UNASSIGNED)
-    if owner_kind == "user":
-        notes.append(
-            f"{reader.where(spec['owner'])}: spec.owner is a person, {owner}; name the team that owns {name}"
-        )
-        owner = UNASSIGNED
     criticality = told.get("criticality", "").lower()
     if criticality and criticality not in CRITICALITIES:
         notes.append(
-            f"{reader.where(ours['criticality'])}: metadata.annotations.{ANNOTATIONS}criticality is {criticality!r}; it can be "
+            f"{reader.where(ours['criticality'])}: metadata.annotations.{CRITICALITY} is {criticality!r}; it can be "
             f"{', '.join(CRITICALITIES)}, and {name} has none until it is corrected"
         )
         criticality = ""
@@ -301,6 +311,12 @@ def _app(document: Document) -> _App | None:
     except ConfigurationError as error:
         notes.append(f"{error}; {name} has no tags until it is corrected")
         tags = {}
+    owner_kind, owner = _entity(reader, spec.get("owner"), "spec.owner", UNASSIGNED)
+    if owner_kind == "user":
+        notes.append(
+            f"{reader.where(spec['owner'])}: spec.owner is a person, {owner}; name the team that owns {name}"
+        )
+        owner = UNASSIGNED
     begins, ends = (
         _moment(reader, ours.get(key), f"metadata.annotations.{ANNOTATIONS}{key}", missing)
         for key, missing in (("valid-from", FIRST_MOMENT), ("valid-to", LAST_MOMENT))
@@ -311,13 +327,6 @@ def _app(document: Document) -> _App | None:
             f"metadata.annotations.{ANNOTATIONS}valid-to",
             f"is {told['valid-to']!r}, which is not after its valid-from",
         )
-    criticality = told.get("criticality", "").lower()
-    if criticality and criticality not in slo_tiers():
-        notes.append(
-            f"{reader.where(ours['criticality'])}: metadata.annotations.{ANNOTATIONS}criticality is {criticality!r}; it can be "
-            f"{', '.join(slo_tiers())}, and counts as not given"
-        )
-        criticality = ""
     return _App(
         app_id=normalised_app_id(told.get("app-id") or name),
         app_name=reader.optional_text(metadata.get("title"), "metadata.title") or name,

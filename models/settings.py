@@ -16,7 +16,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from models.bill_formats import BILLING_FORMATS
@@ -30,6 +38,7 @@ from models.loopback import is_loopback
 from models.people import Viewer, access_policy
 from models.rates import By
 from models.redaction import rule_names
+from models.retention import mistake
 from models.tag_rules import TagRules
 from models.workspace import STATE_FOLDER
 from models.yaml_reader import Misplaced, Name, Text, documents, is_empty, one_of, validated
@@ -490,6 +499,8 @@ class Settings:
     dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[str, bool] = field(default_factory=dict)
+    retention: dict[str, int] = field(default_factory=dict)
+    """Days raw telemetry of a tier is kept, in place of the policy's."""
     statements: StatementSettings = field(default_factory=StatementSettings)
     reporting: ReportingSettings | None = None
     warehouse: ServerWarehouse | None = None
@@ -609,6 +620,7 @@ class _File:
     dagster: DagsterSettings = field(default_factory=DagsterSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     redact: dict[Name, StrictBool] = field(default_factory=dict)
+    retention: dict[Name, StrictInt] = field(default_factory=dict)
     statements: StatementSettings = field(default_factory=StatementSettings)
     reporting: ReportingSettings | None = None
 
@@ -618,6 +630,14 @@ class _File:
         for name in value:
             if name not in rule_names():
                 raise Misplaced(f"names no rule; the rules are {', '.join(rule_names())}", (name,))
+        return value
+
+    @field_validator("retention")
+    @classmethod
+    def _keeps_tiers(cls, value: dict[str, int]) -> dict[str, int]:
+        for name, days in value.items():
+            if wrong := mistake(name, days):
+                raise Misplaced(wrong, (name,))
         return value
 
     @field_validator("warehouse")
@@ -685,6 +705,7 @@ def parse_settings(text: str, file: str, root: Path, locate: Locate) -> Settings
         dagster=given.dagster,
         environments=given.environments,
         redact=given.redact,
+        retention=given.retention,
         statements=given.statements,
         reporting=given.reporting,
         warehouse=given.warehouse,

@@ -6,9 +6,9 @@ Looks only. How what is lost is loaded or computed again does not belong here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -24,7 +24,14 @@ ANYBODY = ("any",)
 """Teams of a command, which has none: what is lost is no team's secret."""
 
 BILL = "raw_focus_costs"
-LEDGER = ("period_head", "raw_deliveries", "raw_held_deliveries", "raw_object_charges", "raw_object_overlaps")
+LEDGER = (
+    "period_head",
+    "raw_deliveries",
+    "raw_held_deliveries",
+    "raw_object_charges",
+    "raw_object_overlaps",
+    "telemetry_removals",
+)
 """Tables that remember what was delivered and published: they are made from nothing else."""
 
 TELEMETRY = (
@@ -128,6 +135,18 @@ class Damage:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}; `{self.command}` {self.verb} it again"
+
+
+BEYOND = (
+    "raw telemetry of the day was removed as past its retention, so that it cannot be computed again: restore a backup of "
+    ".appfleet"
+)
+"""What is said of slices that are lost for good."""
+
+
+def is_beyond(one: Damage, removed: Collection[date]) -> bool:
+    """Whether what is lost was computed from raw rows of a day that were removed, or of one before it."""
+    return one.scope == "slices" and (one.period in removed or one.period - timedelta(days=1) in removed)
 
 
 def lost_rows(frame: ReadFrame, *, with_slices: bool = False) -> list[Damage]:

@@ -146,6 +146,7 @@ def test_every_key_of_the_settings_is_in_the_table() -> None:
         "objectives",
         "burn_windows",
         "redact",
+        "retention",
     }
 
 

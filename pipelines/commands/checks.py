@@ -47,6 +47,7 @@ from sql.closings import Closing, closed_file, closed_months, pairs_of_map
 from sql.damage import Damage, lost_rows
 from sql.opening import open_warehouse
 from sql.publish import heads
+from sql.retention import begun
 from sql.warehouse import Warehouse
 from sql.workspace import people_text
 
@@ -331,6 +332,25 @@ def rejects(look: Look) -> Iterator[Finding]:
 def repairs(look: Look) -> Iterator[Finding]:
     """What was emptied or guessed in records that count."""
     yield from _repairs(look, lambda reason: not reason.startswith(_HIDDEN), "mend the export or the sender")
+
+
+def retention(look: Look) -> Iterator[Finding]:
+    """Removals of raw telemetry that were not ended, and records that came for a day after its raw rows were removed."""
+    for one in begun(look.warehouse):
+        part = one.partition
+        yield Finding(
+            f"{part.table} {part.day}: the removal of {part.rows:,} row(s) past their retention was begun and not ended",
+            "`appfleet retention apply` ends it, unless one is at work",
+        )
+    late = [
+        Finding(
+            f"{row['source_name']} {row['day']}: {row['records']:,} record(s) of {row['signal']} came after raw rows of the day "
+            "were removed; they count in no figure",
+            "have it sent sooner, or keep raw rows longer (`retention:` in appfleet.yaml)",
+        )
+        for row in look.warehouse.frame("queries/retention/late").iter_rows(named=True)
+    ]
+    yield from _shown(late, "the same holds of them")
 
 
 def redactions(look: Look) -> Iterator[Finding]:

@@ -90,6 +90,13 @@ class TokenAction(StrEnum):
     revoke = "revoke"
 
 
+class RetentionAction(StrEnum):
+    """What `appfleet retention` does."""
+
+    plan = "plan"
+    apply = "apply"
+
+
 class IntakeAction(StrEnum):
     """What `appfleet intakes` does."""
 
@@ -773,6 +780,23 @@ def gc(
     from sql.workspace import load_settings, named_workspace
 
     collect(_console(), load_settings(named_workspace(workspace)), dry_run, wait)
+
+
+@app.command()
+def retention(
+    action: Annotated[RetentionAction, typer.Argument(help="What to do.")] = RetentionAction.plan,
+    workspace: WorkspaceOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for whoever loads or computes here.")] = 60.0,
+) -> None:
+    """Say which raw telemetry is past its retention and what that frees, or remove it; what is computed from it stays."""
+    from pipelines.commands import retention as commands
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    if action is RetentionAction.plan:
+        commands.plan(_console(), settings)
+    else:
+        commands.apply(_console(), settings, wait)
 
 
 @app.command()

@@ -36,6 +36,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.overlaps,
         checks.differing_copies,
         checks.orphans,
+        checks.retention,
         checks.partitions_missing,
         checks.unassigned_shares,
         checks.shared_cost_rules,

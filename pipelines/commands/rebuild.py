@@ -25,12 +25,14 @@ from pipelines.said import said
 from pipelines.steps import STEPS
 from pipelines.told import take
 from sql.damage import (
+    BEYOND,
     BILL,
     COMPUTED,
     TELEMETRY,
     Damage,
     batches_of,
     broken_parts,
+    is_beyond,
     lost_records,
     lost_rows,
     unreadable,
@@ -39,6 +41,7 @@ from sql.damage import (
 from sql.leases import lease
 from sql.opening import open_warehouse
 from sql.publish import heads, withdraw
+from sql.retention import removed_days
 from sql.warehouse import Warehouse
 
 LOADS = ("billing", "telemetry")
@@ -97,7 +100,7 @@ def rebuild(
             if name:
                 batches = [one.batch for one in found if _source(one, "telemetry") == name]
                 _telemetry_again(warehouse, settings, name, batches, done)
-        _withdraw(warehouse, found)
+        _withdraw(warehouse, found, done)
         failed = {one.step for one in said(warehouse) if one.kind == "failed"}
     for sentence in done.loaded:
         console.print(f"loaded again: {sentence}")
@@ -202,9 +205,14 @@ def _telemetry_again(
     ]
 
 
-def _withdraw(warehouse: Warehouse, found: Sequence[Damage]) -> None:
-    """What is computed and lost is computed again by the steps that follow."""
+def _withdraw(warehouse: Warehouse, found: Sequence[Damage], done: _Done) -> None:
+    """What is computed and lost is computed again by the steps that follow; but for days of which raw rows were removed."""
+    removed = removed_days(warehouse)
     lost = {(one.scope, one.period): one for one in found if "/" not in one.scope}
+    for place, one in [*lost.items()]:
+        if is_beyond(one, removed):
+            del lost[place]
+            done.missing.append(f"{one.place}: {one.what}; {BEYOND}")
     for release in heads(warehouse):
         if (release.scope, release.period) in lost:
             withdraw(warehouse, release)

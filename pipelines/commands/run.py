@@ -20,10 +20,11 @@ from pipelines.said import Kind, keep, said
 from pipelines.steps import STEPS, Step
 from pipelines.told import take
 from pipelines.work import CHECKS, WORK, Ask, Done
-from sql.damage import Damage, lost_rows
+from sql.damage import BEYOND, Damage, is_beyond, lost_rows
 from sql.leases import lease
 from sql.opening import open_warehouse
 from sql.publish import heads, withdraw
+from sql.retention import removed_days
 from sql.warehouse import Warehouse
 
 
@@ -88,12 +89,16 @@ def _lost(warehouse: Warehouse) -> list[Damage]:
 
 
 def _withdrawn(warehouse: Warehouse, lost: Sequence[Damage]) -> dict[str, list[str]]:
-    """Has every release of computed tables whose rows are lost computed again, and says so by step."""
+    """Has every release of computed tables whose rows are lost computed again, and says so by step; slices of a day whose raw
+    rows were removed stay as they are, as nothing is left to compute them from."""
     computed = {(one.scope, one.period): one for one in lost if "/" not in one.scope}
     said_of: dict[str, list[str]] = {}
+    removed = removed_days(warehouse) if computed else {}
     for release in heads(warehouse) if computed else []:
         one = computed.get((release.scope, release.period))
-        if one:
+        if one and is_beyond(one, removed):
+            said_of.setdefault(release.scope, []).append(f"{one.place}: {one.what}; {BEYOND}")
+        elif one:
             withdraw(warehouse, release)
             said_of.setdefault(release.scope, []).append(f"{one.place}: {one.what}; it is computed again")
     return said_of

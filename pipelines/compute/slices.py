@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from models import requests
@@ -26,18 +27,48 @@ from sql.publish import (
     new_batch_id,
     publish_periods,
 )
+from sql.retention import removed_days
 from sql.warehouse import Warehouse
+
+DAY = timedelta(days=1)
 
 Batches = Mapping[str, uuid.UUID]
 """Table -> the batch that is written."""
 
 
+@dataclass(frozen=True)
+class _Days:
+    """Day -> fingerprint of what feeds it: of all days with telemetry, of those to compute, and of those that are not
+    published as they are now and are computed no more."""
+
+    all: dict[date, str]
+    new: dict[date, str]
+    kept: dict[date, str]
+
+
 def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
-    """Day -> fingerprint of what feeds it: of all days with telemetry, and of those not published as they are now."""
+    """Day -> fingerprint of what feeds it: of all days with telemetry, and of those not published as they are now.
+
+    A day of which raw rows were removed because they were past their retention is none of the second, nor is a published one
+    that follows it: both stay as they were published, as what is left to compute them from is less.
+    """
+    days = _days(warehouse)
+    return days.all, days.new
+
+
+def _days(warehouse: Warehouse) -> _Days:
     feeding = warehouse.frame("queries/telemetry/days").iter_rows(named=True)
     prints = {row["day"]: fingerprint(row["fingerprint"]) for row in feeding}
     published = {release.period: release.sha256 for release in heads(warehouse, "slices")}
-    return prints, {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
+    differing = {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
+    removed = removed_days(warehouse) if differing else {}
+    # The first interval of a cumulative series begins on the day before.
+    kept = {day for day in differing if day in removed or (day in published and day - DAY in removed)}
+    return _Days(
+        prints,
+        {day: print_ for day, print_ in differing.items() if day not in kept},
+        {day: print_ for day, print_ in differing.items() if day in kept},
+    )
 
 
 def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date] | None = None) -> Outcome:
@@ -46,14 +77,15 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     All changed days are written by one statement per table and published by one insert. A day some of whose records are
     lost stays as it was: less would be taken for quiet.
     """
-    known, new = telemetry_days(warehouse)
-    asked = [day for day in known if days is None or day in days]
-    changed = {day: new[day] for day in sorted(asked) if day in new}
+    known = _days(warehouse)
+    asked = [day for day in known.all if days is None or day in days]
+    changed = {day: known.new[day] for day in sorted(asked) if day in known.new}
+    notes = _kept_as_they_were([day for day in asked if day in known.kept])
     lost = lost_records(warehouse.frame, list(changed)) if changed else []
     refused = tuple(f"{one}; slices of the day stay as they were" for one in lost)
     changed = {day: print_ for day, print_ in changed.items() if day not in {one.period for one in lost}}
     if not changed:
-        return Outcome(unchanged=len(asked), refused=refused)
+        return Outcome(unchanged=len(asked), refused=refused, notes=notes)
     policy = requests.classification(request_errors(), health_checks())
     slicing = {**requests.slicing(request_slices(), slo_defaults()), **requests.sampling(request_slices())}
     parameters: dict[str, Callable[[Batches], dict[str, Any]]] = {
@@ -86,4 +118,15 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
         releases = publish_periods(warehouse, "slices", batches, changed, rows)
         collect(warehouse, releases)
-    return Outcome(tuple(releases), len(asked) - len(changed), refused=refused)
+    return Outcome(tuple(releases), len(asked) - len(changed), notes=notes, refused=refused)
+
+
+def _kept_as_they_were(days: Sequence[date]) -> tuple[str, ...]:
+    """What is said of days that what is left of their rows would make less of."""
+    if not days:
+        return ()
+    span = f"{min(days)} to {max(days)}" if len(days) > 1 else f"{days[0]}"
+    return (
+        f"{len(days):,} day(s), {span}: slices stay as they were published, whatever came or changed since, as raw rows past "
+        "their retention were removed",
+    )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from models.errors import ConfigurationError
-from models.registry import app_frame, team_frame, teams
+from models.registry import CRITICALITY, app_frame, criticalities, team_frame, teams
+from models.retention import Retention, retention
 from models.settings import Settings
 from models.yaml_reader import Document, documents
 from sql.workspace import read_text
@@ -42,6 +45,48 @@ def load_registry(settings: Settings) -> Registry:
             problems.append(f"{error}; the file is set aside")
     apps, found = app_frame(described, listed)
     return Registry(apps, team_frame(listed), problems + found)
+
+
+def registry_retention(settings: Settings) -> Retention:
+    """How long raw telemetry of a workspace is kept: by its settings, and by how critical its catalogue says apps are.
+
+    Only files that say so of any app are read whole; one that cannot be used says nothing here, as the registry names it.
+    """
+    return retention(settings.retention, criticalities(_saying(settings, CRITICALITY)))
+
+
+class CurrentRetention:
+    """The retention of a workspace, as its catalogue says it now: looked at again after a minute, as a loader of live
+    telemetry asks several times a second."""
+
+    SECONDS = 60.0
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sha256 = ""
+        self._asked_at = float("-inf")
+        self._kept = retention(settings.retention)
+
+    def __call__(self) -> Retention:
+        """As it was found a minute ago at most."""
+        now = time.monotonic()
+        if now - self._asked_at >= self.SECONDS:
+            self._asked_at = now
+            sha256 = registry_sha256(self._settings)
+            if not sha256 or sha256 != self._sha256:
+                self._kept = registry_retention(self._settings)
+                self._sha256 = sha256
+        return self._kept
+
+
+def _saying(settings: Settings, word: str) -> Iterator[Document]:
+    """Documents of the files of the catalogue that hold a word."""
+    for path in catalog_files(settings.catalog):
+        try:
+            if word in read_text(path, path.name):
+                yield from _documents(path, settings.root)
+        except ConfigurationError:
+            continue
 
 
 def registry_sha256(settings: Settings) -> str:

@@ -7,15 +7,19 @@
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 --   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
 --   (what is hidden before it is stored: models/redaction.py)
+--   kept_apps, kept_tiers Array(String), kept_app_days, kept_tier_days Array(UInt16), kept_usual UInt16 (how long a row is kept:
+--   models/retention.py)
 -- columns: none
 INSERT INTO {{otel}}.otel_logs
     (Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body,
      ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
-     LogAttributes, EventName, x_RecordHash, x_BatchId)
+     LogAttributes, EventName, x_RecordHash, x_BatchId, retention_days)
 WITH
     {encoding:String} = 'json' AS json,
     ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
-        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
+        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide,
+    ({kept_apps:Array(String)}, {kept_app_days:Array(UInt16)}, {kept_tiers:Array(String)}, {kept_tier_days:Array(UInt16)},
+        {kept_usual:UInt16}) AS kept
 SELECT
     otlp_time(otlp_log_time(moment, observed)),
     otlp_trace_id(trace_id, json),
@@ -34,7 +38,8 @@ SELECT
     attributes,
     otlp_sound(event_name, json),
     cityHash64(record_hash, occurrence),
-    {batch_id:UUID}
+    {batch_id:UUID},
+    otlp_retention(otlp_app(resource, attributes, resource['service.name']), resource['service.criticality'], kept)
 FROM
 (
     SELECT * FROM

@@ -5,6 +5,8 @@
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 --   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
 --   (what is hidden before it is stored: models/redaction.py)
+--   kept_apps, kept_tiers Array(String), kept_app_days, kept_tier_days Array(UInt16), kept_usual UInt16 (how long a row is kept:
+--   models/retention.py)
 -- columns: none
 INSERT INTO {{otel}}.otel_metrics_exponential_histogram
     (ResourceAttributes, ResourceSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes,
@@ -12,11 +14,13 @@ INSERT INTO {{otel}}.otel_metrics_exponential_histogram
      Attributes, StartTimeUnix, TimeUnix, Count, Sum, Scale, ZeroCount, PositiveOffset,
      PositiveBucketCounts, NegativeOffset, NegativeBucketCounts, Flags, Min, Max, AggregationTemporality,
      `Exemplars.FilteredAttributes`, `Exemplars.TimeUnix`, `Exemplars.Value`, `Exemplars.SpanId`,
-     `Exemplars.TraceId`, x_BatchId)
+     `Exemplars.TraceId`, x_BatchId, retention_days)
 WITH
     {encoding:String} = 'json' AS json,
     ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
-        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
+        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide,
+    ({kept_apps:Array(String)}, {kept_app_days:Array(UInt16)}, {kept_tiers:Array(String)}, {kept_tier_days:Array(UInt16)},
+        {kept_usual:UInt16}) AS kept
 SELECT
     resource,
     otlp_sound(resource_schema, json),
@@ -49,7 +53,8 @@ SELECT
     arrayMap((double, int) -> coalesce(double, toFloat64(int), 0), exemplar_double, exemplar_int),
     arrayMap(id -> otlp_span_id(id, json), exemplar_span_id),
     arrayMap(id -> otlp_trace_id(id, json), exemplar_trace_id),
-    {batch_id:UUID}
+    {batch_id:UUID},
+    otlp_retention(otlp_app(resource, attributes, resource['service.name']), resource['service.criticality'], kept)
 FROM
 (
     SELECT * FROM

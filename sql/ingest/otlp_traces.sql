@@ -5,16 +5,20 @@
 --   time_from, time_to UInt64 (nanoseconds, range of accepted times), received_to UInt64 (later than receipt from here)
 --   hidden_keys, hidden_key_marks, hidden_shapes, hidden_shape_marks Array(String), hidden_cards, hidden_card_mark String
 --   (what is hidden before it is stored: models/redaction.py)
+--   kept_apps, kept_tiers Array(String), kept_app_days, kept_tier_days Array(UInt16), kept_usual UInt16 (how long a row is kept:
+--   models/retention.py)
 -- columns: none
 INSERT INTO {{otel}}.otel_traces
     (Timestamp, TraceId, SpanId, ParentSpanId, TraceState, SpanName, SpanKind, ServiceName,
      ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, StatusCode, StatusMessage,
      `Events.Timestamp`, `Events.Name`, `Events.Attributes`, `Links.TraceId`, `Links.SpanId`,
-     `Links.TraceState`, `Links.Attributes`, has_end, x_BatchId)
+     `Links.TraceState`, `Links.Attributes`, has_end, x_BatchId, retention_days)
 WITH
     {encoding:String} = 'json' AS json,
     ({hidden_keys:Array(String)}, {hidden_key_marks:Array(String)}, {hidden_shapes:Array(String)},
-        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide
+        {hidden_shape_marks:Array(String)}, {hidden_cards:String}, {hidden_card_mark:String}) AS hide,
+    ({kept_apps:Array(String)}, {kept_app_days:Array(UInt16)}, {kept_tiers:Array(String)}, {kept_tier_days:Array(UInt16)},
+        {kept_usual:UInt16}) AS kept
 SELECT
     otlp_time(started),
     otlp_trace_id(trace_id, json) AS trace,
@@ -39,7 +43,8 @@ SELECT
     otlp_sound_list(link_trace_state, json),
     link_attributes,
     ended >= started,
-    {batch_id:UUID}
+    {batch_id:UUID},
+    otlp_retention(otlp_app(resource, attributes, resource['service.name']), resource['service.criticality'], kept)
 FROM
 (
     SELECT * FROM

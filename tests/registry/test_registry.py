@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 from models.errors import ConfigurationError
+from models.policy import slo_tiers
+from models.registry import CRITICALITIES
 from models.schemas import SCHEMAS
 from models.settings import Settings
 from pipelines.compute import registry
@@ -511,5 +513,6 @@ def test_how_critical_an_app_is_is_one_of_four_words(tmp_path: Path) -> None:
     assert other.apps["criticality"].to_list() == [""]
     assert other.problems == [
         "catalog/one.yaml, line 6: metadata.annotations.appfleet.io/criticality is 'tier-1'; it can be critical, high, medium, "
-        "low, and counts as not given"
+        "low, and a has none until it is corrected"
     ]
+    assert list(slo_tiers()) == list(CRITICALITIES)

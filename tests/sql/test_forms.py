@@ -263,6 +263,9 @@ def test_what_is_removed_is_removed_where_it_lies() -> None:
     assert "CLUSTER" not in REPLICAS.text(text)
     assert SHARDS.stored("otel_logs") == "otel_logs_shard" and SHARDS.stored("core_apps") == "core_apps"
     assert REPLICAS.stored("otel_logs") == SERVER.stored("otel_logs") == "otel_logs"
+    text = statement("statements/drop_telemetry_partition")
+    assert "ALTER TABLE fleet_otel.{table:Identifier} ON CLUSTER `main` DROP PARTITION" in SHARDS.text(text)
+    assert "ON CLUSTER `main` DROP PARTITION" in REPLICAS.text(text) and "CLUSTER" not in SERVER.text(text)
     text = statement("statements/telemetry_hide_batch")
     assert "CLUSTER" not in SHARDS.text(text) and "CLUSTER" not in REPLICAS.text(text)
 

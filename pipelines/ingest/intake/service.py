@@ -35,7 +35,8 @@ from pipelines.ingest.intake.policy import intake_policy
 from pipelines.ingest.intake.receiver import Receiver
 from pipelines.ingest.intake.token_file import FILE_NAME, TokenFile, token_file
 from pipelines.ingest.intake.wire import SIGNALS
-from pipelines.ingest.telemetry import load_object
+from pipelines.ingest.registry import CurrentRetention
+from pipelines.ingest.telemetry import ObjectLoad, load_object
 from sql.opening import open_warehouse
 from sql.state import state_folder
 from sql.warehouse import Warehouse
@@ -253,7 +254,7 @@ def run_intake(
         ports.otlp_grpc if grpc_port is None else grpc_port,
         ports.otlp_http if http_port is None else http_port,
         partial(open_warehouse, port=ports.warehouse),
-        partial(load_object, hide=hide),
+        _stamping(settings, hide),
         replace(named(settings.intake, os.environ), journal=journal_folder(settings)),
         Senders(file, opened(settings.intake, file, datetime.now(UTC)), Catalogue(settings)),
         hide,
@@ -263,6 +264,16 @@ def run_intake(
         stop.wait()
     finally:
         intake.stop()
+
+
+def _stamping(settings: Settings, hide: Redaction) -> LoadObject:
+    """Loads segments with what is hidden and how long rows are kept, as the catalogue says then."""
+    kept = CurrentRetention(settings)
+
+    def load(warehouse: Warehouse, **segment: Any) -> ObjectLoad:
+        return load_object(warehouse, hide=hide, keep=kept(), **segment)
+
+    return load
 
 
 async def _nothing_to_stop() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from models.errors import AppfleetError, ControlTotalError, DiskFull, ObjectRefused, WarehouseError
 from models.redaction import redaction
 from models.settings import Settings, TelemetrySource
+from pipelines.ingest.registry import registry_retention
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from pipelines.ingest.telemetry.load import TelemetryObject, load_delivered
 from pipelines.ingest.telemetry.policy import spool_limits
@@ -99,7 +100,13 @@ def _loaded(
         delivered = TelemetryObject.of_file(
             source.name, item.name, fetched.bytes, fetched.sha256, item.modified_at
         )
-        load = load_delivered(warehouse, delivered, target, hide=redaction(settings.redact))
+        load = load_delivered(
+            warehouse,
+            delivered,
+            target,
+            hide=redaction(settings.redact),
+            keep=registry_retention(settings),
+        )
     except DiskFull:
         raise
     except ObjectRefused as refusal:

@@ -20,6 +20,7 @@ import polars as pl
 
 from models.errors import ControlTotalError, ObjectRefused, WarehouseError
 from models.redaction import Redaction, redaction
+from models.retention import Retention, retention
 from pipelines.ingest.telemetry.frames import Encoding
 from pipelines.ingest.telemetry.policy import load_policy
 from pipelines.ingest.telemetry.repair import Findings, flattened, put_right, readable, suspects
@@ -104,6 +105,7 @@ class _Terms:
 
     received_at: datetime
     hide: Redaction
+    keep: Retention
 
 
 _NO_DAY = date(1970, 1, 1)
@@ -135,6 +137,7 @@ def load_object(
     received_at: datetime | None = None,
     is_suspect: bool = False,
     hide: Redaction | None = None,
+    keep: Retention | None = None,
 ) -> ObjectLoad:
     """Loads one object of OTLP, exactly once for its sha256, and returns what became of it.
 
@@ -146,6 +149,7 @@ def load_object(
         received_at: when the last of the bytes was received; None: when the object was written.
         is_suspect: whether every message is to be put right before it is loaded, not only those that look odd.
         hide: what is hidden before it is stored; None: what the policy says.
+        keep: how long rows are stamped to be kept; None: what the policy says.
 
     Raises:
         WarehouseError: the warehouse failed for a reason that is not in the bytes; nothing became visible.
@@ -158,7 +162,14 @@ def load_object(
     if sha256 in earlier:
         return earlier[sha256]
     return load_delivered(
-        warehouse, delivered, path, signal=signal, encoding=encoding, is_suspect=is_suspect, hide=hide
+        warehouse,
+        delivered,
+        path,
+        signal=signal,
+        encoding=encoding,
+        is_suspect=is_suspect,
+        hide=hide,
+        keep=keep,
     )
 
 
@@ -172,6 +183,7 @@ def load_delivered(
     covered: Covered | None = None,
     is_suspect: bool = False,
     hide: Redaction | None = None,
+    keep: Retention | None = None,
 ) -> ObjectLoad:
     """As ``load_object``, for an object that is not in the ledger by its sha256: what ``covered`` has is left out."""
     with tempfile.TemporaryDirectory(prefix="appfleet-otlp-") as folder:
@@ -188,7 +200,9 @@ def load_delivered(
             )
         except ObjectRefused as refusal:
             return _refused(warehouse, delivered, refusal.reason)
-        return load_spooled(warehouse, delivered, content, Path(folder), hide or redaction(), is_suspect)
+        return load_spooled(
+            warehouse, delivered, content, Path(folder), hide or redaction(), keep or retention(), is_suspect
+        )
 
 
 def load_spooled(
@@ -197,6 +211,7 @@ def load_spooled(
     content: Content,
     folder: Path,
     hide: Redaction,
+    keep: Retention,
     is_suspect: bool = False,
 ) -> ObjectLoad:
     """As ``load_delivered``, for an object whose bytes are spooled already; ``folder`` takes what is made of them."""
@@ -204,7 +219,7 @@ def load_spooled(
     with _named(delivered.object_name):
         parts = _without_suspects(content.parts, folder, findings, is_suspect)
         parts, batch_id, counted = _settled(
-            warehouse, parts, _Terms(delivered.received_at, hide), folder, findings
+            warehouse, parts, _Terms(delivered.received_at, hide, keep), folder, findings
         )
         survey = pl.concat(counted) if counted else _NOTHING
         good, bad = survey.filter(pl.col("fault") == ""), survey.filter(pl.col("fault") != "")
@@ -334,6 +349,7 @@ def load_group(
     delivered: Mapping[str, TelemetryObject],
     contents: Mapping[str, Content],
     hide: Redaction,
+    keep: Retention,
 ) -> dict[str, ObjectLoad] | None:
     """Loads objects of one shape as one batch, all of them or none: planning a statement costs more than reading a
     small object, and the engine reads several files at once.
@@ -350,7 +366,8 @@ def load_group(
     whole = replace(next(iter(contents.values())).parts[0], path=folder / "*")
     received_at = min(one.received_at for one in delivered.values())
     try:
-        batch_id, counted = _attempt(warehouse, [whole], _Terms(received_at, hide), abandon_on_fault=True)
+        terms = _Terms(received_at, hide, keep)
+        batch_id, counted = _attempt(warehouse, [whole], terms, abandon_on_fault=True)
     except ControlTotalError:
         return None
     except WarehouseError as error:
@@ -453,6 +470,7 @@ def _write(
         last_day=str(days.max()),
         **_binding(part, terms.received_at),
         **terms.hide.bound(),
+        **terms.keep.bound(),
     )
 
 

@@ -14,12 +14,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from models.errors import ConfigurationError, ControlTotalError, InputRefused, ObjectRefused, WarehouseError
 from models.redaction import Redaction, redaction
+from models.retention import Retention
 from models.settings import Settings, TelemetrySource
+from pipelines.ingest.registry import registry_retention
 from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
 from pipelines.ingest.telemetry.load import (
     ObjectLoad,
@@ -102,7 +104,9 @@ def ingest_source(
         except (ConfigurationError, InputRefused) as error:
             refusals.append(TelemetryRefusal(source.location, str(error)))
             items = []
-        read = _Groups(warehouse, source, store, Path(folder), hide) if items else None
+        # The registry is read when something is loaded: most passes load nothing.
+        keep = cache(partial(registry_retention, settings))
+        read = _Groups(warehouse, source, store, Path(folder), hide, keep) if items else None
         loads, refused = read.load(items) if read else ([], [])
         refusals += refused
         set_aside = _set_aside(warehouse, read.damaged) if read else ()
@@ -135,8 +139,10 @@ class _Groups:
         store: ObjectStore,
         folder: Path,
         hide: Redaction,
+        keep: Callable[[], Retention],
     ) -> None:
         self.hide = hide
+        self.keep = keep
         self.warehouse = warehouse
         self.source = source
         self.store = store
@@ -272,7 +278,7 @@ class _Groups:
                 os.link(one.content.parts[0].path, together / one.file_name)
                 contents[one.file_name] = one.content
             delivered = {one.file_name: one.delivered for one in members}
-            return load_group(self.warehouse, together, delivered, contents, self.hide)
+            return load_group(self.warehouse, together, delivered, contents, self.hide, self.keep())
 
     def _load_one(self, one: _Fetched) -> None:
         self._load_alone(one)
@@ -299,9 +305,14 @@ class _Groups:
     def _loaded(self, one: _Fetched) -> ObjectLoad:
         if one.content is None:
             return load_delivered(
-                self.warehouse, one.delivered, one.path, covered=self.covered, hide=self.hide
+                self.warehouse,
+                one.delivered,
+                one.path,
+                covered=self.covered,
+                hide=self.hide,
+                keep=self.keep(),
             )
-        return load_spooled(self.warehouse, one.delivered, one.content, one.folder, self.hide)
+        return load_spooled(self.warehouse, one.delivered, one.content, one.folder, self.hide, self.keep())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 -- columns: received_at DateTime64(9), median_at DateTime64(9)
 -- The ledger knows the median's day. Only where it is the day before the receipt's does the hour matter, and then it is
 -- read from that day's spans of the batch, unless a later object came on its own day and is fresh whatever the hour; else the
--- median stands at noon of its day.
+-- median stands at noon of its day. Where spans of the batch were removed since, it is what was found before the first went.
 WITH
     objects AS
 (
@@ -19,16 +19,30 @@ WITH
         AND source_name != {live_source:String}
     GROUP BY source_name, object_name, object_sha256, batch_id, modified_at
 ),
+    asked AS
+(
+    SELECT batch_id, median_day FROM objects WHERE toDate(received_at) = median_day + 1
+        AND received_at > (SELECT max(received_at) FROM objects WHERE toDate(received_at) = median_day)
+),
     hours AS
 (
-    SELECT x_BatchId AS batch_id, toDate(Timestamp) AS median_day, quantile(0.5)(toUnixTimestamp64Nano(Timestamp)) AS median_ns
-    FROM {{otel}}.otel_traces
-    WHERE (x_BatchId, toDate(Timestamp)) IN
+    SELECT batch_id, median_day, argMin(median_ns, known_at) AS median_ns
+    FROM
     (
-        SELECT batch_id, median_day FROM objects WHERE toDate(received_at) = median_day + 1
-            AND received_at > (SELECT max(received_at) FROM objects WHERE toDate(received_at) = median_day)
+        SELECT
+            x_BatchId AS batch_id, toDate(Timestamp) AS median_day,
+            toInt64(quantile(0.5)(toUnixTimestamp64Nano(Timestamp))) AS median_ns,
+            toDateTime64('2200-01-01 00:00:00', 9, 'UTC') AS known_at
+        FROM {{otel}}.otel_traces
+        WHERE (x_BatchId, toDate(Timestamp)) IN (SELECT batch_id, median_day FROM asked)
+        GROUP BY x_BatchId, median_day
+        UNION ALL
+        SELECT line.batch_id AS batch_id, line.day AS median_day, line.median_ns AS median_ns, line.recorded_at AS known_at
+        FROM telemetry_removals AS line
+        WHERE line.table_name = 'otel_traces' AND line.state = 'removing'
+            AND (line.batch_id, line.day) IN (SELECT batch_id, median_day FROM asked)
     )
-    GROUP BY x_BatchId, median_day
+    GROUP BY batch_id, median_day
 )
 SELECT
     objects.received_at AS received_at,
