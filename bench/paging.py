@@ -282,7 +282,13 @@ def fired(seen: Traffic, tier: Tier, clustering: Floats, policy: BurnWindows) ->
     found = {severity: np.zeros(allowed.size, np.bool_) for severity in policy.severities}
     for pair in policy.pairs:
         found[pair.severity] |= paging.pair_fires(
-            counts[pair.long], counts[pair.short], allowed, spread, pair.factor(WINDOW_DAYS), policy
+            counts[pair.long],
+            counts[pair.short],
+            allowed,
+            spread,
+            pair.factor(WINDOW_DAYS),
+            pair.severity,
+            policy,
         )
     for guard in policy.guards:
         found[guard.severity] |= paging.guard_fires(counts[guard.window], allowed, guard, policy)

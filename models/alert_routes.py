@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 
-from models.alerts import PENDING, RESOLVED, Alert, AlertPolicy, Group, grouped
+from models.alerts import PENDING, RESOLVED, Alert, AlertingPolicy, Group, grouped
 from models.errors import ConfigurationError
 from models.text import visible
 from models.yaml_reader import Document, YamlReader, is_empty
@@ -100,7 +100,7 @@ class Routing:
         return found
 
 
-def routing_of(document: Document, policy: AlertPolicy) -> Routing:
+def routing_of(document: Document, policy: AlertingPolicy) -> Routing:
     """Targets and routes of an ``alerts.yaml``.
 
     Raises:
@@ -124,7 +124,7 @@ def routing_of(document: Document, policy: AlertPolicy) -> Routing:
     return Routing(targets, routes)
 
 
-def _target(reader: YamlReader, name: str, node: yaml.Node, policy: AlertPolicy) -> AlertTarget:
+def _target(reader: YamlReader, name: str, node: yaml.Node, policy: AlertingPolicy) -> AlertTarget:
     key = f"targets.{name}"
     fields = reader.mapping(node, key, _TARGET_KEYS)
     if "url" not in fields:
@@ -157,7 +157,7 @@ def _target(reader: YamlReader, name: str, node: yaml.Node, policy: AlertPolicy)
     )
 
 
-def _seconds(reader: YamlReader, node: yaml.Node | None, key: str, policy: AlertPolicy) -> float:
+def _seconds(reader: YamlReader, node: yaml.Node | None, key: str, policy: AlertingPolicy) -> float:
     if node is None or is_empty(node):
         return policy.sending.seconds
     text = reader.source_text(node, key).strip()
@@ -168,7 +168,7 @@ def _seconds(reader: YamlReader, node: yaml.Node | None, key: str, policy: Alert
 
 
 def _route(
-    reader: YamlReader, node: yaml.Node, key: str, targets: Collection[str], policy: AlertPolicy
+    reader: YamlReader, node: yaml.Node, key: str, targets: Collection[str], policy: AlertingPolicy
 ) -> Route:
     fields = reader.mapping(node, key, _ROUTE_KEYS)
     names = _names(reader, fields, key, "targets", targets)
@@ -269,7 +269,7 @@ class Act:
         )
 
 
-def checked_silence(act: Act, policy: AlertPolicy) -> Act:
+def checked_silence(act: Act, policy: AlertingPolicy) -> Act:
     """A silence that may be kept.
 
     Raises:
@@ -364,7 +364,7 @@ def due_messages(
     told: Iterable[ToldItem],
     acts: Sequence[Act],
     now: datetime,
-    policy: AlertPolicy,
+    policy: AlertingPolicy,
 ) -> list[Message]:
     """What has to be told now and was not: one message per target and group, the worst first.
 
@@ -415,14 +415,14 @@ def _who_knows(told: Iterable[ToldItem]) -> dict[str, list[str]]:
     return {what: sorted(targets) for what, targets in aware.items()}
 
 
-def _messages(target: str, groups: Sequence[Group], policy: AlertPolicy) -> list[Message]:
+def _messages(target: str, groups: Sequence[Group], policy: AlertingPolicy) -> list[Message]:
     """One message per group; of more groups than a target is sent messages in a pass, one of all of them."""
     if len(groups) > policy.sending.messages:
         return [_message(target, groups, policy)]
     return [_message(target, [group], policy) for group in groups]
 
 
-def _message(target: str, groups: Sequence[Group], policy: AlertPolicy) -> Message:
+def _message(target: str, groups: Sequence[Group], policy: AlertingPolicy) -> Message:
     alerts = [one for group in groups for one in group.alerts]
     items = tuple(sorted(item_of(one, _events(one)) for one in alerts))
     message_id = hashlib.sha256("\0".join((target, *items)).encode()).hexdigest()[:32]
@@ -442,7 +442,7 @@ def _owner(group: Group) -> str:
     return f"team {visible(group.team)}" if group.team else "the platform"
 
 
-def _title(groups: Sequence[Group], alerts: Sequence[Alert], policy: AlertPolicy) -> str:
+def _title(groups: Sequence[Group], alerts: Sequence[Alert], policy: AlertingPolicy) -> str:
     worst = min(alerts, key=lambda one: (one.state == RESOLVED, policy.rank(one.severity)))
     word = "Resolved" if worst.state == RESOLVED else worst.severity.capitalize()
     if len(alerts) == 1:
@@ -458,7 +458,7 @@ def _line(alert: Alert) -> str:
     return f"{alert.severity.capitalize()} since {alert.since:%Y-%m-%d %H:%M} UTC: {visible(alert.sentence)}"
 
 
-def retry_after(attempt: int, policy: AlertPolicy) -> timedelta:
+def retry_after(attempt: int, policy: AlertingPolicy) -> timedelta:
     """How long to wait after an attempt that failed, the first being 1."""
     waits = policy.sending.retries
     return waits[min(attempt, len(waits)) - 1]

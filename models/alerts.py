@@ -51,7 +51,7 @@ class Sending:
 
 
 @dataclass(frozen=True)
-class AlertPolicy:
+class AlertingPolicy:
     """The policy of ``alerting.yaml``."""
 
     kinds: Mapping[str, Kind]
@@ -74,7 +74,7 @@ class AlertPolicy:
 
 
 @cache
-def alert_policy() -> AlertPolicy:
+def alert_policy() -> AlertingPolicy:
     """The policy of ``alerting.yaml`` beside this module."""
     data: dict[str, Any] = yaml.safe_load(
         (resources.files("models") / "policy" / "alerting.yaml").read_text("utf-8")
@@ -86,7 +86,7 @@ def alert_policy() -> AlertPolicy:
     }
     for name in ("frozen_for", "kept_for", "longest_silence"):
         data[name] = duration(data[name])
-    return AlertPolicy(
+    return AlertingPolicy(
         kinds=MappingProxyType(kinds),
         severities=tuple(data.pop("severities")),
         unknown=frozenset(data.pop("unknown")),
@@ -102,7 +102,7 @@ def alert_policy() -> AlertPolicy:
 
 
 @dataclass(frozen=True)
-class Condition:
+class Trouble:
     """Something that is wrong at a moment, or of which nobody can say now (``is_known`` false).
 
     ``key`` is the same for the same trouble at every moment. ``subject`` is the app, budget or source; ``team`` its owner,
@@ -124,7 +124,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert (columns of ``core_alerts``). ``episode`` counts how often it fired."""
+    """One alert (columns of ``core_alerts``). ``episode`` is the second since 1970 it fired in, 0 before: a key that is forgotten
+    and fires again is told again, as no number of it comes twice.
+    """
 
     alert_key: str
     kind: str
@@ -150,7 +152,7 @@ class Alert:
 
 
 def advance(
-    alerts: Iterable[Alert], conditions: Iterable[Condition], now: datetime, policy: AlertPolicy
+    alerts: Iterable[Alert], conditions: Iterable[Trouble], now: datetime, policy: AlertingPolicy
 ) -> list[Alert]:
     """The alerts of this moment, by key.
 
@@ -176,10 +178,10 @@ def advance(
     return after
 
 
-def merged(conditions: Iterable[Condition], policy: AlertPolicy) -> dict[str, Condition]:
+def merged(conditions: Iterable[Trouble], policy: AlertingPolicy) -> dict[str, Trouble]:
     """One condition per key: what is known before what is not, then the worst severity, then what began first."""
 
-    def worst_first(one: Condition) -> tuple[Any, ...]:
+    def worst_first(one: Trouble) -> tuple[Any, ...]:
         return (
             one.key,
             not one.is_known,
@@ -195,7 +197,7 @@ def merged(conditions: Iterable[Condition], policy: AlertPolicy) -> dict[str, Co
 
 
 def _advanced(
-    alert: Alert | None, found: Condition | None, now: datetime, policy: AlertPolicy
+    alert: Alert | None, found: Trouble | None, now: datetime, policy: AlertingPolicy
 ) -> Alert | None:
     if alert is not None and alert.state == RESOLVED and (found is None or not found.is_known):
         is_shown = alert.resolved_at is not None and now - alert.resolved_at < policy.kept_for
@@ -207,7 +209,7 @@ def _advanced(
     return _held(alert, found, now, policy)
 
 
-def _held(alert: Alert | None, found: Condition, now: datetime, policy: AlertPolicy) -> Alert:
+def _held(alert: Alert | None, found: Trouble, now: datetime, policy: AlertingPolicy) -> Alert:
     """The alert of something that is wrong now."""
     is_new = alert is None or alert.state == RESOLVED
     if alert is None or is_new:
@@ -217,7 +219,6 @@ def _held(alert: Alert | None, found: Condition, now: datetime, policy: AlertPol
             state=PENDING,
             since=found.since,
             pending_at=now,
-            episode=alert.episode if alert else 0,
         )
     else:
         worse = min(alert.severity, found.severity, key=policy.rank) if alert.fired_at else found.severity
@@ -230,13 +231,13 @@ def _held(alert: Alert | None, found: Condition, now: datetime, policy: AlertPol
         alert,
         state=FIRING,
         fired_at=now if first else alert.fired_at,
-        episode=alert.episode + first,
+        episode=int(now.timestamp()) if first else alert.episode,
         clear_at=None,
         frozen_at=None,
     )
 
 
-def _of(found: Condition) -> dict[str, Any]:
+def _of(found: Trouble) -> dict[str, Any]:
     return {
         "alert_key": found.key,
         "kind": found.kind,
@@ -248,7 +249,7 @@ def _of(found: Condition) -> dict[str, Any]:
     }
 
 
-def _frozen(alert: Alert, now: datetime, policy: AlertPolicy) -> Alert | None:
+def _frozen(alert: Alert, now: datetime, policy: AlertingPolicy) -> Alert | None:
     """An alert of which nobody can say now; given up once that lasted as long as the policy allows."""
     since = alert.frozen_at or now
     if now - since < policy.frozen_for:
@@ -256,7 +257,7 @@ def _frozen(alert: Alert, now: datetime, policy: AlertPolicy) -> Alert | None:
     return replace(alert, state=RESOLVED, resolved_at=now, frozen_at=None) if alert.fired_at else None
 
 
-def _cleared(alert: Alert, now: datetime, policy: AlertPolicy) -> Alert | None:
+def _cleared(alert: Alert, now: datetime, policy: AlertingPolicy) -> Alert | None:
     """An alert of which nothing is seen any more; one that never fired is forgotten."""
     if alert.fired_at is None:
         return None
@@ -266,7 +267,7 @@ def _cleared(alert: Alert, now: datetime, policy: AlertPolicy) -> Alert | None:
     return replace(alert, state=RESOLVED, clear_at=since, resolved_at=now, frozen_at=None)
 
 
-def in_order(alerts: Iterable[Alert], policy: AlertPolicy) -> list[Alert]:
+def in_order(alerts: Iterable[Alert], policy: AlertingPolicy) -> list[Alert]:
     """Alerts in the one order of every page and command: by state, severity, the first begun first, then by key; resolved
     ones the last resolved first."""
 
@@ -288,7 +289,7 @@ class Group(NamedTuple):
     alerts: tuple[Alert, ...]
 
 
-def grouped(alerts: Sequence[Alert], policy: AlertPolicy) -> list[Group]:
+def grouped(alerts: Sequence[Alert], policy: AlertingPolicy) -> list[Group]:
     """Alerts by owner and likely cause, the group of the worst first.
 
     One cause have alerts of an owner that name the same one; else those of one kind and environment that began within

@@ -20,9 +20,9 @@ from models.openslo import (
     OBJECTIVE,
     OCCURRENCES,
     ROUTE,
-    Catalogue,
     DataSource,
     MetricSource,
+    OpenSloCatalogue,
     Sli,
     Slo,
     SloService,
@@ -92,7 +92,7 @@ def indicator_of(one: Objective) -> str:
 
 
 def overrides(
-    catalogue: Catalogue, defaults: Objectives, policy: BurnWindows, ladder: Sequence[int]
+    catalogue: OpenSloCatalogue, defaults: Objectives, policy: BurnWindows, ladder: Sequence[int]
 ) -> Overrides:
     """Objectives of a catalogue in place of the defaults.
 
@@ -163,7 +163,7 @@ class _Unmeasured(Exception):
 
 
 def _override(
-    catalogue: Catalogue,
+    catalogue: OpenSloCatalogue,
     slo: Slo,
     place: int,
     target: SloTarget,
@@ -206,7 +206,7 @@ def _override(
     )
 
 
-def _annotations(catalogue: Catalogue, slo: Slo) -> Mapping[str, str]:
+def _annotations(catalogue: OpenSloCatalogue, slo: Slo) -> Mapping[str, str]:
     """Annotations of an SLO, before those of its Service."""
     service = catalogue.of("Service").get(slo.service)
     own = service.meta.annotations if isinstance(service, SloService) else {}
@@ -236,7 +236,7 @@ def _window(window: TimeWindow, policy: BurnWindows) -> TimeWindow:
     return window if length is None or window.calendar is not None else rolling(length.days)
 
 
-def _asked(catalogue: Catalogue, sli: Sli) -> Mapping[str, object]:
+def _asked(catalogue: OpenSloCatalogue, sli: Sli) -> Mapping[str, object]:
     """What the one metric source of an indicator asks appfleet for; good and total of a ratio must ask for the same."""
     named = [_plain(catalogue, one) for one in metric_sources(sli)]
     kinds = sorted({kind for kind, _ in named})
@@ -268,7 +268,7 @@ def _asked(catalogue: Catalogue, sli: Sli) -> Mapping[str, object]:
     return asked
 
 
-def _plain(catalogue: Catalogue, one: MetricSource) -> tuple[str, Mapping[str, object]]:
+def _plain(catalogue: OpenSloCatalogue, one: MetricSource) -> tuple[str, Mapping[str, object]]:
     """Type and question of a metric source, its DataSource followed."""
     if one.source is None:
         return one.type, one.spec

@@ -264,7 +264,7 @@ def kind_of(item: Item) -> str:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class OpenSloCatalogue:
     """All objects of some files, by kind and name; the first of a name counts."""
 
     items: tuple[Item, ...]

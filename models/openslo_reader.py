@@ -28,13 +28,13 @@ from models.openslo import (
     UNIT,
     AlertPolicy,
     Calendar,
-    Catalogue,
     Condition,
     DataSource,
     Item,
     Meta,
     MetricSource,
     NotificationTarget,
+    OpenSloCatalogue,
     Ratio,
     Ref,
     Shorthand,
@@ -68,7 +68,7 @@ _LONGEST_TEXT = 1050
 class Reading:
     """What some files hold: the objects without a mistake, the mistakes, and what is allowed and most likely not meant."""
 
-    catalogue: Catalogue
+    catalogue: OpenSloCatalogue
     mistakes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -93,15 +93,15 @@ def read(found: list[Document]) -> Reading:
             items.append(item)
         elif reader.named:
             broken.add(reader.named)
-    catalogue = Catalogue(tuple(items))
+    catalogue = OpenSloCatalogue(tuple(items))
     unsound = list(_unsound(catalogue, broken))
     sound = [one for one in items if all(one is not item for item, _ in unsound)]
     return Reading(
-        Catalogue(tuple(sound)), (*mistakes, *(sentence for _, sentence in unsound)), tuple(warnings)
+        OpenSloCatalogue(tuple(sound)), (*mistakes, *(sentence for _, sentence in unsound)), tuple(warnings)
     )
 
 
-def _unsound(catalogue: Catalogue, broken: set[tuple[str, str]]) -> Iterator[tuple[Item, str]]:
+def _unsound(catalogue: OpenSloCatalogue, broken: set[tuple[str, str]]) -> Iterator[tuple[Item, str]]:
     """Objects that are wrong beside the others, and why: names used twice, names no object has, thresholds without a unit.
 
     A name whose object has a mistake of its own is told already.

@@ -53,6 +53,7 @@ def pair_fires(
     allowed: Integers,
     clustering: Floats,
     factor: Fraction,
+    severity: str,
     policy: BurnWindows,
 ) -> Flags:
     """Whether both windows of a pair burn faster than its factor, on enough evidence that it is not chance.
@@ -62,6 +63,7 @@ def pair_fires(
         allowed: share of events that may be bad, in parts per billion.
         clustering: variance over mean of bad events, 1 or more.
         factor: burn rate that both must exceed.
+        severity: of the alert.
         policy: floors and chances.
     """
     places = np.flatnonzero(
@@ -72,7 +74,7 @@ def pair_fires(
         places = places[burns_faster(seen.bad, seen.total, allowed[places], factor)]
     near, far = short.at(places), long.at(places)
     budget, spread = allowed[places] / PARTS, clustering[places]
-    is_now = _is_below(log_chance(near.bad, near.total, budget, spread), policy.chance_short)
+    is_now = _is_below(log_chance(near.bad, near.total, budget, spread), policy.chance_short[severity])
     of_long = log_chance(far.bad, far.total, budget, spread)
     is_rare = np.zeros(places.size, np.bool_)
     for one in policy.evidence:

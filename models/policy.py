@@ -102,7 +102,8 @@ class BurnWindows:
     least_bad_events: int
     least_bad_events_short: int
     evidence: tuple[ChanceFloor, ...]
-    chance_short: Decimal
+    chance_short: Mapping[str, Decimal]
+    """Of the short window, by severity."""
     guard_chance: Decimal
     hold: timedelta
     seen_share: Decimal
@@ -199,7 +200,9 @@ def burn_windows(rule: str = "") -> BurnWindows:
         least_bad_events_short=chosen["least_bad_events_short"],
         evidence=tuple(ChanceFloor(one["bad_slices"], Decimal(one["chance"])) for one in chosen["evidence"]),
         guard_chance=Decimal(chosen["guard_chance"]),
-        chance_short=Decimal(chosen["chance_short"]),
+        chance_short=MappingProxyType(
+            {severity: Decimal(one) for severity, one in chosen["chance_short"].items()}
+        ),
         hold=duration(chosen["hold"]),
         seen_share=Decimal(data["seen_share"]),
         clustering=Clustering(**data["clustering"]),

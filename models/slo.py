@@ -462,7 +462,8 @@ def _firing(
     for pair in policy.pairs:
         long, short = counts[pair.long], counts[pair.short]
         factor = pair.factor(window_days)
-        yield pair.severity, pair.long, paging.pair_fires(long, short, allowed, clustering, factor, policy)
+        fires = paging.pair_fires(long, short, allowed, clustering, factor, pair.severity, policy)
+        yield pair.severity, pair.long, fires
     for guard in policy.guards:
         yield guard.severity, guard.window, paging.guard_fires(counts[guard.window], allowed, guard, policy)
 

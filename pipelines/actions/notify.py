@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from models.alert_routes import Routing, ToldItem, due_messages, retry_after, standing, unrouted
-from models.alerts import Alert, AlertPolicy, alert_policy
+from models.alerts import Alert, AlertingPolicy, alert_policy
 from models.errors import ConfigurationError, LeaseHeld
 from models.settings import Settings
 from models.text import visible
@@ -126,7 +126,7 @@ def _sent(
     routing: Routing,
     claimed: Sequence[Send],
     now: datetime,
-    policy: AlertPolicy,
+    policy: AlertingPolicy,
 ) -> int:
     """Sends to all targets at once and keeps what became of each message as soon as it is known."""
     answers: queue.Queue[tuple[str, str]] = queue.Queue()
@@ -171,7 +171,7 @@ def _to_target(
 
 
 def _outcomes(
-    open_: dict[str, Send], found: Iterable[tuple[str, str]], now: datetime, policy: AlertPolicy
+    open_: dict[str, Send], found: Iterable[tuple[str, str]], now: datetime, policy: AlertingPolicy
 ) -> dict[str, list[Send]]:
     """State -> the messages that are in it now; they are open no longer."""
     outcomes: dict[str, list[Send]] = {}
@@ -185,7 +185,7 @@ def _outcomes(
     return outcomes
 
 
-def _unreached(firing: Sequence[Alert], on_the_way: Sequence[Send], policy: AlertPolicy) -> Iterable[str]:
+def _unreached(firing: Sequence[Alert], on_the_way: Sequence[Send], policy: AlertingPolicy) -> Iterable[str]:
     """A sentence about alerts that fire and of which nobody who should be told was told."""
     states: dict[str, dict[str, Send]] = {}
     for one in on_the_way:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 from models import age
-from models.alerts import AlertPolicy, Condition, advance, alert_policy, alerts_frame
+from models.alerts import AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
 from models.policy import watermark_policy
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf, cost_days_at
@@ -36,8 +36,8 @@ def compute_alerts(warehouse: Warehouse, settings: Settings, as_of: AsOf, clock:
 
 
 def conditions(
-    warehouse: Warehouse, settings: Settings, as_of: AsOf, now: datetime, policy: AlertPolicy
-) -> list[Condition]:
+    warehouse: Warehouse, settings: Settings, as_of: AsOf, now: datetime, policy: AlertingPolicy
+) -> list[Trouble]:
     """Everything that is wrong now, or of which nobody can say."""
     return [
         *_objectives(warehouse, policy),
@@ -49,12 +49,12 @@ def conditions(
     ]
 
 
-def _objectives(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+def _objectives(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
     wanted = [*policy.objectives, *sorted(policy.unknown)]
     for row in warehouse.frame("queries/alerts/objectives", wanted=wanted).iter_rows(named=True):
         bad, total = row["total"] - row["good"], row["total"]
         place = f" in {row['environment']}" if row["environment"] else ""
-        yield Condition(
+        yield Trouble(
             key=f"slo/{row['app_id']}/{row['environment']}/{row['objective']}",
             kind="slo",
             subject=row["app_id"],
@@ -67,10 +67,10 @@ def _objectives(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition
         )
 
 
-def _silent(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+def _silent(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
     for row in warehouse.frame("queries/alerts/silent").iter_rows(named=True):
         place = f" in {row['environment']}" if row["environment"] else ""
-        yield Condition(
+        yield Trouble(
             key=f"silent/{row['app_id']}/{row['environment']}",
             kind="silent",
             subject=row["app_id"],
@@ -83,13 +83,13 @@ def _silent(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
         )
 
 
-def _costs(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+def _costs(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
     for row in warehouse.frame("queries/alerts/costs").iter_rows(named=True):
         told = (
             row["sentence"]
             or f"cost {row['billing_currency']} {row['impact']:+,.2f} against what was expected"
         )
-        yield Condition(
+        yield Trouble(
             key=f"cost/{row['app_id']}/{row['billing_currency']}/{row['start_date']}",
             kind="cost",
             subject=row["app_id"],
@@ -100,11 +100,11 @@ def _costs(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
         )
 
 
-def _budgets(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+def _budgets(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
     for row in warehouse.frame("queries/alerts/budgets", wanted=list(policy.budgets)).iter_rows(named=True):
         name = "fleet" if row["scope"] == "fleet" else f"{row['scope']} {row['name']}"
         end = row["exhausted_on"] or row["expected_on"]
-        yield Condition(
+        yield Trouble(
             key=f"budget/{row['scope']}/{row['name']}/{row['billing_currency']}/{row['period']}/{row['first_day']}",
             kind="budget",
             subject=row["name"] or "fleet",
@@ -116,9 +116,9 @@ def _budgets(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
         )
 
 
-def _held(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
+def _held(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
     for line in waiting(warehouse):
-        yield Condition(
+        yield Trouble(
             key=f"held/{line.id}",
             kind="held",
             subject=line.source,
@@ -131,8 +131,8 @@ def _held(warehouse: Warehouse, policy: AlertPolicy) -> Iterator[Condition]:
 
 
 def _stale(
-    warehouse: Warehouse, settings: Settings, as_of: AsOf, now: datetime, policy: AlertPolicy
-) -> Iterator[Condition]:
+    warehouse: Warehouse, settings: Settings, as_of: AsOf, now: datetime, policy: AlertingPolicy
+) -> Iterator[Trouble]:
     """Sources whose newest day is older than the policy allows, and telemetry as a whole."""
     limits = watermark_policy()
     days = cost_days_at(warehouse, now)
@@ -151,8 +151,8 @@ def _stale(
         )
 
 
-def _old(policy: AlertPolicy, subject: str, since: datetime, sentence: str) -> Condition:
-    return Condition(
+def _old(policy: AlertingPolicy, subject: str, since: datetime, sentence: str) -> Trouble:
+    return Trouble(
         f"stale/{subject}", "stale", subject, "", policy.stale, since, sentence, cause="sources that stopped"
     )
 

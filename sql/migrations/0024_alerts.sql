@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS core_alerts
     clear_at    Nullable(DateTime('UTC')) COMMENT 'since when nothing of it is seen; resolved once that lasted',
     frozen_at   Nullable(DateTime('UTC')) COMMENT 'since when nobody can say',
     resolved_at Nullable(DateTime('UTC')) COMMENT 'when it ended',
-    episode     UInt32                 COMMENT 'how often this key fired',
+    episode     UInt32                 COMMENT 'the second since 1970 this key fired in, which names the episode; 0 before',
     batch_id    UUID                   COMMENT 'batch that wrote the row'
 )
 ENGINE = {{merge_tree}} ORDER BY (batch_id, alert_key)

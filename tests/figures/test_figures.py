@@ -59,10 +59,13 @@ ELSEWHERE = {
     "finance/tie_out": "tests/statements/test_pages.py",
     "identities/distinct": "test_bill_figures.py",
     "identities/services": "test_bill_figures.py",
+    "oncall/alert_acts": "tests/dashboards/test_alerts.py",
+    "oncall/alerts": "tests/dashboards/test_alerts.py",
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
     "oncall/traces": "test_a_trace_is_named_for_what_went_wrong",
     "silence/hours": "test_requests_per_hour_are_those_before_a_moment_without_health_checks",
     "slo/objectives": "test_files_decide_and_a_broken_one_stops_nothing",
+    "slo/clustering": "tests/pipelines/test_states.py",
     "slo/buckets": "test_the_engine_counts_what_a_loop_counts",
 }
 """Queries of these folders that another test counts."""

@@ -39,7 +39,7 @@ GUARDS = [
 """Severity, minutes, and how many slices must have failed whole."""
 EVIDENCE = [(2, Decimal("1e-10")), (3, Decimal("1e-8")), (4, Decimal("1e-6"))]
 """Bad slices of the long window, and what chance may explain at most."""
-SHORT_CHANCE = Decimal("0.001")
+SHORT_CHANCE = {"page": Decimal("0.001"), "ticket": Decimal(2)}  # nothing is asked of a ticket's
 GUARD_CHANCE = Decimal("0.00001")
 UNKNOWN = Fraction(2)
 """Clustering of an app whose past says nothing."""
@@ -90,7 +90,7 @@ def answer(
         (severity, first)
         for end in ends
         for severity, share, long, short in PAIRS
-        if (first := fires(slices, end, budget, window_days, share, long, short, clustering))
+        if (first := fires(slices, end, budget, window_days, severity, share, long, short, clustering))
     ] + [
         (severity, first)
         for end in ends
@@ -138,6 +138,7 @@ def fires(
     end: datetime,
     budget: Fraction,
     window_days: int,
+    severity: str,
     share: str,
     long: str,
     short: str,
@@ -153,7 +154,7 @@ def fires(
     if (
         Fraction(bad_long, total_long) / budget <= factor
         or Fraction(bad_short, total_short) / budget <= factor
-        or bound(bad_short, total_short, budget, clustering) >= SHORT_CHANCE
+        or bound(bad_short, total_short, budget, clustering) >= SHORT_CHANCE[severity]
     ):
         return None
     chance = bound(bad_long, total_long, budget, clustering)

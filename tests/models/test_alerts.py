@@ -19,9 +19,9 @@ from models.alerts import (
     PENDING,
     RESOLVED,
     Alert,
-    AlertPolicy,
-    Condition,
+    AlertingPolicy,
     Kind,
+    Trouble,
     advance,
     alert_policy,
     alerts_frame,
@@ -35,13 +35,13 @@ TICK = timedelta(minutes=5)
 POLICY = alert_policy()
 
 
-def policy(fire_minutes: int, resolve_minutes: int) -> AlertPolicy:
+def policy(fire_minutes: int, resolve_minutes: int) -> AlertingPolicy:
     kind = Kind("Objective", timedelta(minutes=fire_minutes), timedelta(minutes=resolve_minutes), 2 * TICK)
     return replace(POLICY, kinds=MappingProxyType(dict.fromkeys(POLICY.kinds, kind)))
 
 
-def wrong(key: str = "slo/a//x", **changes: object) -> Condition:
-    return replace(Condition(key, "slo", key, "team", "ticket", START, "it fails"), **changes)  # type: ignore[arg-type]
+def wrong(key: str = "slo/a//x", **changes: object) -> Trouble:
+    return replace(Trouble(key, "slo", key, "team", "ticket", START, "it fails"), **changes)  # type: ignore[arg-type]
 
 
 KEYS = ["slo/a//x", "slo/b//x", "silent/a/", "stale/telemetry"]
@@ -56,7 +56,7 @@ CONDITIONS = st.builds(
 TICKS = st.lists(st.lists(CONDITIONS, max_size=6), min_size=1, max_size=14)
 
 
-def played(ticks: list[list[Condition]], by: AlertPolicy, gap: timedelta = TICK) -> Iterator[list[Alert]]:
+def played(ticks: list[list[Trouble]], by: AlertingPolicy, gap: timedelta = TICK) -> Iterator[list[Alert]]:
     alerts: list[Alert] = []
     for number, found in enumerate(ticks):
         alerts = advance(alerts, found, START + number * gap, by)
@@ -65,7 +65,7 @@ def played(ticks: list[list[Condition]], by: AlertPolicy, gap: timedelta = TICK)
 
 @given(TICKS, st.randoms(use_true_random=False), st.integers(0, 20), st.integers(0, 20))
 def test_order_and_repeats_change_nothing(
-    ticks: list[list[Condition]], shuffle: random.Random, fire: int, resolve: int
+    ticks: list[list[Trouble]], shuffle: random.Random, fire: int, resolve: int
 ) -> None:
     by = policy(fire, resolve)
     alerts: list[Alert] = []
@@ -83,7 +83,7 @@ def test_order_and_repeats_change_nothing(
 
 
 def oracle(seen: list[str], fire: int, resolve: int) -> list[tuple[str, int]]:
-    """State and episode at every tick of one key, decided by counting ticks since the last change, in minutes."""
+    """State and episode (the second it fired in) at every tick of one key, decided by counting ticks since the last change."""
     answers = []
     state, episode, held, clear = "", 0, 0, 0
     was_fired = False
@@ -91,10 +91,10 @@ def oracle(seen: list[str], fire: int, resolve: int) -> list[tuple[str, int]]:
         now = number * 5
         if what == "wrong":
             if state in ("", RESOLVED):
-                held, was_fired = now, False
+                held, was_fired, episode = now, False, 0
             clear = -1
             if was_fired or now - held >= fire:
-                episode += not was_fired
+                episode = episode if was_fired else int(START.timestamp()) + now * 60
                 was_fired = True
                 state = FIRING
             else:
@@ -197,7 +197,7 @@ def test_groups_are_chains_of_one_owner_or_one_named_cause(order: list[int]) -> 
 
 
 @given(TICKS)
-def test_one_order_and_columns_that_come_back(ticks: list[list[Condition]]) -> None:
+def test_one_order_and_columns_that_come_back(ticks: list[list[Trouble]]) -> None:
     *_, alerts = played(ticks, policy(5, 5))
     ordered = in_order(alerts, POLICY)
     places = [(one.state == RESOLVED, one.state != FIRING and one.state != RESOLVED) for one in ordered]

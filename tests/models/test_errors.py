@@ -18,6 +18,7 @@ EXIT_CODES = {
     "NotAdmitted": 1,
     "LeaseHeld": 1,
     "LeaseLost": 1,
+    "NotGranted": 1,
     "CloseRefused": 1,
     "ControlTotalError": 1,
     "DamagedData": 1,

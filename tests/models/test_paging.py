@@ -105,7 +105,9 @@ def test_the_textbook_is_a_row_of_policy() -> None:
     one = paging.Counts(*(np.array([value]) for value in (1, 10, 1)))
     clustering, allowed = np.array([8.0]), np.array([10**7])
     fires = {
-        name: paging.pair_fires(one, one, allowed, clustering, Fraction(9), burn_windows(name)).tolist()
+        name: paging.pair_fires(
+            one, one, allowed, clustering, Fraction(9), "page", burn_windows(name)
+        ).tolist()
         for name in ("textbook", "small_apps")
     }
     assert fires == {"textbook": [True], "small_apps": [False]}

@@ -21,8 +21,18 @@ from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
-from tests.models.slo_oracle import Slice, answer
-from tests.pipelines.test_states import AS_OF, LADDER, Key, Row, counted, insert_rows, row, settings_of
+from tests.models.slo_oracle import Slice, answer, clustering
+from tests.pipelines.test_states import (
+    AS_OF,
+    LADDER,
+    Key,
+    Row,
+    counted,
+    insert_rows,
+    row,
+    settings_of,
+    with_hours,
+)
 
 MADE = datetime(2026, 2, 15, 5, tzinfo=UTC)
 """Begin of the month that holds as-of and begins on the 15th in New York, five hours behind UTC in winter."""
@@ -201,7 +211,8 @@ def test_files_decide_and_a_broken_one_stops_nothing(
         found = {name for one, where, name in own if (one, where) == (app, environment)}
         assert found == {*expected, *(["monthly"] if app == "app-2" else [])}
         for name, (of, target, days) in expected.items():
-            want = answer(of, moment, Decimal(target), days, production=production)
+            clusters = clustering(with_hours(of), moment, 1 - Fraction(target))
+            want = answer(of, moment, Decimal(target), days, production=production, clustering=clusters)
             got = own[app, environment, name]
             assert (got["bad"], got["total"], got["state"]) == (want.bad, want.total, want.state), (app, name)
             assert want.budget_remaining is not None

@@ -180,6 +180,14 @@ COUNTED: dict[str, tuple[str, str]] = {
         "SELECT toString(toDate(hour)), count() FROM core_request_hours_current GROUP BY 1",
         "",
     ),
+    "core_app_calls": (
+        "SELECT toString(usage_date), count() FROM core_app_calls_current GROUP BY 1",
+        "",
+    ),
+    "core_app_telemetry_volumes": (
+        "SELECT toString(usage_date), count() FROM core_app_telemetry_volumes_current GROUP BY 1",
+        "",
+    ),
     "core_app_telemetry_daily": (
         "SELECT toString(usage_date), count() FROM core_app_telemetry_daily_current GROUP BY 1",
         "",
@@ -190,8 +198,8 @@ COUNTED: dict[str, tuple[str, str]] = {
     ),
 }
 """Partitioned table -> statements that count its rows and add up its money by partition, written for this test."""
-WITHOUT_ROWS = {"mart_reporting_rates", "mart_reporting_lines", "core_cost_allocations"}
-"""The fleet names no reporting currency and no shared cost rules."""
+WITHOUT_ROWS = {"mart_reporting_rates", "mart_reporting_lines", "core_cost_allocations", "core_app_calls"}
+"""The fleet names no reporting currency and no shared cost rules, and its apps do not call each other."""
 
 
 def test_every_partitioned_table_is_counted_here() -> None:

@@ -329,6 +329,7 @@ def test_workspaces_in_databases_of_their_own_do_not_see_each_other(emptied: Pat
 AS_TYPED: Mapping[str, object] = {
     "String": "2026-03-01 00:00:00",  # which may be a name, a reason or a time
     "UInt64": 1,
+    "Int32": 1,
     "UInt16": 1,
     "UUID": "00000000-0000-4000-8000-000000000001",
     "Date": "2026-03-01",
