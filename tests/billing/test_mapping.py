@@ -61,6 +61,7 @@ def _agrees(bills: Bills, outcome: BillingOutcome, truths: list[Truth]) -> None:
 def test_a_provider_nobody_has_seen_before_needs_no_code(bills: Bills, seed: int, form: str) -> None:
     truths = put(bills.settings.root, seed, form)
     outcome = bills.ingest(format="mapping", mapping=f"{seed}.yaml", location=f"bills/{seed}")
+    assert outcome.rows == len(truths) > 0
     _agrees(bills, outcome, truths)
 
 

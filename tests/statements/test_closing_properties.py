@@ -174,13 +174,14 @@ def happenings(draw: st.DrawFn, most: int = 8) -> list[tuple[str, Any]]:
     return found
 
 
-def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[date, Sequence[Charge]]) -> None:
-    """Lives through what happens; after each step everything promised holds."""
+def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[date, Sequence[Charge]]) -> int:
+    """Lives through what happens; after each step everything promised holds. How many steps were held against it."""
     books.owners(dict.fromkeys(APPS[:-1], "web"))
     for month, ones in first.items():
         books.bill(month, ones)
     books.compute()
     kept: dict[tuple[date, str], bytes] = {}
+    lived = 0
     for kind, what in happened:
         closed = sorted(closed_months(books.warehouse))
         if kind == "bill":
@@ -202,6 +203,7 @@ def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[dat
         before = heads(books.warehouse)
         books.compute()
         assert heads(books.warehouse) == before  # and once more changes nothing
+        lived += 1
     for month in closed_months(books.warehouse):
         assert produced_again(books, month) == {
             name: content for (of, name), content in kept.items() if of == month
@@ -209,6 +211,7 @@ def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[dat
     for month in MONTHS:
         _sums_to_its_rounded_total(read_statement(books.warehouse, month).lines)
     _bills_are_kept(books)
+    return lived
 
 
 def _sums_to_its_rounded_total(lines: pl.DataFrame) -> None:
@@ -240,7 +243,7 @@ def test_whatever_happens_closed_bytes_stay_and_every_amount_is_booked_once(
     engine: Warehouse, tmp_path: Path, happened: list[tuple[str, Any]], first: dict[date, Sequence[Charge]]
 ) -> None:
     emptied(engine)
-    live(QuickBooks(engine, books_in(tmp_path, engine).settings), happened, first)
+    assert live(QuickBooks(engine, books_in(tmp_path, engine).settings), happened, first) == len(happened)
 
 
 @pytest.mark.slow
@@ -254,7 +257,7 @@ def test_the_same_many_times(
     engine: Warehouse, tmp_path: Path, happened: list[tuple[str, Any]], first: dict[date, Sequence[Charge]]
 ) -> None:
     emptied(engine)
-    live(QuickBooks(engine, books_in(tmp_path, engine).settings), happened, first)
+    assert live(QuickBooks(engine, books_in(tmp_path, engine).settings), happened, first) == len(happened)
 
 
 SHARED_RULES = """\
