@@ -124,12 +124,6 @@ def judged_days(
     return pl.DataFrame(rows, schema=SCHEMAS[TABLE], orient="row")
 
 
-def newest_whole(days: pl.DataFrame, until: date) -> dict[str, date]:
-    """Source -> its newest whole day, none later than ``until``."""
-    known = days.filter(pl.col("is_whole") & (pl.col("usage_date") <= until))
-    return dict(known.group_by("source_name").agg(pl.col("usage_date").max()).sort("source_name").rows())
-
-
 def cut_to_whole(charges: pl.DataFrame, unknown: pl.DataFrame) -> pl.DataFrame:
     """Charges whose ``complete_until`` is the last day before the open days their app and currency end with.
 

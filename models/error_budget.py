@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from models.errors import ModelError
-from models.paging import PARTS
+from models.paging import PARTS, burns_faster
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -68,27 +69,31 @@ class Slices:
 
 
 def timeslices(
-    bad: Integers, total: Integers, slice_target: float, missing: Missing, *, ratio: bool = False
+    bad: Integers, total: Integers, slice_allowed: int, missing: Missing, *, ratio: bool = False
 ) -> Slices:
-    """Indicator of a window by timeslices: the share of slices whose share of good events reaches ``slice_target``.
+    """Indicator of a window by timeslices: the share of slices that have no larger share of bad events than is allowed.
 
-    By ratio timeslices the mean of the slices' own shares of good events, whatever the slice target. A slice without events is
+    By ratio timeslices the mean of the slices' own shares of good events, whatever is allowed. A slice without events is
     what ``missing`` says. Source: OpenSLO v1, budgeting methods Timeslices and RatioTimeslices.
 
     Args:
         bad, total: events of every slice of the window, those without events among them.
-        slice_target: share of good events a good slice has at least.
+        slice_allowed: share of bad events a good slice has at most, in parts per billion: ``1 - timeSliceTarget``.
         missing: what a slice without events is.
         ratio: whether slices count by their own share.
 
     Raises:
-        ModelError: no slice at all.
+        ModelError: no slice at all, or one with more bad events than events.
     """
+    if ((bad < 0) | (bad > total)).any():
+        raise ModelError("a slice counts more bad events than events: its counts are not sound")
     if not total.size:
         raise ModelError("a window holds no slice: its length must be that of one slice at least")
     measured = total > 0
     good_share = 1 - np.divide(bad, total, out=np.zeros(bad.shape), where=measured)
-    good = good_share if ratio else (good_share >= slice_target).astype(np.float64)
+    # a float would decide at the edge by its rounding
+    is_over = burns_faster(bad, total, np.full(bad.shape, slice_allowed, np.int64), Fraction(1))
+    good = good_share if ratio else (~is_over).astype(np.float64)
     good = np.where(measured, good, float(missing != "bad"))
     counts = measured | (missing in ("good", "bad"))
     counted = int(counts.sum())

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -63,7 +62,6 @@ from sql.closings import (
     batch_key,
     batches_of,
     closed_file,
-    closed_lines,
     closed_months,
     decide,
     reclassifications,
@@ -267,15 +265,6 @@ def deciding(settings: Settings, wait_seconds: float, waiting: Waiting = lambda 
         for scope in ("pass", LEASE):
             stack.enter_context(lease(settings.root, scope, wait_seconds, waiting))
         yield
-
-
-def booked_total(warehouse: Warehouse, period: date) -> dict[str, Decimal]:
-    """Exact sums of all closed lines of a provider's month, ``<currency>/<column>``."""
-    closed = closed_months(warehouse)
-    lines = closed_lines(warehouse, list(closed.values()))
-    return sums_by_currency(
-        lines.filter(pl.col("billing_period") == period), ("billed_cost", "effective_cost")
-    )
 
 
 def _closing(

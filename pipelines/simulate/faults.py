@@ -6,15 +6,14 @@ Plain data and draws from a seed: nothing here reads a clock or writes a file. W
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from pipelines.simulate.spans import KINDS, SCOPE, SECOND, STATUS_ERROR
+from pipelines.simulate.spans import SECOND
 
 Kind = Literal["error", "delay", "dependency", "version", "route"]
 FAULTS: tuple[Kind, ...] = ("error", "delay", "dependency", "version", "route")
@@ -261,32 +260,3 @@ def drawn_fault(
     The names of the apps it calls begin with ``name``.
     """
     return _Draw(seed, kind, name, begins, minutes, requests).fault()
-
-
-def json_lines(spans: Iterable[FaultSpan]) -> Iterator[str]:
-    """The spans as OTLP/JSON, a line for each resource."""
-    by_resource: dict[tuple[tuple[str, str], ...], list[FaultSpan]] = {}
-    for span in spans:
-        by_resource.setdefault(tuple(span.resource.items()), []).append(span)
-    for resource, its in by_resource.items():
-        scope = {"scope": {"name": SCOPE}, "spans": [_json(span) for span in its]}
-        told = [{"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scope]}]
-        yield json.dumps({"resourceSpans": told}, separators=(",", ":"))
-
-
-def _json(span: FaultSpan) -> dict[str, Any]:
-    return {
-        "traceId": span.trace_id,
-        "spanId": span.span_id,
-        **({"parentSpanId": span.parent_id} if span.parent_id else {}),
-        "name": span.name,
-        "kind": KINDS[span.kind],
-        "startTimeUnixNano": str(span.start),
-        "endTimeUnixNano": str(span.end),
-        "attributes": _attributes(span.attributes),
-        "status": {"code": STATUS_ERROR, "message": span.message} if span.failed else {},
-    }
-
-
-def _attributes(pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": {"stringValue": value}} for key, value in pairs]

@@ -15,7 +15,6 @@ from models.completeness import (
     completeness_policy,
     cut_to_whole,
     judged_days,
-    newest_whole,
 )
 
 MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
@@ -45,7 +44,6 @@ def test_a_day_is_settled_when_its_time_passed_and_something_was_delivered_since
         ),  # the 20th ended before the delivery; nothing came of it, so it is nothing
         **dict.fromkeys(range(21, 30), "open"),
     }
-    assert newest_whole(judged_days({"s": source}, at(march(30))), march(31)) == {"s": march(20)}
 
 
 def test_what_arrived_makes_a_day_whole_and_no_month_closable() -> None:

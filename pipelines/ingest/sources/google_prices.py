@@ -1,7 +1,7 @@
 """List prices of Google's SKUs, asked of the Cloud Billing Catalog API.
 
-Used where a delivered export names no list price; costs themselves come from the export, never from here. Credentials are
-the environment's (application default credentials).
+For exports that name no list price; no command asks yet: the catalogue tells the newest price alone, and its units are not
+those of the export. Costs come from the export, never from here. Credentials are the environment's (application default).
 """
 
 from __future__ import annotations
