@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from models.money import exact_sums
-from models.policy import Objective, burn_windows
+from models.policy import burn_windows
 from models.reliability_costs import KNOWN, PER_QUANTITY, WorthPolicy, rounded
 from models.schemas import MONEY, QUANTITY, SCHEMAS
 
@@ -51,9 +51,9 @@ class WorthWindow:
         """Cost of one good request in the smallest amounts, None without any."""
         return Fraction(self.served_cost * PER_QUANTITY, self.good) if self.good else None
 
-    def allowed(self, objective: Objective) -> Fraction:
-        """Requests the objective lets fail."""
-        return self.requests * Fraction(objective.budget)
+    def allowed(self, target: Decimal) -> Fraction:
+        """Requests a target lets fail."""
+        return self.requests * (1 - Fraction(target))
 
 
 def windows_to(last_day: date, policy: WorthPolicy) -> list[tuple[date, date]]:
@@ -67,7 +67,8 @@ def worth(
     days: pl.DataFrame,
     volumes: pl.DataFrame,
     teams: Mapping[str, str],
-    objective: Objective,
+    targets: Mapping[str, Decimal],
+    usual: Decimal,
     last_day: date,
     policy: WorthPolicy,
 ) -> pl.DataFrame:
@@ -84,7 +85,8 @@ def worth(
         days: result of ``models.reliability_costs.daily``, of all windows.
         volumes: result of ``queries/worth/volumes`` of the newest window.
         teams: app -> its team.
-        objective: the availability every app is held to.
+        targets: app -> the availability it is held to.
+        usual: the one of every other app.
         last_day: last day of the newest window.
         policy: floors and caps.
     """
@@ -106,7 +108,7 @@ def worth(
             places.get(currency, {}),
             telemetry,
             teams.get(app, "unassigned"),
-            objective,
+            targets.get(app, usual),
             policy,
         )
         for app, currency in keys
@@ -177,13 +179,13 @@ def _row(
     places: Mapping[str, int],
     telemetry: TelemetryVolumes,
     team: str,
-    objective: Objective,
+    target: Decimal,
     policy: WorthPolicy,
 ) -> dict[str, Any]:
     newest = windows[0]
-    allowed = newest.allowed(objective)
+    allowed = newest.allowed(target)
     is_priced = bool(newest.requests and currency)
-    verdict = _verdict(windows, places.get(app), len(places), objective, policy) if is_priced else ""
+    verdict = _verdict(windows, places.get(app), len(places), target, policy) if is_priced else ""
     price, inputs = price_of_a_nine(windows, currency, policy)
     return {
         "app_id": app,
@@ -202,8 +204,8 @@ def _row(
         "cohort_place": places.get(app),
         "failed_cost": _amount(newest.failed_cost) if is_priced else None,
         "retry_cost": _amount(newest.retry_cost) if is_priced and newest.retry_cost is not None else None,
-        "target": objective.target,
-        "budget_cost": _maybe(newest.served_cost * Fraction(objective.budget)) if is_priced else None,
+        "target": target,
+        "budget_cost": _maybe(newest.served_cost * (1 - Fraction(target))) if is_priced else None,
         "burnt_share": float(newest.failed / allowed) if allowed else None,
         "verdict": verdict,
         "price_of_a_nine": price,
@@ -218,20 +220,20 @@ def _row(
 
 
 def _verdict(
-    windows: Sequence[WorthWindow], place: int | None, apps: int, objective: Objective, policy: WorthPolicy
+    windows: Sequence[WorthWindow], place: int | None, apps: int, target: Decimal, policy: WorthPolicy
 ) -> str:
     """What stands out of an app's reliability and cost, or nothing."""
     if place is None or apps < policy.cohort.least_apps:
         return ""
     newest = windows[0]
     used_little = all(
-        one.allowed(objective) >= policy.least_allowed_failures
-        and one.failed < Fraction(policy.over_reliable_below) * one.allowed(objective)
+        one.allowed(target) >= policy.least_allowed_failures
+        and one.failed < Fraction(policy.over_reliable_below) * one.allowed(target)
         for one in windows
     )
     if used_little and place > Fraction(policy.cohort.dear_from) * apps:
         return "over_reliable"
-    is_spent = newest.failed >= newest.allowed(objective) and newest.failed >= burn_windows().least_bad_events
+    is_spent = newest.failed >= newest.allowed(target) and newest.failed >= burn_windows().least_bad_events
     if is_spent and place <= Fraction(policy.cohort.cheap_to) * apps:
         return "failing"
     return ""

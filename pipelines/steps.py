@@ -296,6 +296,8 @@ STEPS: Mapping[str, Step] = {
                 "core_app_calls",
                 "core_app_telemetry_volumes",
                 "mart_app_silences",
+                "mart_slo_objectives",
+                "mart_slo_status",
             ),
             "44 * * * *",
         ),

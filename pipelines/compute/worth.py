@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
 from models import reliability_cost_windows, reliability_costs, reliability_credits, requests
 from models.errors import ModelError
-from models.policy import Objective, health_checks, request_errors, slo_defaults
+from models.policy import health_checks, request_errors, slo_defaults
 from models.reliability_costs import Whole, worth_policy
 from models.schemas import SCHEMAS
 from models.settings import Settings
@@ -96,6 +97,7 @@ def compute_worth(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outc
     stopped = silences.select("app_id", pl.col("silent_since").dt.date()).sort("app_id", "silent_since")
     telemetry_day, cost_day = last_whole_day(as_of), as_of.known_cost_day
     ends = [day for day in (telemetry_day, cost_day) if day is not None]
+    targets = warehouse.frame("queries/worth/targets")
     print_ = fingerprint(
         telemetry_day,
         cost_day,
@@ -104,10 +106,12 @@ def compute_worth(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outc
         table_sha256(released, "completeness"),
         frame_fingerprint(apps),
         frame_fingerprint(stopped),
+        frame_fingerprint(targets),
     )
     if is_current(warehouse, "worth", print_):
         return Outcome(unchanged=1)
-    tables = _tables(warehouse, apps, silences, ends, Whole(telemetry_day, cost_day, ())) if ends else {}
+    whole = Whole(telemetry_day, cost_day, ())
+    tables = _tables(warehouse, apps, targets, silences, ends, whole) if ends else {}
     empty = {table: pl.DataFrame(schema=SCHEMAS[table]) for table in WORTH_TABLES}
     return publish_frames(warehouse, settings, "worth", {**empty, **tables}, print_, as_of)
 
@@ -116,7 +120,12 @@ WORTH_TABLES = ("mart_reliability_costs_daily", "mart_app_worth", "mart_reliabil
 
 
 def _tables(
-    warehouse: Warehouse, apps: pl.DataFrame, silences: pl.DataFrame, ends: Sequence[date], whole: Whole
+    warehouse: Warehouse,
+    apps: pl.DataFrame,
+    targets: pl.DataFrame,
+    silences: pl.DataFrame,
+    ends: Sequence[date],
+    whole: Whole,
 ) -> dict[str, pl.DataFrame]:
     policy, last = worth_policy(), min(ends)
     windows = reliability_cost_windows.windows_to(last, policy)
@@ -135,18 +144,20 @@ def _tables(
     teams = dict(apps.iter_rows())
     return {
         "mart_reliability_costs_daily": days,
-        "mart_app_worth": reliability_cost_windows.worth(days, volumes, teams, _availability(), last, policy),
+        "mart_app_worth": reliability_cost_windows.worth(
+            days, volumes, teams, dict(targets.iter_rows()), _usual_target(), last, policy
+        ),
         "mart_reliability_credits": reliability_credits.credits(days, calls, teams, policy),
     }
 
 
-def _availability() -> Objective:
-    """The objective that counts errors.
+def _usual_target() -> Decimal:
+    """The availability an app is held to of which nothing else is published.
 
     Raises:
         ModelError: there is none.
     """
     for one in slo_defaults().lines:
         if one.threshold_ms is None:
-            return one
+            return one.target
     raise ModelError("no objective counts errors, so no failure has a price: name one in slo_defaults.yaml")

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from models import reliability_cost_windows as windows
 from models import reliability_costs, reliability_credits
 from models.errors import ModelError
-from models.policy import Objective
 from models.reliability_costs import KNOWN, Whole, worth_policy
 from models.schemas import MONEY, QUANTITY, SCHEMAS
 
 LAST = date(2026, 3, 29)
 POLICY = worth_policy()
-PROMISE = Objective("availability", Decimal("0.99"))
+PROMISE = Decimal("0.99")
 SMALLEST = Fraction(1, 10**18)
 
 DAYS: dict[str, Any] = {
@@ -159,7 +158,9 @@ def test_more_failures_than_requests_are_refused_by_name() -> None:
 
 
 def worth(
-    days: pl.DataFrame, volumes: list[tuple[Any, ...]] | None = None
+    days: pl.DataFrame,
+    volumes: list[tuple[Any, ...]] | None = None,
+    targets: dict[str, Decimal] | None = None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     schema = {
         "app_id": pl.String,
@@ -171,7 +172,13 @@ def worth(
         "widest_series": pl.UInt64,
     }
     found = windows.worth(
-        days, pl.DataFrame(volumes or [], schema=schema, orient="row"), {"shop": "web"}, PROMISE, LAST, POLICY
+        days,
+        pl.DataFrame(volumes or [], schema=schema, orient="row"),
+        {"shop": "web"},
+        targets or {},
+        PROMISE,
+        LAST,
+        POLICY,
     )
     return {(row["app_id"], row["billing_currency"]): row for row in found.iter_rows(named=True)}
 
@@ -255,6 +262,14 @@ def test_what_stands_out_is_told_of_the_outer_quartiles_alone() -> None:
         **dict.fromkeys(("app-3", "app-4", "app-5", "app-6"), ""),
         **dict.fromkeys(("app-7", "app-8"), "over_reliable"),
     }
+    strict = {
+        "app-2": Decimal("0.5"),
+        "app-7": Decimal("0.9999"),
+    }  # 40 of 2,000 is little; two may fail in ten thousand
+    held = worth(daily(rows), targets=strict)
+    assert {app: row["verdict"] for (app, _), row in held.items()} == verdicts | {"app-2": "", "app-7": ""}
+    assert held["app-2", "USD"]["burnt_share"] == 0.04 and held["app-2", "USD"]["target"] == Decimal("0.5")
+    assert held["app-7", "USD"]["budget_cost"] == Decimal("0.0007")
     once_less = [
         row
         for row in rows

@@ -207,6 +207,52 @@ def test_failures_are_counted_priced_and_credited_and_a_second_pass_publishes_no
     assert lines[0].split(",")[:3] == ["month", "first_day", "last_day"] and len(lines) == 3
 
 
+def test_an_app_is_held_to_its_own_target(warehouse: tuple[Warehouse, Settings]) -> None:
+    """Production before any other environment, the strictest of several, and no generation that is over; a latency is none."""
+    opened, settings = warehouse
+    batches = {table: new_batch_id() for table in ("mart_slo_objectives", "mart_slo_status")}
+    rows = [
+        ("shop", "production", "availability", "0.999", None, True),
+        ("shop", "production", "strict", "0.9999", None, True),
+        ("shop", "staging", "availability", "0.99999", None, False),
+        ("shop", "production", "old", "0.999999", AS_OF.slice_end, True),
+        ("cart", "", "availability", "0.5", None, True),
+        ("gate", "production", "latency", "0.9999", None, True),
+    ]
+    told = pl.DataFrame(
+        [(app, where, name, Decimal(target), over) for app, where, name, target, over, _ in rows],
+        schema={
+            "app_id": pl.String, "environment": pl.String, "objective": pl.String, "target": pl.Decimal(38, 18),
+            "valid_to": pl.Datetime("ms", "UTC"),
+        },
+        orient="row",
+    ).with_columns(
+        indicator=pl.when(pl.col("objective") == "latency").then(pl.lit("latency")).otherwise(pl.lit("availability"))
+    )  # fmt: skip
+    states = told.select("app_id", "environment", "objective").with_columns(
+        is_production=pl.Series([one[-1] for one in rows])
+    )
+    for table, frame in (("mart_slo_objectives", told), ("mart_slo_status", states)):
+        insert(opened, table, frame, batches[table])
+    publish(
+        opened, "slo", WHOLE_TABLE, batches=batches, rows=2 * len(rows), sha256="slo", version=AS_OF.slice_end
+    )  # fmt: skip
+    assert opened.frame("queries/worth/targets").rows() == [
+        ("cart", Decimal("0.5")),
+        ("shop", Decimal("0.9999")),
+    ]
+    compute_volumes(opened, settings, AS_OF)
+    assert compute_worth(opened, settings, AS_OF).releases, "another target is another figure"
+    teams = list(TEAMS.values())
+    budgets = {
+        app: opened.frame("queries/worth_shown/apps", teams=teams, app_id=app, row_limit=0)[
+            "budget_cost"
+        ].item()
+        for app in ("shop", "gate")
+    }
+    assert budgets["shop"] == Decimal("0.0008") and budgets["gate"] == Decimal("-0.12")
+
+
 def test_another_team_sees_nothing_of_it(warehouse: tuple[Warehouse, Settings]) -> None:
     opened, _ = warehouse
     asked = {"first_day": DAY, "last_day": DAY}
