@@ -96,7 +96,10 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
             "slices_batch_id": batches["core_request_slices"],
         },
         "core_app_resources": lambda _: {"attributes": [one.attribute for one in resource_attributes()]},
-        "core_app_usage_hours": lambda _: requests.measuring(policy, shared_cost_policy()),
+        "core_app_usage_hours": lambda batches: {
+            **requests.measuring(policy, shared_cost_policy()),
+            "slices_batch_id": batches["core_request_slices"],
+        },
     }
     with lease(settings.root, "slices", LEASE_WAIT_SECONDS):
         batches = {table: new_batch_id() for table in parameters}

@@ -2,7 +2,8 @@
 --   the metrics of the policy say
 -- parameters: days Array(Date), batch_id UUID, health_paths, health_services, health_agents String, health_methods
 --   Array(String) as for statements/core_request_slices; counter_names, counter_measures, gauge_names, gauge_measures
---   Array(String): metrics of the policy and what they measure
+--   Array(String): metrics of the policy and what they measure; slices_batch_id UUID: slices of these days, whose requests are
+--   told by metrics where spans do not
 -- columns: none
 -- A sampled span stands for 2^56 / (2^56 - threshold) of them, by `ot=th:` of its trace state (OpenTelemetry, TraceState:
 --   Probability Sampling). Fractions are counted in 1e-9, so that no order of rows changes a sum.
@@ -21,6 +22,11 @@ WITH
             reinterpretAsUInt64(reverse(unhex(concat('00', rightPad(threshold, 14, '0'))))) AS left_out,
             intDiv(all_traces * 1000000000, all_traces - toUInt128(left_out)) AS stands_for,
             request_is(SpanKind)
+                AND NOT (request_is_server(SpanKind) AND (toDate(Timestamp), toString(app_id), toString(environment)) IN
+                (
+                    SELECT DISTINCT toDate(slice_start), app_id, toString(environment) FROM core_request_slices
+                    WHERE batch_id = {slices_batch_id:UUID} AND counted_from = 'metrics'
+                ))
                 AND request_kind(SpanKind, SpanName, SpanAttributes, {health_paths:String}, {health_services:String},
                     {health_agents:String}, {health_methods:Array(String)}) != 'health' AS is_request,
             if(has_end, toUInt128(Duration), 0) AS nanoseconds
@@ -83,19 +89,32 @@ WITH
 SELECT hour, app, measure, CAST(toDecimal256(quantity, 9) / 1000000000, 'Decimal(38, 9)'), counted, {batch_id:UUID}
 FROM
 (
-    SELECT hour, app, found.1 AS measure, found.2 AS quantity, found.3 AS counted
+    SELECT hour, app, measure, sum(part.quantity) AS quantity, sum(part.counted) AS counted
     FROM
     (
-        SELECT
-            hour, app,
-            [
-                ('requests', toInt256(sumIf(toUInt256(stands_for), is_request)), countIf(is_request)),
-                ('span_seconds', toInt256(intDiv(sum(toUInt256(nanoseconds) * stands_for), 1000000000)), countIf(nanoseconds > 0))
-            ] AS both
-        FROM spans
-        GROUP BY hour, app
-    )
-    ARRAY JOIN both AS found
+        SELECT hour, app, found.1 AS measure, found.2 AS quantity, found.3 AS counted
+        FROM
+        (
+            SELECT
+                hour, app,
+                [
+                    ('requests', toInt256(sumIf(toUInt256(stands_for), is_request)), countIf(is_request)),
+                    ('span_seconds', toInt256(intDiv(sum(toUInt256(nanoseconds) * stands_for), 1000000000)), countIf(nanoseconds > 0))
+                ] AS both
+            FROM spans
+            GROUP BY hour, app
+        )
+        ARRAY JOIN both AS found
+
+        UNION ALL
+
+        SELECT toStartOfHour(s.slice_start), s.app_id, 'requests', toInt256(sum(s.requests)) * 1000000000, sum(s.requests)
+        FROM core_request_slices AS s
+        WHERE s.batch_id = {slices_batch_id:UUID} AND s.counted_from = 'metrics' AND s.kind != 'health'
+            AND toDate(s.slice_start) IN {days:Array(Date)}
+        GROUP BY 1, 2
+    ) AS part
+    GROUP BY hour, app, measure
 
     UNION ALL
 

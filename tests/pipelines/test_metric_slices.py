@@ -15,7 +15,7 @@ import pytest
 
 from dashboards.counted_from import sentence
 from models import requests
-from models.policy import health_checks, request_errors, request_slices, slo_defaults
+from models.policy import health_checks, request_errors, request_slices, shared_cost_policy, slo_defaults
 from sql.publish import WHOLE_TABLE, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
 from tests.pipelines.test_slices import TEXTS, Case, Drawn, insert
@@ -339,6 +339,36 @@ def test_spans_and_metrics_count_once_and_it_is_said_which(
         if of == batch:
             want = rows
     assert rows == want and len(rows) == 2 * 9 + 1
+
+
+def test_shared_cost_is_weighed_by_the_same_requests(fresh_warehouse: Warehouse, ones: list[Request]) -> None:
+    """Of a server told by metrics the spans of a sample count no more; what it does beside requests is not known of it."""
+    days = [(DAY + timedelta(days=number)).date() for number in (0, 1)]
+    batch, _ = written(fresh_warehouse, days)
+    hours = new_batch_id()
+    fresh_warehouse.execute(
+        "statements/core_app_usage_hours",
+        days=[day.isoformat() for day in days],
+        batch_id=hours,
+        slices_batch_id=batch,
+        **requests.measuring(
+            requests.classification(request_errors(), health_checks()), shared_cost_policy()
+        ),
+    )
+    found = fresh_warehouse.frame_of(
+        "SELECT toUnixTimestamp(hour), app_id, quantity, toUInt64(counted) FROM core_app_usage_hours"
+        " WHERE batch_id = {batch:UUID} AND measure = 'requests' AND app_id NOT IN ('late', 'alone')",
+        batch=hours,
+    ).rows()
+    want = Counter(
+        (nanoseconds(one.minute) // SECOND // 3_600 * 3_600, one.app)
+        for one in ones
+        if one.route != "/healthz" and one.app != "late" and not (one.app == "told" and one.minute < 1_440)
+    )
+    want[nanoseconds(0) // SECOND, "told"] = 1  # by its span
+    assert {row[:2]: (row[2], row[3]) for row in found} == {
+        key: (count, count) for key, count in want.items()
+    }
 
 
 def test_a_page_is_told_what_no_whole_span_told(fresh_warehouse: Warehouse, ones: list[Request]) -> None:

@@ -28,6 +28,7 @@ def usage(warehouse: Warehouse) -> dict[tuple[int, str, str], tuple[Decimal, int
         "statements/core_app_usage_hours",
         days=[DAY],
         batch_id=batch,
+        slices_batch_id=new_batch_id(),
         **requests.measuring(policy, shared_cost_policy()),
     )
     rows = warehouse.frame_of(
