@@ -141,12 +141,13 @@ BEYOND = (
     "raw telemetry of the day was removed as past its retention, so that it cannot be computed again: restore a backup of "
     ".appfleet"
 )
-"""What is said of slices that are lost for good."""
+"""What is said of what is computed by day from raw telemetry and lost for good."""
 
 
 def is_beyond(one: Damage, removed: Collection[date]) -> bool:
-    """Whether what is lost was computed from raw rows of a day that were removed, or of one before it."""
-    return one.scope == "slices" and (one.period in removed or one.period - timedelta(days=1) in removed)
+    """Whether what is lost was computed from raw rows of a day that were removed; slices begin with those of the day before."""
+    needed = {"slices": (one.period, one.period - timedelta(days=1)), "volumes": (one.period,)}
+    return any(day in removed for day in needed.get(one.scope, ()))
 
 
 def lost_rows(frame: ReadFrame, *, with_slices: bool = False) -> list[Damage]:

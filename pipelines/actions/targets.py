@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -104,8 +105,6 @@ class _Limit:
     """Ends a process after some time, whatever it does."""
 
     def __init__(self, child: subprocess.Popen[str], seconds: float) -> None:
-        import threading  # noqa: PLC0415
-
         self._timer = threading.Timer(seconds, child.kill)
 
     def __enter__(self) -> None:

@@ -17,7 +17,7 @@ from rich.table import Table
 from models.retention import Leaving, Partition, Retention, first_kept_day, leaving, retention
 from models.settings import Settings
 from pipelines.commands.collecting import size
-from pipelines.compute import telemetry_days
+from pipelines.compute import telemetry_days, volumes_due
 from pipelines.compute.slices import DAY
 from pipelines.ingest.telemetry.source import LEASE
 from sql.damage import lost_rows
@@ -32,6 +32,7 @@ SCOPES = ("pass", LEASE, "slices")
 _NOT_COMPUTED = "its slices are not computed from what is loaded: `appfleet run`, then again"
 _BEFORE = "slices of the day after are to be computed, which begin with it: `appfleet run`, then again"
 _LOST = "rows of its slices are lost, and are computed again from it: `appfleet run`, then again"
+_NOT_MEASURED = "what its telemetry takes is not counted yet: `appfleet run`, then again"
 _SHOWN = 10
 
 
@@ -70,6 +71,7 @@ def _leaving(warehouse: Warehouse, kept: Retention, now: datetime) -> list[Leavi
     lost = [one.period for one in lost_rows(warehouse.frame, with_slices=True) if one.scope == "slices"]
     new = telemetry_days(warehouse)[1]
     open_days = {
+        **dict.fromkeys(volumes_due(warehouse), _NOT_MEASURED),
         **dict.fromkeys((day - DAY for day in [*lost, *new]), _BEFORE),
         **dict.fromkeys(lost, _LOST),
         **dict.fromkeys(new, _NOT_COMPUTED),

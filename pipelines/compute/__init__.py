@@ -26,7 +26,7 @@ from pipelines.compute.reporting import compute_reporting, reported_months
 from pipelines.compute.slices import compute_slices, telemetry_days
 from pipelines.compute.slo import compute_slo
 from pipelines.compute.unit_costs import compute_unit_costs, used_months
-from pipelines.compute.worth import compute_volumes, compute_worth, volume_days
+from pipelines.compute.worth import compute_volumes, compute_worth, volume_days, volumes_due
 
 __all__ = [
     "STALE_DAYS",
@@ -59,5 +59,6 @@ __all__ = [
     "telemetry_days",
     "used_months",
     "volume_days",
+    "volumes_due",
     "yesterday",
 ]

@@ -80,7 +80,7 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     known = _days(warehouse)
     asked = [day for day in known.all if days is None or day in days]
     changed = {day: known.new[day] for day in sorted(asked) if day in known.new}
-    notes = _kept_as_they_were([day for day in asked if day in known.kept])
+    notes = kept_as_they_were("slices", [day for day in asked if day in known.kept])
     lost = lost_records(warehouse.frame, list(changed)) if changed else []
     refused = tuple(f"{one}; slices of the day stay as they were" for one in lost)
     changed = {day: print_ for day, print_ in changed.items() if day not in {one.period for one in lost}}
@@ -124,12 +124,12 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     return Outcome(tuple(releases), len(asked) - len(changed), notes=notes, refused=refused)
 
 
-def _kept_as_they_were(days: Sequence[date]) -> tuple[str, ...]:
-    """What is said of days that what is left of their rows would make less of."""
+def kept_as_they_were(what: str, days: Sequence[date]) -> tuple[str, ...]:
+    """What is said of days that what is left of their rows would make less of: ``what`` of them stays."""
     if not days:
         return ()
     span = f"{min(days)} to {max(days)}" if len(days) > 1 else f"{days[0]}"
     return (
-        f"{len(days):,} day(s), {span}: slices stay as they were published, whatever came or changed since, as raw rows past "
+        f"{len(days):,} day(s), {span}: {what} stay as they were published, whatever came or changed since, as raw rows past "
         "their retention were removed",
     )

@@ -28,9 +28,11 @@ from pipelines.compute.publishing import (
     publish_frames,
     table_sha256,
 )
+from pipelines.compute.slices import kept_as_they_were
 from sql.damage import lost_records
 from sql.leases import lease
 from sql.publish import collect, heads, heads_by_scope, new_batch_id, publish_periods
+from sql.retention import removed_days
 from sql.warehouse import Warehouse
 
 _BY_DAY = ("core_app_calls", "core_app_telemetry_volumes")
@@ -42,29 +44,44 @@ def last_whole_day(as_of: AsOf) -> date | None:
 
 
 def volume_days(warehouse: Warehouse, as_of: AsOf) -> tuple[dict[date, str], dict[date, str]]:
-    """Day -> fingerprint of what feeds it: of all whole days with telemetry, and of those not published as they are now."""
+    """Day -> fingerprint of what feeds it: of all whole days with telemetry, and of those to compute."""
     last = last_whole_day(as_of)
-    slices = heads(warehouse, "slices")
-    prints = {
-        one.period: fingerprint(one.sha256) for one in slices if last is not None and one.period <= last
-    }
+    prints, new, _ = _volume_days(warehouse)
+    whole = [day for day in prints if last is not None and day <= last]
+    return {day: prints[day] for day in whole}, {day: new[day] for day in whole if day in new}
+
+
+def volumes_due(warehouse: Warehouse) -> list[date]:
+    """Days whose raw rows are yet to be counted, whole ones or not."""
+    return sorted(_volume_days(warehouse)[1])
+
+
+def _volume_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str], list[date]]:
+    """Day -> fingerprint of what feeds it: of all with slices, of those to compute; and those that are not published as they
+    are now and are computed no more, as raw rows of them were removed."""
+    prints = {one.period: fingerprint(one.sha256) for one in heads(warehouse, "slices")}
     published = {one.period: one.sha256 for one in heads(warehouse, "volumes")}
-    return prints, {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
+    differing = {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
+    removed = removed_days(warehouse) if differing else {}
+    kept = [day for day in differing if day in removed]
+    return prints, {day: print_ for day, print_ in differing.items() if day not in removed}, kept
 
 
 def compute_volumes(
     warehouse: Warehouse, settings: Settings, as_of: AsOf, days: Sequence[date] | None = None
 ) -> Outcome:
-    """Publishes calls between apps and volumes of telemetry of each whole day whose slices changed."""
+    """Publishes calls between apps and volumes of telemetry of each whole day whose slices changed; a day of which raw rows
+    were removed stays as it was published."""
     with lease(settings.root, "volumes", LEASE_WAIT_SECONDS):
         known, new = volume_days(warehouse, as_of)
         asked = [day for day in known if days is None or day in days]
+        notes = kept_as_they_were("volumes", [day for day in _volume_days(warehouse)[2] if day in asked])
         changed = {day: new[day] for day in asked if day in new}
         lost = lost_records(warehouse.frame, list(changed)) if changed else []
         refused = tuple(f"{one}; volumes of the day stay as they were" for one in lost)
         changed = {day: print_ for day, print_ in changed.items() if day not in {one.period for one in lost}}
         if not changed:
-            return Outcome(unchanged=len(asked), refused=refused)
+            return Outcome(unchanged=len(asked), refused=refused, notes=notes)
         retries = worth_policy().retries
         counting: dict[str, Any] = {
             **requests.classification(request_errors(), health_checks()),
@@ -85,7 +102,7 @@ def compute_volumes(
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
         releases = publish_periods(warehouse, "volumes", batches, changed, rows)
         collect(warehouse, releases)
-    return Outcome(tuple(releases), len(asked) - len(changed), refused=refused)
+    return Outcome(tuple(releases), len(asked) - len(changed), refused=refused, notes=notes)
 
 
 def compute_worth(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:

@@ -26,7 +26,7 @@ from models.settings import Settings
 from pipelines.commands import checks
 from pipelines.commands.checks import Look
 from pipelines.commands.retention import apply, plan
-from pipelines.compute import compute_slices, publishing, telemetry_days
+from pipelines.compute import AsOf, Outcome, compute_slices, compute_volumes, publishing, telemetry_days
 from pipelines.ingest.registry import registry_retention
 from pipelines.ingest.telemetry import load_object
 from sql import retention as removing
@@ -48,7 +48,10 @@ kind: Component
 metadata: {name: inn, annotations: {appfleet.io/criticality: high}}
 spec: {owner: hosts}
 """
-BY_DAY = ("request_slices", "request_hours", "app_telemetry_daily", "app_resources", "app_usage_hours")
+BY_DAY = (
+    "request_slices", "request_hours", "app_telemetry_daily", "app_resources", "app_usage_hours", "app_calls",
+    "app_telemetry_volumes",
+)  # fmt: skip
 SENDERS = {"shop": "critical", "mill": " LOW ", "inn": "low", "barn": "", "yard": "severe"}
 """App -> the ``service.criticality`` it sends."""
 
@@ -206,8 +209,17 @@ class Place:
         }
         return {
             **found,
-            "heads": [(one.period, one.seq, one.rows) for one in heads(self.warehouse, "slices")],
+            "heads": [
+                (one.scope, one.period, one.seq, one.rows)
+                for scope in ("slices", "volumes")
+                for one in heads(self.warehouse, scope)
+            ],
         }
+
+    def computed(self) -> tuple[Outcome, Outcome]:
+        """Slices, and what is counted of raw rows by whole days."""
+        slices = compute_slices(self.warehouse, self.settings)
+        return slices, compute_volumes(self.warehouse, self.settings, AsOf(TODAY, date(1970, 1, 1)))
 
     def receipts(self) -> list[tuple[Any, ...]]:
         return self.warehouse.frame("queries/freshness/receipts", live_source="live").rows()
@@ -242,7 +254,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Itera
         made.send(spans, 31)
         made.send(logs, 120, 31, 15, 8, 3)
         made.send(points, 31, 8)
-        compute_slices(warehouse, settings)
+        made.computed()
         yield made
 
 
@@ -272,14 +284,16 @@ def test_rows_are_stamped_and_go_by_whole_partitions_and_figures_stay(
     assert lost_records(place.warehouse.frame) == [] and begun(place.warehouse) == []
     # As other rules would compute every day anew: those whose rows are gone stay.
     monkeypatch.setattr(publishing, "rules_sha256", lambda: "other rules")
-    done = compute_slices(place.warehouse, place.settings)
+    done, volumes = place.computed()
     after = place.figures()
     assert {release.period for release in done.releases} == {day_ago(3)}  # that of 7 follows one that is gone
-    assert f"{len(DAYS_AGO) - 1} day(s), {day_ago(120)} to {day_ago(7)}" in done.notes[0]
+    assert f"{len(DAYS_AGO) - 1} day(s), {day_ago(120)} to {day_ago(7)}: slices stay" in done.notes[0]
+    assert {release.period for release in volumes.releases} == {day_ago(7), day_ago(3)}
+    assert f"{len(DAYS_AGO) - 2} day(s), {day_ago(120)} to {day_ago(8)}: volumes stay" in volumes.notes[0]
     del after["heads"], figures["heads"]
     assert after == figures
     monkeypatch.undo()
-    compute_slices(place.warehouse, place.settings)
+    place.computed()
     removed, text = place.said(apply)
     assert removed == [] and "Nothing that may go" in text
 
@@ -302,6 +316,9 @@ def test_what_is_not_computed_yet_waits(place: Place) -> None:
     removed, _ = place.said(apply)
     assert removed == [] and place.cells() == place.held
     compute_slices(place.warehouse, place.settings)
+    removed, text = place.said(apply)
+    assert removed == [] and f"{day_ago(61)}, {day_ago(60)}: what its telemetry takes is not counted" in text
+    place.computed()
     removed, _ = place.said(apply)
     gone = past(place.held) - past(before)
     assert {Cell(one.table, one.day, one.retention_days) for one in removed} == gone != set()
@@ -319,8 +336,13 @@ def test_what_comes_later_changes_no_figure_and_is_told(place: Place) -> None:
     late += Counter({Cell("otel_traces", day, 15): 6, Cell("otel_traces", day, 7): 3})
     place.held += late
     assert place.cells() == place.held
-    done = compute_slices(place.warehouse, place.settings)
-    assert place.figures() == figures and not done.releases and str(day) in done.notes[0]
+    done, volumes = place.computed()
+    assert (
+        place.figures() == figures
+        and not done.releases
+        and not volumes.releases
+        and str(day) in done.notes[0]
+    )
     assert day not in telemetry_days(place.warehouse)[1]
     (found,) = checks.retention(Look(place.warehouse, place.settings, TODAY))
     assert (

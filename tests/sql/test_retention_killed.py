@@ -14,7 +14,7 @@ import pytest
 
 from models.settings import Settings
 from pipelines.commands.run import run_pass
-from pipelines.compute import compute_slices, publishing
+from pipelines.compute import publishing
 from pipelines.steps import STEPS
 from sql.damage import COMPUTED, lost_records, lost_rows
 from sql.opening import open_warehouse
@@ -44,7 +44,7 @@ def test_a_removal_that_is_killed_at_any_moment_can_be_run_again(
     with open_warehouse(root) as warehouse:
         place = Place(Settings(root, root / "catalog", root / "teams.yaml"), warehouse, tmp_path)
         place.send(spans, *DAYS_AGO)
-        compute_slices(warehouse, place.settings)
+        place.computed()
         figures = place.figures()
         for _ in range(60):
             before = warehouse.frame_of(seen).row(0)
@@ -59,7 +59,7 @@ def test_a_removal_that_is_killed_at_any_moment_can_be_run_again(
             _, said = process.communicate(timeout=120)
             assert process.returncode in (0, -signal.SIGKILL), said
             assert lost_records(warehouse.frame) == [] and place.figures() == figures
-            assert compute_slices(warehouse, place.settings).releases == ()
+            assert [one.releases for one in place.computed()] == [(), ()]
             if process.returncode == 0:
                 break
         assert begun(warehouse) == [] and warehouse.frame_of(seen)["rows"][0] == 0
