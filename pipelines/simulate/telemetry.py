@@ -50,6 +50,13 @@ MEASURES = (
 )
 """What shared cost can be split by, as telemetry has it."""
 
+DURATIONS = {
+    "server": "http.server.request.duration",
+    "consumer": "messaging.process.duration",
+    "internal": "simulated.job.duration",
+}
+"""What an app of each kind calls the histogram of what it took, by OpenTelemetry's conventions; they have none of a job."""
+
 Batch = tuple[Sender, tuple[tuple[str, str], ...], list[Span]]
 
 
@@ -372,7 +379,7 @@ def _resource_metrics(batch: Batch, today: date, dense: bool) -> dict[str, Any]:
             },
         },
         {
-            "name": "http.server.request.duration",
+            "name": DURATIONS[batch[0].kind],
             "unit": "s",
             "histogram": {"dataPoints": [histogram], "aggregationTemporality": delta},
         },
