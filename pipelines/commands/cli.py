@@ -176,7 +176,7 @@ def simulate(
         bool,
         typer.Option("--live", help="Of a fleet that is written: play its traffic now, with an incident."),
     ] = False,
-    minutes: Annotated[float, typer.Option(min=0.05, help="How long it plays.")] = 10.0,
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long it plays.")] = 20.0,
 ) -> None:
     """Write a fleet with known truth: bills, telemetry, catalogue, teams, truth.json."""
     if live:
