@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from sql.workspace import load_settings
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 SEND_SECONDS = 10.0
+_EXPORTERS_LOG = "opentelemetry.exporter.otlp.proto.grpc.exporter"
 
 
 def play_fleet(workspace: Path, seconds: float, say: Callable[[str], None]) -> None:
@@ -36,6 +38,7 @@ def play_fleet(workspace: Path, seconds: float, say: Callable[[str], None]) -> N
         f"plays to {endpoint} for {seconds:.0f} s; from {planted.begins:%H:%M:%S} to {planted.ends:%H:%M:%S} UTC version "
         f"{planted.version} of {planted.app_id} fails on {planted.route}"
     )
+    logging.getLogger(_EXPORTERS_LOG).setLevel(logging.CRITICAL)  # what was not taken is said once, below
     exporter = OTLPSpanExporter(endpoint=endpoint, timeout=SEND_SECONDS)
 
     def send(spans: Sequence[ReadableSpan]) -> bool:

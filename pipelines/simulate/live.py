@@ -25,6 +25,8 @@ from pipelines.simulate.spans import SCOPE, SECOND, Sender
 from pipelines.simulate.telemetry import VERSIONS, Telemetry
 
 TICK_SECONDS = 1.0
+PATIENCE = 5
+"""Times in a row that nobody takes what is sent until nothing more is sent."""
 SERVER = "server"
 
 Send = Callable[[Sequence[ReadableSpan]], bool]
@@ -184,14 +186,19 @@ def play(
     now: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> LiveCounts:
-    """Sends each second's requests when the second is over, for so long; returns what was played."""
-    begins = now().astimezone(UTC)
+    """Sends each second's requests when the second is over, for so long, or until nobody took any ``PATIENCE`` times in a row;
+    returns what was played."""
+    begins, refused = now().astimezone(UTC), 0
     for number in range(max(1, round(seconds / TICK_SECONDS))):
         second = begins + timedelta(seconds=number * TICK_SECONDS)
         over = (second - now()).total_seconds() + TICK_SECONDS
         if over > 0:
             sleep(over)
         spans = traffic.second(second)
-        if spans and not send(spans):
-            traffic.counts.refused_spans += len(spans)
+        if not spans:
+            continue
+        refused = 0 if send(spans) else refused + 1
+        traffic.counts.refused_spans += len(spans) if refused else 0
+        if refused == PATIENCE:
+            break
     return traffic.counts

@@ -101,6 +101,24 @@ def test_one_version_fails_on_one_route_and_nothing_else_does(workspace: Path) -
     assert len({one.context.trace_id for one in sent}) == len(sent)
 
 
+@pytest.mark.parametrize("takes", [range(0), range(0, 300, 5), range(4, 300, 5)])
+def test_who_takes_nothing_is_left_alone(workspace: Path, takes: range) -> None:
+    """It ends where five in a row are not taken; one that is taken now and then is played to its end."""
+    clock = [NOW]
+    sent: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        clock[0] += timedelta(seconds=seconds)
+
+    def send(spans: Sequence[ReadableSpan]) -> bool:
+        sent.append(len(spans))
+        return len(sent) - 1 in takes
+
+    counts = play(LiveTraffic(fleet_of(workspace), NOW, 60), send, 60, lambda: clock[0], sleep)
+    assert len(sent) == (60 if len(takes) else 5)
+    assert counts.refused_spans == sum(count for place, count in enumerate(sent) if place not in takes)
+
+
 def test_the_same_moment_gives_the_same_traffic(workspace: Path) -> None:
     first, second = (
         [(at(one), one.name, one.end_time) for one in played(workspace, 20)[1]] for _ in range(2)
