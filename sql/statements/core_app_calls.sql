@@ -9,6 +9,8 @@
 -- says that it repeats one. A call within one app hurts nobody. Spans are read once: a call is where the id of a span that is
 -- no request meets the parent of one that is.
 INSERT INTO core_app_calls (usage_date, caller, callee, calls, failed, retries, failed_retries, hurt, batch_id)
+WITH
+-- shared: shared/spans_once
 SELECT
     row.1 AS day, row.2 AS caller_app, row.3 AS callee_app, sum(row.4), sum(row.5), sum(row.6), sum(row.7), sum(row.8),
     {batch_id:UUID}
@@ -49,8 +51,8 @@ FROM
                         {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) != '' AS failed,
                     arrayExists((name, least) -> toUInt32OrZero(SpanAttributes[name]) >= least,
                         {retry_names:Array(String)}, {retry_from:Array(UInt32)}) AS says_so
-                FROM {{otel}}.otel_traces_current
-                WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != '' AND TraceId != ''
+                FROM spans_once
+                WHERE app_id != '' AND TraceId != ''
                     AND NOT (is_answer
                         AND request_kind(SpanKind, SpanName, SpanAttributes, {health_paths:String}, {health_services:String},
                             {health_agents:String}, {health_methods:Array(String)}) = 'health')

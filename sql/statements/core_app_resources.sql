@@ -2,6 +2,8 @@
 -- parameters: days Array(Date), attributes Array(String), batch_id UUID
 -- columns: none
 INSERT INTO core_app_resources (usage_date, app_id, attribute, resource_id, spans, points, first_seen, last_seen, batch_id)
+WITH
+-- shared: shared/spans_once
 SELECT
     toDate(seen_at) AS usage_date,
     app,
@@ -16,8 +18,8 @@ FROM
 (
     SELECT Timestamp AS seen_at, toString(app_id) AS app, 1 AS is_span,
         arrayJoin(resource_names(ResourceAttributes, SpanAttributes, {attributes:Array(String)})) AS named
-    FROM {{otel}}.otel_traces_current
-    WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
+    FROM spans_once
+    WHERE app_id != ''
 
     UNION ALL
 

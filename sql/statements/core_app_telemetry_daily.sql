@@ -10,6 +10,8 @@
 INSERT INTO core_app_telemetry_daily
     (usage_date, app_id, environment, spans, logs, metric_points, requests, errors, health_checks, health_errors,
      duration_p50_ms, duration_p95_ms, last_seen, last_span_at, batch_id)
+WITH
+-- shared: shared/spans_once
 SELECT
     usage_date, app_id, environment,
     sum(part.spans), sum(part.logs), sum(part.metric_points), sum(part.requests), sum(part.errors),
@@ -53,8 +55,8 @@ FROM
             request_error_class(
                 SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
                 {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) != '' AS is_error
-        FROM {{otel}}.otel_traces_current
-        WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
+        FROM spans_once
+        WHERE app_id != ''
     )
     GROUP BY usage_date, app_id, environment
 

@@ -13,6 +13,8 @@
 INSERT INTO core_app_usage_hours (hour, app_id, measure, quantity, counted, batch_id)
 WITH
     toUInt128(72057594037927936) AS all_traces,
+-- shared: shared/spans_once
+    ,
     spans AS
     (
         SELECT
@@ -30,8 +32,8 @@ WITH
                 AND request_kind(SpanKind, SpanName, SpanAttributes, {health_paths:String}, {health_services:String},
                     {health_agents:String}, {health_methods:Array(String)}) != 'health' AS is_request,
             if(has_end, toUInt128(Duration), 0) AS nanoseconds
-        FROM {{otel}}.otel_traces_current
-        WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
+        FROM spans_once
+        WHERE app_id != ''
     ),
     points AS
     (

@@ -12,6 +12,8 @@ INSERT INTO core_request_slices
 WITH
 -- shared: shared/sampled_servers
 ,
+-- shared: shared/spans_once
+,
 measured AS
 (
     SELECT DISTINCT toDate(slice_start), app_id, toString(environment)
@@ -42,8 +44,8 @@ spans AS
             {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) AS error_class,
         has_end,
         toUInt8(arrayFirstIndex(bound -> Duration <= bound, {bounds_ns:Array(UInt64)})) AS rung
-    FROM {{otel}}.otel_traces_current
-    WHERE toDate(Timestamp) IN {days:Array(Date)} AND request_is(SpanKind) AND app_id != ''
+    FROM spans_once
+    WHERE request_is(SpanKind) AND app_id != ''
       AND NOT (request_is_server(SpanKind) AND (toDate(Timestamp), toString(app_id), toString(environment)) IN measured)
 ),
 weighed AS

@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from models import requests
 from models.policy import health_checks, request_errors
+from sql.catalog import statement
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
@@ -133,6 +134,36 @@ def test_metric_points_of_two_resources_and_two_times_count(warehouse: Warehouse
     load(otlp.as_json(again))
     assert count(warehouse, "otel_metrics_gauge_current") == 6
     assert daily(warehouse)["shop"][2] == 16
+
+
+ALIKE = """
+INSERT INTO otel.otel_traces
+    (Timestamp, TraceId, SpanId, SpanName, SpanKind, ServiceName, ResourceAttributes, SpanAttributes, Duration, StatusCode)
+WITH 'app-' || toString(cityHash64(number, 3) % 3) AS app
+SELECT
+    toDateTime64('2026-01-01', 9, 'UTC') + toIntervalHour(cityHash64(number, 1) % 48 + 2), toString(cityHash64(number, 4) % 2),
+    ['', 'a', 'b'][cityHash64(number, 2) % 3 + 1], 'GET', ['Server', 'Client'][cityHash64(number, 5) % 2 + 1],
+    app, map('service.name', app, 'row', toString(number)), map('http.route', '/x'), cityHash64(number, 6) % 3,
+    ['Unset', 'Error'][cityHash64(number, 7) % 2 + 1]
+FROM numbers({spans:UInt64})
+"""
+"""Spans that agree in some of what makes them one, in all of it, or in nothing."""
+
+
+def test_what_is_counted_by_days_is_what_the_view_has(warehouse: Warehouse) -> None:
+    """``shared/spans_once`` ranks only what may be a copy; every span it has is one of the view's, and the other way round."""
+    warehouse.execute_text(ALIKE, spans=600)
+    columns = "app_id, environment, Timestamp, TraceId, SpanId, SpanKind, ServiceName, has_end, Duration, StatusCode"
+    days = ["2026-01-01", "2026-01-02"]
+    by_days = warehouse.frame_of(
+        f"WITH {statement('shared/spans_once')} SELECT {columns} FROM spans_once", days=days
+    )
+    by_view = warehouse.frame_of(
+        f"SELECT {columns} FROM otel.otel_traces_current WHERE toDate(Timestamp) IN {{days:Array(Date)}}",
+        days=days,
+    )
+    assert 200 < len(by_view) < 600, "some are copies, some are not"
+    assert Counter(by_days.rows()) == Counter(by_view.rows())
 
 
 def granules(warehouse: Warehouse, query: str, **values: Any) -> tuple[int, int]:
