@@ -34,6 +34,7 @@ from models.shared_rules import (
     Tier,
     refuse_circles,
 )
+from models.shares import SameSplit, Words, money_of, unit_of
 
 SHARED, IDLE_RULE = "shared:", "idle:"
 """What the name of a rule follows in ``attribution_rule`` of what it gave, and of the capacity nobody used."""
@@ -158,8 +159,8 @@ class _Given(NamedTuple):
 
     part: _Part
     share: _Share
-    billed: Sequence[int]
-    effective: Sequence[int]
+    billed: Words
+    effective: Words
 
 
 class Split(NamedTuple):
@@ -227,6 +228,8 @@ class _Splitting:
         self.shares: list[_Share] = []
         self.known: dict[tuple[object, ...], _Share] = {}
         self.measured: dict[tuple[str, Window, str], dict[str, int]] = {}
+        self.splits: dict[int, SameSplit] = {}
+        self.going: dict[int, list[tuple[int, str]]] = {}
 
     def done(self) -> Split:
         rows = list(self.pools.iter_rows(named=True))
@@ -246,9 +249,10 @@ class _Splitting:
                     left.append(part)
                     continue
                 share = self._share(place, row)
-                billed = split_units(part.billed, share.ratios)
+                split = self._split(share)
+                billed = split.words(part.billed)
                 same = part.billed == part.effective
-                effective = billed if same else split_units(part.effective, share.ratios)
+                effective = billed if same else split.words(part.effective)
                 given.append(_Given(part, share, billed, effective))
                 left += self._given_on(place, given[-1])
             parts = left
@@ -258,15 +262,25 @@ class _Splitting:
         """Apps that rules after a place take from."""
         return {app for later in self.rules.lines[place + 1 :] for app in later.take_apps}
 
+    def _split(self, share: _Share) -> SameSplit:
+        """What divides each charge of a share."""
+        if share.number not in self.splits:
+            self.splits[share.number] = SameSplit(share.ratios)
+        return self.splits[share.number]
+
     def _given_on(self, place: int, given: _Given) -> list[_Part]:
         """Of what was given, parts of apps that a later rule takes from."""
-        apps = given.share.apps
-        takers = self._takers(place)
-        return [
-            _Part(given.part.charge, app, given.billed[index], given.effective[index], given.share)
-            for index, app in enumerate(apps)
-            if app in takers and (given.billed[index] or given.effective[index])
+        number = given.share.number
+        if number not in self.going:
+            takers = self._takers(place)
+            self.going[number] = [(nth, app) for nth, app in enumerate(given.share.apps) if app in takers]
+        parts = [
+            _Part(
+                given.part.charge, app, unit_of(given.billed[nth]), unit_of(given.effective[nth]), given.share
+            )
+            for nth, app in self.going[number]
         ]
+        return [one for one in parts if one.billed or one.effective]
 
     def _share(self, place: int, row: Mapping[str, Any]) -> _Share:
         """How a rule divides a charge.
@@ -362,35 +376,45 @@ class _Splitting:
         return self.measured[key]
 
     def _answer(self, left: Sequence[_Part], given: Sequence[_Given]) -> Split:
-        """Rows of costs and of allocations."""
-        flows = self._flows(given)
-        untouched = self.pools[[one.charge for one in left if one.share is None]]
+        """Rows of costs and of allocations. What is the same in many parts is joined to their sums, not to each of them."""
+        shares, first = self._share_rows()
+        flows = self._flows(given, first)
+        named = _named(flows, shares.select("app_id", "attribution_rule", "confidence", "goes_on"))
+        together = pl.concat(
+            [
+                named.filter(~pl.col("goes_on")).select(_SHARED),
+                self._passed_on([one for one in left if one.share is not None]).select(_SHARED),
+            ]
+        )
+        kinds, of_charge = _distinct(self._charges())
         shared = (
-            pl.concat(
-                [
-                    flows.filter(~pl.col("goes_on")).select(_SHARED),
-                    self._passed_on([one for one in left if one.share is not None]).select(_SHARED),
-                ]
+            exact_sums(
+                together.with_columns(kind=of_charge.gather(together["charge"])),
+                ["kind", *(name for name in _SHARED if name not in ("charge", *COSTS))],
+                COSTS,
+                in_order=False,
             )
-            .join(self._charges(), on="charge", how="left")
+            .join(kinds, on="kind", how="left")
             .pipe(self._with_owner)
             .with_columns(environment=pl.lit(""))
         )
-        together = pl.concat([untouched.select(KEPT), shared.select(KEPT)])
-        costs = exact_sums(
-            together, [name for name in KEPT if name not in COSTS], COSTS, in_order=False
-        ).select(KEPT)
-        return Split(costs, self._allocations(flows))
+        untouched = exact_sums(
+            self.pools[[one.charge for one in left if one.share is None]],
+            [name for name in KEPT if name not in COSTS],
+            COSTS,
+            in_order=False,
+        )
+        costs = pl.concat([untouched.select(KEPT), shared.select(KEPT)])
+        return Split(costs, self._allocations(flows, shares))
 
     def _charges(self) -> pl.DataFrame:
         """What a part of a charge keeps of it."""
         own = {"app_id", "team", "cost_center", "environment", "attribution_rule", "confidence", *COSTS}
-        return self.pools.select(name for name in KEPT if name not in own).with_row_index("charge")
+        return self.pools.select(name for name in KEPT if name not in own)
 
-    def _flows(self, given: Sequence[_Given]) -> pl.DataFrame:
-        """One row per part that a rule gave: charge, from whom, what the share says of it, and amounts; none of nothing."""
+    def _flows(self, given: Sequence[_Given], first: Sequence[int]) -> pl.DataFrame:
+        """One row per part that a rule gave: charge, from whom, place of its row of the shares, and amounts; none of nothing."""
         counts = np.array([len(one.share.ratios) for one in given], dtype=np.int64)
-        shares, first = self._share_rows()
         ends = np.cumsum(counts)
         within = np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)
         places = (
@@ -403,16 +427,13 @@ class _Splitting:
             },
             schema={"charge": pl.UInt32, "from_app_id": pl.String},
         )
-        amounts = [
-            money_series(name, [unit for one in given for unit in getattr(one, column)])
-            for name, column in zip(COSTS, ("billed", "effective"), strict=True)
-        ]
-        return (
-            said[np.repeat(np.arange(len(given)), counts)]
-            .hstack(shares[places].get_columns())
-            .hstack(amounts)
-            .filter(pl.any_horizontal(pl.col(name) != 0 for name in COSTS))
-            .with_columns(app_id=pl.when(pl.col("app_id") == "").then("from_app_id").otherwise("app_id"))
+        amounts = [np.concatenate([_NO_WORDS, *(getattr(one, name) for one in given)]) for name in _LEDGERS]
+        is_given = np.flatnonzero(np.any([amount.any(axis=1) for amount in amounts], axis=0))
+        return said[np.repeat(np.arange(len(given)), counts)[is_given]].hstack(
+            [
+                pl.Series("place", places[is_given], dtype=pl.UInt32),
+                *(money_of(name, amount[is_given]) for name, amount in zip(COSTS, amounts, strict=True)),
+            ]
         )
 
     def _share_rows(self) -> tuple[pl.DataFrame, list[int]]:
@@ -494,21 +515,39 @@ class _Splitting:
         )
         return shared.join(owners, on=["app_id", "usage_date"], how="left")
 
-    def _allocations(self, flows: pl.DataFrame) -> pl.DataFrame:
-        charges = self.pools.select(
-            "usage_date", "source_name", "billing_currency", pl.col("charges").cast(MONEY)
-        ).with_row_index("charge")
-        told = (
-            flows.join(charges, on="charge", how="left")
+    def _allocations(self, flows: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
+        """Sums over what a share gave of one day, source and currency: a row of a share says all the rest."""
+        kinds, of_charge = _distinct(self.pools.select("usage_date", "source_name", "billing_currency"))
+        charges = self.pools["charges"].cast(MONEY)
+        told = flows.with_columns(
+            kind=of_charge.gather(flows["charge"]), charges=charges.gather(flows["charge"])
+        )
+        summed = exact_sums(told, ["kind", "place", "from_app_id"], (*COSTS, "charges"), in_order=False)
+        return (
+            _named(summed, shares)
+            .join(kinds, on="kind", how="left")
             .pipe(self._with_owner)
-            .with_columns(billing_period=pl.lit(self.month), rule_version=pl.lit(self.rules.version))
+            .with_columns(
+                pl.col("charges").cast(pl.UInt64),
+                billing_period=pl.lit(self.month),
+                rule_version=pl.lit(self.rules.version),
+            )
+            .select(ALLOCATIONS.names())
         )
-        counted = (*COSTS, "charges")
-        keys = [name for name in ALLOCATIONS.names() if name not in counted]
-        summed = exact_sums(told, keys, counted, in_order=False).with_columns(
-            pl.col("charges").cast(pl.UInt64)
-        )
-        return summed.select(ALLOCATIONS.names())
+
+
+def _distinct(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """Distinct rows by their number ``kind``, and the number of each row."""
+    kinds = rows.unique(maintain_order=True).with_row_index("kind")
+    numbers = rows.join(kinds, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")["kind"]
+    return kinds, numbers
+
+
+def _named(parts: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
+    """Adds what their row of the shares says to parts; what is of nobody stays with whom it came from."""
+    return parts.hstack(shares[parts["place"]].get_columns()).with_columns(
+        app_id=pl.when(pl.col("app_id") == "").then("from_app_id").otherwise("app_id")
+    )
 
 
 class ChargePart(NamedTuple):
@@ -675,6 +714,8 @@ _SHARED_TYPES: Mapping[str, Any] = {
     "effective_cost": MONEY,
 }
 _SHARED = list(_SHARED_TYPES)
+_LEDGERS = ("billed", "effective")
+_NO_WORDS: Words = np.empty((0, 2), dtype=np.uint64)
 _NO_SHARES = pl.DataFrame(
     schema={
         "app_id": pl.String(),
