@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -163,8 +164,10 @@ class When:
             return f"it fires for less than {in_words(self.age)}"
         for name, number in self.above.items():
             figure = facts.figures.get(name)
-            if figure is None or not figure > number:
-                return f"{name} is {'not known' if figure is None else f'{figure:.6g}'}, not above {number}"
+            if figure is None or math.isnan(figure):
+                return f"{name} is not known"
+            if not figure > number:
+                return f"{name} is {figure:.6g}, not above {number}"
         if self.cost_above:
             bound = self.cost_above.get(facts.currency)
             if facts.cost is None or bound is None or not facts.cost > bound:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -345,7 +346,8 @@ def _decided(
         environment=alert.environment,
         inputs=json.dumps(inputs, sort_keys=True, ensure_ascii=False),
         event=_event(action, playbook, alert, facts, more.get("approved_by", ""), at),
-        seq=before.last.seq if before else 0,
+        fence=before.last.fence if before else 0,
+        seq=before.last.seq + 1 if before else 1,
     )
 
 
@@ -359,6 +361,7 @@ def _after(last: Decision, decision: str, reason: str, at: Deciding) -> Decision
         decided_at=at.now,
         reason=reason,
         event="",
+        seq=last.seq + 1,
     )
 
 
@@ -392,7 +395,9 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None  # JSON has no other
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def answered(

@@ -65,7 +65,7 @@ def write_decisions(warehouse: Warehouse, made: Sequence[Decision]) -> list[Deci
         return []
     lease = held()
     lease.prove()
-    written = [replace(one, fence=lease.fence or 0, seq=one.seq + 1) for one in made]
+    written = [replace(one, fence=lease.fence or 0) for one in made]
     warehouse.insert(DECISIONS, _frame(written))
     return written
 

@@ -54,17 +54,17 @@ def print_playbooks(console: Console, settings: Settings, now: datetime) -> None
     else:
         console.print(_playbooks_table(playbooks))
     with open_warehouse(settings.root, role="reader") as warehouse:
-        print_actions(console, warehouse, now)
+        print_actions(console, warehouse, now, _SHOWN_FOR)
 
 
-def print_actions(console: Console, warehouse: Warehouse, now: datetime) -> None:
-    """Actions about alerts that are open, and what was sent lately; those that wait for a person first."""
+def print_actions(console: Console, warehouse: Warehouse, now: datetime, lately: timedelta) -> None:
+    """Actions about alerts that are open, and what was done ``lately``; those that wait for a person first."""
     lines = decisions(warehouse, now)
     by_key = {one.alert_key: one for one in current_alerts(warehouse)}
     known = [
         one
         for one in in_reading_order(remediations(lines).values())
-        if is_open(one.last, by_key) or (one.acted_at is not None and now - one.acted_at < _SHOWN_FOR)
+        if is_open(one.last, by_key) or (one.acted_at is not None and now - one.acted_at < lately)
     ]
     if not known:
         console.print("No action of a playbook waits, and none was taken lately.")
