@@ -668,6 +668,15 @@ def _decisions() -> list[Row]:
             "line-4-acted",
         ),
         ("5", "aws-main", "stale/aws-main", "", "webhook", "dry_run", ""),
+        (
+            "7",
+            "desk-booking",
+            "slo/desk-booking/production/availability",
+            "people",
+            "webhook",
+            "held_back",
+            "",
+        ),
         ("6", "depot-map", "slo/depot-map/production/latency", "logistics", "flag", "acted", ""),
     ]
     return [

@@ -16,7 +16,7 @@ from tests.dashboards.conftest import Run
 ONA = Viewer("Ona", rights=(SEE_ALL_TEAMS, SEE_WHOLE_BILLS, APPROVE_ACTIONS))
 LEE = Viewer("Lee", ("payments",), (APPROVE_ACTIONS,))
 OWN = {"act-1": "Waits for a person", "act-2": "Marked"}
-STATES = {**OWN, "act-3": "Waits for a person", "act-4": "Declined", "act-5": "Dry run"}
+STATES = {**OWN, "act-3": "Waits for a person", "act-4": "Declined", "act-5": "Dry run", "act-7": "Held back"}
 """Action -> its state; of the alert that ended there is none."""
 
 
@@ -30,7 +30,9 @@ def test_the_page_shows_what_waits_and_marks_and_each_team_its_own(run: Run, ful
 
     assert seen(ONA) == STATES and seen(LEE) == OWN
     assert list(seen(ONA))[:2] == ["act-1", "act-3"], "what waits stands first"
-    assert seen(Viewer("Ned", ("people",))) == {} and "act-5" not in seen(Viewer("Sue", ("logistics",)))
+    assert seen(Viewer("Ned", ("people",))) == {"act-7": "Held back"} and "act-5" not in seen(
+        Viewer("Sue", ("logistics",))
+    )
     assert marks(ONA, "checkout") == marks(LEE, "checkout") == ["of checkout <b>"]
     for none in ("customs-forms", "depot-map", "' OR 1=1 --"):
         assert marks(ONA, none) == [], "taken off, ended, and none"

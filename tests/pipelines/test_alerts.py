@@ -14,8 +14,8 @@ from rich.console import Console
 
 from models.alerts import FIRING, FROZEN, RESOLVED
 from models.errors import ConfigurationError
-from models.schemas import SCHEMAS
 from models.playbooks import Facts
+from models.schemas import SCHEMAS
 from models.settings import Settings
 from pipelines.actions.remediate import facts_of
 from pipelines.commands import alerts as commands
