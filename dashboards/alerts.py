@@ -140,14 +140,18 @@ def act(reads: TeamReads, key: str, asked: list[str]) -> tuple[bool, str]:
 
 def run_alerts(workspace: Path, asked: list[str], by: str) -> tuple[bool, str]:
     """Runs `appfleet alerts`; whether it ended well, and its last words."""
+    return run_command(workspace, ["alerts", *asked], by)
+
+
+def run_command(workspace: Path, words: list[str], by: str) -> tuple[bool, str]:
+    """Runs a command in the name of a person; whether it ended well, and its last words."""
     try:
         done = subprocess.run(
             [
                 sys.executable,
                 "-m",
                 "pipelines.commands.cli",
-                "alerts",
-                *asked,
+                *words,
                 f"--by={by}",
                 f"--workspace={workspace}",
             ],

@@ -112,7 +112,7 @@ def routing_of(document: Document, policy: AlertingPolicy) -> Routing:
     reader = YamlReader(document.file)
     parts = reader.mapping(document.node, "", {"targets", "routes"})
     given = reader.items(parts["targets"], "targets") if "targets" in parts else {}
-    targets = {name: _target(reader, name, node, policy) for name, (_, node) in given.items()}
+    targets = {name: target_of(reader, name, node, policy) for name, (_, node) in given.items()}
     routes = tuple(
         _route(reader, node, f"routes[{index}]", targets, policy)
         for index, node in enumerate(reader.sequence(parts.get("routes"), "routes"))
@@ -124,7 +124,12 @@ def routing_of(document: Document, policy: AlertingPolicy) -> Routing:
     return Routing(targets, routes)
 
 
-def _target(reader: YamlReader, name: str, node: yaml.Node, policy: AlertingPolicy) -> AlertTarget:
+def target_of(reader: YamlReader, name: str, node: yaml.Node, policy: AlertingPolicy) -> AlertTarget:
+    """A target of a file of routes or playbooks, by its place and bounds.
+
+    Raises:
+        ConfigurationError: an unknown or missing key, or an address in the file itself; names file, line and key.
+    """
     key = f"targets.{name}"
     fields = reader.mapping(node, key, _TARGET_KEYS)
     if "url" not in fields:

@@ -27,6 +27,7 @@ DOWNLOAD_STATEMENTS = "download_statements"
 SEE_ACCESS_LOG = "see_access_log"
 CLOSE_MONTHS = "close_months"
 ACT_ON_ALERTS = "act_on_alerts"
+APPROVE_ACTIONS = "approve_actions"
 
 RIGHTS: dict[str, str] = {
     SEE_ALL_TEAMS: "rows of every team, those that appear tomorrow too, and of no team",
@@ -37,6 +38,7 @@ RIGHTS: dict[str, str] = {
     SEE_ACCESS_LOG: "who saw and took what, and who was refused",
     CLOSE_MONTHS: "the button that closes a month's statement",
     ACT_ON_ALERTS: "acknowledging and silencing the alerts they may see",
+    APPROVE_ACTIONS: "approving and declining what playbooks propose about the alerts they may see",
 }
 """Name of a right -> what its holder sees beside the rows of their teams. Queries take a right as ``{<name>:Bool}``, or
 name it in their header where without it nothing of them is for this person."""

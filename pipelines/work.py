@@ -182,7 +182,12 @@ def _alerts(ask: Ask) -> Done:
     )(ask)
     told = tell(ask.warehouse, ask.settings)
     return replace(
-        done, notes=told.notes, standing=told.notes, unreached=told.unreached, facts={"sent": told.sent}
+        done,
+        notes=told.notes,
+        standing=told.notes,
+        refused=(*done.refused, *told.refused),
+        unreached=told.unreached,
+        facts={"sent": told.sent},
     )
 
 

@@ -23,6 +23,9 @@ ACTS = "alert_acts"
 LEASE = "alerts/send"
 """The lease under which messages are made, claimed and sent."""
 
+WORDS = "words"
+"""Form of a message to people; those of playbooks are events or webhooks, as ``models.playbooks`` names them."""
+
 DUE, CLAIMED, SENT, FAILED, GIVEN_UP = "due", "claimed", "sent", "failed", "given_up"
 _MOMENT = pl.Datetime("ms", "UTC")
 _SEND_COLUMNS = pl.Schema(
@@ -31,6 +34,7 @@ _SEND_COLUMNS = pl.Schema(
         "fence": pl.UInt64(),
         "seq": pl.UInt64(),
         "target": pl.String(),
+        "form": pl.String(),
         "state": pl.String(),
         "attempt": pl.UInt32(),
         "at": _MOMENT,
@@ -76,6 +80,7 @@ class Send:
     body: str
     items: tuple[str, ...]
     reason: str = ""
+    form: str = WORDS
     fence: int = 0
     seq: int = 0
 

@@ -70,7 +70,7 @@ MISTAKES = [
     ("viewer:\n  teams: [1]\n", 2, "viewer.teams[0]", "must be text"),
     ("viewer:\n  teams:\n    - a\n    - ' '\n", 4, "viewer.teams[1]", "is empty"),
     ("viewer:\n  name: 2026-01-31\n", 2, "viewer.name", "must be text"),
-    ("viewer:\n  rights:\n    - see_whole_bils\n", 3, "viewer.rights[0]", "it can be act_on_alerts, close_months, download_statements, see_access_log, see_all_teams, see_statements, see_whole_bills"),
+    ("viewer:\n  rights:\n    - see_whole_bils\n", 3, "viewer.rights[0]", "it can be act_on_alerts, approve_actions, close_months, download_statements, see_access_log, see_all_teams, see_statements, see_whole_bills"),
     ("ports:\n  dagster: none\n", 2, "ports.dagster", "must be a port number"),
     ("ports:\n  dagster: 65536\n", 2, "ports.dagster", "must be a port number"),
     ("ports:\n  dagster: true\n", 2, "ports.dagster", "must be a port number"),

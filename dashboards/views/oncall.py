@@ -17,6 +17,7 @@ from dashboards.alerts import alerts_of_teams, alerts_table, offer_acts
 from dashboards.evidence import evidence_section, shared_cause_lines
 from dashboards.frame import Page, app_table, chosen_team, holding, open_page
 from dashboards.links import asked_choice, asked_text
+from dashboards.playbooks import actions_section
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
 from models.errors import AppfleetError
@@ -284,6 +285,7 @@ def draw() -> None:
         st.header("Alerts", anchor=False)
         alerts_table(shown)
         offer_acts(shown, reads)
+        actions_section(reads, shown)
     if silent.height:
         st.header("Silent", anchor=False)
         st.caption(

@@ -16,6 +16,7 @@ from dashboards.counted_from import counted_from
 from dashboards.evidence import evidence_section
 from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
+from dashboards.playbooks import marks_of_app
 from dashboards.worth import app_section
 from models.money import exact_total
 
@@ -395,6 +396,7 @@ first = days_back(last, days)
 anomalies = page.reads.frame("app/anomalies", app_id=app_id)
 if facts:
     registry_facts(facts)
+    marks_of_app(page.reads, app_id)
 else:
     st.header(formats.as_text(app_id), anchor=False)
     st.caption(f"{formats.UNALLOCATED} An app tag or a registry pattern makes it an app's.")

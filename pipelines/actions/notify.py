@@ -16,8 +16,11 @@ from datetime import UTC, datetime
 from models.alert_routes import Routing, ToldItem, due_messages, retry_after, standing, unrouted
 from models.alerts import Alert, AlertingPolicy, alert_policy
 from models.errors import ConfigurationError, LeaseHeld
+from models.playbooks import Playbooks
+from models.remediation import remediations
 from models.settings import Settings
 from models.text import visible
+from pipelines.actions.remediate import Doing, due_doings, load_playbooks, receivers, undone
 from pipelines.actions.targets import Heard, address_of, load_routing, send_all
 from sql.alerts import (
     CLAIMED,
@@ -26,6 +29,7 @@ from sql.alerts import (
     GIVEN_UP,
     LEASE,
     SENT,
+    WORDS,
     Send,
     acts,
     current_alerts,
@@ -33,6 +37,7 @@ from sql.alerts import (
     write_sends,
 )
 from sql.leases import lease
+from sql.remediation import decisions
 from sql.warehouse import Warehouse
 
 _WAITS = (DUE, CLAIMED, FAILED)
@@ -43,11 +48,12 @@ _NAMED = 3
 @dataclass(frozen=True)
 class Telling:
     """What was sent, and what has to be said: ``unreached`` where nobody could be told of an alert that fires, ``notes``
-    what else did not arrive or has no way to anybody."""
+    what else did not arrive or has no way to anybody, ``refused`` why playbooks decide nothing."""
 
     sent: int = 0
     unreached: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 def tell(warehouse: Warehouse, settings: Settings, now: datetime | None = None) -> Telling:
@@ -58,15 +64,27 @@ def tell(warehouse: Warehouse, settings: Settings, now: datetime | None = None) 
     """
     moment = now or datetime.now(UTC)
     routing = load_routing(settings)
+    playbooks, refused = Playbooks(), ""
+    try:
+        playbooks = load_playbooks(settings)
+    except ConfigurationError as error:  # people are told of alerts all the same
+        refused = f"{error}; playbooks do nothing until it is corrected"
     alerts = current_alerts(warehouse)
     sent = 0
-    if routing.routes:
+    if routing.routes or playbooks.playbooks or decisions(warehouse, moment):
+        reached = replace(routing, targets={**routing.targets, **receivers(playbooks)})
         try:
             with lease(settings.root, LEASE):
-                sent = _send_due(warehouse, settings, routing, alerts, moment)
+                before = sends(warehouse, moment)
+                if refused:
+                    before, doing = [one for one in before if one.form == WORDS], Doing()
+                else:
+                    doing = due_doings(warehouse, settings, playbooks, routing, alerts, before, moment)
+                sent = _send_due(warehouse, settings, reached, alerts, before, doing, moment)
         except LeaseHeld:
             pass
-    return replace(told_of(warehouse, routing, alerts, moment), sent=sent)
+    told = told_of(warehouse, routing, alerts, moment)
+    return replace(told, sent=sent, refused=(refused,) if refused else ())
 
 
 def told_of(warehouse: Warehouse, routing: Routing, alerts: Sequence[Alert], now: datetime) -> Telling:
@@ -75,8 +93,15 @@ def told_of(warehouse: Warehouse, routing: Routing, alerts: Sequence[Alert], now
     on_the_way = sends(warehouse, now)
     done = acts(warehouse, now)
     firing = [one for one in alerts if one.is_open and standing(one, done, now) is None]
-    unreached = tuple(_unreached(firing, on_the_way, policy))
-    notes = list(_late(on_the_way))
+    lines = decisions(warehouse, now)
+    unreached = (*_unreached(firing, on_the_way, policy), *undone(lines, on_the_way, alerts))
+    # an action that nobody has to approve any more is asked about no longer, which is nobody's fault
+    of_use = [one for one in on_the_way if one.form == WORDS and (one.items or one.state != GIVEN_UP)]
+    notes = list(_late(of_use))
+    waiting = sum(one.waits for one in remediations(lines).values())
+    if waiting:
+        wait = "1 action of a playbook waits" if waiting == 1 else f"{waiting:,} actions of playbooks wait"
+        notes.append(f"{wait} for a person: `appfleet playbooks` lists them")
     without = unrouted(firing, routing)
     if without and routing.routes:
         notes.append(f"no route of alerts.yaml leads {_names(without)} to anybody")
@@ -84,23 +109,30 @@ def told_of(warehouse: Warehouse, routing: Routing, alerts: Sequence[Alert], now
 
 
 def _send_due(
-    warehouse: Warehouse, settings: Settings, routing: Routing, alerts: Sequence[Alert], now: datetime
+    warehouse: Warehouse,
+    settings: Settings,
+    routing: Routing,
+    alerts: Sequence[Alert],
+    before: Sequence[Send],
+    doing: Doing,
+    now: datetime,
 ) -> int:
     """Makes what is due, and sends it and what waits from before; how many messages arrived."""
     policy = alert_policy()
-    before = sends(warehouse, now)
     told = [ToldItem(one.target, item) for one in before for item in one.items]
     new = [
         Send.of(message, now)
         for message in due_messages(alerts, routing, told, acts(warehouse, now), now, policy)
-    ]
+    ] + list(doing.new)
     if new:
         new = write_sends(warehouse, new, DUE, now)
     waiting = [one for one in (*before, *new) if one.state in _WAITS]
     over = [
         one
         for one in waiting
-        if now - one.made_at >= policy.sending.give_up or one.target not in routing.targets
+        if now - one.made_at >= policy.sending.give_up
+        or one.target not in routing.targets
+        or one.message_id in doing.over
     ]
     if over:
         write_sends(warehouse, over, GIVEN_UP, now)

@@ -19,9 +19,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.addresses import Address, answers_about_itself, plain_address
+from models.cloud_events import MEDIA_TYPE
 
 KEY_HEADER = "Idempotency-Key"
 """Header of a message by which its receiver knows a second attempt, where the receiver's protocol has headers."""
+
+CONTENT_TYPES = {"event": MEDIA_TYPE, "webhook": "application/json; charset=utf-8"}
+"""Form of a message for a machine -> its content type; every other message is words for people, and goes by apprise."""
+
+_HTTP_OF = {"http": "http", "https": "https", "json": "http", "jsons": "https"}
+"""Scheme of an address -> what an event is posted by: webhooks of apprise are named otherwise."""
 
 _TOOK_TOO_LONG = "gave no whole answer within"
 _UNKNOWN = "was not taken by its receiver"
@@ -47,15 +54,17 @@ _SEEN = _Seen()
 
 
 def main() -> None:
-    """Reads a job and sends it: ``url, seconds, inward, messages`` of ``id, title, body``."""
+    """Reads a job and sends it: ``url, seconds, inward, messages`` of ``id, form, title, body``."""
     job = json.load(sys.stdin)
     seconds = float(job["seconds"])
     _watch(bool(job["inward"]), seconds)
-    receiver = _receiver(job["url"], seconds)
+    words = any(message["form"] not in CONTENT_TYPES for message in job["messages"])
+    receiver = _receiver(job["url"], seconds) if words else None
     why = ""
     for message in job["messages"]:
         if not why.startswith(_TOOK_TOO_LONG):  # a receiver that hangs is not waited for again and again
-            why = _sent(receiver, seconds, message)
+            is_word = message["form"] not in CONTENT_TYPES
+            why = _sent(receiver, seconds, message) if is_word else _posted(job["url"], seconds, message)
         sys.stdout.write(json.dumps({"id": message["id"], "why": why}) + "\n")
         sys.stdout.flush()
 
@@ -95,6 +104,33 @@ def _sent(receiver: Any, seconds: float, message: dict[str, str]) -> str:
     except _TooLong:
         return f"{_TOOK_TOO_LONG} {seconds:.0f} seconds"
     except Exception:  # noqa: BLE001 (of 190 kinds of receivers; its text may hold the address)
+        taken = False
+    return "" if taken else _SEEN.why or _UNKNOWN
+
+
+def _posted(url: str, seconds: float, message: dict[str, str]) -> str:
+    """Posts one event as it is; empty, or why it did not arrive. The same is refused as for words."""
+    import requests  # noqa: PLC0415
+
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in _HTTP_OF or not rest:
+        return "has an address that takes no events: it must begin with https:// or http://"
+    _SEEN.why = ""
+    headers = {"Content-Type": CONTENT_TYPES[message["form"]], KEY_HEADER: message["id"]}
+    taken = False
+    try:
+        with _within(seconds), requests.Session() as session:
+            answer = session.post(
+                f"{_HTTP_OF[scheme.lower()]}://{rest}",
+                data=message["body"].encode(),
+                headers=headers,
+                timeout=seconds,
+                allow_redirects=False,
+            )
+            taken = answer.status_code < _REDIRECT
+    except _TooLong:
+        return f"{_TOOK_TOO_LONG} {seconds:.0f} seconds"
+    except Exception:  # noqa: BLE001 (its text may hold the address)
         taken = False
     return "" if taken else _SEEN.why or _UNKNOWN
 

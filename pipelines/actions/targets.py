@@ -70,7 +70,9 @@ def send_all(target: AlertTarget, address: str, messages: Sequence[Send], heard:
         "url": address,
         "seconds": target.seconds,
         "inward": target.inward,
-        "messages": [{"id": one.message_id, "title": one.title, "body": one.body} for one in messages],
+        "messages": [
+            {"id": one.message_id, "form": one.form, "title": one.title, "body": one.body} for one in messages
+        ],
     }
     open_ = {one.message_id for one in messages}
     child = subprocess.Popen(

@@ -22,8 +22,10 @@ from models.slo import worst_first
 from models.text import visible
 from pipelines.actions.notify import told_of
 from pipelines.actions.targets import load_routing
+from pipelines.commands.playbooks import print_actions
 from sql.alerts import acts, current_alerts, write_act
 from sql.opening import open_warehouse
+from sql.remediation import decisions
 from sql.warehouse import Warehouse
 
 _LENGTH = re.compile(r"(\d{1,5})([mhd])")
@@ -41,6 +43,8 @@ def print_oncall(console: Console, settings: Settings, now: datetime) -> int:
     """The alerts and the objectives that fire, in the order of the On-call page; 1 where nobody was reached."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         code = _print_alerts(console, warehouse, settings, now, every=False)
+        if decisions(warehouse, now):
+            print_actions(console, warehouse, now, timedelta(0))
         _print_burning(console, warehouse)
     return code
 

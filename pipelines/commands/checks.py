@@ -25,8 +25,10 @@ from models.redaction import redaction
 from models.settings import FILE_NAME, Settings
 from models.shared_rules import idle_rules, refuse_circles, unknown_names
 from pipelines.actions.notify import told_of
+from pipelines.actions.remediate import load_playbooks
 from pipelines.actions.targets import address_of, load_routing
 from pipelines.commands.doubts import headline, silent_sentences
+from pipelines.commands.playbooks import mistakes
 from pipelines.commands.rebuild import damages
 from pipelines.compute import STALE_DAYS, billed_months, changed_totals, cost_days_at, newest_complete
 from pipelines.ingest import LIVE_SOURCE
@@ -281,6 +283,21 @@ def alerts(look: Look) -> Iterator[Finding]:
             f"nobody is told of alerts, and {firing:,} fire now: there is no route in {ROUTES_FILE}",
             "write who is told, or look at `appfleet oncall`",
         )
+
+
+def playbooks(look: Look) -> Iterator[Finding]:
+    """Whether `playbooks.yaml` can be read, its targets have an address, and somebody may approve what waits for a person."""
+    try:
+        found = load_playbooks(look.settings)
+    except ConfigurationError as error:
+        yield Finding(
+            str(error),
+            "playbooks do nothing until it is corrected; people are told of alerts",
+            is_failure=True,
+        )
+        return
+    for sentence, advice in mistakes(look.settings, found):
+        yield Finding(sentence, advice)
 
 
 def refusals(look: Look) -> Iterator[Finding]:

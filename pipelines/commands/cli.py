@@ -81,6 +81,17 @@ class AlertAction(StrEnum):
     unsilence = "unsilence"
 
 
+class PlaybookAction(StrEnum):
+    """What `appfleet playbooks` does."""
+
+    list = "list"
+    check = "check"
+    plan = "plan"
+    approve = "approve"
+    decline = "decline"
+    history = "history"
+
+
 class TokenAction(StrEnum):
     """What `appfleet tokens` does."""
 
@@ -679,6 +690,40 @@ def alerts(
     else:
         said = done.unsilence(settings, key, reason, by, now)
     typer.echo(said)
+
+
+@app.command()
+def playbooks(
+    action: Annotated[PlaybookAction, typer.Argument(help="What to do.")] = PlaybookAction.list,
+    action_id: Annotated[
+        str | None, typer.Argument(help="approve, decline, history: the action, as `list` has it.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    reason: Annotated[str, typer.Option(help="approve, decline: why, for whoever looks later.")] = "",
+    by: ByOption = None,
+) -> None:
+    """What playbooks.yaml does about alerts: list, check or plan it, decide what waits for a person, and see what was decided."""
+    from pipelines.commands import playbooks as done
+    from sql.workspace import load_settings, named_workspace
+
+    settings, now = load_settings(named_workspace(workspace)), datetime.now(UTC)
+    match action:
+        case PlaybookAction.list:
+            done.print_playbooks(_console(), settings, now)
+        case PlaybookAction.check:
+            if code := done.check(_console(), settings):
+                raise typer.Exit(code)
+        case PlaybookAction.plan:
+            done.print_plan(_console(), settings, now)
+        case PlaybookAction.history:
+            done.print_history(_console(), settings, now, action_id)
+        case _:
+            if action_id is None:
+                raise ConfigurationError(
+                    f"appfleet playbooks {action.value}: name the action, as `appfleet playbooks` lists it"
+                )
+            is_approved = action is PlaybookAction.approve
+            typer.echo(done.answer(settings, action_id, is_approved, reason, by, now))
 
 
 @app.command()

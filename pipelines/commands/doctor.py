@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.control_totals,
         checks.last_pass,
         checks.alerts,
+        checks.playbooks,
         checks.refusals,
         checks.held_deliveries,
         checks.rejects,

@@ -18,6 +18,7 @@ class Receiver:
 
     port: int = 0
     came: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    types: dict[str, list[str]] = field(default_factory=dict)
     behaves: dict[str, str] = field(default_factory=dict)
     arrived: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
@@ -38,6 +39,7 @@ def receiver() -> Iterator[Receiver]:
             body = json.loads(self.rfile.read(size) or b"{}")
             path = self.path.strip("/")
             seen.came.setdefault(path, []).append((self.headers.get("Idempotency-Key", ""), body))
+            seen.types.setdefault(path, []).append(self.headers.get("Content-Type", ""))
             seen.arrived.set()
             behaves = seen.behaves.get(path, "takes")
             if behaves == "hangs":

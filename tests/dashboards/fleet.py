@@ -651,6 +651,46 @@ def _acts() -> list[Row]:
     ]  # fmt: skip
 
 
+def _decisions() -> list[Row]:
+    """What playbooks decided about alerts of two teams, of no team, and of one that ended; a mark was taken off."""
+    told = [
+        ("1", "checkout", "slo/checkout/production/availability", "payments", "throttle", "proposed", ""),
+        ("2", "checkout", "slo/checkout/production/availability", "payments", "flag", "acted", ""),
+        ("3", "customs-forms", "silent/customs-forms/production", "logistics", "disable", "proposed", ""),
+        ("4", "customs-forms", "silent/customs-forms/production", "logistics", "flag", "acted", ""),
+        (
+            "4",
+            "customs-forms",
+            "silent/customs-forms/production",
+            "logistics",
+            "flag",
+            "declined",
+            "line-4-acted",
+        ),
+        ("5", "aws-main", "stale/aws-main", "", "webhook", "dry_run", ""),
+        (
+            "7",
+            "desk-booking",
+            "slo/desk-booking/production/availability",
+            "people",
+            "webhook",
+            "held_back",
+            "",
+        ),
+        ("6", "depot-map", "slo/depot-map/production/latency", "logistics", "flag", "acted", ""),
+    ]
+    return [
+        {
+            "decision_id": f"line-{number}-{decision}", "action_id": f"act-{number}", "fence": 0 if answered else 1,
+            "seq": 0 if answered else 1, "decision": decision, "decided_by": "ida" if answered else "appfleet", "decided_at": AS_OF,
+            "reason": "because", "of_line": answered, "playbook": f"book-{number}", "version": "v", "action": action, "target": "gate",
+            "risk": "high", "alert_key": key, "episode": 1, "kind": key.split("/")[0], "subject": app, "team": team,
+            "event": f"of {app} <b>" if action == "flag" else "{}",
+        }
+        for number, app, key, team, action, decision, answered in told
+    ]  # fmt: skip
+
+
 def _anomalies(costs: list[Row]) -> list[Row]:
     planned = [("depot-map", 1, 0, "open", 4), ("daily-kpi", 22, 20, "ended", 3)]
     rows = []
@@ -954,6 +994,7 @@ def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:
         {},
     )
     warehouse.insert("alert_acts", pl.DataFrame(_acts()))
+    warehouse.insert("remediation_decisions", pl.DataFrame(_decisions()))
     spans = pl.DataFrame(fleet.tables["otel.otel_traces"], schema_overrides={"ResourceAttributes": _TEXTS})
     warehouse.insert("otel.otel_traces", spans)
     for source in SOURCES:

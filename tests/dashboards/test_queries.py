@@ -17,6 +17,7 @@ from models.errors import ConfigurationError
 from models.evidence import POLICY, EvidenceRange
 from models.people import (
     ACT_ON_ALERTS,
+    APPROVE_ACTIONS,
     DOWNLOAD_STATEMENTS,
     RIGHTS,
     SEE_ACCESS_LOG,
@@ -168,7 +169,9 @@ def test_a_team_is_one_name_whatever_it_holds(full_workspace: Path, fleet: Fleet
     """A comma in a team's name makes no second team of it, and no team carries a right."""
     write_settings(full_workspace, Viewer(teams=("people, unassigned",)))
     viewer = current_viewer(full_workspace)
-    assert viewer == Viewer(teams=("people, unassigned",), rights=(*STATEMENTS, ACT_ON_ALERTS))
+    assert viewer == Viewer(
+        teams=("people, unassigned",), rights=(*STATEMENTS, ACT_ON_ALERTS, APPROVE_ACTIONS)
+    )
     reads = reads_of(full_workspace, viewer)
     assert reads.frame("fleet/counts")["apps"][0] == 0
     for name in (

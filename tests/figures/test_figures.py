@@ -61,6 +61,8 @@ ELSEWHERE = {
     "identities/services": "test_bill_figures.py",
     "oncall/alert_acts": "tests/dashboards/test_alerts.py",
     "oncall/alerts": "tests/dashboards/test_alerts.py",
+    "oncall/remediations": "tests/dashboards/test_playbooks.py",
+    "app/marks": "tests/dashboards/test_playbooks.py",
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
     "oncall/traces": "test_a_trace_is_named_for_what_went_wrong",
     "silence/hours": "test_requests_per_hour_are_those_before_a_moment_without_health_checks",

@@ -25,6 +25,7 @@ people:
 PEOPLE = parse_people(FILE, "people.yaml")
 ADMIN = (
     "act_on_alerts",
+    "approve_actions",
     "close_months",
     "download_statements",
     "see_access_log",
@@ -87,7 +88,7 @@ def test_two_documents_are_refused_and_none_grants_nothing() -> None:
         (
             {"department": "Ops", "roles": ["all"]},
             ("ops",),
-            tuple(one for one in ADMIN if one not in ("see_access_log", "act_on_alerts")),
+            tuple(one for one in ADMIN if one not in ("see_access_log", "act_on_alerts", "approve_actions")),
         ),
     ],
 )

@@ -14,8 +14,10 @@ from rich.console import Console
 
 from models.alerts import FIRING, FROZEN, RESOLVED
 from models.errors import ConfigurationError
+from models.playbooks import Facts
 from models.schemas import SCHEMAS
 from models.settings import Settings
+from pipelines.actions.remediate import facts_of
 from pipelines.commands import alerts as commands
 from pipelines.commands.doctor import findings
 from pipelines.commands.run import run_pass
@@ -36,6 +38,9 @@ OBJECTIVES = [
         "objective": "availability",
         "state": "page",
         "since": NOW - timedelta(hours=1),
+        "good": 60,
+        "total": 100,
+        "budget_remaining": -0.5,
     },
     {
         "app_id": "pay",
@@ -115,6 +120,11 @@ def place(
     with open_warehouse(root) as warehouse:
         for scope in TABLES:
             publish(settings, warehouse, scope)
+        apps = [
+            {"app_id": "pay", "criticality": word, "valid_from": day, "tags": {}, "resource_ids": [], "patterns": {}}
+            for word, day in (("low", date(2026, 1, 1)), ("high", DAY))
+        ]  # fmt: skip
+        publish_frames(warehouse, settings, "registry", {"core_apps": rows("core_apps", apps)}, "apps", None)
         yield settings, warehouse
 
 
@@ -128,6 +138,11 @@ def test_what_is_published_becomes_alerts_once(place: tuple[Settings, Warehouse]
     alerts = current_alerts(warehouse)
     assert {one.alert_key: (one.severity, one.team, one.since) for one in alerts} == EXPECTED
     assert {one.state for one in alerts} == {FIRING}
+    facts = facts_of(warehouse, alerts)
+    assert facts["cost/gpu/USD/2026-02-27"] == Facts("", {}, "USD", Decimal("12.5"))
+    assert facts["silent/night/"] == Facts() and "budget/team/ml/USD/month/2026-02-01" not in facts
+    unknown = dict.fromkeys(("burn_5m", "burn_1h", "burn_6h", "burn_1d", "burn_3d"))
+    assert facts["slo/pay//availability"] == Facts("high", {**unknown, "bad": 40, "budget_spent": 1.5})
     for later in (timedelta(), timedelta(seconds=1), timedelta(days=1)):
         assert compute_alerts(warehouse, settings, AS_OF, NOW + later).releases == ()
 
