@@ -77,6 +77,7 @@ def alerts_table(frame: pl.DataFrame) -> None:
             Alert=pl.col("state").str.to_titlecase(),
             Since="since",
             What="sentence",
+            **({"Cause": pl.col("cause")} if (frame["cause"] != "").any() else {}),
             Handled="handled",
             Told=told.fill_null(""),
             Team="team",

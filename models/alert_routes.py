@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 
-from models.alerts import PENDING, RESOLVED, Alert, AlertingPolicy, Group, grouped
+from models.alerts import PENDING, RESOLVED, Alert, AlertingPolicy, Group, grouped, is_dependency_cause
 from models.errors import ConfigurationError
 from models.text import visible
 from models.yaml_reader import Document, YamlReader, is_empty
@@ -434,7 +434,7 @@ def _message(target: str, groups: Sequence[Group], policy: AlertingPolicy) -> Me
     lines = []
     for group in groups:
         if len(groups) > 1 or group.cause:
-            lines.append(f"{_owner(group)}{f': {visible(group.cause)}' if group.cause else ''}")
+            lines.append(f"{group.owner}{f': {visible(group.cause)}' if group.cause else ''}")
         lines += [_line(one) for one in group.alerts]
     shown = lines[: policy.sending.lines]
     if len(lines) > len(shown):
@@ -443,17 +443,15 @@ def _message(target: str, groups: Sequence[Group], policy: AlertingPolicy) -> Me
     return Message(message_id, target, _title(groups, alerts, policy), "\n".join(shown), items)
 
 
-def _owner(group: Group) -> str:
-    return f"team {visible(group.team)}" if group.team else "the platform"
-
-
 def _title(groups: Sequence[Group], alerts: Sequence[Alert], policy: AlertingPolicy) -> str:
     worst = min(alerts, key=lambda one: (one.state == RESOLVED, policy.rank(one.severity)))
     word = "Resolved" if worst.state == RESOLVED else worst.severity.capitalize()
     if len(alerts) == 1:
         place = f" in {visible(worst.environment)}" if worst.environment else ""
         return f"[{word}] {policy.kinds[worst.kind].word}: {visible(worst.subject)}{place}"
-    owner = _owner(groups[0]) if len(groups) == 1 else f"{len(groups)} groups"
+    owner = groups[0].owner if len(groups) == 1 else f"{len(groups)} groups"
+    if len(groups) == 1 and is_dependency_cause(groups[0].cause):
+        return f"[{word}] {len(alerts):,} alerts of {owner}: {visible(groups[0].cause)}"
     return f"[{word}] {len(alerts):,} alerts of {owner}: {visible(worst.subject)} and others"
 
 

@@ -20,6 +20,7 @@ import yaml
 
 from models.policy import duration
 from models.schemas import SCHEMAS
+from models.text import visible
 
 PENDING, FIRING, FROZEN, RESOLVED = "pending", "firing", "frozen", "resolved"
 STATES = (FIRING, FROZEN, PENDING, RESOLVED)
@@ -280,31 +281,62 @@ def in_order(alerts: Iterable[Alert], policy: AlertingPolicy) -> list[Alert]:
     return sorted(alerts, key=place)
 
 
+_DEPENDENCY = "failing dependency "
+
+
+def dependency_cause(peer: str) -> str:
+    """Cause of alerts of apps that call what fails, whoever owns them."""
+    return f"{_DEPENDENCY}{peer}"
+
+
+def is_dependency_cause(cause: str) -> bool:
+    """Whether a cause is a dependency that fails, which is no matter of one owner."""
+    return cause.startswith(_DEPENDENCY)
+
+
 class Group(NamedTuple):
-    """Alerts of one owner that have one likely cause, in their order; ``cause`` says what they share."""
+    """Alerts that have one likely cause, in their order; ``cause`` says what they share.
+
+    They are of one owner and kind, but for those of a failing dependency: ``teams`` then has several.
+    """
 
     team: str
     kind: str
     cause: str
     alerts: tuple[Alert, ...]
 
+    @property
+    def teams(self) -> tuple[str, ...]:
+        """Owners of its alerts, sorted."""
+        return tuple(sorted({one.team for one in self.alerts}))
+
+    @property
+    def owner(self) -> str:
+        """Whose alerts these are, in words."""
+        if len(self.teams) > 1:
+            return f"{len(self.teams)} teams"
+        return f"team {visible(self.team)}" if self.team else "the platform"
+
 
 def grouped(alerts: Sequence[Alert], policy: AlertingPolicy) -> list[Group]:
     """Alerts by owner and likely cause, the group of the worst first.
 
-    One cause have alerts of an owner that name the same one; else those of one kind and environment that began within
-    ``together`` of their kind of another of them, in a chain.
+    One cause have alerts of an owner that name the same one, and those of every owner whose apps call one failing dependency;
+    else those of one kind and environment that began within ``together`` of their kind of another of them, in a chain.
     """
     groups: list[Group] = []
 
     def bucket(one: Alert) -> tuple[str, ...]:
+        if is_dependency_cause(one.cause):
+            return ("", "", one.cause, "")
         return (one.team, one.kind, one.cause, "" if one.cause else one.environment)
 
     for (team, kind, cause, _), members in groupby(
         sorted(alerts, key=lambda one: (*bucket(one), one.since, one.alert_key)), key=bucket
     ):
         if cause:
-            groups.append(Group(team, kind, cause, tuple(in_order(members, policy))))
+            ordered = in_order(members, policy)
+            groups.append(Group(ordered[0].team, kind or ordered[0].kind, cause, tuple(ordered)))
             continue
         for chain in _chains(list(members), policy.kinds[kind].together):
             words = f"{len(chain)} began together" if len(chain) > 1 else ""

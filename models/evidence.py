@@ -42,6 +42,7 @@ class SharedPolicy(_Section):
     """When alerts of several apps are one, as the policy has it."""
 
     grouped_apps: int
+    alerting_apps: int
     minutes: int
     least_apps: int
     least_failed: int

@@ -175,10 +175,12 @@ def logs_of(asked: Asked, trace_ids: Sequence[str]) -> dict[str, Any]:
     return {"trace_ids": tuple(trace_ids), **asked.around, "row_limit": POLICY.log_rows}
 
 
-def causes_shared(read: Read, apps: Sequence[str], as_of: datetime) -> list[SharedCause]:
+def causes_shared(
+    read: Read, apps: Sequence[str], as_of: datetime, most_apps: int = POLICY.shared.grouped_apps
+) -> list[SharedCause]:
     """Which failing dependencies several of these alerting apps call, the worst apps first among ``apps``."""
     policy = POLICY.shared
-    asked = tuple(dict.fromkeys(apps))[: policy.grouped_apps]
+    asked = tuple(dict.fromkeys(apps))[:most_apps]
     if len(asked) < policy.least_apps:
         return []
     within = EvidenceRange(as_of - timedelta(minutes=policy.minutes), as_of)

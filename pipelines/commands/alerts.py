@@ -64,9 +64,8 @@ def _print_alerts(
         console.print(_table(shown, done, now))
     for group in grouped([one for one in shown if one.state == FIRING], alert_policy()):
         if len(group.alerts) > 1 and group.cause:
-            owner = f"team {group.team}" if group.team else "the platform"
             names = ", ".join(sorted({one.subject for one in group.alerts}))
-            console.print(f"{owner}: {group.cause}: {names}", markup=False)
+            console.print(f"{group.owner}: {group.cause}: {names}", markup=False)
     for sentence in told.unreached:
         console.print(sentence, style="red", markup=False)
     for sentence in told.notes:

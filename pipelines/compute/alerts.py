@@ -12,6 +12,7 @@ from models import age
 from models.alerts import AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
 from models.policy import watermark_policy
 from models.settings import Settings
+from pipelines.compute.alert_causes import with_shared_causes
 from pipelines.compute.as_of import AsOf, cost_days_at
 from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, is_current, publish_frames
 from pipelines.ingest.billing.held import held_sentence, waiting
@@ -28,7 +29,9 @@ def compute_alerts(warehouse: Warehouse, settings: Settings, as_of: AsOf, clock:
     policy = alert_policy()
     now = clock.astimezone(UTC).replace(microsecond=0)
     found = conditions(warehouse, settings, as_of, now, policy)
-    frame = alerts_frame(advance(current_alerts(warehouse), found, now, policy))
+    before = current_alerts(warehouse)
+    found = with_shared_causes(warehouse, found, before, as_of.slice_end, policy)
+    frame = alerts_frame(advance(before, found, now, policy))
     print_ = fingerprint(frame_fingerprint(frame))
     if is_current(warehouse, SCOPE, print_):
         return Outcome(unchanged=1)

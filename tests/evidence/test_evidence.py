@@ -11,7 +11,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from models.alert_routes import AlertTarget, Route, Routing, due_messages
+from models.alerts import Trouble, advance, alert_policy
 from models.evidence import POLICY, EvidenceRange
+from pipelines.compute.alert_causes import with_shared_causes
 from pipelines.simulate.faults import FAULTS, Fault, FaultSpan, drawn_fault
 from sql.evidence import Asked, causes_shared, copyable, gathered, logs_of, spans_of
 from sql.opening import open_warehouse
@@ -177,6 +180,47 @@ def test_apps_that_call_what_fails_are_one_group(planted: Warehouse, faults: lis
     (found,) = causes_shared(reads_of(planted, ["own"]), ["error1", "delay1", "route1"], when)
     assert (found.peer, found.apps, found.failed, found.calls) == ("pg", ("delay1", "error1"), 20, 40)
     assert found.first_failed == when - timedelta(minutes=19)
+
+
+def test_alerts_of_apps_that_a_simulated_dependency_fails_are_told_as_one(planted: Warehouse) -> None:
+    """Three apps of two teams call one dependency whose fault the simulator draws, and one app calls none of it.
+
+    What fails is counted in loops over the drawn spans: the dependency that most client spans of the apps failed at.
+    """
+    fault = drawn_fault(9, "dependency", "shop", utc(2026, 3, 3, 10), requests=120)
+    assert fault.measure == "availability"
+    names = ("shop1", "shop2", "shop3")
+    for name in names:
+        insert_spans(
+            planted, [replace(one, app_id=name) if one.app_id == "shop" else one for one in fault.spans]
+        )
+    failed = Counter(
+        dict(one.attributes)["server.address"]
+        for one in fault.spans
+        if one.app_id == "shop" and one.kind == "client" and one.failed
+    )
+    [(peer, _)] = failed.most_common(1)
+    teams = {"shop1": "own", "shop2": "other", "shop3": "own", "error1": "own", peer: "other"}
+    publish_apps(planted, teams)
+    policy, now = alert_policy(), fault.ends
+    found = [
+        Trouble(f"slo/{app}//availability", "slo", app, team, "page", fault.begins + timedelta(minutes=place), f"{app} fails")
+        for place, (app, team) in enumerate(teams.items())
+    ]  # fmt: skip
+    told = with_shared_causes(planted, found, [], now, policy)
+    alerts = advance([], told, now, policy)
+    assert {one.subject for one in alerts if one.cause == f"failing dependency {peer}"} == {*names, peer}
+    routing = Routing({"hook": AlertTarget("hook", "HOOK", "", 1, False, "")}, (Route(("hook",)),))
+    together, alone = due_messages(alerts, routing, [], [], now, policy)
+    assert together.title == f"[Page] 4 alerts of 2 teams: failing dependency {peer}"
+    assert all(f"{app} fails" in together.body for app in (*names, peer)) and "error1" not in together.body
+    assert "error1 fails" in alone.body
+    hour = timedelta(hours=3)
+    later = with_shared_causes(planted, found, alerts, now + hour, policy)
+    assert [one.cause for one in later] == [one.cause for one in told], (
+        "calls are forgotten, the cause is not"
+    )
+    assert {one.cause for one in with_shared_causes(planted, found, [], now + hour, policy)} == {""}
 
 
 @pytest.mark.slow
