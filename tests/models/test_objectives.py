@@ -89,10 +89,26 @@ def test_an_objective_is_of_an_app_and_environment_by_annotation() -> None:
 
 
 REFUSED = [
+    ("annotations: {}", 'annotations: {"appfleet.io/route": " "}', "names an empty route"),
+    ("annotations: {}", 'annotations: {"appfleet.io/cold-starts": keep}', "it can be include or exclude"),
+    ("indicator: latency}", "indicator: latency, filter: {http.method: GET}}", "it can be a route"),
+    ("indicator: latency}", "indicator: latency, percentile: 99}", "write `target: 0.99`"),
+    (
+        "indicator: latency}",
+        "indicator: latency, percentile: x}",
+        "a number between 0 and 100, of latency alone",
+    ),
     (
         "annotations: {}",
-        'annotations: {"appfleet.io/route": GET /}',
-        "objectives of routes are not measured yet",
+        'annotations: {"appfleet.io/route": GET /a}',
+        "indicator: latency}",
+        "indicator: latency, filter: {http.route: /b}}",
+        "filters by route /b and is annotated with GET /a",
+    ),
+    (
+        "annotations: {}",
+        'annotations: {"appfleet.io/route": GET /, "appfleet.io/objective": latency}',
+        "measures route GET / under the name of the default objective latency",
     ),
     (
         "0.995}]",
