@@ -540,7 +540,9 @@ def samples(look: Look) -> Iterator[Finding]:
         right = None if not row["stands_for"] else 1 - row["errors_stand_for"] / row["stands_for"]
         said = sample_sentence(row["sampled"], row["stands_for"], right)
         came = 1 - row["errors"] / row["sampled"]
-        found.append(Finding(f"{row['app_id']}: {said}; {came:.3%} of the spans that came went right", advice))
+        found.append(
+            Finding(f"{row['app_id']}: {said}; {came:.3%} of the spans that came went right", advice)
+        )
     yield from _shown(found, advice)
 
 
