@@ -32,7 +32,7 @@ from models.openslo import (
     metric_sources,
 )
 from models.openslo_reader import unit_of
-from models.parts import PART_KEYS, PART_VARIANT, Part, PartGroup, part_of
+from models.parts import PART_KEYS, PART_VARIANT, AppPart, PartGroup, part_of
 from models.policy import BurnWindows, Objective, Objectives, duration
 from models.registry import normalised_app_id
 from models.schemas import SCHEMAS
@@ -409,7 +409,7 @@ def held(lines: Iterable[Override]) -> Assignment:
     variants: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
     of_parts: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
     apps: dict[TimeWindow, set[str]] = {}
-    parts: dict[TimeWindow, set[Part]] = {}
+    parts: dict[TimeWindow, set[AppPart]] = {}
     placed = []
     for line in lines:
         one, part = line.objective, part_of(line.app_id, line.objective)

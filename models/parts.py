@@ -26,7 +26,7 @@ PART_KEYS = ("route", "without_cold_starts")
 """Columns that tell parts of one app apart."""
 
 
-class Part(NamedTuple):
+class AppPart(NamedTuple):
     """Requests of an app on one route (empty: all), without those that started an instance where so asked."""
 
     app_id: str
@@ -44,17 +44,17 @@ class PartGroup:
     """Objectives over one window under names of their own, and the parts one or more of them are of."""
 
     variants: tuple[Objective, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[AppPart, ...]
 
 
-def part_of(app_id: str, objective: Objective) -> Part | None:
+def part_of(app_id: str, objective: Objective) -> AppPart | None:
     """The part an objective is of; None where it is of the whole app."""
     if not objective.route and not objective.without_cold_starts:
         return None
-    return Part(app_id, objective.route, objective.without_cold_starts)
+    return AppPart(app_id, objective.route, objective.without_cold_starts)
 
 
-def part_parameters(parts: Sequence[Part], apps: Iterable[str] = ()) -> dict[str, Any]:
+def part_parameters(parts: Sequence[AppPart], apps: Iterable[str] = ()) -> dict[str, Any]:
     """Parameters that say which parts are counted.
 
     Args:
@@ -70,7 +70,7 @@ def part_parameters(parts: Sequence[Part], apps: Iterable[str] = ()) -> dict[str
     }
 
 
-def spread(frame: pl.DataFrame, parts: Sequence[Part]) -> pl.DataFrame:
+def spread(frame: pl.DataFrame, parts: Sequence[AppPart]) -> pl.DataFrame:
     """Rows about whole apps as rows about each of their parts, ``app_id`` being the part's text."""
     texts = pl.DataFrame(
         {_KEY: [one.app_id for one in parts], "part": [one.text for one in parts]},
@@ -80,7 +80,7 @@ def spread(frame: pl.DataFrame, parts: Sequence[Part]) -> pl.DataFrame:
     return frame.join(texts, on=_KEY, how="inner").with_columns(pl.col("part").alias(_KEY)).select(order)
 
 
-def gathered_parts(frame: pl.DataFrame, parts: Sequence[Part]) -> pl.DataFrame:
+def gathered_parts(frame: pl.DataFrame, parts: Sequence[AppPart]) -> pl.DataFrame:
     """Rows about parts with the app in ``app_id``, and ``route`` and ``without_cold_starts`` beside it."""
     known = pl.DataFrame(
         [(one.text, *one) for one in parts],

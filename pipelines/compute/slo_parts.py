@@ -13,7 +13,7 @@ import polars as pl
 from models import objectives, paging, requests, slo
 from models.burn_scalings import windows_of
 from models.openslo import TimeWindow
-from models.parts import PART_KEYS, Part, gathered_parts, part_parameters, spread
+from models.parts import PART_KEYS, AppPart, gathered_parts, part_parameters, spread
 from models.policy import Objectives, request_slices, slo_defaults
 from models.samples import samples_of
 from models.slo_windows import period_at, window_of
@@ -29,7 +29,7 @@ def judged_parts(
     warehouse: Warehouse,
     promised: Objectives,
     scaling: str,
-    parts: Sequence[Part],
+    parts: Sequence[AppPart],
     as_of: datetime,
     apps: pl.DataFrame,
     judge: Judge,

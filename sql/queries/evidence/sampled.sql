@@ -12,3 +12,4 @@ WHERE app_id = {app_id:String}
   AND slice_start >= toStartOfFiveMinutes({range_from:DateTime64(9, 'UTC')}) AND slice_start < {range_to:DateTime64(9, 'UTC')}
   AND kind != 'health'
   AND (empty({environments:Array(String)}) OR s.environment IN {environments:Array(String)})
+HAVING sampled > 0
