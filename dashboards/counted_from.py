@@ -13,7 +13,7 @@ from dashboards.frame import Page
 
 WORDS = {
     "metrics": "are counted from the histogram of their durations: no spans came of them, or a sample",
-    "sampled_spans": "are counted from a sample of spans and not scaled up: there were more, and no metric says how many",
+    "sampled_spans": "are counted from a sample of spans and not scaled up: there were more, as the objectives say where the spans do",
 }
 
 

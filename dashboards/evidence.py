@@ -46,7 +46,7 @@ def evidence_section(
     Args:
         reads: what the viewer may read.
         app_id: an app of the viewer's.
-        objectives: lines with ``environment, objective, threshold_ms, since``, the one to begin with first.
+        objectives: lines with ``environment, objective, threshold_ms, since, of_route, without_cold_starts``, the one to begin with first.
         ends: how far telemetry goes.
         chosen: the objective to show, ``<environment>/<objective>``; without it the page has a control.
     """
@@ -103,11 +103,17 @@ def _asked(app_id: str, objectives: Sequence[Mapping[str, Any]], ends: datetime,
         st.error(formats.as_text(f"{error}."))
         return None
     asked = Asked(app_id, within, routes=(route,) if route else ())
+    if line is not None and not route and line["of_route"]:  # an objective of a route is not about the others
+        asked = replace(asked, routes=(line["of_route"],))
     if line is None:
         return replace(asked, measure="everything")
     measure: Measure = "availability" if line["threshold_ms"] is None else "latency"
     return replace(
-        asked, measure=measure, threshold_ms=line["threshold_ms"] or 0, environments=(line["environment"],)
+        asked,
+        measure=measure,
+        threshold_ms=line["threshold_ms"] or 0,
+        environments=(line["environment"],),
+        without_cold_starts=line["without_cold_starts"],
     )
 
 
@@ -122,6 +128,10 @@ def _usual_range(line: Mapping[str, Any] | None, ends: datetime) -> EvidenceRang
 
 def _headline(evidence: FoundEvidence) -> None:
     within = evidence.asked.within
+    if evidence.asked.routes:
+        st.caption(formats.as_text(f"Requests of {', '.join(evidence.asked.routes)} alone."))
+    if evidence.asked.without_cold_starts:
+        st.caption("Cold starts do not count here.")
     compared = f"compared with {formats.count(evidence.good)} good ones since {formats.moment(within.base)}"
     if not evidence.bad:
         st.info(
@@ -132,6 +142,8 @@ def _headline(evidence: FoundEvidence) -> None:
     st.caption(
         f"{formats.plural(evidence.bad, 'bad request')} from {formats.moment(within.start)} to {formats.moment(within.end)}{first}; {compared}."
     )
+    if evidence.sample:
+        st.caption(formats.as_text(f"{evidence.sample}; what follows counts the spans that came."))
 
 
 def _suspects(evidence: FoundEvidence) -> None:

@@ -16,6 +16,7 @@ import polars as pl
 from models.errors import ModelError
 from models.openslo import (
     APP,
+    COLD_STARTS,
     ENVIRONMENT,
     OBJECTIVE,
     OCCURRENCES,
@@ -31,6 +32,7 @@ from models.openslo import (
     metric_sources,
 )
 from models.openslo_reader import unit_of
+from models.parts import PART_KEYS, PART_VARIANT, AppPart, PartGroup, part_of
 from models.policy import BurnWindows, Objective, Objectives, duration
 from models.registry import normalised_app_id
 from models.schemas import SCHEMAS
@@ -44,6 +46,15 @@ AVAILABILITY, LATENCY = "availability", "latency"
 INDICATORS = (AVAILABILITY, LATENCY)
 """What appfleet measures: requests without an error, and requests within a threshold."""
 
+PERCENTILE = "percentile"
+"""What a source may ask of latency: that this many of 100 requests are within the threshold, which is what a percentile says."""
+
+HTTP_ROUTE = "http.route"
+"""Attribute a source may filter by."""
+
+_QUESTIONS = ("indicator", "kinds", "unit", PERCENTILE, "filter")
+_COLD_STARTS = {"": False, "include": False, "exclude": True}
+
 DEFAULTS = "defaults"
 """Source of an objective that no file names."""
 
@@ -54,7 +65,16 @@ PLACES = 9
 """Decimal places a target may have, as budgets are counted in parts per billion."""
 
 _MS = {"ms": Decimal(1), "s": Decimal(1000)}
-_DEFINITION = ("indicator", "target", "threshold_ms", "time_window", "budgeting_method", "span_kinds")
+_DEFINITION = (
+    "indicator",
+    "target",
+    "threshold_ms",
+    "time_window",
+    "budgeting_method",
+    "span_kinds",
+    "route",
+    "without_cold_starts",
+)
 """Columns whose change begins a generation."""
 
 KEYS = ("app_id", "environment", "objective")
@@ -129,7 +149,11 @@ def _collide(one: Override, other: Override) -> bool:
     return (
         one.app_id == other.app_id
         and one.objective.name == other.objective.name
-        and (one.environment == other.environment or one.indicator != other.indicator)
+        and (
+            one.environment == other.environment
+            or one.indicator != other.indicator
+            or one.objective.route != other.objective.route
+        )
     )
 
 
@@ -171,10 +195,6 @@ def _override(
     policy: BurnWindows,
     ladder: Sequence[int],
 ) -> Override:
-    if ROUTE in _annotations(catalogue, slo):
-        raise _Unmeasured(
-            f"names a route by {ROUTE}, and objectives of routes are not measured yet; without it the whole app is"
-        )
     if slo.method != OCCURRENCES:
         raise _Unmeasured(
             f"has budgetingMethod {slo.method}, which is read and not measured yet; write {OCCURRENCES}"
@@ -191,19 +211,64 @@ def _override(
     name = annotations.get(OBJECTIVE, "").strip() or slo.meta.name
     if len(slo.targets) > 1:
         name = f"{name}-{place + 1}"
-    if any(one.name == name and indicator_of(one) != asked["indicator"] for one in defaults.lines):
-        raise _Unmeasured(
-            f"measures {asked['indicator']} under the name of the default objective {name}; rename it"
-        )
+    route = _route(asked, annotations)
+    if any(one.name == name and (route or indicator_of(one) != asked["indicator"]) for one in defaults.lines):
+        what = f"route {route}" if route else asked["indicator"]
+        raise _Unmeasured(f"measures {what} under the name of the default objective {name}; rename it")
     _check_share(target.share)
+    _check_percentile(asked, target)
     threshold = _threshold(sli, target, ladder) if asked["indicator"] == LATENCY else None
     return Override(
         normalised_app_id(annotations.get(APP) or slo.service),
         annotations.get(ENVIRONMENT, EVERYWHERE).strip().lower(),
-        Objective(name, target.share, threshold, kinds),
+        Objective(name, target.share, threshold, kinds, route, _leaves_cold_starts(annotations)),
         window,
         str(target.where),
     )
+
+
+def _route(asked: Mapping[str, object], annotations: Mapping[str, str]) -> str:
+    """The route an objective is of, by its annotation or the filter of its source; empty: it is the whole app's."""
+    noted = annotations.get(ROUTE)
+    by_filter = asked.get("filter")
+    if by_filter is None:
+        route = noted
+    elif not isinstance(by_filter, dict) or set(by_filter) != {HTTP_ROUTE}:
+        raise _Unmeasured(f"filters by {by_filter!r}; it can be a route, `filter: {{{HTTP_ROUTE}: /path}}`")
+    else:
+        route = str(by_filter[HTTP_ROUTE])
+        if noted is not None and noted.strip() != route.strip():
+            raise _Unmeasured(f"filters by route {route} and is annotated with {noted}; leave one of them")
+    if route is not None and not route.strip():
+        raise _Unmeasured("names an empty route; write one as traces name it, such as `GET /orders/{id}`")
+    return "" if route is None else route.strip()
+
+
+def _leaves_cold_starts(annotations: Mapping[str, str]) -> bool:
+    said = annotations.get(COLD_STARTS, "").strip().lower()
+    if said not in _COLD_STARTS:
+        raise _Unmeasured(f"has {COLD_STARTS} {said!r}; it can be include or exclude")
+    return _COLD_STARTS[said]
+
+
+def _check_percentile(asked: Mapping[str, object], target: SloTarget) -> None:
+    """A percentile within a threshold is a share of requests within it: the target must be that share."""
+    if PERCENTILE not in asked:
+        return
+    try:
+        percentile = Decimal(str(asked[PERCENTILE]))
+    except ArithmeticError:
+        percentile = Decimal(0)
+    if asked["indicator"] != LATENCY or not 0 < percentile < 100:
+        raise _Unmeasured(
+            f"asks for {PERCENTILE} {asked[PERCENTILE]!r}; it is a number between 0 and 100, of {LATENCY} alone"
+        )
+    if percentile != target.share * 100:
+        share = (percentile / 100).normalize()
+        raise _Unmeasured(
+            f"asks that percentile {asked[PERCENTILE]} is within a threshold and has the target {target.share}; that "
+            f"percentile is within it where {share:f} of the requests are, so write `target: {share:f}`"
+        )
 
 
 def _annotations(catalogue: OpenSloCatalogue, slo: Slo) -> Mapping[str, str]:
@@ -255,10 +320,10 @@ def _asked(catalogue: OpenSloCatalogue, sli: Sli) -> Mapping[str, object]:
         raise _Unmeasured(
             f"asks for the indicator {asked.get('indicator')!r}; {' and '.join(INDICATORS)} are measured"
         )
-    unknown = sorted(set(asked) - {"indicator", "kinds", "unit"})
+    unknown = sorted(set(asked) - set(_QUESTIONS))
     if unknown:
         raise _Unmeasured(
-            f"asks for {', '.join(unknown)}, which no indicator has; known are indicator, kinds and unit"
+            f"asks for {', '.join(unknown)}, which no indicator has; known are {', '.join(_QUESTIONS)}"
         )
     is_latency = asked["indicator"] == LATENCY
     if is_latency != (sli.threshold is not None) or (sli.ratio is not None and sli.ratio.raw is not None):
@@ -322,31 +387,51 @@ class Assignment:
     """What apps are held to beside the defaults, made ready to be counted in one query per window.
 
     ``groups``: window -> its different objectives under names of their own; ``apps``: window -> the apps they are of;
-    ``lines``: every objective with the name of its variant in its group.
+    ``lines``: every objective with the name of its variant in its group. ``parts``: window -> objectives of a part of an
+    app's requests, which are counted apart, as variants of the parts they are of.
     """
 
     groups: Mapping[TimeWindow, tuple[Objective, ...]] = field(default_factory=dict)
     apps: Mapping[TimeWindow, tuple[str, ...]] = field(default_factory=dict)
     lines: tuple[tuple[Override, str], ...] = ()
+    parts: Mapping[TimeWindow, PartGroup] = field(default_factory=dict)
+
+    @property
+    def routes(self) -> dict[tuple[str, str], str]:
+        """App and route of every objective of a route -> where it is told."""
+        return {
+            (line.app_id, line.objective.route): line.source for line, _ in self.lines if line.objective.route
+        }
 
 
 def held(lines: Iterable[Override]) -> Assignment:
     """Objectives grouped by their window; equal ones of several apps are counted as one variant."""
     variants: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
+    of_parts: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
     apps: dict[TimeWindow, set[str]] = {}
+    parts: dict[TimeWindow, set[AppPart]] = {}
     placed = []
     for line in lines:
-        one = line.objective
-        same = variants.setdefault(line.window, {})
+        one, part = line.objective, part_of(line.app_id, line.objective)
+        same = (variants if part is None else of_parts).setdefault(line.window, {})
+        word = "variant" if part is None else PART_VARIANT
         variant = same.setdefault(
-            (one.target, one.threshold_ms, one.kinds), replace(one, name=f"variant {len(same) + 1}")
+            (one.target, one.threshold_ms, one.kinds),
+            replace(one, name=f"{word} {len(same) + 1}", route="", without_cold_starts=False),
         )
-        apps.setdefault(line.window, set()).add(line.app_id)
+        if part is None:
+            apps.setdefault(line.window, set()).add(line.app_id)
+        else:
+            parts.setdefault(line.window, set()).add(part)
         placed.append((line, variant.name))
     return Assignment(
         {window: tuple(same.values()) for window, same in variants.items()},
         {window: tuple(sorted(named)) for window, named in apps.items()},
         tuple(placed),
+        {
+            window: PartGroup(tuple(same.values()), tuple(sorted(parts[window])))
+            for window, same in of_parts.items()
+        },
     )
 
 
@@ -363,6 +448,8 @@ WANTED = pl.Schema(
         "time_window": pl.String(),
         "variant": pl.String(),
         "source": pl.String(),
+        "route": pl.String(),
+        "without_cold_starts": pl.Boolean(),
     }
 )
 """Columns of ``wanted``; an empty ``variant`` is a default."""
@@ -372,43 +459,59 @@ def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.Da
     """Which objective each app and environment is held to (``WANTED``), sorted.
 
     Of an indicator the objectives of that very environment count, else those of every environment, else the default of the
-    app's criticality, else the default of all.
+    app's criticality, else the default of all. Those of a route stand beside them, by the same rule without a default.
 
     Args:
         seen: ``app_id, environment`` of everything there is.
         defaults: of every app.
         asked: what stands in their place.
     """
-    by_place: dict[tuple[str, str, str, bool], list[tuple[Override, str]]] = {}
+    by_place: dict[tuple[str, str, str, str, bool], list[tuple[Override, str]]] = {}
+    routes: dict[str, set[tuple[str, str]]] = {}
     for line, variant in asked.lines:
-        place = line.app_id, line.environment, line.indicator, line.is_default
+        route = line.objective.route
+        place = line.app_id, line.environment, line.indicator, route, line.is_default
         by_place.setdefault(place, []).append((line, variant))
+        if route:
+            routes.setdefault(line.app_id, set()).add((line.indicator, route))
     usual = window_text(rolling(defaults.window_days))
     rows: list[tuple[object, ...]] = []
+
+    def chosen_of(app: str, environment: str, indicator: str, route: str) -> list[tuple[Override, str]]:
+        return (
+            by_place.get((app, environment, indicator, route, False))
+            or by_place.get((app, EVERYWHERE, indicator, route, False))
+            or by_place.get((app, EVERYWHERE, indicator, route, True))
+            or []
+        )
+
     for app, environment in seen.select("app_id", "environment").unique().iter_rows():
+        own = []
         for default in defaults.lines:
             indicator = indicator_of(default)
-            own = (
-                by_place.get((app, environment, indicator, False))
-                or by_place.get((app, EVERYWHERE, indicator, False))
-                or by_place.get((app, EVERYWHERE, indicator, True))
-                or ()
-            )
-            rows.extend(
-                (
-                    app,
-                    environment,
-                    line.objective.name,
-                    indicator,
-                    window_text(line.window),
-                    variant,
-                    line.source,
-                )
-                for line, variant in own
-            )
-            if not own:
-                rows.append((app, environment, default.name, indicator, usual, "", ""))
+            instead = chosen_of(app, environment, indicator, "")
+            own.extend(instead)
+            if not instead:
+                rows.append((app, environment, default.name, indicator, usual, "", "", "", False))
+        for indicator, route in sorted(routes.get(app, ())):
+            own.extend(chosen_of(app, environment, indicator, route))
+        rows.extend(_row(app, environment, line, variant) for line, variant in own)
     return pl.DataFrame(rows, schema=WANTED, orient="row").sort(KEYS)
+
+
+def _row(app: str, environment: str, line: Override, variant: str) -> tuple[object, ...]:
+    one = line.objective
+    return (
+        app,
+        environment,
+        one.name,
+        line.indicator,
+        window_text(line.window),
+        variant,
+        line.source,
+        one.route,
+        one.without_cold_starts,
+    )
 
 
 def unseen(asked: Assignment, seen: pl.DataFrame) -> Iterator[str]:
@@ -432,18 +535,24 @@ def chosen(frame: pl.DataFrame, places: pl.DataFrame, window: TimeWindow | None)
     """Rows of a judgement that are wanted, under the names of their objectives.
 
     Args:
-        frame: with ``app_id, environment, objective``, where an objective is a variant, or a default.
+        frame: with ``app_id, environment, objective``, where an objective is a variant, or a default; of parts with ``route,
+            without_cold_starts`` too (``models.parts.gathered_parts``).
         places: result of ``wanted``.
         window: it was judged by; None: the defaults and theirs.
     """
     if window is None:
-        mine = places.filter(pl.col("variant") == "").select(*KEYS, name="objective")
+        mine = places.filter(pl.col("variant") == "").with_columns(name="objective")
     else:
         mine = places.filter(
             (pl.col("variant") != "") & (pl.col("time_window") == window_text(window))
-        ).select("app_id", "environment", objective="variant", name="objective")
+        ).with_columns(objective="variant", name="objective")
+    keys = [name for name in (*KEYS, *PART_KEYS) if name in frame.columns]
     order = frame.columns
-    return frame.join(mine, on=list(KEYS), how="inner").with_columns(objective=pl.col("name")).select(order)
+    return (
+        frame.join(mine.select(*keys, "name"), on=keys, how="inner")
+        .with_columns(objective=pl.col("name"))
+        .select(order)
+    )
 
 
 def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.DataFrame:
@@ -454,6 +563,11 @@ def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -
             (window_text(window), one.name, "", one)
             for window, group in asked.groups.items()
             for one in group
+        ),
+        *(
+            (window_text(window), one.name, "", one)
+            for window, group in asked.parts.items()
+            for one in group.variants
         ),
         *((usual, "", one.name, one) for one in defaults.lines),
     ]
@@ -561,6 +675,8 @@ def as_they_were(before: pl.DataFrame, files: Iterable[str], now: Iterable[Overr
                 row["target"].normalize(),
                 row["threshold_ms"],
                 tuple(row["span_kinds"]),
+                row["route"],
+                row["without_cold_starts"],
             ),
             window_of(row["time_window"]),
             row["source"],

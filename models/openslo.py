@@ -27,6 +27,8 @@ APP = f"{ANNOTATIONS}app-id"
 ENVIRONMENT = f"{ANNOTATIONS}environment"
 ROUTE = f"{ANNOTATIONS}route"
 """On an SLO (the app on a Service too): what it is an objective of."""
+COLD_STARTS = f"{ANNOTATIONS}cold-starts"
+"""On an SLO or its Service: ``exclude`` where requests that started an instance anew (``faas.coldstart``) do not count."""
 OBJECTIVE = f"{ANNOTATIONS}objective"
 """On an SLO: the name appfleet gives the objective, where it is not that of the SLO."""
 

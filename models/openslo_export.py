@@ -11,8 +11,10 @@ from typing import Any
 from models.objectives import LATENCY, SOURCE_TYPE
 from models.openslo import (
     APP,
+    COLD_STARTS,
     ENVIRONMENT,
     OBJECTIVE,
+    ROUTE,
     SHORT_WINDOW,
     UNIT,
     AlertPolicy,
@@ -43,7 +45,8 @@ def exported(rows: Iterable[Mapping[str, Any]], policy_of: Callable[[int], BurnW
     """OpenSLO objects of objectives: a Service per app, an SLO each, and the alert policies they name.
 
     Args:
-        rows: ``app_id, environment, objective, indicator, target, threshold_ms, time_window, budgeting_method, span_kinds``.
+        rows: ``app_id, environment, objective, indicator, target, threshold_ms, time_window, budgeting_method, span_kinds, route,
+            without_cold_starts``.
         policy_of: the windows alerts of an objective of some days fire by; a pair is one condition with the annotation of its short window.
     """
     rows = list(rows)
@@ -97,6 +100,10 @@ def _slo(row: Mapping[str, Any], service: str, name: str, policies: Iterable[str
     annotations = {APP: row["app_id"], OBJECTIVE: row["objective"]}
     if row["environment"]:
         annotations[ENVIRONMENT] = row["environment"]
+    if row["route"]:
+        annotations[ROUTE] = row["route"]
+    if row["without_cold_starts"]:
+        annotations[COLD_STARTS] = "exclude"
     return Slo(
         Meta(name, annotations=annotations),
         NOWHERE,

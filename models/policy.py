@@ -33,6 +33,9 @@ class Objective:
     target: Decimal
     threshold_ms: int | None = None
     kinds: tuple[str, ...] = ("server", "consumer")
+    route: str = ""
+    """Whose requests alone count, as slices name it or without its method; empty: those of every route."""
+    without_cold_starts: bool = False
 
     @property
     def budget(self) -> Decimal:
@@ -286,6 +289,8 @@ class RequestSlices:
     sampled_trace_state: str
     """Regular expression (RE2) of a trace state that says its span stands for others."""
     sampler_types: tuple[str, ...]
+    rate_attributes: tuple[str, ...]
+    """Attributes of a span that say as a number how many spans it stands for."""
 
 
 @cache
@@ -299,6 +304,7 @@ def request_slices() -> RequestSlices:
         data["least_scale"],
         data["sampled_trace_state"],
         tuple(data["sampler_types"]),
+        tuple(data["rate_attributes"]),
     )
 
 

@@ -53,17 +53,21 @@ def classification(errors: RequestErrors, health: HealthChecks) -> dict[str, Any
     }
 
 
-def slicing(slices: RequestSlices, objectives: Objectives) -> dict[str, Any]:
-    """Parameters that say how requests are cut into slices."""
+def slicing(
+    slices: RequestSlices, objectives: Objectives, named: Iterable[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """Parameters that say how requests are cut into slices; ``named`` are apps and routes that are never pooled."""
     return {
+        "named_routes": [f"{app}\x1f{route}" for app, route in sorted(named)],
         "bounds_ns": [bound * _NANOSECONDS for bound in ladder_ms(slices, objectives)],
         "routes_kept": slices.routes_kept,
     }
 
 
 def sampling(slices: RequestSlices) -> dict[str, Any]:
-    """Parameters that say which spans stand for others that were left out."""
+    """Parameters that say which spans stand for others that were left out, and for how many."""
     return {
+        "rate_attributes": list(slices.rate_attributes),
         "sampled_trace_state": slices.sampled_trace_state,
         "sampler_types": list(slices.sampler_types),
     }

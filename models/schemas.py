@@ -211,6 +211,9 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "timed": pl.UInt32(),
             "within": pl.List(pl.UInt32),
             "counted_from": pl.String(),
+            "is_cold_start": pl.Boolean(),
+            "stands_for": pl.Decimal(38, 9),
+            "errors_stand_for": pl.Decimal(38, 9),
         }
     ),
     "core_request_hours": pl.Schema(
@@ -242,6 +245,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "duration_p95_ms": pl.Float64(),
             "last_seen": MOMENT,
             "last_span_at": MOMENT,
+            "sampled_requests": pl.UInt64(),
         }
     ),
     "core_app_resources": pl.Schema(
@@ -278,6 +282,12 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "silent_since": SECOND,
             "health_checks": pl.UInt64(),
             "health_errors": pl.UInt64(),
+            "route": pl.String(),
+            "without_cold_starts": pl.Boolean(),
+            "kept_out": pl.UInt64(),
+            "sampled": pl.UInt64(),
+            "stands_for": pl.Float64(),
+            "sli_scaled": pl.Float64(),
         }
     ),
     "mart_slo_burn": pl.Schema(
@@ -331,6 +341,8 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "budgeting_method": pl.String(),
             "span_kinds": pl.List(pl.String()),
             "source": pl.String(),
+            "route": pl.String(),
+            "without_cold_starts": pl.Boolean(),
         }
     ),
     "mart_as_of": pl.Schema(

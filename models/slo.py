@@ -609,6 +609,12 @@ def _stated(
         silent_since=pl.when(is_silent).then("silent_since"),
         health_checks=pl.col("health_checks").fill_null(0),
         health_errors=pl.col("health_errors").fill_null(0),
+        route=pl.lit(""),
+        without_cold_starts=pl.lit(False),
+        kept_out=pl.lit(0, pl.UInt64),
+        sampled=pl.lit(0, pl.UInt64),
+        stands_for=pl.lit(None, pl.Float64),
+        sli_scaled=pl.lit(None, pl.Float64),
     ).with_columns(
         state_rank=pl.col("state").replace_strict(ranks, return_dtype=pl.UInt8),
         since=pl.when(pl.col("state").is_in(policy.severities))

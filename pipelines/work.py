@@ -269,7 +269,7 @@ def _costs_due(ask: Ask) -> Due:
 
 DUE: Mapping[str, Callable[[Ask], Due]] = {
     "billing": _billing_due,
-    "slices": _changed(compute.telemetry_days),
+    "slices": lambda ask: Due(tuple(sorted(compute.telemetry_days(ask.warehouse, ask.settings)[1]))),
     "costs": _costs_due,
     "reporting": lambda ask: Due(tuple(sorted(compute.reported_months(ask.warehouse, ask.settings)[1]))),
     "unit_costs": _changed(compute.used_months),

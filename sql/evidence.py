@@ -31,6 +31,7 @@ from models.evidence import (
 )
 from models.policy import health_checks, request_errors
 from models.requests import classification
+from models.samples import sample_sentence
 from sql.catalog import statement
 from sql.forms import Form
 from sql.warehouse import bindings
@@ -53,6 +54,7 @@ class Asked:
     threshold_ms: int = 0
     environments: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
+    without_cold_starts: bool = False
 
     @property
     def values(self) -> dict[str, Any]:
@@ -66,6 +68,7 @@ class Asked:
             "threshold_ns": self.threshold_ms * _NANOSECONDS,
             "environments": self.environments,
             "routes": self.routes,
+            "without_cold_starts": int(self.without_cold_starts),
             **what_is_an_error(),
             **_what_is_a_check(),
         }
@@ -95,6 +98,8 @@ class FoundEvidence:
     dependencies: pl.DataFrame
     nearest: Mapping[str, object] | None
     asked_for: Mapping[str, Mapping[str, Any]]
+    sample: str
+    """What is said of the counts where the app's spans are a sample; empty where they are not."""
 
 
 def gathered(read: Read, asked: Asked) -> FoundEvidence:
@@ -125,6 +130,9 @@ def gathered(read: Read, asked: Asked) -> FoundEvidence:
             "range_to": _text(asked.within.end),
             "environments": asked.environments,
         },
+        "evidence/sampled": {
+            name: values[name] for name in ("app_id", "range_from", "range_to", "environments")
+        },
         "evidence/dependencies": _calls((asked.app_id,), asked.within, POLICY.dependencies),
     }
     found = {name: read(name, **given) for name, given in wanted.items()}
@@ -147,7 +155,16 @@ def gathered(read: Read, asked: Asked) -> FoundEvidence:
         found["evidence/dependencies"],
         nearest_deploy(found["evidence/deploys"], first_bad),
         wanted,
+        _sample(found["evidence/sampled"]),
     )
+
+
+def _sample(frame: pl.DataFrame) -> str:
+    row = frame.row(0, named=True) if frame.height else {"sampled": 0}
+    if not row["sampled"]:
+        return ""
+    right = 1 - row["errors_stand_for"] / row["stands_for"] if row["stands_for"] else None
+    return sample_sentence(row["sampled"], row["stands_for"], right)
 
 
 def _of_traces(asked: Asked, sample: pl.DataFrame, spans: pl.DataFrame) -> list[Suspect]:

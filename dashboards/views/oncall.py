@@ -23,6 +23,7 @@ from dashboards.silent import silent_of, silent_table
 from models.errors import AppfleetError
 from models.policy import burn_windows, health_checks, request_errors, request_slices, slo_defaults
 from models.requests import classification, ladder_ms
+from models.samples import part_sentences
 from models.slo import worst_first
 
 WINDOWS = ("5m", "1h", "6h", "1d", "3d")
@@ -116,7 +117,7 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
             State=pl.col("state").replace(formats.STATES),
             Since="since",
             **{"Budget left": pl.col("budget_remaining") * 100},
-            Objective=pl.col("objective").str.to_titlecase(),
+            Objective=_objective(),
             **culprit,
             Environment="environment",
             Team="team",
@@ -164,6 +165,12 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
     )
 
 
+def _objective() -> pl.Expr:
+    """Name of an objective, with the route it is of."""
+    name = pl.col("objective").str.to_titlecase()
+    return pl.when(pl.col("of_route") == "").then(name).otherwise(name + ", " + pl.col("of_route"))
+
+
 def _route() -> pl.Expr:
     return pl.when(pl.col("route") == "").then(pl.lit("other routes")).otherwise("route")
 
@@ -205,6 +212,8 @@ def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame) -> None:
         return
     first = worst.unique(OBJECTIVE, keep="first", maintain_order=True)
     burning_table(firing, "firing", "Objectives that page or need a ticket, the worst first", first)
+    for sentence in part_sentences(firing.iter_rows(named=True)):
+        st.caption(formats.as_text(sentence))
     own = worst.join(firing, on=OBJECTIVE, how="semi", maintain_order="left")
     if own.height > firing.height:
         st.caption(
@@ -264,7 +273,7 @@ def draw() -> None:
     found = holding(
         objectives.join(routes, on=OBJECTIVE, how="left", maintain_order="left"),
         text,
-        ("app_id", "objective", "team", "routes"),
+        ("app_id", "objective", "of_route", "team", "routes"),
     )
     silent = holding(silent_of(reads), text, ("app_id", "team"))
     without = holding(reads.frame("oncall/without_indicator"), text, ("app_id", "app_name", "team"))

@@ -19,6 +19,7 @@ from dashboards.links import asked_choice
 from dashboards.playbooks import marks_of_app
 from dashboards.worth import app_section
 from models.money import exact_total
+from models.samples import of_part
 
 WINDOWS = {"30": "30 days", "90": "90 days", "395": "13 months"}
 USUAL_DAYS = "90"
@@ -262,6 +263,13 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
         f"Over {rows[0]['window_days']} days, counted by occurrences. Health checks count apart: "
         f"{formats.count(answered)}, of which {formats.count(wrong)} went wrong."
     )
+    for row in rows:
+        for sentence in of_part(row):
+            st.caption(formats.as_text(f"{_objective(row)}{_in(row['environment'])}: {sentence}."))
+
+
+def _in(environment: str) -> str:
+    return f" in {environment}" if environment else ""
 
 
 def evidence_of(page: Page, app_id: str) -> None:
@@ -275,9 +283,11 @@ def evidence_of(page: Page, app_id: str) -> None:
 
 
 def _objective(row: dict[str, Any]) -> str:
-    """Name of an objective, with its threshold."""
+    """Name of an objective, with its threshold and route."""
     name = str(row["objective"]).capitalize()
-    return name if row["threshold_ms"] is None else f"{name} within {row['threshold_ms']} ms"
+    if row["threshold_ms"] is not None:
+        name = f"{name} within {row['threshold_ms']} ms"
+    return f"{name}, {row['of_route']}" if row["of_route"] else name
 
 
 def cost_origin(page: Page, app_id: str, first: date, last: date) -> None:

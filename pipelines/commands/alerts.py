@@ -17,6 +17,7 @@ from models.alert_routes import ACK, SILENCE, UNSILENCE, Act, checked_ack, check
 from models.alerts import FIRING, RESOLVED, Alert, alert_policy, grouped, in_order
 from models.errors import ConfigurationError
 from models.policy import burn_windows
+from models.samples import objective_of, part_sentences
 from models.settings import Settings
 from models.slo import worst_first
 from models.text import visible
@@ -110,7 +111,7 @@ def _print_burning(console: Console, warehouse: Warehouse) -> None:
         table.add_row(
             row["app_id"],
             row["environment"],
-            row["objective"],
+            objective_of(row),
             row["state"],
             f"{row['since']:%Y-%m-%d %H:%M}" if row["since"] else "-",
             "-" if row["budget_remaining"] is None else f"{row['budget_remaining']:.1%}",
@@ -120,6 +121,8 @@ def _print_burning(console: Console, warehouse: Warehouse) -> None:
             ),
         )
     console.print(table)
+    for sentence in part_sentences(rows):
+        console.print(sentence, markup=False)
 
 
 def acknowledge(settings: Settings, key: str, reason: str, by: str | None, now: datetime) -> str:

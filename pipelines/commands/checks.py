@@ -22,6 +22,7 @@ from models.grants import FILE_NAME as PEOPLE_FILE
 from models.grants import parse_people
 from models.policy import watermark_policy
 from models.redaction import redaction
+from models.samples import sample_sentence
 from models.settings import FILE_NAME, Settings
 from models.shared_rules import idle_rules, refuse_circles, unknown_names
 from pipelines.actions.notify import told_of
@@ -542,6 +543,23 @@ def nameless_senders(look: Look) -> Iterator[Finding]:
             f"{row['metric_points']:,} metric point(s), last seen {row['last_seen']:%Y-%m-%d %H:%M}"
         )
         found.append(Finding(sentence, advice))
+    yield from _shown(found, advice)
+
+
+def samples(look: Look) -> Iterator[Finding]:
+    """Apps whose requests are told by a sample of their spans."""
+    advice = (
+        "send the histogram http.server.request.duration, which counts every request, or spans before they are sampled: "
+        "objectives count the spans that come"
+    )
+    found = []
+    for row in look.warehouse.frame("queries/doctor/samples", days=WATCHED_DAYS).iter_rows(named=True):
+        right = None if not row["stands_for"] else 1 - row["errors_stand_for"] / row["stands_for"]
+        said = sample_sentence(row["sampled"], row["stands_for"], right)
+        came = 1 - row["errors"] / row["sampled"]
+        found.append(
+            Finding(f"{row['app_id']}: {said}; {came:.3%} of the spans that came went right", advice)
+        )
     yield from _shown(found, advice)
 
 

@@ -43,6 +43,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.shared_cost_rules,
         checks.spans_without_resource,
         checks.nameless_senders,
+        checks.samples,
         checks.stale_sources,
         checks.charges_ahead,
         checks.silent_apps,

@@ -92,6 +92,8 @@ def _print(console: Console, evidence: FoundEvidence) -> None:
             f"{asked.app_id}, {told}: {evidence.bad} bad requests, the first at {evidence.first_bad:%H:%M:%S}; {evidence.good} good ones."
         )
     )
+    if evidence.sample:
+        console.print(Text(f"{evidence.sample}; what follows counts the spans that came."))
     console.print(
         "Suspects, the likeliest first:"
         if evidence.suspects

@@ -40,7 +40,7 @@ def plan(console: Console, settings: Settings, now: datetime | None = None) -> l
     """Says what is past its retention and what its removal would free; removes nothing."""
     kept = retention(settings.retention)
     with open_warehouse(settings.root, role="writer") as warehouse:
-        found = _leaving(warehouse, kept, now or datetime.now(UTC))
+        found = _leaving(warehouse, settings, kept, now or datetime.now(UTC))
     _say(console, kept, found, "would free")
     return found
 
@@ -58,18 +58,18 @@ def apply(
     with open_warehouse(settings.root, role="writer") as warehouse, ExitStack() as stack:
         for scope in SCOPES:
             stack.enter_context(lease(settings.root, scope, wait_seconds))
-        found = _leaving(warehouse, kept, now or datetime.now(UTC))
+        found = _leaving(warehouse, settings, kept, now or datetime.now(UTC))
         gone = [one.partition for one in found if not one.waits]
         remove(warehouse, gone)
     _say(console, kept, found, "freed")
     return gone
 
 
-def _leaving(warehouse: Warehouse, kept: Retention, now: datetime) -> list[Leaving]:
+def _leaving(warehouse: Warehouse, settings: Settings, kept: Retention, now: datetime) -> list[Leaving]:
     today = now.astimezone(UTC).date()
     found = partitions(warehouse, first_kept_day(kept, today))
     lost = [one.period for one in lost_rows(warehouse.frame, with_slices=True) if one.scope == "slices"]
-    new = telemetry_days(warehouse)[1]
+    new = telemetry_days(warehouse, settings)[1]
     open_days = {
         **dict.fromkeys(volumes_due(warehouse), _NOT_MEASURED),
         **dict.fromkeys((day - DAY for day in [*lost, *new]), _BEFORE),

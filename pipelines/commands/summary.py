@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models.comparison import four_weeks
+from models.samples import objective_of, part_sentences
 from models.settings import Settings
 from models.slo import worst_first
 from models.statement_csv import plain
@@ -150,7 +151,7 @@ def print_slo(
         table.add_row(
             row["app_id"],
             row["environment"],
-            row["objective"],
+            objective_of(row),
             f"{row['target']:.2%}",
             _share(row["sli"]),
             _share(row["budget_remaining"]),
@@ -159,6 +160,8 @@ def print_slo(
             _moment(row["since"]),
         )
     console.print(table)
+    for sentence in part_sentences(shown.iter_rows(named=True)):
+        console.print(sentence, markup=False)
     rest = frame.slice(shown.height)
     if rest.height:
         states = ", ".join(

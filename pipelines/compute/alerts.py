@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from models import age
 from models.alerts import AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
 from models.policy import watermark_policy
+from models.samples import sample_sentence
 from models.settings import Settings
 from pipelines.compute.alert_causes import with_shared_causes
 from pipelines.compute.as_of import AsOf, cost_days_at
@@ -57,6 +58,8 @@ def _objectives(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Troubl
     for row in warehouse.frame("queries/alerts/objectives", wanted=wanted).iter_rows(named=True):
         bad, total = row["total"] - row["good"], row["total"]
         place = f" in {row['environment']}" if row["environment"] else ""
+        of_route = f" of {row['of_route']}" if row["of_route"] else ""
+        sample = sample_sentence(row["sampled"], row["stands_for"], row["sli_scaled"])
         yield Trouble(
             key=f"slo/{row['app_id']}/{row['environment']}/{row['objective']}",
             kind="slo",
@@ -64,7 +67,8 @@ def _objectives(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Troubl
             team=row["team"],
             severity=policy.objectives.get(row["state"], policy.severities[-1]),
             since=row["since"] or row["as_of"],
-            sentence=f"{row['app_id']}{place}: {row['objective']} below {row['target']:.4g}, {bad:,} of {total:,} events bad",
+            sentence=f"{row['app_id']}{place}: {row['objective']}{of_route} below {row['target']:.4g}, {bad:,} of {total:,} events bad"
+            + (f"; {sample}" if sample else ""),
             environment=row["environment"],
             is_known=row["state"] in policy.objectives,
         )

@@ -10,7 +10,7 @@ from models import objectives, requests
 from models.objectives import Assignment
 from models.policy import burn_windows, request_slices, slo_defaults, slo_tiers
 from models.settings import Settings
-from pipelines.ingest.objectives import load_objectives
+from pipelines.ingest.objectives import Files, load_objectives, objectives_sha256
 from sql.warehouse import Warehouse
 
 
@@ -30,14 +30,29 @@ class Promises:
 
 def promises(warehouse: Warehouse, settings: Settings, apps: pl.DataFrame) -> Promises:
     """Objectives of a workspace and of its ``apps`` by their criticality; those of a file with a mistake stay as they were published last."""
-    files = load_objectives(settings)
-    ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    found = objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder)
-    before = warehouse.frame("queries/slo/objectives")
-    kept = objectives.as_they_were(before, files.broken, found.lines)
+    files, found, before, kept = _told(warehouse, settings)
     return Promises(
         objectives.held((*found.lines, *kept, *objectives.tier_defaults(apps, slo_defaults(), slo_tiers()))),
         before,
         tuple(f"{mistake}; objectives of the file stay as they were" for mistake in files.reading.mistakes),
         (*files.reading.warnings, *(f"{one}; the defaults stay" for one in found.refusals)),
     )
+
+
+def routes_named(warehouse: Warehouse, settings: Settings) -> set[tuple[str, str]]:
+    """Apps and routes that objectives of a workspace name; nothing is read where it has no file."""
+    if not objectives_sha256(settings):
+        return set()
+    _, found, _, kept = _told(warehouse, settings)
+    return {(one.app_id, one.objective.route) for one in (*found.lines, *kept) if one.objective.route}
+
+
+def _told(
+    warehouse: Warehouse, settings: Settings
+) -> tuple[Files, objectives.Overrides, pl.DataFrame, list[objectives.Override]]:
+    """The files, what they ask for, the generations before, and what stays as it was."""
+    files = load_objectives(settings)
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    found = objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder)
+    before = warehouse.frame("queries/slo/objectives")
+    return files, found, before, objectives.as_they_were(before, files.broken, found.lines)

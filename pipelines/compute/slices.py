@@ -18,6 +18,7 @@ from models.policy import (
 )
 from models.resource_evidence import resource_attributes
 from models.settings import Settings
+from pipelines.compute.kept_routes import KeptRoutes, kept_routes
 from pipelines.compute.publishing import LEASE_WAIT_SECONDS, Outcome, fingerprint
 from sql.damage import lost_records
 from sql.leases import lease
@@ -38,27 +39,29 @@ Batches = Mapping[str, uuid.UUID]
 
 @dataclass(frozen=True)
 class _Days:
-    """Day -> fingerprint of what feeds it: of all days with telemetry, of those to compute, and of those that are not
+    """Day -> fingerprint of what feeds it: of all days with telemetry, of them without the routes that are kept, of those to compute, and of those that are not
     published as they are now and are computed no more."""
 
     all: dict[date, str]
+    fed: dict[date, str]
     new: dict[date, str]
     kept: dict[date, str]
 
 
-def telemetry_days(warehouse: Warehouse) -> tuple[dict[date, str], dict[date, str]]:
+def telemetry_days(warehouse: Warehouse, settings: Settings) -> tuple[dict[date, str], dict[date, str]]:
     """Day -> fingerprint of what feeds it: of all days with telemetry, and of those not published as they are now.
 
     A day of which raw rows were removed because they were past their retention is none of the second, nor is a published one
     that follows it: both stay as they were published, as what is left to compute them from is less.
     """
-    days = _days(warehouse)
+    days = _days(warehouse, kept_routes(warehouse, settings))
     return days.all, days.new
 
 
-def _days(warehouse: Warehouse) -> _Days:
+def _days(warehouse: Warehouse, routes: KeptRoutes) -> _Days:
     feeding = warehouse.frame("queries/telemetry/days").iter_rows(named=True)
-    prints = {row["day"]: fingerprint(row["fingerprint"]) for row in feeding}
+    fed = {row["day"]: fingerprint(row["fingerprint"]) for row in feeding}
+    prints = routes.prints(warehouse, fed)
     published = {release.period: release.sha256 for release in heads(warehouse, "slices")}
     differing = {day: print_ for day, print_ in prints.items() if published.get(day) != print_}
     removed = removed_days(warehouse) if differing else {}
@@ -66,6 +69,7 @@ def _days(warehouse: Warehouse) -> _Days:
     kept = {day for day in differing if day in removed or (day in published and day - DAY in removed)}
     return _Days(
         prints,
+        fed,
         {day: print_ for day, print_ in differing.items() if day not in kept},
         {day: print_ for day, print_ in differing.items() if day in kept},
     )
@@ -77,7 +81,8 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     All changed days are written by one statement per table and published by one insert. A day some of whose records are
     lost stays as it was: less would be taken for quiet.
     """
-    known = _days(warehouse)
+    routes = kept_routes(warehouse, settings)
+    known = _days(warehouse, routes)
     asked = [day for day in known.all if days is None or day in days]
     changed = {day: known.new[day] for day in sorted(asked) if day in known.new}
     notes = kept_as_they_were("slices", [day for day in asked if day in known.kept])
@@ -87,7 +92,10 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
     if not changed:
         return Outcome(unchanged=len(asked), refused=refused, notes=notes)
     policy = requests.classification(request_errors(), health_checks())
-    slicing = {**requests.slicing(request_slices(), slo_defaults()), **requests.sampling(request_slices())}
+    slicing = {
+        **requests.slicing(request_slices(), slo_defaults(), routes.named),
+        **requests.sampling(request_slices()),
+    }
     parameters: dict[str, Callable[[Batches], dict[str, Any]]] = {
         "core_request_slices": lambda _: {**policy, **slicing},
         "core_request_hours": lambda batches: {"slices_batch_id": batches["core_request_slices"]},
@@ -98,6 +106,7 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         "core_app_resources": lambda _: {"attributes": [one.attribute for one in resource_attributes()]},
         "core_app_usage_hours": lambda batches: {
             **requests.measuring(policy, shared_cost_policy()),
+            "rate_attributes": list(request_slices().rate_attributes),
             "slices_batch_id": batches["core_request_slices"],
         },
     }
@@ -119,6 +128,8 @@ def compute_slices(warehouse: Warehouse, settings: Settings, days: Sequence[date
         written: dict[str, Any] = {f"{table}_batch": batch for table, batch in batches.items()}
         counted = warehouse.frame("queries/telemetry/batch_rows", **written)
         rows = {row["day"]: row["rows"] for row in counted.iter_rows(named=True)}
+        fed = {day: known.fed[day] for day in changed}
+        changed = routes.prints(warehouse, fed, batches["core_request_slices"])
         releases = publish_periods(warehouse, "slices", batches, changed, rows)
         collect(warehouse, releases)
     return Outcome(tuple(releases), len(asked) - len(changed), notes=notes, refused=refused)

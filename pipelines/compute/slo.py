@@ -15,6 +15,7 @@ import polars as pl
 from models import objectives, paging, requests, silence, slo
 from models.burn_scalings import windows_of
 from models.openslo import TimeWindow
+from models.parts import spread, unheard
 from models.policy import (
     BurnWindows,
     Environments,
@@ -28,7 +29,7 @@ from models.policy import (
 from models.schemas import SCHEMAS
 from models.settings import Settings
 from pipelines.compute.as_of import AsOf
-from pipelines.compute.objectives import promises
+from pipelines.compute.objectives import Promises, promises
 from pipelines.compute.publishing import (
     Outcome,
     fingerprint,
@@ -37,6 +38,7 @@ from pipelines.compute.publishing import (
     publish_frames,
     table_sha256,
 )
+from pipelines.compute.slo_parts import chosen_parts, judged_parts, with_samples
 from pipelines.ingest.objectives import objectives_sha256
 from sql.publish import heads_by_scope
 from sql.warehouse import Warehouse
@@ -75,7 +77,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         return Outcome(unchanged=1, notes=_notes(as_of))
     held = promises(warehouse, settings, apps)
     if is_known:
-        notes = (*_notes(as_of), *held.notes(held.before))
+        notes = (*_notes(as_of), *held.notes(held.before), *_unheard(warehouse, held))
         return Outcome(unchanged=1, notes=notes, refused=held.refused)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
@@ -116,9 +118,21 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             clustering=counts.clustering,
         )
         judged.append(_chosen(found, places, window))
+    for window, part_group in held.asked.parts.items():
+        of_parts = judged_parts(
+            warehouse,
+            objectives.promised_in(window, part_group.variants, as_of.slice_end),
+            settings.burn_windows,
+            part_group.parts,
+            as_of.slice_end,
+            defaults.status,
+            partial(judge, silences=spread(silences, part_group.parts)),
+        )
+        judged.append(chosen_parts(of_parts, places, window))
     promised = objectives.definitions(places, slo_defaults(), held.asked)
+    status = with_samples(warehouse, pl.concat([one.status for one in judged]), promised, as_of.slice_end)
     tables = {
-        "mart_slo_status": _with_team(pl.concat([one.status for one in judged]), apps),
+        "mart_slo_status": _with_team(status, apps),
         "mart_slo_burn": _with_team(pl.concat([one.burn for one in judged]), apps),
         "mart_slo_budgets": _with_team(pl.concat([one.budgets for one in judged]), apps),
         "mart_slo_objectives": _with_team(
@@ -128,7 +142,15 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
     }
     outcome = publish_frames(warehouse, settings, "slo", tables, print_, as_of)
-    return replace(outcome, notes=(*_notes(as_of), *held.notes(defaults.status)), refused=held.refused)
+    notes = (*_notes(as_of), *held.notes(defaults.status), *unheard(status, held.asked.routes))
+    return replace(outcome, notes=notes, refused=held.refused)
+
+
+def _unheard(warehouse: Warehouse, held: Promises) -> list[str]:
+    """Routes of objectives that nobody calls, by what is published."""
+    if not held.asked.routes:
+        return []
+    return unheard(warehouse.frame("queries/slo/routes"), held.asked.routes)
 
 
 def _chosen(judged: slo.Judged, places: pl.DataFrame, window: TimeWindow | None) -> slo.Judged:

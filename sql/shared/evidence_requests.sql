@@ -35,7 +35,9 @@ judged AS
     FROM classified
     WHERE ({measure:String} != 'latency' OR (has_end AND request_is_server(SpanKind)))
       AND (empty({environments:Array(String)}) OR of_environment IN {environments:Array(String)})
-      AND (empty({routes:Array(String)}) OR route IN {routes:Array(String)})
+      AND (empty({routes:Array(String)}) OR route IN {routes:Array(String)}
+        OR replaceRegexpOne(route, '^[A-Z]+ ', '') IN {routes:Array(String)})
+      AND NOT ({without_cold_starts:UInt8} = 1 AND SpanAttributes['faas.coldstart'] = 'true')
 ),
 sided AS
 (

@@ -9,7 +9,7 @@
 -- Requests are counted once: by the metrics of a day, app and environment where its slices are, else by spans.
 INSERT INTO core_app_telemetry_daily
     (usage_date, app_id, environment, spans, logs, metric_points, requests, errors, health_checks, health_errors,
-     duration_p50_ms, duration_p95_ms, last_seen, last_span_at, batch_id)
+     duration_p50_ms, duration_p95_ms, last_seen, last_span_at, sampled_requests, batch_id)
 WITH
 -- shared: shared/spans_once
 SELECT
@@ -17,6 +17,7 @@ SELECT
     sum(part.spans), sum(part.logs), sum(part.metric_points), sum(part.requests), sum(part.errors),
     sum(part.health_checks), sum(part.health_errors),
     max(part.p50) / 1e6, max(part.p95) / 1e6, max(part.last_seen), max(part.last_span_at),
+    sum(part.sampled),
     {batch_id:UUID}
 FROM
 (
@@ -34,7 +35,8 @@ FROM
         quantileExactIf(0.5)(Duration, is_request AND has_end) AS p50,
         quantileExactIf(0.95)(Duration, is_request AND has_end) AS p95,
         max(Timestamp) AS last_seen,
-        CAST(max(Timestamp), 'Nullable(DateTime64(9, \'UTC\'))') AS last_span_at
+        CAST(max(Timestamp), 'Nullable(DateTime64(9, \'UTC\'))') AS last_span_at,
+        0 AS sampled
     FROM
     (
         SELECT
@@ -62,14 +64,14 @@ FROM
 
     UNION ALL
 
-    SELECT toDate(Timestamp), toString(app_id), toString(environment), 0, count(), 0, 0, 0, 0, 0, 0, 0, max(Timestamp), NULL
+    SELECT toDate(Timestamp), toString(app_id), toString(environment), 0, count(), 0, 0, 0, 0, 0, 0, 0, max(Timestamp), NULL, 0
     FROM {{otel}}.otel_logs_current
     WHERE toDate(Timestamp) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3
 
     UNION ALL
 
-    SELECT toDate(TimeUnix), toString(app_id), toString(environment), 0, 0, count(), 0, 0, 0, 0, 0, 0, max(TimeUnix), NULL
+    SELECT toDate(TimeUnix), toString(app_id), toString(environment), 0, 0, count(), 0, 0, 0, 0, 0, 0, max(TimeUnix), NULL, 0
     FROM merge('{{otel}}', '^otel_metrics_(gauge|sum|summary|histogram|exponential_histogram)_current$')
     WHERE toDate(TimeUnix) IN {days:Array(Date)} AND app_id != ''
     GROUP BY 1, 2, 3
@@ -79,9 +81,18 @@ FROM
     SELECT
         toDate(slice_start), s.app_id, toString(s.environment), 0, 0, 0,
         sumIf(s.requests, kind != 'health'), sumIf(s.errors, kind != 'health'),
-        sumIf(s.requests, kind = 'health'), sumIf(s.errors, kind = 'health'), 0, 0, toDateTime64(max(slice_start), 9, 'UTC'), NULL
+        sumIf(s.requests, kind = 'health'), sumIf(s.errors, kind = 'health'), 0, 0, toDateTime64(max(slice_start), 9, 'UTC'), NULL, 0
     FROM core_request_slices AS s
     WHERE batch_id = {slices_batch_id:UUID} AND counted_from = 'metrics' AND toDate(slice_start) IN {days:Array(Date)}
+    GROUP BY 1, 2, 3
+
+    UNION ALL
+
+    SELECT
+        toDate(slice_start), s.app_id, toString(s.environment), 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        toDateTime64(max(slice_start), 9, 'UTC'), NULL, sum(s.requests)
+    FROM core_request_slices AS s
+    WHERE batch_id = {slices_batch_id:UUID} AND counted_from = 'sampled_spans' AND toDate(slice_start) IN {days:Array(Date)}
     GROUP BY 1, 2, 3
 ) AS part
 GROUP BY usage_date, app_id, environment

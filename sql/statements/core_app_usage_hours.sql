@@ -3,16 +3,14 @@
 -- parameters: days Array(Date), batch_id UUID, health_paths, health_services, health_agents String, health_methods
 --   Array(String) as for statements/core_request_slices; counter_names, counter_measures, gauge_names, gauge_measures
 --   Array(String): metrics of the policy and what they measure; slices_batch_id UUID: slices of these days, whose requests are
---   told by metrics where spans do not
+--   told by metrics where spans do not; rate_attributes Array(String) as for shared/stands_for
 -- columns: none
--- A sampled span stands for 2^56 / (2^56 - threshold) of them, by `ot=th:` of its trace state (OpenTelemetry, TraceState:
---   Probability Sampling). Fractions are counted in 1e-9, so that no order of rows changes a sum.
+-- A sampled span counts as what it stands for.
 -- A counter counts by what it grew since the point before it, which may lie on the day before; one that fell began anew. Of a
 --   series' first point its value counts where the series began within the hour before it, or other series of its process were
 --   there before. Of metrics that measure the same the greatest counts.
 INSERT INTO core_app_usage_hours (hour, app_id, measure, quantity, counted, batch_id)
 WITH
-    toUInt128(72057594037927936) AS all_traces,
 -- shared: shared/spans_once
     ,
     spans AS
@@ -20,9 +18,7 @@ WITH
         SELECT
             toStartOfHour(toDateTime(Timestamp, 'UTC')) AS hour,
             toString(app_id) AS app,
-            extract(TraceState, '(?:^|,)[ \t]*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})(?:[;, \t]|$)') AS threshold,
-            reinterpretAsUInt64(reverse(unhex(concat('00', rightPad(threshold, 14, '0'))))) AS left_out,
-            intDiv(all_traces * 1000000000, all_traces - toUInt128(left_out)) AS stands_for,
+-- shared: shared/stands_for
             request_is(SpanKind)
                 AND NOT (request_is_server(SpanKind) AND (toDate(Timestamp), toString(app_id), toString(environment)) IN
                 (

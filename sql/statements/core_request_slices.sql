@@ -3,12 +3,14 @@
 --   and numbers), grpc_errors_values Array(String) (their names), http_errors Array(UInt16) (first and last status that
 --   is the server's fault), caller_faults Array(UInt16) (first and last that is the caller's), health_paths, health_services,
 --   health_agents String (regular expressions), health_methods Array(String), bounds_ns Array(UInt64) (the ladder),
---   routes_kept UInt64, sampled_trace_state String (a regular expression), sampler_types Array(String) (they keep a part)
+--   routes_kept UInt64, named_routes Array(String) (app, ASCII 31 and a route, with or without its method, that is never pooled),
+--   rate_attributes Array(String) as for shared/stands_for, sampled_trace_state String (a regular expression), sampler_types Array(String) (they keep a part)
 -- columns: none
 -- Servers of a day, app and environment that the batch has from their metrics already are left out: they count once.
 -- Only apps with more routes than keep their name are ranked: ranking costs more than everything else together.
 INSERT INTO core_request_slices
-    (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, counted_from, batch_id)
+    (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, counted_from,
+     is_cold_start, stands_for, errors_stand_for, batch_id)
 WITH
 -- shared: shared/sampled_servers
 ,
@@ -43,6 +45,9 @@ spans AS
             SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
             {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) AS error_class,
         has_end,
+        SpanAttributes['faas.coldstart'] = 'true' AS is_cold,
+-- shared: shared/stands_for
+        has({sampler_types:Array(String)}, SpanAttributes['sampler.type']) AND stands_for = 1000000000 AS is_untold,
         toUInt8(arrayFirstIndex(bound -> Duration <= bound, {bounds_ns:Array(UInt64)})) AS rung
     FROM spans_once
     WHERE request_is(SpanKind) AND app_id != ''
@@ -71,7 +76,12 @@ SELECT
     app,
     environment,
     version,
-    if(place <= {routes_kept:UInt64}, p.route, '') AS kept_route,
+    if(
+        place <= {routes_kept:UInt64}
+            OR (notEmpty({named_routes:Array(String)})
+                AND (has({named_routes:Array(String)}, concat(app, char(31), p.route))
+                    OR has({named_routes:Array(String)}, concat(app, char(31), replaceRegexpOne(p.route, '^[A-Z]+ ', ''))))),
+        p.route, '') AS kept_route,
     kind,
     count(),
     countIf(error_class != ''),
@@ -80,7 +90,14 @@ SELECT
     arrayMap(
         number -> arrayCount(one -> one <= number, groupArrayIf(rung, has_end AND rung > 0)),
         arrayEnumerate({bounds_ns:Array(UInt64)})),
-    if((toDate(slice_start), app, toString(environment)) IN sampled, 'sampled_spans', 'spans'),
+    if(
+        (toDate(slice_start), app, toString(environment)) IN sampled OR countIf(p.stands_for > 1000000000 OR is_untold) > 0,
+        'sampled_spans', 'spans'),
+    is_cold,
+    if(countIf(is_untold) > 0, NULL, CAST(toDecimal256(sum(toInt256(p.stands_for)), 9) / 1000000000, 'Decimal(38, 9)')),
+    if(
+        countIf(is_untold) > 0, NULL,
+        CAST(toDecimal256(sumIf(toInt256(p.stands_for), error_class != ''), 9) / 1000000000, 'Decimal(38, 9)')),
     {batch_id:UUID}
 FROM placed AS p
-GROUP BY slice_start, app, environment, version, kept_route, kind
+GROUP BY slice_start, app, environment, version, kept_route, kind, is_cold

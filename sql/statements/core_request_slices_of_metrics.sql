@@ -1,7 +1,7 @@
 -- purpose: five-minute slices of whole days from the histograms of request durations, of apps and environments whose servers
 --   send no spans on the day or a sample of them
 -- parameters: days Array(Date), batch_id UUID, grpc_errors_keys, grpc_errors_values, http_errors, caller_faults, health_paths,
---   health_services, health_agents, health_methods, bounds_ns, routes_kept, sampler_types, sampled_trace_state as for
+--   health_services, health_agents, health_methods, bounds_ns, routes_kept, named_routes, sampler_types, sampled_trace_state as for
 --   statements/core_request_slices; duration_metrics Array(String) (histograms of durations; of those an app sends at once
 --   the first counts), duration_milliseconds Array(Float64) (of one unit of each), least_scale Int32 (an exponential
 --   histogram of a lower one is too coarse to tell a duration)
@@ -13,7 +13,8 @@
 -- A duration is known where the histogram has every bound of the ladder; an exponential one is taken at its own bound below.
 --   Nothing is interpolated: a request of another histogram counts, its duration does not.
 INSERT INTO core_request_slices
-    (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, counted_from, batch_id)
+    (slice_start, app_id, environment, version, route, kind, requests, errors, errors_by_class, timed, within, counted_from,
+     is_cold_start, stands_for, errors_stand_for, batch_id)
 WITH
 -- shared: shared/sampled_servers
     ,
@@ -105,12 +106,13 @@ WITH
                 'Server', if(said['error.type'] != '' AND request_http_status(said) = 0, 'Error', 'Unset'), said,
                 {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)}, {grpc_errors_keys:Array(String)},
                 {grpc_errors_values:Array(String)}) AS error_class,
+            said['faas.coldstart'] = 'true' AS is_cold,
             sum(g.requests) AS requests,
             sumIf(g.requests, notEmpty(g.within)) AS timed,
             sumForEachIf(g.within, notEmpty(g.within)) AS within_each
         FROM grown AS g
         WHERE g.requests > 0
-        GROUP BY slice, day, app, place, version, route, kind, error_class
+        GROUP BY slice, day, app, place, version, route, kind, error_class, is_cold
     ),
     weighed AS
     (
@@ -130,7 +132,11 @@ SELECT
     app,
     place,
     version,
-    if(rank <= {routes_kept:UInt64}, p.route, '') AS kept_route,
+    if(
+        rank <= {routes_kept:UInt64}
+            OR has({named_routes:Array(String)}, concat(app, char(31), p.route))
+            OR has({named_routes:Array(String)}, concat(app, char(31), replaceRegexpOne(p.route, '^[A-Z]+ ', ''))),
+        p.route, '') AS kept_route,
     kind,
     sum(p.requests),
     sumIf(p.requests, error_class != ''),
@@ -138,6 +144,9 @@ SELECT
     sum(p.timed),
     if(sum(p.timed) = 0, arrayMap(_ -> toUInt64(0), ladder_ms), sumForEachIf(p.within_each, p.timed > 0)),
     'metrics',
+    is_cold,
+    toDecimal128(sum(p.requests), 9),
+    toDecimal128(sumIf(p.requests, error_class != ''), 9),
     {batch_id:UUID}
 FROM placed AS p
-GROUP BY slice, app, place, version, kept_route, kind
+GROUP BY slice, app, place, version, kept_route, kind, is_cold

@@ -832,12 +832,16 @@ def burns_of(s: Sample, row: Any, windows: tuple[str, ...]) -> list[Any]:
     return [own.get(window) for window in windows]
 
 
+_PARTS = ("route", "without_cold_starts", "kept_out", "sampled", "stands_for", "sli_scaled")
+"""Columns that say of which requests an objective is, and what of them is a sample."""
+
+
 @query("app/objectives")
 def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
     own = of(s["mart_slo_status"], teams, app_id=app_id)
     own.sort(key=lambda row: (not row["is_production"], row["environment"], row["objective"]))
     first = ("environment", "objective", "target", "threshold_ms", "window_days", "good", "total", "sli", "budget_remaining")  # fmt: skip
-    last = ("state", "since", "health_checks", "health_errors")
+    last = ("state", "since", "health_checks", "health_errors", *_PARTS)
     return [
         (*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d")), *(row[k] for k in last))
         for row in own
@@ -849,7 +853,14 @@ def oncall_burning(s: Sample, teams: Any) -> Answer:
     own = [row for row in of(s["mart_slo_status"], teams) if row["state"] != "no_data"]
     own.sort(key=lambda row: (row["app_id"], row["environment"], row["objective"]))
     first = ("app_id", "environment", "is_production", "team", "objective", "state", "since", "target", "threshold_ms", "window_days", "good", "total", "sli", "budget_remaining")  # fmt: skip
-    return [(*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d"))) for row in own]
+    return [
+        (
+            *(row[k] for k in first),
+            *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d")),
+            *(row[k] for k in _PARTS),
+        )
+        for row in own
+    ]
 
 
 @query("slo/status")
@@ -857,7 +868,10 @@ def slo_status(s: Sample, app_id: str) -> Answer:
     own = [row for row in s["mart_slo_status"] if app_id in ("", row["app_id"])]
     own.sort(key=lambda row: (row["app_id"], row["environment"], row["objective"]))
     first = ("app_id", "environment", "is_production", "objective", "state", "since", "target", "sli", "budget_remaining")  # fmt: skip
-    return [(*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d"))) for row in own]
+    return [
+        (*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d")), *(row[k] for k in _PARTS))
+        for row in own
+    ]
 
 
 @query("silence/silent")

@@ -338,6 +338,12 @@ def _objectives(draw: Draw) -> Iterator[Row]:
                 "silent_since": draw.of((None, draw.moment())),
                 "health_checks": draw.number(900),
                 "health_errors": draw.number(90),
+                "route": ("", "GET /a", "/b")[total % 3],
+                "without_cold_starts": total % 2 == 0,
+                "kept_out": total // 3,
+                "sampled": total // 5,
+                "stands_for": total / 4 if total % 7 else None,
+                "sli_scaled": total % 64 / 64 if total % 5 else None,
             }
     if draw.current:  # whose budget is spent is told to the team of the objective, not of the app
         usual = {
@@ -355,7 +361,8 @@ def _objectives(draw: Draw) -> Iterator[Row]:
         }
         state = {"is_spent": True, "state": "spent", "state_rank": 3, "health_checks": 0, "health_errors": 0}
         for app, team in (("app-4", "beta"), ("app-1", "alpha")):
-            none = dict.fromkeys(("threshold_ms", "since", "silent_since"))
+            none = dict.fromkeys(("threshold_ms", "since", "silent_since", "stands_for", "sli_scaled"))
+            none |= {"route": "", "without_cold_starts": False, "kept_out": 0, "sampled": 0}
             yield {**usual, **counts, **state, **none, "app_id": app, "team": team, "objective": "planted"}
 
 

@@ -89,10 +89,26 @@ def test_an_objective_is_of_an_app_and_environment_by_annotation() -> None:
 
 
 REFUSED = [
+    ("annotations: {}", 'annotations: {"appfleet.io/route": " "}', "names an empty route"),
+    ("annotations: {}", 'annotations: {"appfleet.io/cold-starts": keep}', "it can be include or exclude"),
+    ("indicator: latency}", "indicator: latency, filter: {http.method: GET}}", "it can be a route"),
+    ("indicator: latency}", "indicator: latency, percentile: 99}", "write `target: 0.99`"),
+    (
+        "indicator: latency}",
+        "indicator: latency, percentile: x}",
+        "a number between 0 and 100, of latency alone",
+    ),
     (
         "annotations: {}",
-        'annotations: {"appfleet.io/route": GET /}',
-        "objectives of routes are not measured yet",
+        'annotations: {"appfleet.io/route": GET /a}',
+        "indicator: latency}",
+        "indicator: latency, filter: {http.route: /b}}",
+        "filters by route /b and is annotated with GET /a",
+    ),
+    (
+        "annotations: {}",
+        'annotations: {"appfleet.io/route": GET /, "appfleet.io/objective": latency}',
+        "measures route GET / under the name of the default objective latency",
     ),
     (
         "0.995}]",
@@ -161,6 +177,8 @@ lines = st.builds(
         shares,
         st.sampled_from([None, *LADDER]),
         st.sampled_from([("server", "consumer"), ("server",)]),
+        st.sampled_from(["", "", "GET /a/{id}", "/b"]),
+        st.booleans(),
     ),
     st.sampled_from(["7d", "30d", "1M from 2026-01-01 00:00:00 Europe/Vienna"]).map(window_of),
     st.just("a.yaml, line 3"),
@@ -192,7 +210,7 @@ def definitions_of(drawn: list[Override]) -> pl.DataFrame:
 @given(st.lists(lines, max_size=8).map(distinct))
 @settings(max_examples=40)
 def test_the_closest_objective_counts(drawn: list[Override]) -> None:
-    """Of that environment, else of all, else the default: for each indicator on its own."""
+    """Of that environment, else of all, else the default: for each indicator and route on its own, and no default of a route."""
     expected = set()
     for app, environment in SEEN.iter_rows():
         for default in slo_defaults().lines:
@@ -202,11 +220,13 @@ def test_the_closest_objective_counts(drawn: list[Override]) -> None:
                 for one in drawn
                 if one.app_id == app and (one.objective.threshold_ms is not None) is is_latency
             ]
-            exact = [one for one in mine if one.environment == environment]
-            own = exact or [one for one in mine if one.environment == ""]
-            expected |= {(app, environment, one.objective.name, one.objective.target) for one in own}
-            if not own:
-                expected.add((app, environment, default.name, default.target))
+            for route in {"", *(one.objective.route for one in mine)}:
+                of_route = [one for one in mine if one.objective.route == route]
+                exact = [one for one in of_route if one.environment == environment]
+                own = exact or [one for one in of_route if one.environment == ""]
+                expected |= {(app, environment, one.objective.name, one.objective.target) for one in own}
+                if not own and not route:
+                    expected.add((app, environment, default.name, default.target))
     found = definitions_of(drawn)
     assert set(found.select(*KEYS, "target").iter_rows()) == expected
     told = {
@@ -246,7 +266,15 @@ def test_a_change_begins_a_generation_and_history_stays(history: list[list[Overr
             key = tuple(row[name] for name in KEYS)
             current[key] = tuple(
                 tuple(row[name]) if name == "span_kinds" else row[name]
-                for name in ("target", "threshold_ms", "time_window", "span_kinds", "indicator")
+                for name in (
+                    "target",
+                    "threshold_ms",
+                    "time_window",
+                    "span_kinds",
+                    "indicator",
+                    "route",
+                    "without_cold_starts",
+                )
             )
         for key, (number, begun, said) in list(open_.items()):
             if current.get(key) != said:

@@ -348,6 +348,7 @@ def test_shared_cost_is_weighed_by_the_same_requests(fresh_warehouse: Warehouse,
     hours = new_batch_id()
     fresh_warehouse.execute(
         "statements/core_app_usage_hours",
+        rate_attributes=list(request_slices().rate_attributes),
         days=[day.isoformat() for day in days],
         batch_id=hours,
         slices_batch_id=batch,

@@ -368,7 +368,12 @@ def test_rare_routes_are_pooled_by_errors_then_requests_then_name(
             for number in range(count):
                 at = int(DAY.timestamp() + (31 + day) * 86_400) * 10**9 + len(spans)
                 spans.append(Drawn(bad if number < errors else good, app, "", "", route, at, MILLISECOND))
-    given = {"days": ["2026-04-03", "2026-04-04"], "bounds_ns": [MILLISECOND], "routes_kept": 3}
+    given = {
+        "days": ["2026-04-03", "2026-04-04"],
+        "bounds_ns": [MILLISECOND],
+        "routes_kept": 3,
+        "named_routes": [],
+    }
     insert(delivered, spans)
     rows = delivered.frame_of(
         "SELECT app_id, toDayOfMonth(slice_start), toString(route), requests, errors, within FROM core_request_slices"
@@ -392,6 +397,20 @@ def test_rare_routes_are_pooled_by_errors_then_requests_then_name(
         ("shop", 4, "/c", 8, 0, [8]),
         ("shop", 4, "/rare", 9, 0, [9]),
     ]
+    # A route that an objective names is never pooled, with its method or without it; the others are as they were.
+    named = ["mill\x1f/e", "shop\x1f/rare", "shop\x1fGET /busy", "nobody\x1f/d"]
+    kept = delivered.frame_of(
+        "SELECT app_id, toDayOfMonth(slice_start), toString(route), requests, errors, within FROM core_request_slices"
+        " WHERE batch_id = {batch:UUID} ORDER BY 1, 2, 3",
+        batch=sliced(delivered, statement, **{**given, "named_routes": named}),
+    ).rows()
+    pooled = {("mill", 3): [4, 2], ("shop", 3): [7, 6]}
+    want = [
+        (*one[:3], pooled[one[:2]][1], 0, [pooled[one[:2]][1]]) if one[2] == "" and one[:2] in pooled else one
+        for one in rows
+    ]
+    want += [("mill", 3, "/e", 2, 0, [2]), ("shop", 3, "/rare", 1, 0, [1])]
+    assert kept == sorted(want)
 
 
 def test_the_ladder_holds_every_threshold_an_objective_names() -> None:

@@ -343,7 +343,7 @@ def test_what_comes_later_changes_no_figure_and_is_told(place: Place) -> None:
         and not volumes.releases
         and str(day) in done.notes[0]
     )
-    assert day not in telemetry_days(place.warehouse)[1]
+    assert day not in telemetry_days(place.warehouse, place.settings)[1]
     (found,) = checks.retention(Look(place.warehouse, place.settings, TODAY))
     assert (
         f"files {day}: 15 record(s) of traces came after raw rows of the day were removed" in found.sentence

@@ -119,7 +119,12 @@ def test_copies_of_a_span_count_once_in_slices(warehouse: Warehouse, load: Load)
     batch = new_batch_id()
     days = ["2026-01-01"]
     policy = requests.classification(request_errors(), health_checks())
-    half_a_second = {"bounds_ns": [otlp.SECOND // 2], "routes_kept": 9, **requests.sampling(request_slices())}
+    half_a_second = {
+        "bounds_ns": [otlp.SECOND // 2],
+        "routes_kept": 9,
+        "named_routes": [],
+        **requests.sampling(request_slices()),
+    }
     warehouse.execute("statements/core_request_slices", days=days, batch_id=batch, **policy, **half_a_second)
     warehouse.execute(
         "statements/core_app_telemetry_daily", days=days, batch_id=batch, slices_batch_id=batch, **policy

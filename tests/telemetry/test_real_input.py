@@ -168,6 +168,7 @@ def test_nezha_front_end_percentile_and_slices(loaded: Any, nezha: Spans) -> Non
         **policy,
         bounds_ns=bounds,
         routes_kept=2,
+        named_routes=[],
         **requests.sampling(request_slices()),
     )
     expected: Counter[tuple[int, str]] = Counter()

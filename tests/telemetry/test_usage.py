@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from models import requests
-from models.policy import health_checks, request_errors, shared_cost_policy
+from models.policy import health_checks, request_errors, request_slices, shared_cost_policy
 from sql.publish import new_batch_id
 from sql.warehouse import Warehouse
 from tests.telemetry import otlp_messages as otlp
@@ -26,6 +26,7 @@ def usage(warehouse: Warehouse) -> dict[tuple[int, str, str], tuple[Decimal, int
     policy = requests.classification(request_errors(), health_checks())
     warehouse.execute(
         "statements/core_app_usage_hours",
+        rate_attributes=list(request_slices().rate_attributes),
         days=[DAY],
         batch_id=batch,
         slices_batch_id=new_batch_id(),

@@ -6,14 +6,14 @@
 WITH
     firing AS
     (
-        SELECT app_id, environment, objective, threshold_ms, since, as_of
+        SELECT app_id, environment, objective, threshold_ms, since, as_of, route AS of_route, without_cold_starts
         FROM mart_slo_states_current
         WHERE team IN {teams:Array(String)} AND state IN ('page', 'ticket')
     ),
     counted AS
     (
         SELECT
-            app_id, environment, version, route, slice_start, kind, requests, errors, timed, within
+            app_id, environment, version, route, slice_start, kind, requests, errors, timed, within, is_cold_start
         FROM core_request_slices_current
         WHERE app_id IN (SELECT app_id FROM firing)
           AND slice_start >= (SELECT min(since) FROM firing)
@@ -33,6 +33,8 @@ WITH
         FROM firing AS f
         INNER JOIN counted AS c ON c.app_id = f.app_id AND c.environment = f.environment
         WHERE c.slice_start >= f.since AND c.slice_start < f.as_of AND (isNull(f.threshold_ms) OR c.kind = 'server')
+          AND (f.of_route = '' OR f.of_route IN (toString(c.route), replaceRegexpOne(toString(c.route), '^[A-Z]+ ', '')))
+          AND NOT (f.without_cold_starts AND c.is_cold_start)
     )
 SELECT
     app_id, environment, objective, version, route,
