@@ -29,6 +29,9 @@ ROUTE = f"{ANNOTATIONS}route"
 """On an SLO (the app on a Service too): what it is an objective of."""
 OBJECTIVE = f"{ANNOTATIONS}objective"
 """On an SLO: the name appfleet gives the objective, where it is not that of the SLO."""
+MISSING_SLICES = f"{ANNOTATIONS}missing-slices"
+QUIET_SLICES = f"{ANNOTATIONS}quiet-slices"
+"""On an SLO or a Service: what a slice of time without requests is, where some were due and where none were."""
 
 OCCURRENCES, TIMESLICES, RATIO_TIMESLICES = METHODS = ("Occurrences", "Timeslices", "RatioTimeslices")
 OPERATORS = ("lte", "gte", "lt", "gt")

@@ -313,6 +313,17 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "clustering": pl.Float64(),
             "shortest_outage_hours": pl.Float64(),
             "unseen": pl.String(),
+            "budgeting_method": pl.String(),
+            "slices_bad": pl.Float64(),
+            "slices_counted": pl.UInt32(),
+            "slices_missing": pl.UInt32(),
+            "slices_quiet": pl.UInt32(),
+            "coverage": pl.Float64(),
+            "coverage_recent": pl.Float64(),
+            "is_frozen": pl.Boolean(),
+            "days": pl.List(pl.Date()),
+            "days_bad": pl.List(pl.Float64()),
+            "days_counted": pl.List(pl.Float64()),
         }
     ),
     "mart_slo_objectives": pl.Schema(
@@ -329,6 +340,10 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "threshold_ms": pl.UInt32(),
             "time_window": pl.String(),
             "budgeting_method": pl.String(),
+            "slice_minutes": pl.UInt16(),
+            "slice_target": pl.Decimal(38, 18),
+            "missing_slices": pl.String(),
+            "quiet_slices": pl.String(),
             "span_kinds": pl.List(pl.String()),
             "source": pl.String(),
         }
