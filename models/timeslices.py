@@ -132,7 +132,7 @@ def heard_holes(
     return np.asarray(holes(slices[:, first:], rhythm[:, first : axis.slices], limit)[0])
 
 
-class Known(NamedTuple):
+class KnownSlices(NamedTuple):
     """Events of every slice of requests and what is known of those without any; a row per app, a column per slice."""
 
     bad: Integers
@@ -142,7 +142,7 @@ class Known(NamedTuple):
     """Before anything was heard of the app: of no slice of it."""
 
 
-def known_slices(counts: pl.DataFrame, axis: Axis, silent: Flags, holes_: Flags, limit: float) -> Known:
+def known_slices(counts: pl.DataFrame, axis: Axis, silent: Flags, holes_: Flags, limit: float) -> KnownSlices:
     """Counts as tables, with the slices that are missing: telemetry did not arrive, the app is silent, or its own rhythm says so.
 
     Args:
@@ -174,11 +174,11 @@ def known_slices(counts: pl.DataFrame, axis: Axis, silent: Flags, holes_: Flags,
         is_known[:, -1] = False  # an hour that is not over says nothing about the others
     rhythm = np.repeat(due(hours, is_known) / PER_HOUR, PER_HOUR, axis=1)[:, : shape[1]]
     is_missing = holes(total, rhythm, limit) | ((total == 0) & (holes_[None, :] | silent))
-    return Known(bad, total, is_missing & heard, ~heard)
+    return KnownSlices(bad, total, is_missing & heard, ~heard)
 
 
 @dataclass(frozen=True)
-class Slices:
+class TimeSlices:
     """Slices of time, a column each: how bad (0 to 1), whether it burns the budget, whether it counts, and the events in it. ``ends`` are moments in seconds."""
 
     share: Floats
@@ -191,7 +191,9 @@ class Slices:
     ends: Integers
 
 
-def judged_slices(known: Known, axis: Axis, anchor: datetime, one: Objective, policy: SlicePolicy) -> Slices:
+def judged_slices(
+    known: KnownSlices, axis: Axis, anchor: datetime, one: Objective, policy: SlicePolicy
+) -> TimeSlices:
     """Slices of time of an objective: bad by timeslices where a larger share of its events is bad than is allowed, by ratio
     timeslices as far as its events are. Source: OpenSLO v1, budgeting methods Timeslices and RatioTimeslices.
 
@@ -228,7 +230,7 @@ def judged_slices(known: Known, axis: Axis, anchor: datetime, one: Objective, po
     counts = is_measured | (is_missing & (missing in (GOOD, BAD))) | (is_quiet & (quiet == GOOD))
     last = int(axis.until.timestamp()) - cut * int(SLICE.total_seconds())
     ends = last - np.arange(number - 1, -1, -1) * budgeting.minutes * 60
-    return Slices(share, over, counts, is_missing, is_quiet, bad, total, ends)
+    return TimeSlices(share, over, counts, is_missing, is_quiet, bad, total, ends)
 
 
 def slice_allowed(one: Objective) -> int:
@@ -276,7 +278,7 @@ class SliceJudgement(NamedTuple):
     budgets: pl.DataFrame
 
 
-class Asked(NamedTuple):
+class SliceTerms(NamedTuple):
     """What one objective by slices is judged by."""
 
     objective: Objective
@@ -293,7 +295,12 @@ class Asked(NamedTuple):
 
 
 def judge(
-    counts: pl.DataFrame, axis: Axis, holes_: Flags, silences: pl.DataFrame, asked: Asked, as_of: datetime
+    counts: pl.DataFrame,
+    axis: Axis,
+    holes_: Flags,
+    silences: pl.DataFrame,
+    asked: SliceTerms,
+    as_of: datetime,
 ) -> SliceJudgement:
     """Budgets, burn and what fires of one objective by slices.
 
@@ -321,7 +328,12 @@ def judge(
 
 
 def _judge(
-    counts: pl.DataFrame, axis: Axis, holes_: Flags, silences: pl.DataFrame, asked: Asked, as_of: datetime
+    counts: pl.DataFrame,
+    axis: Axis,
+    holes_: Flags,
+    silences: pl.DataFrame,
+    asked: SliceTerms,
+    as_of: datetime,
 ) -> SliceJudgement:
     limit = least_due(asked.policy, asked.clustering_cap)
     known = known_slices(counts, axis, _silent(counts, silences, axis), holes_, limit)
@@ -368,7 +380,7 @@ class _Sums:
     total: Integers
 
     @classmethod
-    def of(cls, slices: Slices) -> _Sums:
+    def of(cls, slices: TimeSlices) -> _Sums:
         counted = np.where(slices.counts, slices.share, 0.0)
         return cls(
             _running(counted),
@@ -383,13 +395,13 @@ def _running(table: npt.NDArray[Number]) -> npt.NDArray[Number]:
     return np.concatenate([np.zeros((len(table), 1), table.dtype), table.cumsum(axis=1)], axis=1)
 
 
-def _places(slices: Slices, length: timedelta, end: datetime, minutes: int) -> tuple[int, int]:
+def _places(slices: TimeSlices, length: timedelta, end: datetime, minutes: int) -> tuple[int, int]:
     """First slice of the window of that length that ends there, and the one after its last; one slice at least."""
     last = int(np.searchsorted(slices.ends, int(end.timestamp()), side="right"))
     return max(last - max(length // timedelta(minutes=minutes), 1), 0), last
 
 
-def _own(slices: Slices, asked: Asked, as_of: datetime) -> tuple[int, int]:
+def _own(slices: TimeSlices, asked: SliceTerms, as_of: datetime) -> tuple[int, int]:
     """The slices of the objective's own window."""
     assert asked.objective.budgeting.minutes is not None
     length = as_of - asked.period.begin
@@ -400,7 +412,9 @@ def _own(slices: Slices, asked: Asked, as_of: datetime) -> tuple[int, int]:
     )
 
 
-def _fired(slices: Slices, sums: _Sums, asked: Asked, as_of: datetime) -> tuple[list[str | None], Integers]:
+def _fired(
+    slices: TimeSlices, sums: _Sums, asked: SliceTerms, as_of: datetime
+) -> tuple[list[str | None], Integers]:
     """Worst severity that fired within the hold, and the begin of its first bad slice."""
     policy, minutes = asked.burn, asked.objective.budgeting.minutes
     assert minutes is not None
@@ -420,7 +434,7 @@ def _fired(slices: Slices, sums: _Sums, asked: Asked, as_of: datetime) -> tuple[
     return [names[rank] for rank in severity], since
 
 
-def _first_bad(slices: Slices, first: int, last: int, minutes: int) -> Integers:
+def _first_bad(slices: TimeSlices, first: int, last: int, minutes: int) -> Integers:
     """Begin of the first bad slice of some in seconds since 1970, ``NEVER`` without one."""
     if first >= last:
         return np.full(len(slices.share), NEVER, np.int64)
@@ -429,7 +443,9 @@ def _first_bad(slices: Slices, first: int, last: int, minutes: int) -> Integers:
     return np.where(is_bad.any(axis=1), begins, NEVER)
 
 
-def _firing(slices: Slices, sums: _Sums, asked: Asked, end: datetime) -> Iterator[tuple[str, str, Flags]]:
+def _firing(
+    slices: TimeSlices, sums: _Sums, asked: SliceTerms, end: datetime
+) -> Iterator[tuple[str, str, Flags]]:
     """Severity, long window and which rows fire, for each pair and guard at one moment."""
     one, policy = asked.objective, asked.burn
     how = one.budgeting
@@ -475,10 +491,10 @@ def _firing(slices: Slices, sums: _Sums, asked: Asked, end: datetime) -> Iterato
 def _status(
     keys: pl.DataFrame,
     sums: _Sums,
-    slices: Slices,
+    slices: TimeSlices,
     severity: list[str | None],
     since: Integers,
-    asked: Asked,
+    asked: SliceTerms,
     as_of: datetime,
 ) -> pl.DataFrame:
     first, last = _own(slices, asked, as_of)
@@ -497,7 +513,7 @@ def _status(
     )
 
 
-def _coverage(slices: Slices, first: int, last: int) -> Floats:
+def _coverage(slices: TimeSlices, first: int, last: int) -> Floats:
     """Share of some slices that are not missing, of those since the app was first heard; 1 where there are none."""
     heard = slices.counts | slices.missing | slices.quiet
     whole = heard[:, first:last].sum(axis=1)
@@ -505,7 +521,9 @@ def _coverage(slices: Slices, first: int, last: int) -> Floats:
     return np.asarray(1 - np.divide(missing, whole, out=np.zeros(len(whole)), where=whole > 0))
 
 
-def _burn(keys: pl.DataFrame, slices: Slices, sums: _Sums, asked: Asked, as_of: datetime) -> pl.DataFrame:
+def _burn(
+    keys: pl.DataFrame, slices: TimeSlices, sums: _Sums, asked: SliceTerms, as_of: datetime
+) -> pl.DataFrame:
     """Burn by slices in every published window."""
     minutes, budget = asked.objective.budgeting.minutes, float(asked.objective.budget)
     assert minutes is not None
@@ -532,10 +550,10 @@ def _burn(keys: pl.DataFrame, slices: Slices, sums: _Sums, asked: Asked, as_of: 
 
 def _budgets(
     keys: pl.DataFrame,
-    known: Known,
-    slices: Slices,
+    known: KnownSlices,
+    slices: TimeSlices,
     sums: _Sums,
-    asked: Asked,
+    asked: SliceTerms,
     axis: Axis,
     as_of: datetime,
 ) -> pl.DataFrame:
@@ -570,8 +588,8 @@ def _budgets(
         slice_coverage_recent=pl.Series(recent),
         slice_is_frozen=pl.Series(recent < floor),
         slice_days=pl.Series([days] * len(share), dtype=pl.List(pl.Date)),
-        slice_days_bad=pl.Series(list(bad_of_days), dtype=pl.List(pl.Float64)),
-        slice_days_counted=pl.Series(list(counted_of_days), dtype=pl.List(pl.Float64)),
+        slice_days_bad=pl.Series(bad_of_days.tolist(), dtype=pl.List(pl.Float64)),
+        slice_days_counted=pl.Series(counted_of_days.tolist(), dtype=pl.List(pl.Float64)),
     )
 
 
@@ -586,7 +604,7 @@ def recent_coverage(holes_: Flags, policy: SlicePolicy) -> float:
 
 
 def _days(
-    slices: Slices, sums: _Sums, first: int, last: int, minutes: int
+    slices: TimeSlices, sums: _Sums, first: int, last: int, minutes: int
 ) -> tuple[list[date], Floats, Floats]:
     """Days (UTC) of some slices, and per row how many of each day were bad and counted."""
     begins = slices.ends[first:last] - minutes * 60
@@ -599,7 +617,9 @@ def _days(
     return names, bad, counted
 
 
-def _runs_out(slices: Slices, sums: _Sums, first: int, last: int, asked: Asked, as_of: datetime) -> Floats:
+def _runs_out(
+    slices: TimeSlices, sums: _Sums, first: int, last: int, asked: SliceTerms, as_of: datetime
+) -> Floats:
     """Seconds until nothing is left, as ``error_budget`` has it, with slices in place of events."""
     one = asked.objective
     minutes = one.budgeting.minutes

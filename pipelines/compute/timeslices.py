@@ -18,9 +18,9 @@ from models.slo_windows import period_at
 from models.timeslices import (
     HOUR,
     KEYS,
-    Asked,
     Axis,
     SliceJudgement,
+    SliceTerms,
     heard_holes,
     judge,
     least_due,
@@ -91,7 +91,7 @@ def judged_by_slices(
             axis,
             holes,
             silences,
-            Asked(
+            SliceTerms(
                 one,
                 period,
                 window.calendar is not None,

@@ -18,7 +18,7 @@ from models.budgeting import EXCLUDED, GOOD, MISSING, QUIET, Budgeting, slice_po
 from models.openslo import RATIO_TIMESLICES, TIMESLICES, Shorthand, TimeWindow
 from models.policy import Objective, burn_windows, silence_policy
 from models.slo_windows import Period, period_at
-from models.timeslices import Asked, Axis, judge
+from models.timeslices import Axis, SliceTerms, judge
 
 AS_OF = datetime(2026, 3, 1, 7, 35, tzinfo=UTC)
 FIVE = 300
@@ -38,10 +38,10 @@ WINDOWS = {
 Events = dict[int, tuple[int, int]]
 
 
-def asked_for(how: Budgeting, target: str, days: int, as_of: datetime = AS_OF) -> Asked:
+def asked_for(how: Budgeting, target: str, days: int, as_of: datetime = AS_OF) -> SliceTerms:
     one = Objective("held", Decimal(target), budgeting=how)
     period = period_at(TimeWindow(Shorthand(days, "d")), as_of)
-    return Asked(one, period, False, burn_windows(), slice_policy(), silence_policy().clustering_cap)
+    return SliceTerms(one, period, False, burn_windows(), slice_policy(), silence_policy().clustering_cap)
 
 
 def counts_of(apps: dict[str, Events]) -> pl.DataFrame:
@@ -59,13 +59,13 @@ def counts_of(apps: dict[str, Events]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"app_id": pl.String, "environment": pl.String, **lists}, orient="row")
 
 
-def axis_of(asked: Asked, as_of: datetime = AS_OF) -> Axis:
+def axis_of(asked: SliceTerms, as_of: datetime = AS_OF) -> Axis:
     return Axis.of(asked.period.begin, as_of, asked.policy, asked.burn)
 
 
 def judged(
     apps: dict[str, Events],
-    asked: Asked,
+    asked: SliceTerms,
     holes: set[int] | None = None,
     silences: pl.DataFrame = SILENCES,
     as_of: datetime = AS_OF,
@@ -80,7 +80,7 @@ def judged(
 class Oracle:
     """Slices of one app by loops: share of the bad ones that count, exactly, of any stretch of time."""
 
-    def __init__(self, events: Events, holes: set[int], asked: Asked) -> None:
+    def __init__(self, events: Events, holes: set[int], asked: SliceTerms) -> None:
         how = asked.objective.budgeting
         self.length = (how.minutes or 0) * 60
         first = min(events)
@@ -318,7 +318,7 @@ def test_a_calendar_period_begins_whole_and_its_slices_begin_with_it() -> None:
     how = Budgeting(TIMESLICES, 60, Decimal("0.9"))
     one = Objective("held", Decimal("0.99"), budgeting=how)
     period = Period(begin, begin + timedelta(days=31))
-    asked = Asked(one, period, True, burn_windows(), slice_policy(), silence_policy().clustering_cap)
+    asked = SliceTerms(one, period, True, burn_windows(), slice_policy(), silence_policy().clustering_cap)
     left = judge(
         counts_of({"app": events}),
         axis_of(asked),
