@@ -123,8 +123,8 @@ def alert_state(
 
 def exhaustion(
     edges: Sequence[datetime],
-    bad: Integers,
-    total: Integers,
+    bad: Integers | Floats,
+    total: Integers | Floats,
     allowed: Integers,
     recent_bad: Floats,
     recent_total: Floats,
@@ -137,7 +137,7 @@ def exhaustion(
 
     Args:
         edges: moments, ascending: begin of the window first, its end last.
-        bad, total: running sums of events from the first edge to each, a row per objective, 0 first.
+        bad, total: running sums of events, or of slices of time, from the first edge to each, a row per objective, 0 first.
         allowed: ``1 - T`` in parts per billion.
         recent_bad, recent_total: events a second that are expected to come.
     """
@@ -160,8 +160,8 @@ def exhaustion(
 
 
 def exhaustion_in_period(
-    bad: Integers,
-    total: Integers,
+    bad: Integers | Floats,
+    total: Integers | Floats,
     allowed: Integers,
     recent_bad: Floats,
     recent_total: Floats,

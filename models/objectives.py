@@ -13,14 +13,18 @@ from decimal import Decimal
 
 import polars as pl
 
+from models.budgeting import MISSING, QUIET, Budgeting
 from models.errors import ModelError
 from models.openslo import (
     APP,
     COLD_STARTS,
     ENVIRONMENT,
+    MISSING_SLICES,
     OBJECTIVE,
     OCCURRENCES,
+    QUIET_SLICES,
     ROUTE,
+    TIMESLICES,
     DataSource,
     MetricSource,
     OpenSloCatalogue,
@@ -65,12 +69,13 @@ PLACES = 9
 """Decimal places a target may have, as budgets are counted in parts per billion."""
 
 _MS = {"ms": Decimal(1), "s": Decimal(1000)}
+_BUDGETING = ("budgeting_method", "slice_minutes", "slice_target", "missing_slices", "quiet_slices")
 _DEFINITION = (
     "indicator",
     "target",
     "threshold_ms",
     "time_window",
-    "budgeting_method",
+    *_BUDGETING,
     "span_kinds",
     "route",
     "without_cold_starts",
@@ -195,10 +200,6 @@ def _override(
     policy: BurnWindows,
     ladder: Sequence[int],
 ) -> Override:
-    if slo.method != OCCURRENCES:
-        raise _Unmeasured(
-            f"has budgetingMethod {slo.method}, which is read and not measured yet; write {OCCURRENCES}"
-        )
     if target.weight is not None:
         raise _Unmeasured("has a compositeWeight; composite objectives are read and not measured yet")
     window = _window(slo.window, policy)
@@ -212,16 +213,29 @@ def _override(
     if len(slo.targets) > 1:
         name = f"{name}-{place + 1}"
     route = _route(asked, annotations)
+    if slo.method != OCCURRENCES and (route or _leaves_cold_starts(annotations)):
+        raise _Unmeasured(
+            f"has budgetingMethod {slo.method} for a part of the app's requests, which is read and not measured yet; write {OCCURRENCES}"
+        )
     if any(one.name == name and (route or indicator_of(one) != asked["indicator"]) for one in defaults.lines):
         what = f"route {route}" if route else asked["indicator"]
         raise _Unmeasured(f"measures {what} under the name of the default objective {name}; rename it")
     _check_share(target.share)
     _check_percentile(asked, target)
     threshold = _threshold(sli, target, ladder) if asked["indicator"] == LATENCY else None
+    budgeting = _budgeting(slo.method, target, annotations)
     return Override(
         normalised_app_id(annotations.get(APP) or slo.service),
         annotations.get(ENVIRONMENT, EVERYWHERE).strip().lower(),
-        Objective(name, target.share, threshold, kinds, route, _leaves_cold_starts(annotations)),
+        Objective(
+            name,
+            target.share,
+            threshold,
+            kinds,
+            route=route,
+            without_cold_starts=_leaves_cold_starts(annotations),
+            budgeting=budgeting,
+        ),
         window,
         str(target.where),
     )
@@ -356,8 +370,40 @@ def _kinds(asked: Mapping[str, object], defaults: Objectives) -> tuple[str, ...]
 def _check_share(share: Decimal) -> None:
     if share <= 0:
         raise _Unmeasured("has the target 0, which nothing can miss")
+    _check_places("target", share)
+
+
+def _check_places(name: str, share: Decimal) -> None:
     if share.scaleb(PLACES) % 1:
-        raise _Unmeasured(f"has the target {share}; it may have {PLACES} places at most")
+        raise _Unmeasured(f"has the {name} {share}; it may have {PLACES} places at most")
+
+
+def _budgeting(method: str, target: SloTarget, annotations: Mapping[str, str]) -> Budgeting:
+    """How the budget is counted; slices are made of whole slices of requests, so that none is cut."""
+    words = {MISSING_SLICES: MISSING, QUIET_SLICES: QUIET}
+    said = {key: annotations.get(key, "").strip() for key in words}
+    for key, known in words.items():
+        if said[key] and said[key] not in known:
+            raise _Unmeasured(f"has {key}: {said[key]}; it can be {', '.join(known)}")
+    if method == OCCURRENCES:
+        return Budgeting(missing=said[MISSING_SLICES], quiet=said[QUIET_SLICES])
+    window = target.slice_window
+    length = window.length if window is not None else None
+    minutes = SLICE // timedelta(minutes=1)
+    if length is None or length < SLICE or length % SLICE or timedelta(days=1) % length:
+        raise _Unmeasured(
+            f"has a timeSliceWindow of {window or 'no length'}; requests are counted by {minutes} minutes and no slice is cut, "
+            f"so write a multiple of {minutes}m that divides a day, such as {minutes}m, {3 * minutes}m or 1h"
+        )
+    if target.slice_target is not None:
+        _check_places("timeSliceTarget", target.slice_target)
+    return Budgeting(
+        method,
+        length // timedelta(minutes=1),
+        target.slice_target if method == TIMESLICES else None,
+        said[MISSING_SLICES],
+        said[QUIET_SLICES],
+    )
 
 
 def _threshold(sli: Sli, target: SloTarget, ladder: Sequence[int]) -> int:
@@ -416,7 +462,7 @@ def held(lines: Iterable[Override]) -> Assignment:
         same = (variants if part is None else of_parts).setdefault(line.window, {})
         word = "variant" if part is None else PART_VARIANT
         variant = same.setdefault(
-            (one.target, one.threshold_ms, one.kinds),
+            (one.target, one.threshold_ms, one.kinds, one.budgeting),
             replace(one, name=f"{word} {len(same) + 1}", route="", without_cold_starts=False),
         )
         if part is None:
@@ -572,10 +618,10 @@ def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -
         *((usual, "", one.name, one) for one in defaults.lines),
     ]
     schema = SCHEMAS["mart_slo_objectives"]
-    kinds = {name: schema[name] for name in ("target", "threshold_ms", "span_kinds")}
+    kinds = {name: schema[name] for name in ("target", "threshold_ms", "span_kinds", *_BUDGETING)}
     said = pl.DataFrame(
         [
-            (window, variant, default, one.target, one.threshold_ms, list(one.kinds))
+            (window, variant, default, one.target, one.threshold_ms, list(one.kinds), *_budgeting_row(one))
             for window, variant, default, one in promised
         ],
         schema={"time_window": pl.String(), "variant": pl.String(), "default": pl.String(), **kinds},
@@ -585,11 +631,29 @@ def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -
     return (
         places.with_columns(
             default=pl.when(is_default).then("objective").otherwise(pl.lit("")),
-            budgeting_method=pl.lit(OCCURRENCES),
             source=pl.when(is_default).then(pl.lit(DEFAULTS)).otherwise("source"),
         )
         .join(said, on=["time_window", "variant", "default"], how="left", maintain_order="left")
         .select(pl.col(name).cast(schema[name]) for name in (*KEYS, *_DEFINITION, "source"))
+    )
+
+
+def _budgeting_row(one: Objective) -> tuple[object, ...]:
+    """Columns ``_BUDGETING`` of an objective."""
+    how = one.budgeting
+    return how.method, how.minutes, how.slice_target, how.missing, how.quiet
+
+
+def _budgeting_of(row: Mapping[str, object]) -> Budgeting:
+    """The same read back."""
+    method, minutes, target, missing, quiet = (row[name] for name in _BUDGETING)
+    assert isinstance(method, str) and isinstance(missing, str) and isinstance(quiet, str)
+    return Budgeting(
+        method,
+        minutes if isinstance(minutes, int) else None,
+        target.normalize() if isinstance(target, Decimal) else None,
+        missing,
+        quiet,
     )
 
 
@@ -675,8 +739,9 @@ def as_they_were(before: pl.DataFrame, files: Iterable[str], now: Iterable[Overr
                 row["target"].normalize(),
                 row["threshold_ms"],
                 tuple(row["span_kinds"]),
-                row["route"],
-                row["without_cold_starts"],
+                route=row["route"],
+                without_cold_starts=row["without_cold_starts"],
+                budgeting=_budgeting_of(row),
             ),
             window_of(row["time_window"]),
             row["source"],

@@ -31,6 +31,9 @@ COLD_STARTS = f"{ANNOTATIONS}cold-starts"
 """On an SLO or its Service: ``exclude`` where requests that started an instance anew (``faas.coldstart``) do not count."""
 OBJECTIVE = f"{ANNOTATIONS}objective"
 """On an SLO: the name appfleet gives the objective, where it is not that of the SLO."""
+MISSING_SLICES = f"{ANNOTATIONS}missing-slices"
+QUIET_SLICES = f"{ANNOTATIONS}quiet-slices"
+"""On an SLO or a Service: what a slice of time without requests is, where some were due and where none were."""
 
 OCCURRENCES, TIMESLICES, RATIO_TIMESLICES = METHODS = ("Occurrences", "Timeslices", "RatioTimeslices")
 OPERATORS = ("lte", "gte", "lt", "gt")

@@ -13,7 +13,9 @@ from models.openslo import (
     APP,
     COLD_STARTS,
     ENVIRONMENT,
+    MISSING_SLICES,
     OBJECTIVE,
+    QUIET_SLICES,
     ROUTE,
     SHORT_WINDOW,
     UNIT,
@@ -24,6 +26,7 @@ from models.openslo import (
     MetricSource,
     Ratio,
     Ref,
+    Shorthand,
     Sli,
     Slo,
     SloService,
@@ -45,8 +48,8 @@ def exported(rows: Iterable[Mapping[str, Any]], policy_of: Callable[[int], BurnW
     """OpenSLO objects of objectives: a Service per app, an SLO each, and the alert policies they name.
 
     Args:
-        rows: ``app_id, environment, objective, indicator, target, threshold_ms, time_window, budgeting_method, span_kinds, route,
-            without_cold_starts``.
+        rows: ``app_id, environment, objective, indicator, target, threshold_ms, time_window, budgeting_method, slice_minutes,
+            slice_target, missing_slices, quiet_slices, span_kinds, route, without_cold_starts``.
         policy_of: the windows alerts of an objective of some days fire by; a pair is one condition with the annotation of its short window.
     """
     rows = list(rows)
@@ -96,6 +99,8 @@ def _slo(row: Mapping[str, Any], service: str, name: str, policies: Iterable[str
         _plain(row["target"]),
         op="lte" if is_latency else "",
         value=Decimal(row["threshold_ms"]) if is_latency else None,
+        slice_target=None if row["slice_target"] is None else _plain(row["slice_target"]),
+        slice_window=None if row["slice_minutes"] is None else Shorthand(row["slice_minutes"], "m"),
     )
     annotations = {APP: row["app_id"], OBJECTIVE: row["objective"]}
     if row["environment"]:
@@ -104,6 +109,8 @@ def _slo(row: Mapping[str, Any], service: str, name: str, policies: Iterable[str
         annotations[ROUTE] = row["route"]
     if row["without_cold_starts"]:
         annotations[COLD_STARTS] = "exclude"
+    said = {MISSING_SLICES: row["missing_slices"], QUIET_SLICES: row["quiet_slices"]}
+    annotations |= {key: word for key, word in said.items() if word}
     return Slo(
         Meta(name, annotations=annotations),
         NOWHERE,

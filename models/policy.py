@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 import yaml
 
+from models.budgeting import Budgeting
+
 Colour = Literal["red", "orange", "violet", "gray", "green"]
 
 _MINUTE = timedelta(minutes=1)
@@ -27,7 +29,7 @@ _UNITS = {"m": _MINUTE, "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 @dataclass(frozen=True)
 class Objective:
-    """One service level objective by occurrences: the share of events that must be good."""
+    """One service level objective: the share of events, or of slices of time, that must be good."""
 
     name: str
     target: Decimal
@@ -36,6 +38,7 @@ class Objective:
     route: str = ""
     """Whose requests alone count, as slices name it or without its method; empty: those of every route."""
     without_cold_starts: bool = False
+    budgeting: Budgeting = Budgeting()
 
     @property
     def budget(self) -> Decimal:

@@ -1,4 +1,4 @@
-"""Service level objectives: indicator, error budget, burn rates and state of every app and environment, by occurrences.
+"""Service level objectives: indicator, error budget, burn rates and state of every app and environment.
 
 Counts come in summed between a few boundaries of time (``sql/queries/slo/buckets.sql``), from which every window at
 every moment of the hold is put together; decisions compare exact integers, floats are only what people read and the
@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models import error_budget, paging
+from models import error_budget, paging, timeslices
+from models.budgeting import SlicePolicy, slice_policy
 from models.errors import ModelError
+from models.openslo import OCCURRENCES
 from models.paging import PARTS, Counts, Flags, Floats
 from models.policy import (
     BurnWindows,
@@ -31,9 +33,10 @@ from models.policy import (
 )
 from models.requests import rung
 from models.schemas import SCHEMAS
+from models.timeslices import SliceJudgement
 
-SLICE = timedelta(minutes=5)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SLICE = timeslices.SLICE
+EPOCH = timeslices.EPOCH
 """Length of a slice: windows, hold and as-of are whole numbers of it."""
 
 RECENT = timedelta(days=1)
@@ -44,7 +47,7 @@ AGEING = timedelta(days=3)
 HEALTH = "health checks"
 """Name the counts of health checks come under: apart from every objective."""
 
-NEVER = np.iinfo(np.int64).max
+NEVER = timeslices.NEVER
 """Stands for a slice that never was."""
 
 SILENCES = pl.Schema(
@@ -241,6 +244,8 @@ def status(
     age: timedelta,
     clustering: pl.DataFrame | None = None,
     seen: pl.DataFrame | None = None,
+    by_slices: SliceJudgement | None = None,
+    coverage: float = 1.0,
 ) -> Judged:
     """State, budget and burn of every objective of every app and environment.
 
@@ -272,6 +277,8 @@ def status(
         clustering: ``app_id, environment, objective, clustering`` of those whose past says how their bad events cluster
             (``paging.clusterings``); the policy's number counts for the others.
         seen: ``app_id, environment`` that are told too, where their window holds no event.
+        by_slices: of the objectives whose budget is one of slices of time: it stands in place of what their events say.
+        coverage: share of the last slices in which telemetry came, of all apps together.
 
     Raises:
         ModelError: an unusable objective, counts without an objective, or more bad events than all.
@@ -286,6 +293,7 @@ def status(
     alerts = fired(windows, promised["allowed_ppb"].to_numpy(), clusters, objectives.window_days, policy)
     edges = [edge for edge in boundaries(objectives, policy, as_of, hold=False) if edge >= begin]
     budgets = _budgets(windows, edges, promised, clusters, policy, objectives)
+    budgets = _with_coverage(budgets, objectives, coverage, slice_policy())
     burn = _burn(windows, promised, objectives, policy, as_of)
     judged = promised.with_columns(
         bad=pl.Series(windows.whole.bad),
@@ -293,7 +301,15 @@ def status(
         firing=pl.Series(alerts.severity, dtype=pl.String),
         fired_since=_moments(alerts.since),
         is_production=pl.col("environment").is_in(sorted(environments.production) + [""]),
+        held_bad=pl.Series(windows.whole.bad),
+        held_total=pl.Series(windows.whole.total),
+        held_unit=pl.lit(1, pl.Int64),
+        is_covered=pl.lit(True),
     )
+    if by_slices is not None:
+        judged = timeslices.standing_in(judged, by_slices.status)
+        burn = timeslices.standing_in(burn, by_slices.burn)
+        budgets = timeslices.standing_in(budgets, by_slices.budgets)
     judged = judged.join(_silences(silences), on=["app_id", "environment"], how="left").join(
         health, on=["app_id", "environment"], how="left"
     )
@@ -550,6 +566,23 @@ def _budgets(
     )
 
 
+def _with_coverage(
+    budgets: pl.DataFrame, objectives: Objectives, coverage: float, policy: SlicePolicy
+) -> pl.DataFrame:
+    """Budgets by events with how much of the last slices is known, which freezes alerts."""
+    schema = SCHEMAS["mart_slo_budgets"]
+    floors = {one.name: float(policy.floor_of(policy.missing_of(one.budgeting))) for one in objectives.lines}
+    frozen = [name for name, floor in floors.items() if coverage < floor]
+    by_slices = ("slices_bad", "slices_counted", "slices_missing", "slices_quiet", "coverage")
+    return budgets.with_columns(
+        pl.lit(OCCURRENCES).alias("budgeting_method"),
+        *(pl.lit(None, schema[name]).alias(name) for name in by_slices),
+        pl.lit(coverage).alias("coverage_recent"),
+        pl.col("objective").is_in(frozen).alias("is_frozen"),
+        *(pl.lit([], schema[name]).alias(name) for name in ("days", "days_bad", "days_counted")),
+    )
+
+
 def _moments(seconds: Matrix) -> pl.Series:
     """Seconds since 1970 as times, NULL for ``NEVER``."""
     known = pl.Series(seconds)
@@ -565,11 +598,12 @@ def _stated(
     age: timedelta,
 ) -> pl.DataFrame:
     """The answer of each line: columns of ``mart_slo_status`` without ``team``."""
-    spent_ppb = pl.col("bad").cast(_WIDE) * PARTS
-    allowed_ppb = pl.col("total").cast(_WIDE) * pl.col("allowed_ppb")
-    is_gone = (pl.col("total") > 0) & (spent_ppb >= allowed_ppb)
-    is_spent = is_gone & (pl.col("bad") >= policy.least_bad_events)
-    is_few = is_gone | (allowed_ppb < PARTS * state_policy.least_budget_events)
+    spent_ppb = pl.col("held_bad").cast(_WIDE) * PARTS
+    allowed_ppb = pl.col("held_total").cast(_WIDE) * pl.col("allowed_ppb")
+    is_gone = (pl.col("held_total") > 0) & (spent_ppb >= allowed_ppb)
+    is_spent = is_gone & (pl.col("held_bad") >= policy.least_bad_events * pl.col("held_unit"))
+    least = pl.col("held_unit").cast(_WIDE) * PARTS * state_policy.least_budget_events
+    is_few = is_gone | (allowed_ppb < least) | ~pl.col("is_covered")
     is_silent = pl.col("silent_since").is_not_null() & (
         (pl.col("total") > 0) | (pl.col("total").sum().over("app_id", "environment") == 0)
     )
@@ -602,7 +636,7 @@ def _stated(
         as_of=pl.lit(as_of).cast(pl.Datetime("us", "UTC")),
         good=(pl.col("total") - pl.col("bad")).cast(pl.UInt64),
         total=pl.col("total").cast(pl.UInt64),
-        sli=_ratio(pl.col("total") - pl.col("bad"), pl.col("total")),
+        sli=_ratio(pl.col("held_total") - pl.col("held_bad"), pl.col("held_total")),
         budget_remaining=_ratio(allowed_ppb - spent_ppb, allowed_ppb),
         is_spent=is_spent,
         state=state,

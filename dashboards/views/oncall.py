@@ -144,7 +144,7 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
                 "Budget",
                 format="%.1f %%",
                 width=66,
-                help="What is left of it: 1 - (bad / total) / (1 - target), by occurrences; below zero is overspent.",
+                help="What is left of it: 1 - (bad / total) / (1 - target), of events, or of slices of time where the objective says so; below zero is overspent.",
             ),
             "Route": st.column_config.TextColumn(help="The route with the most bad events since then."),
             "Version": st.column_config.TextColumn(help="The version that answered them."),

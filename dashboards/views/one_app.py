@@ -242,7 +242,7 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
         column_config={
             "Budget left": st.column_config.NumberColumn(
                 format="%.1f %%",
-                help="1 - (bad / total) / (1 - target), by occurrences; below zero is overspent.",
+                help="1 - (bad / total) / (1 - target), of events, or of slices of time where the objective says so; below zero is overspent.",
             ),
             "Bad events": st.column_config.NumberColumn(format="localized"),
             "Events": st.column_config.NumberColumn(format="localized"),

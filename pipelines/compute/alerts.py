@@ -5,11 +5,13 @@ Nothing is sent here; whoever asks for figures of a moment of the past alerts no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from models import age
 from models.alerts import AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
+from models.budgeting import WORDS
 from models.policy import watermark_policy
 from models.samples import sample_sentence
 from models.settings import Settings
@@ -56,7 +58,6 @@ def conditions(
 def _objectives(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
     wanted = [*policy.objectives, *sorted(policy.unknown)]
     for row in warehouse.frame("queries/alerts/objectives", wanted=wanted).iter_rows(named=True):
-        bad, total = row["total"] - row["good"], row["total"]
         place = f" in {row['environment']}" if row["environment"] else ""
         of_route = f" of {row['of_route']}" if row["of_route"] else ""
         sample = sample_sentence(row["sampled"], row["stands_for"], row["sli_scaled"])
@@ -67,11 +68,18 @@ def _objectives(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Troubl
             team=row["team"],
             severity=policy.objectives.get(row["state"], policy.severities[-1]),
             since=row["since"] or row["as_of"],
-            sentence=f"{row['app_id']}{place}: {row['objective']}{of_route} below {row['target']:.4g}, {bad:,} of {total:,} events bad"
+            sentence=f"{row['app_id']}{place}: {row['objective']}{of_route} below {row['target']:.4g}, {_bad(row)}"
             + (f"; {sample}" if sample else ""),
             environment=row["environment"],
-            is_known=row["state"] in policy.objectives,
+            is_known=row["state"] in policy.objectives and not row["is_frozen"],
         )
+
+
+def _bad(row: Mapping[str, Any]) -> str:
+    """How much of what an objective counts is bad, by its own method."""
+    if row["slices_counted"] is None:
+        return f"{row['total'] - row['good']:,} of {row['total']:,} events bad"
+    return f"{row['slices_bad']:,.5g} of {row['slices_counted']:,} {WORDS[row['budgeting_method']]} bad"
 
 
 def _silent(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:

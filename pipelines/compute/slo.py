@@ -39,6 +39,7 @@ from pipelines.compute.publishing import (
     table_sha256,
 )
 from pipelines.compute.slo_parts import chosen_parts, judged_parts, with_samples
+from pipelines.compute.timeslices import heard_lately, judged_by_slices
 from pipelines.ingest.objectives import objectives_sha256
 from sql.publish import heads_by_scope
 from sql.warehouse import Warehouse
@@ -84,6 +85,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         policy = windows_of(settings.burn_windows, slo_defaults().window_days)
         counting = beside.submit(copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of)
         silences = _silences(warehouse, apps, as_of)
+        heard = heard_lately(warehouse, as_of.slice_end)
         counts = counting.result()
     judge = partial(
         slo.status,
@@ -91,6 +93,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         environments=where,
         state_policy=state_policy(),
         age=age,
+        coverage=heard,
     )
     defaults = judge(
         counts.buckets,
@@ -116,6 +119,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             silences=silences.filter(pl.col("app_id").is_in(own)),
             seen=seen,
             clustering=counts.clustering,
+            by_slices=judged_by_slices(warehouse, group, window, policy, as_of.slice_end, own, silences),
         )
         judged.append(_chosen(found, places, window))
     for window, part_group in held.asked.parts.items():

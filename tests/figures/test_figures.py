@@ -31,6 +31,7 @@ FOLDERS = (
     "silence", "slo", "summary", "team",
 )  # fmt: skip
 ELSEWHERE = {
+    **dict.fromkeys(("slo/heard", "slo/slices"), "test_objectives.py"),
     "costs/identity_sums": "test_bill_figures.py",
     **dict.fromkeys(
         (

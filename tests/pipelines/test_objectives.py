@@ -247,3 +247,60 @@ def test_files_decide_and_a_broken_one_stops_nothing(
     wrote(root, {name: text for name, text in FILES.items() if name != "week.yaml"})
     compute_slo(warehouse, settings_of(root), later, later.slice_end)
     assert generations(warehouse, "app-0", "availability")[-1] == (2, Decimal("0.99"), False, later.slice_end)
+
+
+def test_slices_of_time_are_published_as_loops_over_them_say(
+    warehouse: Warehouse, rows: Sequence[Row], root: Path
+) -> None:
+    """A quarter of an hour is bad where less than nine of ten requests are good, by ratio as far as they are bad."""
+    end = AS_OF.slice_end + timedelta(minutes=10)
+    sliced = (
+        slo_text("sliced", "app-3", "0.9")
+        .replace("Occurrences", "Timeslices")
+        .replace("{target: 0.9}", "{target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: 15m}")
+    )
+    ratio = (
+        slo_text("ratio", "app-4", "0.9", threshold_ms=250)
+        .replace("Occurrences", "RatioTimeslices")
+        .replace("{target: 0.9", "{timeSliceWindow: 5m, target: 0.9")
+    )
+    wrote(root, {"sliced.yaml": sliced, "ratio.yaml": ratio})
+    outcome = compute_slo(warehouse, settings_of(root), AS_OF.__class__(end, AS_OF.cost_day), end)
+    assert (outcome.refused, outcome.notes) == ((), ())
+    frame = warehouse.frame_of(
+        "SELECT app_id, toString(environment) AS environment, toString(objective) AS objective, toString(budgeting_method) AS method,"
+        " slices_bad, slices_counted, minutes_spent, minutes_allowed, events_left FROM mart_slo_budgets_current"
+    )
+    own = {(one["app_id"], one["environment"], one["objective"]): one for one in frame.iter_rows(named=True)}
+    held = states(warehouse)
+    assert {one["method"] for one in own.values()} == {"Occurrences", "Timeslices", "RatioTimeslices"}
+    seen = {(one.app_id, one.environment) for one in rows}
+    for app, name, minutes in (("app-3", "sliced", 15), ("app-4", "ratio", 5)):
+        for environment in sorted(where for of, where in seen if of == app):
+            parts = counted(rows)[app, environment, "availability"]
+            if name == "ratio":
+                parts = slow_slices(rows, app, environment, 250)
+            sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+            length = minutes * 60
+            last = int(end.timestamp()) // length * length
+            for one in parts:
+                begin = int(one.start.timestamp()) // length * length
+                if last - 30 * 86_400 <= begin < last:
+                    sums[begin][0] += one.bad
+                    sums[begin][1] += one.total
+            shares = [Fraction(bad, total) for bad, total in sums.values() if total]
+            if name == "sliced":
+                shares = [Fraction(int(share > Fraction(1, 10))) for share in shares]
+            got = own[app, environment, name]
+            assert got["slices_counted"] == len(shares) > 0
+            assert got["slices_bad"] == pytest.approx(float(sum(shares)), abs=1e-9)
+            assert got["minutes_spent"] == pytest.approx(float(sum(shares)) * minutes, abs=1e-9)
+            assert got["minutes_allowed"] == pytest.approx(len(shares) * minutes / 10, abs=1e-9)
+            assert got["events_left"] is None
+            assert held[app, environment, name]["budget_remaining"] == pytest.approx(
+                float(1 - sum(shares) / len(shares) * 10), abs=1e-9
+            )
+    # Read again, what was published is what the files say: no generation begins.
+    later = end + timedelta(minutes=5)
+    compute_slo(warehouse, settings_of(root), AS_OF.__class__(later, AS_OF.cost_day), later)
+    assert generations(warehouse, "app-3", "sliced")[-1][2:] == (False, end)

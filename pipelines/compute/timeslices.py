@@ -1,0 +1,106 @@
+"""Reads what objectives by slices of time are judged by, and in which slices telemetry arrived; the rules are ``models.timeslices``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from models import requests, slo
+from models.budgeting import slice_policy
+from models.errors import ModelError
+from models.openslo import TimeWindow
+from models.policy import BurnWindows, Objectives, request_slices, silence_policy, slo_defaults
+from models.requests import rung
+from models.slo_windows import period_at
+from models.timeslices import (
+    HOUR,
+    KEYS,
+    Axis,
+    SliceJudgement,
+    SliceTerms,
+    heard_holes,
+    judge,
+    least_due,
+    recent_coverage,
+)
+from sql.warehouse import Warehouse
+
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def heard_lately(warehouse: Warehouse, as_of: datetime) -> float:
+    """Share of the last slices in which telemetry arrived, or none was due."""
+    policy = slice_policy()
+    since = (as_of - timedelta(weeks=policy.weeks) - HOUR).replace(minute=0, second=0, microsecond=0)
+    first = (as_of - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    axis = Axis(max(since, slo.EPOCH), as_of)
+    return recent_coverage(_holes(warehouse, axis, max(first, axis.since)), policy)
+
+
+def _holes(warehouse: Warehouse, axis: Axis, slices_from: datetime) -> Flags:
+    """Slices from a moment on in which nobody was heard."""
+    if axis.until <= axis.since:
+        return np.zeros(0, np.bool_)
+    frame = warehouse.frame("queries/slo/heard", as_of=axis.until, since=axis.since, slices_from=slices_from)
+    limit = least_due(slice_policy(), silence_policy().clustering_cap)
+    return heard_holes(frame, axis, slices_from, limit)
+
+
+def judged_by_slices(
+    warehouse: Warehouse,
+    group: Objectives,
+    window: TimeWindow,
+    policy: BurnWindows,
+    as_of: datetime,
+    apps: Sequence[str],
+    silences: pl.DataFrame,
+) -> SliceJudgement | None:
+    """What slices say of the objectives of a window that are judged by them; None where there are none.
+
+    Raises:
+        ModelError: slices were cut by another latency ladder.
+    """
+    lines = tuple(one for one in group.lines if one.budgeting.is_by_slices)
+    if not lines:
+        return None
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    period = period_at(window, as_of)
+    axis = Axis.of(period.begin, as_of, slice_policy(), policy)
+    counts = warehouse.frame(
+        "queries/slo/slices",
+        as_of=as_of,
+        since=axis.since,
+        names=[one.name for one in lines],
+        rungs=[0 if one.threshold_ms is None else rung(ladder, one.threshold_ms) for one in lines],
+        bounds=len(ladder),
+        apps=list(apps),
+        server=[place for place, one in enumerate(lines, 1) if "server" in one.kinds],
+        consumer=[place for place, one in enumerate(lines, 1) if "consumer" in one.kinds],
+    )
+    if counts["other_ladders"].sum():
+        raise ModelError(
+            "slices were cut by another latency ladder: compute the slices again, then the objectives"
+        )
+    holes = _holes(warehouse, axis, axis.since)
+    judged = [
+        judge(
+            counts.filter(pl.col("objective") == one.name),
+            axis,
+            holes,
+            silences,
+            SliceTerms(
+                one,
+                period,
+                window.calendar is not None,
+                policy,
+                slice_policy(),
+                silence_policy().clustering_cap,
+            ),
+            as_of,
+        )
+        for one in lines
+    ]
+    return SliceJudgement(*(pl.concat(frames).sort(KEYS) for frames in zip(*judged, strict=True)))
