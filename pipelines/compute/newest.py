@@ -17,7 +17,7 @@ import polars as pl
 from models import newest, paging, requests, slo
 from models.alerts import Trouble
 from models.errors import ModelError
-from models.evidence import EvidenceRange, attribute_suspects
+from models.evidence import EvidenceRange, likeliest
 from models.newest import METHOD, Key, NewestPage, NewestPolicy, Promise, newest_policy
 from models.policy import (
     Objective,
@@ -179,12 +179,8 @@ def _suspected(warehouse: Warehouse, page: NewestPage, until: datetime) -> Newes
         page.threshold_ms or 0,
         (page.environment,),
     )
-    best = sorted(
-        attribute_suspects(attributes_of(partial(_frame, warehouse, page.team), asked)),
-        key=lambda one: -one.score,
-    )
-    named = {kind: next((one.value for one in best if one.kind == kind), "") for kind in ("route", "version")}
-    return replace(page, route=named["route"], version=named["version"])
+    attributes = attributes_of(partial(_frame, warehouse, page.team), asked)
+    return replace(page, route=likeliest(attributes, "route"), version=likeliest(attributes, "version"))
 
 
 def _frame(warehouse: Warehouse, team: str, name: str, **values: Any) -> pl.DataFrame:
