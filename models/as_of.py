@@ -89,10 +89,20 @@ def _settled(moment: datetime, policy: WatermarkPolicy) -> datetime:
 
 
 def _live(clock: datetime, heartbeats: pl.DataFrame, policy: WatermarkPolicy) -> datetime | None:
-    """The slowest intake in use decides."""
+    slowest = slowest_intake(heartbeats, policy)
+    return None if slowest is None else _settled(min(clock, slowest), policy)
+
+
+def slowest_intake(heartbeats: pl.DataFrame, policy: WatermarkPolicy) -> datetime | None:
+    """How far live telemetry is loaded: the slowest intake in use decides; None where there is none.
+
+    Args:
+        heartbeats: ``loaded_through, recorded_at``: how far each intake has loaded, and when it said so.
+        policy: when an intake is out of use.
+    """
     in_use = heartbeats.filter(pl.col("recorded_at").max() - pl.col("recorded_at") <= policy.intake_silent)
     slowest = in_use["loaded_through"].min()
-    return _settled(min(clock, slowest), policy) if isinstance(slowest, datetime) else None
+    return slowest if isinstance(slowest, datetime) else None
 
 
 def _fresh(clock: datetime, receipts: pl.DataFrame, policy: WatermarkPolicy) -> datetime | None:

@@ -239,6 +239,15 @@ def attribute_suspects(attributes: pl.DataFrame) -> list[Suspect]:
     return [one for one in once.values() if one.score >= POLICY.least_score]
 
 
+def likeliest(attributes: pl.DataFrame, dimension: str) -> str:
+    """The value of one dimension that is suspected first, whatever else has the same counts; empty where none is.
+
+    Columns read: those of ``attribute_suspects``.
+    """
+    found = attribute_suspects(attributes.filter(pl.col("dimension").is_in(["", dimension])))
+    return max(found, key=lambda one: (one.score, one.bad, one.value)).value if found else ""
+
+
 def _place(kind: str) -> int:
     return POLICY.order.index(kind) if kind in POLICY.order else len(POLICY.order) + (kind == ITSELF)
 

@@ -728,6 +728,24 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "episode": pl.UInt32(),
         }
     ),
+    "mart_slo_newest": pl.Schema(
+        {
+            "app_id": pl.String(),
+            "environment": pl.String(),
+            "objective": pl.String(),
+            "team": pl.String(),
+            "target": pl.Float64(),
+            "threshold_ms": pl.UInt32(),
+            "since": SECOND,
+            "fired_at": SECOND,
+            "seen_at": SECOND,
+            "bad": pl.UInt64(),
+            "total": pl.UInt64(),
+            "window_seconds": pl.UInt32(),
+            "route": pl.String(),
+            "version": pl.String(),
+        }
+    ),
     "core_access_log": pl.Schema(
         {
             "event_id": pl.String(),

@@ -242,8 +242,14 @@ STEPS: Mapping[str, Step] = {
         Step(
             "alerts",
             "reliability",
-            {"core_alerts": Asset("What is wrong now, and what ended lately; whoever is on call is told.")},
+            {
+                "core_alerts": Asset("What is wrong now, and what ended lately; whoever is on call is told."),
+                "mart_slo_newest": Asset(
+                    "Objectives that page by the newest minutes, not yet a whole slice."
+                ),
+            },
             (
+                "otel_traces",
                 "mart_slo_status",
                 "mart_app_silences",
                 "mart_cost_anomalies",

@@ -191,6 +191,21 @@ def _alerts(ask: Ask) -> Done:
     )
 
 
+def looked_at_newest(warehouse: Warehouse, settings: Settings, clock: datetime) -> str:
+    """Looks at the newest minutes between two passes and tells who is to know of what pages; what it did, in a sentence."""
+    outcome = compute.compute_newest(warehouse, settings, clock)
+    if outcome is None:
+        return "nothing pages by the newest minutes"
+    told = tell(warehouse, settings)
+    return "; ".join(
+        [
+            f"{len(outcome.releases)} releases of alerts, {told.sent} messages sent",
+            *told.unreached,
+            *told.notes,
+        ]
+    )
+
+
 def _access(ask: Ask) -> Done:
     with lease(ask.settings.root, "access", LOOK_WAIT_SECONDS):
         loaded = access_log.load(ask.warehouse, ask.settings.root, ask.clock)

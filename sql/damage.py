@@ -67,6 +67,7 @@ COMPUTED = (
             "slo_burn",
             "slo_budgets",
             "slo_objectives",
+            "slo_newest",
             "as_of",
             "app_silences",
             "cost_anomalies",

@@ -110,13 +110,7 @@ def gathered(read: Read, asked: Asked) -> FoundEvidence:
     """
     values = asked.values
     wanted: dict[str, dict[str, Any]] = {
-        "evidence/attributes": {
-            **values,
-            "left_out": POLICY.left_out,
-            "named": POLICY.named,
-            "least_bad": POLICY.least_bad,
-            "value_limit": POLICY.value_limit,
-        },
+        "evidence/attributes": _attributes(values),
         "evidence/traces": {
             **values,
             "per_kind": POLICY.exemplars_per_kind,
@@ -165,6 +159,25 @@ def _sample(frame: pl.DataFrame) -> str:
         return ""
     right = 1 - row["errors_stand_for"] / row["stands_for"] if row["stands_for"] else None
     return sample_sentence(row["sampled"], row["stands_for"], right)
+
+
+def attributes_of(read: Read, asked: Asked) -> pl.DataFrame:
+    """Counts by value alone, of which suspects are told without reading a trace (``models.evidence.attribute_suspects``).
+
+    Raises:
+        WarehouseError: the warehouse cannot be reached or refuses the statement.
+    """
+    return read("evidence/attributes", **_attributes(asked.values))
+
+
+def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **values,
+        "left_out": POLICY.left_out,
+        "named": POLICY.named,
+        "least_bad": POLICY.least_bad,
+        "value_limit": POLICY.value_limit,
+    }
 
 
 def _of_traces(asked: Asked, sample: pl.DataFrame, spans: pl.DataFrame) -> list[Suspect]:

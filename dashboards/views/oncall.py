@@ -5,6 +5,7 @@ The order of worst is ``models.slo.worst_first``; the page asks again every minu
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,9 +19,10 @@ from dashboards.evidence import evidence_section, shared_cause_lines
 from dashboards.frame import Page, app_table, chosen_team, holding, open_page
 from dashboards.links import asked_choice, asked_text
 from dashboards.playbooks import actions_section
-from dashboards.queries import TeamReads
+from dashboards.queries import TeamReads, reads_of
 from dashboards.silent import silent_of, silent_table
 from models.errors import AppfleetError
+from models.newest import METHOD, newest_policy
 from models.policy import burn_windows, health_checks, request_errors, request_slices, slo_defaults
 from models.requests import classification, ladder_ms
 from models.samples import part_sentences
@@ -30,6 +32,7 @@ WINDOWS = ("5m", "1h", "6h", "1d", "3d")
 SHOWN = {state: word for state, word in formats.STATES.items() if state != "no_data"}
 ACT_NOW = burn_windows().severities
 EVERY_SECONDS = 60
+LOOK_SECONDS = newest_policy().look.total_seconds()
 SUSPECTS = 3
 """Versions and routes named for an objective that fires."""
 TRACED = 120
@@ -171,6 +174,53 @@ def _objective() -> pl.Expr:
     return pl.when(pl.col("of_route") == "").then(name).otherwise(name + ", " + pl.col("of_route"))
 
 
+def newest_table(frame: pl.DataFrame) -> None:
+    """What pages by the newest minutes, with what is at fault in sight first."""
+    st.subheader(f"By the {METHOD}", anchor=False)
+    app_table(
+        frame.select(
+            "app_id",
+            State=pl.lit(formats.STATES["page"]),
+            Since="since",
+            Route=pl.when(pl.col("route") == "").then(pl.lit("none stands out")).otherwise("route"),
+            Version=pl.when(pl.col("version") == "").then(pl.lit("none stands out")).otherwise("version"),
+            Bad="bad",
+            Events="total",
+            Minutes=pl.col("window_seconds") / 60,
+            Objective=pl.col("objective").str.to_titlecase(),
+            Environment="environment",
+            Team="team",
+            Target=pl.col("target") * 100,
+            Seen="seen_at",
+        ),
+        "newest",
+        f"Objectives that page by the {METHOD}",
+        {
+            "State": st.column_config.TextColumn(width=60),
+            "Since": st.column_config.DatetimeColumn(
+                "Since (UTC)",
+                format="MM-DD HH:mm:ss",
+                timezone="UTC",
+                width=110,
+                help="Begin of the first seconds that burnt.",
+            ),
+            "Route": st.column_config.TextColumn(help="The route that stands out among the bad events."),
+            "Version": st.column_config.TextColumn(help="The version that stands out among them."),
+            "Bad": st.column_config.NumberColumn(format="localized"),
+            "Events": st.column_config.NumberColumn(format="localized"),
+            "Minutes": st.column_config.NumberColumn(format="%g", help="Length of the window counted."),
+            "Target": st.column_config.NumberColumn(format="%g %%"),
+            "Seen": st.column_config.DatetimeColumn(
+                "Last seen (UTC)", format="MM-DD HH:mm:ss", timezone="UTC"
+            ),
+        },
+    )
+    st.caption(
+        "Counts up to now, before a slice of five minutes is whole: late spans correct them, and states, budgets and burn below "
+        "follow with the next slices."
+    )
+
+
 def _route() -> pl.Expr:
     return pl.when(pl.col("route") == "").then(pl.lit("other routes")).otherwise("route")
 
@@ -199,16 +249,31 @@ def faults_table(frame: pl.DataFrame) -> None:
     )
 
 
-def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame) -> None:
-    """What pages or needs a ticket, and what is at fault there."""
+@st.fragment(run_every=LOOK_SECONDS)
+def newest_again(teams: tuple[str, ...], text: str, paged: pl.DataFrame) -> None:
+    """What pages by the newest minutes and by no state yet, drawn again as often as it is looked at; where it cannot be read
+    the page says so, which is drawn again too."""
+    found = looking()
+    with suppress(AppfleetError):
+        newest = reads_of(found.workspace, found.viewer, found.check).narrowed(teams).frame("oncall/newest")
+        newest = newest.join(paged, on=OBJECTIVE, how="anti", maintain_order="left")
+        newest = holding(newest, text, ("app_id", "objective", "team", "route"))
+        if newest.height:
+            newest_table(newest)
+
+
+def act_now(page: Page, firing: pl.DataFrame, worst: pl.DataFrame, reads: TeamReads, text: str) -> None:
+    """What pages or needs a ticket, and what is at fault there; what pages by the newest minutes alone stands first."""
     st.header(
         f"As of {formats.moment(page.telemetry_end)}"
         if page.is_history and page.telemetry_end
         else "Act now",
         anchor=False,
     )
+    newest_again(reads.teams, text, firing.filter(pl.col("state") == ACT_NOW[0]).select(OBJECTIVE))
     if firing.is_empty():
-        st.success("Nothing burns fast enough for a page or a ticket.")
+        if reads.frame("oncall/newest").is_empty():
+            st.success("Nothing burns fast enough for a page or a ticket.")
         return
     first = worst.unique(OBJECTIVE, keep="first", maintain_order=True)
     burning_table(firing, "firing", "Objectives that page or need a ticket, the worst first", first)
@@ -281,11 +346,19 @@ def draw() -> None:
     if reads.teams != page.reads.teams:  # of one team: what is of no team is not of it
         alerts = alerts.filter(pl.col("team") != "")
     shown = holding(alerts, text, ("alert_key", "sentence", "team"))
-    if text and found.is_empty() and silent.is_empty() and without.is_empty() and shown.is_empty():
+    newest = holding(reads.frame("oncall/newest"), text, ("app_id", "objective", "team", "route"))
+    if (
+        text
+        and newest.is_empty()
+        and found.is_empty()
+        and silent.is_empty()
+        and without.is_empty()
+        and shown.is_empty()
+    ):
         st.info("Nothing holds this text. Clear the search to see all of yours.")
         return
     burning = found.filter(pl.col("state").is_in(ACT_NOW))
-    act_now(page, burning, worst)
+    act_now(page, burning, worst, reads, text)
     shared = st.container()
     if burning.height:
         evidence_of(page, reads, burning)

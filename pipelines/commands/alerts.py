@@ -16,6 +16,7 @@ from rich.table import Table
 from models.alert_routes import ACK, SILENCE, UNSILENCE, Act, checked_ack, checked_silence, standing
 from models.alerts import FIRING, RESOLVED, Alert, alert_policy, grouped, in_order
 from models.errors import ConfigurationError
+from models.newest import METHOD
 from models.policy import burn_windows
 from models.samples import objective_of, part_sentences
 from models.settings import Settings
@@ -103,8 +104,16 @@ def _print_burning(console: Console, warehouse: Warehouse) -> None:
     """Objectives that page or need a ticket, the worst first, as the On-call page has them."""
     frame = worst_first(warehouse.frame("queries/slo/status", app_id=""))
     rows = [row for row in frame.iter_rows(named=True) if row["state"] in burn_windows().severities]
-    if not rows:
+    newest = warehouse.frame("queries/newest/current")
+    for row in newest.iter_rows(named=True):
+        console.print(
+            f"{row['app_id']} in {row['environment']}: {row['objective']} pages by the {METHOD}: {row['bad']:,} of "
+            f"{row['total']:,} events bad at {row['seen_at']:%H:%M:%S} UTC",
+            markup=False,
+        )
+    if not rows and newest.is_empty():
         console.print("No objective burns fast enough for a page or a ticket.")
+    if not rows:
         return
     table = Table("app", "environment", "objective", "state", "since (UTC)", "budget left", "burn 1h", "6h")
     for row in rows:

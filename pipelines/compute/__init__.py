@@ -4,7 +4,7 @@ One module per release, one function each, which leaves the warehouse untouched 
 already published; nothing here decides a number.
 """
 
-from pipelines.compute.alerts import compute_alerts
+from pipelines.compute.alerts import compute_alerts, compute_newest
 from pipelines.compute.anomalies import compute_anomalies
 from pipelines.compute.as_of import (
     STALE_DAYS,
@@ -42,6 +42,7 @@ __all__ = [
     "compute_forecasts",
     "compute_identities",
     "compute_marts",
+    "compute_newest",
     "compute_registry",
     "compute_reporting",
     "compute_slices",

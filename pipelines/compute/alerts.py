@@ -1,52 +1,107 @@
-"""Publishes ``core_alerts``: finds what is wrong in what is published and leaves it to ``models.alerts`` what becomes of it.
+"""Publishes ``core_alerts``: finds what is wrong in what is published and in the newest minutes, and leaves it to
+``models.alerts`` what becomes of it.
 
 Nothing is sent here; whoever asks for figures of a moment of the past alerts nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from models import age
-from models.alerts import AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
+from models.alerts import FIRING, AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
 from models.budgeting import WORDS
+from models.errors import LeaseHeld
+from models.newest import NewestPage
 from models.policy import watermark_policy
 from models.samples import sample_sentence
 from models.settings import Settings
+from pipelines.compute import newest
 from pipelines.compute.alert_causes import with_shared_causes
-from pipelines.compute.as_of import AsOf, cost_days_at
-from pipelines.compute.publishing import Outcome, fingerprint, frame_fingerprint, is_current, publish_frames
+from pipelines.compute.as_of import AsOf, cost_days_at, newest_complete
+from pipelines.compute.publishing import (
+    LEASE_WAIT_SECONDS,
+    Outcome,
+    fingerprint,
+    frame_fingerprint,
+    is_current,
+    publish_frames,
+)
 from pipelines.ingest.billing.held import held_sentence, waiting
 from sql.alerts import current_alerts
+from sql.leases import lease
 from sql.warehouse import Warehouse
 
 SCOPE = "alerts"
+JUDGING = "alerts/judge"
+"""The lease from what was published before to what is published now: two who judged the same moment would each tell of it."""
 
 
 def compute_alerts(warehouse: Warehouse, settings: Settings, as_of: AsOf, clock: datetime) -> Outcome:
-    """Publishes the alerts of now, where anything of them changed."""
+    """Publishes the alerts of now and what pages by the newest minutes, where anything of them changed."""
     if as_of.basis == "named":
         return Outcome(unchanged=1)
+    with lease(settings.root, JUDGING, LEASE_WAIT_SECONDS):
+        before = newest.published(warehouse)
+        return _published(warehouse, settings, as_of, clock, newest.look(warehouse, clock, before))
+
+
+def compute_newest(warehouse: Warehouse, settings: Settings, clock: datetime) -> Outcome | None:
+    """One look at the newest minutes between two passes: alerts are published where it changes what pages by them.
+
+    None where nothing pages by them and nothing did, or where somebody judges just now, who looks too.
+    """
+    try:
+        with lease(settings.root, JUDGING):
+            before = newest.published(warehouse)
+            pages = newest.look(warehouse, clock, before)
+            if not pages and not before:
+                return None
+            if pages == before and _is_known(warehouse, pages):
+                return Outcome(unchanged=1)
+            return _published(warehouse, settings, newest_complete(warehouse, clock), clock, pages)
+    except LeaseHeld:
+        return None
+
+
+def _is_known(warehouse: Warehouse, pages: Sequence[NewestPage]) -> bool:
+    """Whether each of them is an alert that fires."""
+    firing = {one.alert_key for one in current_alerts(warehouse) if one.state == FIRING and not one.clear_at}
+    return all(one.key in firing for one in newest.troubles(pages, ""))
+
+
+def _published(
+    warehouse: Warehouse, settings: Settings, as_of: AsOf, clock: datetime, pages: Sequence[NewestPage]
+) -> Outcome:
     policy = alert_policy()
     now = clock.astimezone(UTC).replace(microsecond=0)
-    found = conditions(warehouse, settings, as_of, now, policy)
+    found = conditions(warehouse, settings, as_of, now, policy, pages)
     before = current_alerts(warehouse)
     found = with_shared_causes(warehouse, found, before, as_of.slice_end, policy)
-    frame = alerts_frame(advance(before, found, now, policy))
-    print_ = fingerprint(frame_fingerprint(frame))
+    frames = {
+        "core_alerts": alerts_frame(advance(before, found, now, policy)),
+        newest.TABLE: newest.pages_frame(pages),
+    }
+    print_ = fingerprint(*map(frame_fingerprint, frames.values()))
     if is_current(warehouse, SCOPE, print_):
         return Outcome(unchanged=1)
-    return publish_frames(warehouse, settings, SCOPE, {"core_alerts": frame}, print_, as_of)
+    return publish_frames(warehouse, settings, SCOPE, frames, print_, as_of)
 
 
 def conditions(
-    warehouse: Warehouse, settings: Settings, as_of: AsOf, now: datetime, policy: AlertingPolicy
+    warehouse: Warehouse,
+    settings: Settings,
+    as_of: AsOf,
+    now: datetime,
+    policy: AlertingPolicy,
+    pages: Sequence[NewestPage] = (),
 ) -> list[Trouble]:
-    """Everything that is wrong now, or of which nobody can say."""
+    """Everything that is wrong now, or of which nobody can say; ``pages`` are what pages by the newest minutes."""
     return [
-        *_objectives(warehouse, policy),
+        *_objectives(warehouse, policy, pages),
+        *newest.troubles(pages, policy.severities[0]),
         *_silent(warehouse, policy),
         *_costs(warehouse, policy),
         *_budgets(warehouse, policy),
@@ -55,7 +110,10 @@ def conditions(
     ]
 
 
-def _objectives(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
+def _objectives(
+    warehouse: Warehouse, policy: AlertingPolicy, pages: Sequence[NewestPage]
+) -> Iterator[Trouble]:
+    suspects = {one.key: one.suspects for one in pages}
     wanted = [*policy.objectives, *sorted(policy.unknown)]
     for row in warehouse.frame("queries/alerts/objectives", wanted=wanted).iter_rows(named=True):
         place = f" in {row['environment']}" if row["environment"] else ""
@@ -68,8 +126,11 @@ def _objectives(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Troubl
             team=row["team"],
             severity=policy.objectives.get(row["state"], policy.severities[-1]),
             since=row["since"] or row["as_of"],
-            sentence=f"{row['app_id']}{place}: {row['objective']}{of_route} below {row['target']:.4g}, {_bad(row)}"
-            + (f"; {sample}" if sample else ""),
+            sentence=newest.led(
+                suspects.get((row["app_id"], row["environment"], row["objective"]), ""),
+                f"{row['app_id']}{place}: {row['objective']}{of_route} below {row['target']:.4g}, {_bad(row)}"
+                + (f"; {sample}" if sample else ""),
+            ),
             environment=row["environment"],
             is_known=row["state"] in policy.objectives and not row["is_frozen"],
         )

@@ -1,4 +1,4 @@
-"""The Dagster code location: assets, checks, jobs and schedules put together.
+"""The Dagster code location: assets, checks, jobs, schedules and a sensor put together.
 
 Loading it opens no workspace and no warehouse; a run does.
 """
@@ -17,6 +17,7 @@ from pipelines.orchestration.assets import ASSET_CHECKS, ASSETS  # noqa: E402
 from pipelines.orchestration.log import begin_log  # noqa: E402
 from pipelines.orchestration.resources import Workspace  # noqa: E402
 from pipelines.orchestration.schedules import schedule_of  # noqa: E402
+from pipelines.orchestration.sensors import newest_minutes  # noqa: E402
 from pipelines.steps import STEPS  # noqa: E402
 
 begin_log()  # a run's worker begins here
@@ -37,6 +38,7 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         asset_checks=ASSET_CHECKS,
         jobs=jobs,
         schedules=[schedule_of(step) for step in STEPS.values()],
+        sensors=[newest_minutes],
         resources={"workspace": Workspace(), **(resources or {})},
         executor=dg.in_process_executor,
     )

@@ -95,6 +95,8 @@ def instance_settings(settings: Settings, in_postgres: bool) -> dict[str, Any]:
         },
         # A schedule that counts a new bill holds up no other.
         "schedules": {"use_threads": True, "num_workers": 2},
+        # Looks at the newest minutes are thousands a day, and what they found is published.
+        "retention": {"sensor": {"purge_after_days": {"skipped": 1}}},
         # What a step prints is nothing; keeping it costs two processes a step.
         "compute_logs": {
             "module": "dagster.core.storage.noop_compute_log_manager",

@@ -45,6 +45,8 @@ LEFT JOIN
     UNION ALL
     SELECT 'core_cost_days', batch_id, toDate('1970-01-01'), count() FROM core_cost_days GROUP BY batch_id
     UNION ALL
+    SELECT 'mart_slo_newest', batch_id, toDate('1970-01-01'), count() FROM mart_slo_newest GROUP BY batch_id
+    UNION ALL
     SELECT 'core_alerts', batch_id, toDate('1970-01-01'), count() FROM core_alerts GROUP BY batch_id
     UNION ALL
     SELECT 'mart_slo_status', batch_id, toDate('1970-01-01'), count() FROM mart_slo_status GROUP BY batch_id
