@@ -98,7 +98,7 @@ def test_killed_under_load_it_loses_and_doubles_nothing(
     seeds = iter(range(1000, 1_000_000))
     moments = random.Random(7)
     with open_warehouse(workspace) as warehouse:
-        for _ in range(kills):
+        for number in range(1, kills + 1):
             process = Process(workspace)
             started.append(process)
             lock, stop = threading.Lock(), threading.Event()
@@ -122,7 +122,9 @@ def test_killed_under_load_it_loses_and_doubles_nothing(
             senders = [threading.Thread(target=send) for _ in range(3)]
             for sender in senders:
                 sender.start()
-            time.sleep(moments.uniform(0.3, 1.0))
+            # A moment after enough was acknowledged, however busy the machine is: then it is killed under load.
+            eventually(lambda wanted=number * 200: len(acknowledged) > wanted, 60)
+            time.sleep(moments.uniform(0.1, 0.8))
             process.kill()
             stop.set()
             for sender in senders:

@@ -29,6 +29,7 @@ from pipelines.commands.retention import apply, plan
 from pipelines.compute import AsOf, Outcome, compute_slices, compute_volumes, publishing, telemetry_days
 from pipelines.ingest.registry import registry_retention
 from pipelines.ingest.telemetry import load_object
+from sql import opening
 from sql import retention as removing
 from sql.damage import COMPUTED, lost_records
 from sql.opening import open_warehouse
@@ -246,6 +247,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Itera
         before.execute_text("DELETE FROM schema_migrations WHERE startsWith(name, '0029')")
         Place(settings, before, folder).inserted(120)
         Place(settings, before, folder).inserted(8)
+    opening.schema_applied(root, opening.server_of(root))  # a server's is never brought up by opening it
     with open_warehouse(root) as warehouse:
         made = Place(settings, warehouse, folder)
         for days_ago in (120, 8):
