@@ -212,6 +212,7 @@ STEPS: Mapping[str, Step] = {
             },
             ("core_request_slices", "core_request_hours", "core_apps"),
             "2-59/5 * * * *",
+            as_published=("core_app_costs_daily",),
             of_moment=True,
         ),
         Step(
