@@ -203,6 +203,7 @@ def looked_at_newest(warehouse: Warehouse, settings: Settings, clock: datetime) 
         [
             f"{len(outcome.releases)} releases of alerts, {told.sent} messages sent",
             *told.unreached,
+            *told.refused,
             *told.notes,
         ]
     )
