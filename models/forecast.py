@@ -235,7 +235,7 @@ def _monthly_rises(
         for place in before:
             week = (kept - 1 - place + reach // 2) // WEEK  # one median serves the days around it
             if week not in levels:
-                middle = max(0, kept - 1 - week * WEEK)
+                middle = kept - 1 - week * WEEK  # before the first column too: no other series' age moves it
                 levels[week] = _median(steady[:, max(0, middle - reach) : middle + reach + 1])
             usual = levels[week] * factors[:, weekdays[place]]
             amounts.append(past[:, place] - usual)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.errors import ModelError
@@ -377,6 +377,7 @@ def test_scaled_costs_scale_everything(seed: int, power: int) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6))
+@example(seed=35324)  # an app younger than the others, with a charge in its first days
 def test_no_order_of_the_charges_and_no_other_app_changes_an_apps_forecast(seed: int) -> None:
     as_of = date(2026, 3, 12)
     rows = drawn(seed, 4, 90, as_of)
