@@ -4,7 +4,6 @@ day of the window spent. What the figures are is ``models.slo``; words about the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -14,7 +13,7 @@ from dashboards import charts, formats
 from dashboards.queries import TeamReads
 from models.budget_words import (
     coverage_words,
-    doubts_of,
+    doubts,
     exhausted_words,
     interval_words,
     left_words,
@@ -70,22 +69,9 @@ def budget_section(reads: TeamReads, app_id: str, objectives: pl.DataFrame) -> N
         placeholder="",
         alt="What is left of each error budget, by which method and until when",
     )
-    for sentence, names in _by_sentence(rows).items():
+    for sentence, names in doubts(rows).items():
         st.caption(formats.as_text(f"{', '.join(names)}: {sentence}."))
     _history(days_spent(reads, app_id, budgets, objectives), app_id)
-
-
-def _by_sentence(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What must be known, each sentence once, with the objectives it goes for."""
-    told: dict[str, list[str]] = {}
-    for row in rows:
-        for sentence in doubts_of(row):
-            told.setdefault(sentence, []).append(_name(row))
-    return told
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    return " in ".join(filter(None, (objective_of(row), row["environment"])))
 
 
 def days_spent(

@@ -78,9 +78,7 @@ def stacked_panels(
     return [
         _panel(
             panel, days, episodes, deploys if panel.has_deploys else None, has_dates=panel is panels[-1]
-        ).properties(
-            height=panel.height + (28 if panel is panels[-1] else 0)
-        )
+        ).properties(height=panel.height + (28 if panel is panels[-1] else 0))
         for panel in panels
     ]
 

@@ -4,12 +4,12 @@ it is and what cannot be seen. Rows in, words out, the same for pages and comman
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from models.budgeting import WORDS, slice_policy
 from models.openslo import OCCURRENCES
+from models.samples import objective_of
 
 FROZEN = "too much of the last slices is missing: alerts stay as they are"
 
@@ -72,12 +72,6 @@ def coverage_words(row: Mapping[str, Any]) -> str:
     return "-" if row["coverage"] is None else f"{row['coverage']:.1%}"
 
 
-def forecast_of(row: Mapping[str, Any]) -> datetime | None:
-    """When nothing will be left, as a moment; None where it is not within a window or already spent."""
-    at: datetime | None = row["exhausts_at"]
-    return at if at and at > row["budget_as_of"] else None
-
-
 def doubts_of(row: Mapping[str, Any]) -> Iterator[str]:
     """What must be known of an objective before its state is believed: that its alert is frozen, and what it cannot see.
 
@@ -91,6 +85,20 @@ def doubts_of(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"{row['slices_missing']:,} slices of its window are missing: requests were due and none came"
     if row["unseen"]:
         yield str(row["unseen"]).rstrip(".")
+
+
+def doubts(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Sentences of ``doubts_of``, each once, and the names of the objectives it goes for."""
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        for sentence in doubts_of(row):
+            told.setdefault(sentence, []).append(name_of(row))
+    return told
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    """Objective, its route, and its environment."""
+    return " in ".join(filter(None, (objective_of(row), row["environment"])))
 
 
 def _signed(number: float, unit: str) -> str:
