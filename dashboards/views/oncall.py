@@ -125,7 +125,7 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
             **culprit,
             Environment="environment",
             Team="team",
-            **{"Counted by": _methods(frame), "Nothing left": "runs_out"},
+            **{"Counted by": _methods(frame), "Nothing left": pl.col("runs_out")},
             **{new: pl.col(old) for old, new in burns.items()},
             **{
                 "Target": pl.col("target") * 100,

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from dashboards.budgets import days_spent
 from pipelines.compute import compute_slo
 from sql.opening import open_warehouse
 from sql.publish import publish
@@ -162,6 +163,24 @@ def published(warehouse: Warehouse) -> dict[tuple[str, str, str], dict[str, Any]
     return {(one["app_id"], one["environment"], one["objective"]): one for one in frame.iter_rows(named=True)}
 
 
+@dataclass(frozen=True)
+class AllTeams:
+    """Reads of a page that sees every team."""
+
+    warehouse: Warehouse
+
+    def frame(self, name: str, /, **parameters: Any) -> pl.DataFrame:
+        teams = self.warehouse.frame_of("SELECT DISTINCT team FROM mart_slo_states_current").to_series()
+        return self.warehouse.frame(f"queries/{name}", teams=teams.to_list(), **parameters)
+
+
+def spent_by_day(warehouse: Warehouse, app: str) -> pl.DataFrame:
+    """What the page of an app says each day spent."""
+    reads: Any = AllTeams(warehouse)
+    objectives = reads.frame("app/objectives", app_id=app)
+    return days_spent(reads, app, reads.frame("app/budgets", app_id=app), objectives)
+
+
 def test_parts_are_judged_as_loops_over_their_slices_say(
     warehouse: Warehouse, rows: Sequence[Started], root: Path
 ) -> None:
@@ -239,3 +258,34 @@ def test_parts_are_judged_as_loops_over_their_slices_say(
         )["route"].unique()
         assert at_fault.len()
         assert all(one["route"] in (name, name.split(" ")[-1]) for name in at_fault)
+
+    # What each day spent, of a route, without cold starts and of whole apps, is what its slices hold, and in all what is spent.
+    for app in ("app-0", "app-1"):
+        days = spent_by_day(warehouse, app)
+        for one in (one for one in WANTED if one.app == app):
+            for environment in ("production", "", "staging"):
+                inside = [
+                    line
+                    for line in one.slices(rows, environment)
+                    if MOMENT - timedelta(days=one.days) <= line.start < MOMENT and line.total
+                ]
+                allowed = (1 - Fraction(one.target)) * sum(line.total for line in inside)
+                want: dict[Any, Fraction] = defaultdict(Fraction)
+                for line in inside:
+                    want[line.start.date()] += line.bad / allowed
+                got_days = days.filter(environment=environment, objective=one.name)
+                assert dict(got_days.select("day", "spent").iter_rows()) == pytest.approx(
+                    {day: float(share) for day, share in want.items()}, abs=1e-9
+                )
+        sums = {
+            (environment, name): spent
+            for environment, name, spent in days.group_by("environment", "objective")
+            .agg(pl.col("spent").sum())
+            .iter_rows()
+        }
+        left = {
+            (environment, name): 1 - one["budget_remaining"]
+            for (of_app, environment, name), one in found.items()
+            if of_app == app and one["total"]
+        }
+        assert sums == pytest.approx(left, abs=1e-9) and len(sums) > 5
