@@ -863,9 +863,7 @@ def budgets_left(rows: list[Any], *more: str) -> Answer:
 
 @query("app/budgets")
 def app_budgets(s: Sample, teams: Any, app_id: str) -> Answer:
-    return budgets_left(
-        of(s["mart_slo_budgets"], teams, app_id=app_id), "days", "days_bad", "days_counted"
-    )
+    return budgets_left(of(s["mart_slo_budgets"], teams, app_id=app_id), "days", "days_bad", "days_counted")
 
 
 @query("oncall/budgets")

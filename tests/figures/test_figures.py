@@ -62,6 +62,7 @@ ELSEWHERE = {
     "identities/services": "test_bill_figures.py",
     "oncall/alert_acts": "tests/dashboards/test_alerts.py",
     "oncall/alerts": "tests/dashboards/test_alerts.py",
+    "oncall/newest": "tests/dashboards/test_oncall.py",
     "oncall/remediations": "tests/dashboards/test_playbooks.py",
     "app/marks": "tests/dashboards/test_playbooks.py",
     **dict.fromkeys(("app/budget_days", "app/promised"), "tests/pipelines/test_route_objectives.py"),

@@ -16,13 +16,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dashboards.budgets import days_spent
 from pipelines.compute import compute_slo
 from sql.opening import open_warehouse
 from sql.publish import publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 from tests.models.slo_oracle import Slice, answer, clustering
+from tests.pipelines.budget_days import spent_by_day
 from tests.pipelines.test_objectives import slo_text, wrote
 from tests.pipelines.test_states import AS_OF, LADDER, Row, insert_rows, row, settings_of
 
@@ -161,24 +161,6 @@ def published(warehouse: Warehouse) -> dict[tuple[str, str, str], dict[str, Any]
         " health_checks, burn_rate_1h FROM mart_slo_status_current"
     )
     return {(one["app_id"], one["environment"], one["objective"]): one for one in frame.iter_rows(named=True)}
-
-
-@dataclass(frozen=True)
-class AllTeams:
-    """Reads of a page that sees every team."""
-
-    warehouse: Warehouse
-
-    def frame(self, name: str, /, **parameters: Any) -> pl.DataFrame:
-        teams = self.warehouse.frame_of("SELECT DISTINCT team FROM mart_slo_states_current").to_series()
-        return self.warehouse.frame(f"queries/{name}", teams=teams.to_list(), **parameters)
-
-
-def spent_by_day(warehouse: Warehouse, app: str) -> pl.DataFrame:
-    """What the page of an app says each day spent."""
-    reads: Any = AllTeams(warehouse)
-    objectives = reads.frame("app/objectives", app_id=app)
-    return days_spent(reads, app, reads.frame("app/budgets", app_id=app), objectives)
 
 
 def test_parts_are_judged_as_loops_over_their_slices_say(
