@@ -330,7 +330,7 @@ def test_slices_of_time_are_published_as_loops_over_them_say(
 
     # Written as OpenSLO and read again in place of the files it came from, it is the same objectives.
     held_now = warehouse.frame("queries/slo/objectives").filter(pl.col("valid_to").is_null())
-    text = "---\n".join(exported_text(settings_of(root), app) for app in ("app-3", "app-4"))
+    text = exported_text(settings_of(root), None)
     assert "Timeslices" in text and "timeSliceTarget: 0.9" in text and "RatioTimeslices" in text
     wrote(root, {"exported.yaml": text})
     last = later + timedelta(minutes=5)
