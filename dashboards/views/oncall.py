@@ -116,7 +116,7 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
         frame = frame.join(worst, on=OBJECTIVE, how="left", maintain_order="left", suffix="_of_worst")
         culprit = {"Route": _route(), "Version": pl.col("version"), "Trace": pl.col("trace")}
     app_table(
-        frame.select(
+        frame.with_columns(_methods(frame)).select(
             "app_id",
             State=pl.col("state").replace(formats.STATES),
             Since="since",
@@ -125,7 +125,7 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
             **culprit,
             Environment="environment",
             Team="team",
-            **{"Counted by": _methods(frame), "Nothing left": pl.col("runs_out")},
+            **{"Counted by": pl.col("method"), "Nothing left": pl.col("runs_out")},
             **{new: pl.col(old) for old, new in burns.items()},
             **{
                 "Target": pl.col("target") * 100,

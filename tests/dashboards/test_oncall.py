@@ -25,6 +25,7 @@ def tables(app: AppTest) -> dict[str, pl.DataFrame]:
     """The tables of the page by what only they have."""
     marks = {
         "alerts": "Handled",
+        "actions": "Does",
         "firing": "Trace",
         "faults": "Share",
         "silent": "Silent since",
