@@ -21,7 +21,7 @@ def deploys_of(reads: TeamReads, app_id: str, first: date, last: date) -> pl.Dat
         events_from=end,  # no events of logs: a chart of a year must not read a year of logs
         range_to=end,
         environments=(),
-    ).filter(~pl.col("was_there_before"))
+    ).filter(pl.col("was_there_before") == 0)
     words = [
         f"{row['version']}{_in(row['environment'])}, {row['at']:%Y-%m-%d %H:%M} UTC"
         for row in found.iter_rows(named=True)

@@ -32,7 +32,6 @@ FOLDERS = (
 )  # fmt: skip
 ELSEWHERE = {
     **dict.fromkeys(("slo/heard", "slo/slices"), "test_objectives.py"),
-    "oncall/newest": "test_newest.py",
     "costs/identity_sums": "test_bill_figures.py",
     **dict.fromkeys(
         (
