@@ -6,7 +6,7 @@ is ``pipelines.work``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +26,10 @@ class Asset:
 class Step:
     """One step: ``tables`` are published together and described each, ``reads`` are the tables they are made of.
 
-    ``cron`` is in UTC: bills land over night and may change for a month, telemetry comes all the time.
+    Where the step of one of these failed in a pass, this step's tables are left as they were. ``as_published`` are tables it
+    takes as they stand, whatever became of the step that makes them: nobody goes untold because a bill is damaged.
+    ``of_moment``: its figures are given for a moment, which rests on ``MOMENT``. ``cron`` is in UTC: bills land over night and
+    may change for a month, telemetry comes all the time.
     """
 
     name: str
@@ -35,7 +38,17 @@ class Step:
     reads: tuple[str, ...]
     cron: str
     periods: Periods = ""
+    as_published: tuple[str, ...] = ()
+    of_moment: bool = False
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """Every table it reads."""
+        return tuple(dict.fromkeys((*self.reads, *self.as_published, *(MOMENT if self.of_moment else ()))))
+
+
+MOMENT = ("raw_focus_costs", "otel_traces", "core_app_telemetry_daily", "core_cost_days")
+"""Tables the moment rests on that figures are given for."""
 
 STEPS: Mapping[str, Step] = {
     step.name: step
@@ -85,7 +98,14 @@ STEPS: Mapping[str, Step] = {
                     "What telemetry measures of an app in an hour: weights of shared cost rules.", "hour"
                 ),
             },
-            ("otel_traces", "otel_logs", "otel_metrics_gauge", "otel_metrics_sum", "otel_metrics_histogram"),
+            (
+                "otel_traces",
+                "otel_logs",
+                "otel_metrics_gauge",
+                "otel_metrics_sum",
+                "otel_metrics_histogram",
+                "otel_metrics_exponential_histogram",
+            ),
             "1-59/5 * * * *",
             "day",
         ),
@@ -129,7 +149,7 @@ STEPS: Mapping[str, Step] = {
                     "Statement lines per cost centre, with the amount in minor units.", "billing_period"
                 ),
             },
-            ("raw_focus_costs", "core_identities", "core_apps", "core_app_usage_hours"),
+            ("raw_focus_costs", "core_identities", "core_apps", "core_teams", "core_app_usage_hours"),
             "25 * * * *",
             "billing_month",
         ),
@@ -169,7 +189,7 @@ STEPS: Mapping[str, Step] = {
                     "Cost and requests of an app on one day, and cost per 1,000 requests.", "usage_date"
                 )
             },
-            ("core_app_costs_daily", "core_app_telemetry_daily"),
+            ("core_app_costs_daily", "core_app_telemetry_daily", "core_apps"),
             "30 * * * *",
             "usage_month",
         ),
@@ -192,6 +212,8 @@ STEPS: Mapping[str, Step] = {
             },
             ("core_request_slices", "core_request_hours", "core_apps"),
             "2-59/5 * * * *",
+            as_published=("core_app_costs_daily",),
+            of_moment=True,
         ),
         Step(
             "anomalies",
@@ -218,6 +240,7 @@ STEPS: Mapping[str, Step] = {
                 "core_app_telemetry_daily",
             ),
             "35 * * * *",
+            of_moment=True,
         ),
         Step(
             "forecasts",
@@ -228,6 +251,7 @@ STEPS: Mapping[str, Step] = {
             },
             ("core_app_costs_daily", "core_cost_days"),
             "37 * * * *",
+            of_moment=True,
         ),
         Step(
             "marts",
@@ -238,6 +262,7 @@ STEPS: Mapping[str, Step] = {
             },
             ("core_app_costs_daily", "core_app_telemetry_daily", "mart_slo_status", "core_apps"),
             "40 * * * *",
+            of_moment=True,
         ),
         Step(
             "alerts",
@@ -248,16 +273,21 @@ STEPS: Mapping[str, Step] = {
                     "Objectives that page by the newest minutes, not yet a whole slice."
                 ),
             },
-            (
+            (),
+            "3-59/5 * * * *",
+            as_published=(
                 "otel_traces",
                 "mart_slo_status",
+                "mart_slo_budgets",
                 "mart_app_silences",
                 "mart_cost_anomalies",
+                "mart_cost_causes",
                 "mart_budget_states",
+                "mart_app_inventory",
                 "core_cost_days",
                 "core_apps",
             ),
-            "3-59/5 * * * *",
+            of_moment=True,
         ),
         Step(
             "volumes",
@@ -282,6 +312,7 @@ STEPS: Mapping[str, Step] = {
             ),
             "42 * * * *",
             "day",
+            of_moment=True,
         ),
         Step(
             "worth",
@@ -297,6 +328,8 @@ STEPS: Mapping[str, Step] = {
             },
             (
                 "mart_app_unit_costs_daily",
+                "core_app_costs_daily",
+                "core_apps",
                 "core_app_usage_hours",
                 "core_cost_days",
                 "core_app_calls",
@@ -306,6 +339,7 @@ STEPS: Mapping[str, Step] = {
                 "mart_slo_status",
             ),
             "44 * * * *",
+            of_moment=True,
         ),
         Step(
             "access",
@@ -316,3 +350,19 @@ STEPS: Mapping[str, Step] = {
         ),
     )
 }
+
+
+def ready(asked: Collection[str], begun: Collection[str], ended: Collection[str]) -> list[Step]:
+    """Steps of a pass that may begin, in the order of the table: every step of the pass whose tables they read has ended."""
+    makers = {table: step.name for step in STEPS.values() for table in step.tables}
+    return [
+        step
+        for step in STEPS.values()
+        if step.name in asked
+        and step.name not in begun
+        and all(
+            makers[table] in ended or makers[table] not in asked
+            for table in step.looks_at
+            if makers[table] != step.name
+        )
+    ]

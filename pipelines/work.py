@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
+from threading import Lock
 
 import polars as pl
 
@@ -42,15 +43,16 @@ class Ask:
     as_of: datetime | None = None
     periods: Sequence[date] | None = None
     sources: Collection[str] | None = None
+    _guard: Lock = field(default_factory=Lock, init=False, compare=False, repr=False)
 
     @property
-    def has_moment(self) -> bool:
-        """Whether the moment was asked for."""
-        return "moment" in vars(self)
+    def moment(self) -> AsOf:
+        """The moment figures are given for; found when first asked for, and the same from then on, whoever asks."""
+        with self._guard:
+            return self._moment
 
     @cached_property
-    def moment(self) -> AsOf:
-        """The moment figures are given for; found when first asked for, and the same from then on."""
+    def _moment(self) -> AsOf:
         if self.as_of is None:
             return compute.newest_complete(self.warehouse, self.clock)
         return compute.as_of_moment(self.warehouse, self.as_of, self.clock)
@@ -201,6 +203,7 @@ def looked_at_newest(warehouse: Warehouse, settings: Settings, clock: datetime) 
         [
             f"{len(outcome.releases)} releases of alerts, {told.sent} messages sent",
             *told.unreached,
+            *told.refused,
             *told.notes,
         ]
     )

@@ -79,6 +79,8 @@ class Warehouse:
     ) -> None:
         self._client = client
         self._reading = reading
+        self._running: set[str] = set()
+        self._is_ended = False
         self.form = form
 
     @classmethod
@@ -270,6 +272,12 @@ class Warehouse:
                 )
             )
 
+    def end_all(self) -> None:
+        """Ends what other threads do here: on a server its statements, anywhere what they would ask next."""
+        self._is_ended = True
+        for query_id in list(self._running):
+            self._cancel(query_id)
+
     def close(self) -> None:
         """Ends the connection."""
         self._client.close()
@@ -277,6 +285,8 @@ class Warehouse:
     def _settings(self, purpose: Purpose, given: Settings | None) -> dict[str, Any]:
         """Settings of a statement: what this form asks for by its purpose, what was given on top of it, and on a server
         which run and step it is of, so that the server's query log tells what a pass did."""
+        if self._is_ended:
+            raise WarehouseError("whoever began this ended it")
         settings: dict[str, Any] = {**self.form.settings(purpose), **(given or {})}
         if self.form == EMBEDDED:
             return settings
@@ -289,16 +299,21 @@ class Warehouse:
     def _asked(self, purpose: Purpose, given: Settings | None) -> Iterator[dict[str, Any]]:
         """Settings of a statement that runs in the block; Ctrl-C cancels on a server what it left running there."""
         settings = self._settings(purpose, given)
+        query_id = settings.get("query_id", "")
+        self._running.add(query_id)
         try:
             with self._named_errors():
                 yield settings
         except KeyboardInterrupt:
-            if "query_id" in settings:
-                with suppress(Exception):  # of a server that is gone too
-                    self._client.raw_query(
-                        statement("statements/cancel"), parameters={"query_id": settings["query_id"]}
-                    )
+            self._cancel(query_id)
             raise
+        finally:
+            self._running.discard(query_id)
+
+    def _cancel(self, query_id: str) -> None:
+        if query_id:
+            with suppress(Exception):  # of a server that is gone too
+                self._client.raw_query(statement("statements/cancel"), parameters={"query_id": query_id})
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

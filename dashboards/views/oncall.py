@@ -111,12 +111,13 @@ def _what_went_wrong() -> dict[str, Any]:
 def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame | None = None) -> None:
     """Objectives with state, since when and budget in sight first; ``worst`` has the culprit of each that fires."""
     burns = {f"burn_rate_{window}": f"Burn {formats.WINDOWS[window]}" for window in WINDOWS}
+    budgets: dict[str, pl.Expr | pl.Series] = {"Counted by": _methods(frame), "Nothing left": pl.col("runs_out")}
     culprit: dict[str, pl.Expr] = {}
     if worst is not None:
         frame = frame.join(worst, on=OBJECTIVE, how="left", maintain_order="left", suffix="_of_worst")
         culprit = {"Route": _route(), "Version": pl.col("version"), "Trace": pl.col("trace")}
     app_table(
-        frame.with_columns(_methods(frame)).select(
+        frame.select(
             "app_id",
             State=pl.col("state").replace(formats.STATES),
             Since="since",
@@ -125,7 +126,7 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
             **culprit,
             Environment="environment",
             Team="team",
-            **{"Counted by": pl.col("method"), "Nothing left": pl.col("runs_out")},
+            **budgets,
             **{new: pl.col(old) for old, new in burns.items()},
             **{
                 "Target": pl.col("target") * 100,

@@ -1,14 +1,17 @@
-"""One pass of everything, step by step, in this process, with progress; what was published is told to Dagster.
+"""One pass of everything in this process, with progress; what was published is told to Dagster.
 
-Knows the order of the steps and when a pass ends; what a step does is ``pipelines.work``.
+Knows which steps may run beside each other and when a pass ends; what a step does is ``pipelines.work``.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from uuid import uuid4
 
 from models.errors import AppfleetError, DamagedData, DiskFull, is_disk_full
@@ -17,7 +20,7 @@ from pipelines.commands.report import PassReport, StepReport
 from pipelines.commands.telling import Teller, telling
 from pipelines.observed import a_pass, a_step
 from pipelines.said import Kind, keep, said
-from pipelines.steps import STEPS, Step
+from pipelines.steps import STEPS, Step, ready
 from pipelines.told import take
 from pipelines.work import CHECKS, WORK, Ask, Done
 from sql.damage import BEYOND, Damage, is_beyond, lost_rows
@@ -26,6 +29,10 @@ from sql.opening import open_warehouse
 from sql.publish import heads, withdraw
 from sql.retention import removed_days
 from sql.warehouse import Warehouse
+
+AT_ONCE = 2
+"""Steps that run beside each other at most: a step alone leaves a second core idle a third of its time, waiting for the disk
+or for the other of engine and Python."""
 
 
 def run_pass(
@@ -37,14 +44,14 @@ def run_pass(
     wait_seconds: float = 600.0,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> PassReport:
-    """Runs ``steps`` in their order; what reads from a step that failed is left as it was, and so is what follows from it.
+    """Runs ``steps``, each once those it reads from have ended; what reads from a step that failed is left as it was, and so
+    is what follows from it.
 
     Raises:
         LeaseHeld: another pass runs in this workspace for longer than ``wait_seconds``.
     """
     started = time.monotonic()
-    done: list[StepReport] = []
-    ask: Ask | None = None
+    done: dict[str, StepReport] = {}
     with (
         a_pass(uuid4().hex),
         lease(settings.root, "pass", wait_seconds, waiting),
@@ -58,26 +65,70 @@ def run_pass(
         unknown: set[str] = set()
         if bills and "billing" not in steps:  # whose check would say it
             unknown |= set(STEPS["billing"].tables)
-        for step in STEPS.values():
-            if step.name not in steps:
-                continue
-            if unknown & set(step.reads):
-                unknown |= set(step.tables)
-                if "billing" not in steps and bills:
-                    done.append(_not_run(step, f"{bills[0]}; nothing is computed from less"))
-                    report(done[-1])
-                continue
-            if (
-                not ask or not ask.has_moment
-            ):  # what is answered for a moment is answered for one and the same
-                ask = Ask(warehouse, settings, datetime.now(UTC), as_of)
-            done.append(_run_step(ask, step, teller))
-            done[-1] = replace(done[-1], notes=(*again.get(step.name, ()), *done[-1].notes))
-            report(done[-1])
-            keep(warehouse, step.name, _sentences(done[-1]), before)
-            if done[-1].failed:
-                unknown |= set(step.tables)
-    return PassReport(tuple(done), time.monotonic() - started)
+        running = _Running(Ask(warehouse, settings, datetime.now(UTC), as_of), teller)
+        begun: set[str] = set()
+        ended: set[str] = set()
+        try:
+            while len(ended) < len(begun) or ready(steps, begun, ended):
+                for step in ready(steps, begun, ended):
+                    left = bool(unknown & set(step.reads))
+                    if not left and len(begun) - len(ended) >= AT_ONCE:
+                        continue
+                    begun.add(step.name)
+                    if not left:
+                        running.begin(step)
+                        continue
+                    ended.add(step.name)
+                    unknown |= set(step.tables)
+                    if "billing" not in steps and bills:
+                        done[step.name] = _not_run(step, f"{bills[0]}; nothing is computed from less")
+                        report(done[step.name])
+                if len(begun) == len(ended):
+                    continue
+                step, one = running.next_end()
+                ended.add(step.name)
+                one = replace(one, notes=(*again.get(step.name, ()), *one.notes))
+                done[step.name] = one
+                report(one)
+                keep(warehouse, step.name, _sentences(one), before)
+                if one.failed:
+                    unknown |= set(step.tables)
+        except BaseException:
+            warehouse.end_all()
+            raise
+    return PassReport(tuple(done[name] for name in STEPS if name in done), time.monotonic() - started)
+
+
+class _Running:
+    """Steps at work, each in a thread of its own: whoever interrupts a pass waits for none of them."""
+
+    def __init__(self, ask: Ask, teller: Teller) -> None:
+        self._ask, self._teller = ask, teller
+        self._is_of_moment = False
+        self._ended: SimpleQueue[tuple[Step, StepReport | BaseException]] = SimpleQueue()
+
+    def begin(self, step: Step) -> None:
+        """Begins a step, by the clock of now; what is answered for a moment is answered for one and the same."""
+        if not self._is_of_moment:
+            self._ask = replace(self._ask, clock=datetime.now(UTC))
+        self._is_of_moment = self._is_of_moment or step.of_moment
+        work = copy_context()  # the lease of the pass, its run and its trace
+        threading.Thread(
+            target=work.run, args=(self._work, self._ask, step), name=step.name, daemon=True
+        ).start()
+
+    def next_end(self) -> tuple[Step, StepReport]:
+        """The next step that ends, and what it did; what ended it otherwise is raised here."""
+        step, found = self._ended.get()
+        if isinstance(found, BaseException):
+            raise found
+        return step, found
+
+    def _work(self, ask: Ask, step: Step) -> None:
+        try:
+            self._ended.put((step, _run_step(ask, step, self._teller)))
+        except BaseException as error:  # noqa: BLE001 (raised by whoever waits for it)
+            self._ended.put((step, error))
 
 
 def _lost(warehouse: Warehouse) -> list[Damage]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from models.settings import Settings
@@ -20,11 +21,12 @@ from sql.warehouse import Warehouse
 
 @dataclass
 class Teller:
-    """Opens Dagster's history with the first step there is something to tell of."""
+    """Opens Dagster's history with the first step there is something to tell of; of two steps that end at once, one waits."""
 
     settings: Settings
     stack: ExitStack
     opened: list[Any] = field(default_factory=list)
+    guard: Lock = field(default_factory=Lock)
 
     def tell(
         self,
@@ -43,15 +45,16 @@ class Teller:
         """
         now = Told(done.refused, done.held, tuple(one for sentences in wrong.values() for one in sentences))
         if done.published or now != before:
-            from pipelines.orchestration.record import history, record
-
-            if not self.opened:
-                self.opened.append(self.stack.enter_context(history()))
             if before is None or (done.published and not step.periods):
                 periods = None
             else:
                 periods = done.periods if done.published else ()
-            record(self.opened[0], warehouse, step, done, seconds, periods, wrong)
+            with self.guard:
+                from pipelines.orchestration.record import history, record
+
+                if not self.opened:
+                    self.opened.append(self.stack.enter_context(history()))
+                record(self.opened[0], warehouse, step, done, seconds, periods, wrong)
         keep(self.settings.root, step.name, now)
 
 

@@ -38,7 +38,7 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 table,
-                deps=list(step.reads),
+                deps=list(step.looks_at),
                 description=asset.description,
                 group_name=step.group,
                 kinds=ENGINES.get(step.name, {"polars", "clickhouse"}),

@@ -26,6 +26,7 @@ def tables(app: AppTest) -> dict[str, pl.DataFrame]:
     marks = {
         "alerts": "Handled",
         "actions": "Does",
+        "newest": "Minutes",
         "firing": "Trace",
         "faults": "Share",
         "silent": "Silent since",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -41,6 +42,18 @@ APPS = {
     "metered": ("production", "Server", 1, 20, {}),
     "checks": ("production", "Server", 1, 20, {"url.path": "/healthz"}),
 }
+
+PROMISES: tuple[tuple[str, int | None, float, dict[str, Any]], ...] = (
+    ("availability", None, 0.99, {}),
+    ("latency", 500, 0.99, {}),
+    # Of a part of the requests, or of something else: no count of the whole app says anything of them.
+    ("one route", None, 0.5, {"route": "GET /orders"}),
+    ("warm", None, 0.99, {"without_cold_starts": True}),
+    ("by time", None, 0.99, {"budgeting_method": "Timeslices"}),
+    ("jobs", None, 0.99, {"span_kinds": ["consumer"]}),
+    ("fresh", None, 0.99, {"indicator": "freshness of exports"}),
+    ("before", None, 0.99, {"valid_to": NOW - timedelta(days=1)}),
+)
 
 
 def spans() -> list[dict[str, object]]:
@@ -78,26 +91,35 @@ def spans() -> list[dict[str, object]]:
 
 
 def publish_promises(warehouse: Warehouse, settings: Settings, state: str = "ok", mark: str = "") -> None:
-    schema = SCHEMAS["mart_slo_status"]
-    usual = {pl.String: "", pl.Boolean: False, pl.Datetime: NOW}
     rows = [
-        {name: usual.get(kind.base_type(), 0) for name, kind in schema.items()}
-        | {
+        {
             "app_id": app,
             "team": "own",
             "environment": environment,
             "is_production": environment == "production",
             "objective": objective,
-            "target": 0.99,
+            "target": target,
             "threshold_ms": threshold,
             "window_days": 30,
             "state": state if app == "pay" else "ok",
+            "span_kinds": ["server"],
+            "budgeting_method": "Occurrences",
+            "indicator": "availability" if threshold is None else "latency",
+            "valid_to": None,
+            **special,
         }
         for app, (environment, *_) in APPS.items()
-        for objective, threshold in (("availability", None), ("latency", 500))
+        for objective, threshold, target, special in PROMISES
     ]
-    frame = pl.DataFrame({name: [one[name] for one in rows] for name in schema.names()}, schema=schema)
-    publish_frames(warehouse, settings, "slo", {"mart_slo_status": frame}, f"promises{mark}", None)
+    tables = {}
+    for table in ("mart_slo_status", "mart_slo_objectives"):
+        schema = SCHEMAS[table]
+        usual = {pl.String: "", pl.Boolean: False, pl.Datetime: NOW}
+        full = [{name: usual.get(kind.base_type(), 0) for name, kind in schema.items()} | one for one in rows]
+        tables[table] = pl.DataFrame(
+            {name: [one[name] for one in full] for name in schema.names()}, schema=schema
+        )
+    publish_frames(warehouse, settings, "slo", tables, f"promises{mark}", None)
 
 
 @pytest.fixture(scope="module")

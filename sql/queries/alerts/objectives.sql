@@ -1,7 +1,7 @@
 -- purpose: objectives that are in one of some states, and those whose alerts stay as they are, as too much of the last slices is missing
 -- parameters: wanted Array(String)
 -- columns: app_id, environment, team, objective, state, since DateTime64(0), as_of DateTime64(0), good, total, target,
---   budget_remaining, is_frozen, budgeting_method, slices_bad, slices_counted, of_route (empty: the whole app), sampled, stands_for,
+--   budget_remaining, is_frozen, budgeting_method, slices_bad, slices_counted UInt32, of_route (empty: the whole app), sampled, stands_for,
 --   sli_scaled
 SELECT
     app_id, toString(s.environment) AS environment, toString(s.team) AS team, toString(s.objective) AS objective,

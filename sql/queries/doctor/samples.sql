@@ -1,6 +1,6 @@
 -- purpose: apps whose requests were told by a sample of their spans in the newest days of telemetry, the most first
 -- parameters: days UInt16
--- columns: app_id, sampled, requests, is_untold (a sampler does not say how many there were), stands_for, errors, errors_stand_for
+-- columns: app_id, sampled, is_untold (a sampler does not say how many there were), stands_for, errors, errors_stand_for
 --   Float64 (null then)
 WITH (SELECT max(usage_date) FROM core_app_telemetry_daily_current) - {days:UInt16} AS since
 SELECT

@@ -5,7 +5,8 @@
 --   health_services, health_agents String, health_methods Array(String), bounds_ns Array(UInt64), sampled_trace_state String,
 --   sampler_types Array(String) (as core_request_slices takes them)
 -- columns: app_id, environment, objective, team, target, threshold_ms UInt32, window_days, moment DateTime64(0) (its begin), bad, total
--- What stands for other spans, and apps whose slices are counted from metrics or from a sample, is left out: a sample may keep
+-- Objectives of the requests of a whole app alone, by occurrences: those of a route, without cold starts, by slices of time or of
+-- anything else than requests wait for their slices. What stands for other spans, and apps whose slices are counted from metrics or from a sample, is left out: a sample may keep
 -- every error and few of the rest. A threshold is one of the ladder's bounds, as in slices.
 WITH
     spans AS
@@ -48,11 +49,18 @@ WITH
         FROM summed AS s
         INNER JOIN
         (
-            SELECT app_id, environment, objective, team, target, threshold_ms, window_days
-            FROM mart_slo_states_current
-            WHERE is_production AND environment != ''
+            SELECT t.app_id, t.environment, t.objective, t.team, t.target, t.threshold_ms, window_days, span_kinds
+            FROM mart_slo_states_current AS t
+            INNER JOIN
+            (
+                SELECT app_id, environment, objective, span_kinds
+                FROM mart_slo_objectives_current
+                WHERE isNull(valid_to) AND indicator IN ('availability', 'latency') AND budgeting_method = 'Occurrences'
+                  AND route = '' AND NOT without_cold_starts
+            ) AS o ON o.app_id = t.app_id AND o.environment = t.environment AND o.objective = t.objective
+            WHERE t.is_production AND t.environment != ''
         ) AS p ON p.app_id = s.app AND p.environment = s.place
-        WHERE isNull(p.threshold_ms) OR (s.kind = 'server' AND s.is_timed)
+        WHERE has(p.span_kinds, s.kind) AND (isNull(p.threshold_ms) OR s.is_timed)
         GROUP BY app, place, objective, moment
     ),
     weighed AS
