@@ -111,7 +111,10 @@ def _what_went_wrong() -> dict[str, Any]:
 def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame | None = None) -> None:
     """Objectives with state, since when and budget in sight first; ``worst`` has the culprit of each that fires."""
     burns = {f"burn_rate_{window}": f"Burn {formats.WINDOWS[window]}" for window in WINDOWS}
-    budgets: dict[str, pl.Expr | pl.Series] = {"Counted by": _methods(frame), "Nothing left": pl.col("runs_out")}
+    budgets: dict[str, pl.Expr | pl.Series] = {
+        "Counted by": _methods(frame),
+        "Nothing left": pl.col("runs_out"),
+    }
     culprit: dict[str, pl.Expr] = {}
     if worst is not None:
         frame = frame.join(worst, on=OBJECTIVE, how="left", maintain_order="left", suffix="_of_worst")
