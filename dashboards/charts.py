@@ -44,6 +44,8 @@ class Panel:
     height: int = 92
     whole: bool = False
     """Values are counts: no tick between two of them."""
+    has_deploys: bool = False
+    """Deploys are marked in it."""
 
 
 def panel_frame(frame: pl.DataFrame, value: str, shown: Sequence[str]) -> pl.DataFrame:
@@ -62,22 +64,28 @@ def first_day(panels: Sequence[Panel]) -> date:
 
 
 def stacked_panels(
-    panels: Sequence[Panel], first: date, last: date, episodes: pl.DataFrame
+    panels: Sequence[Panel],
+    first: date,
+    last: date,
+    episodes: pl.DataFrame,
+    deploys: pl.DataFrame | None = None,
 ) -> list[alt.LayerChart]:
     """One chart per panel, all with the same days on the same pixels; anomalies are shaded, the last has the dates.
 
-    ``episodes`` has ``start_date, end_date, words`` (text of the tooltip).
+    ``episodes`` has ``start_date, end_date, words`` (text of the tooltip), ``deploys`` has ``at`` and ``words``.
     """
     days = [_midnight(first), _midnight(last + timedelta(days=1))]
     return [
-        _panel(panel, days, episodes, has_dates=panel is panels[-1]).properties(
-            height=panel.height + (28 if panel is panels[-1] else 0)
-        )
+        _panel(
+            panel, days, episodes, deploys if panel.has_deploys else None, has_dates=panel is panels[-1]
+        ).properties(height=panel.height + (28 if panel is panels[-1] else 0))
         for panel in panels
     ]
 
 
-def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: bool) -> alt.LayerChart:
+def _panel(
+    panel: Panel, days: list[str], episodes: pl.DataFrame, deploys: pl.DataFrame | None, has_dates: bool
+) -> alt.LayerChart:
     x = alt.X(
         "usage_date:T",
         scale=alt.Scale(domain=days, type="utc"),
@@ -130,6 +138,15 @@ def _panel(panel: Panel, days: list[str], episodes: pl.DataFrame, has_dates: boo
                 tooltip=[alt.Tooltip("words:N", title="Cost anomaly")],
             )
         )
+    if deploys is not None and deploys.height:
+        layers.append(
+            alt.Chart(deploys)
+            .mark_rule(color=ORANGE, strokeDash=[4, 3])
+            .encode(
+                x=alt.X("at:T", scale=alt.Scale(domain=days, type="utc")),
+                tooltip=[alt.Tooltip("words:N", title="Deploy")],
+            )
+        )
     return alt.LayerChart(layer=[*layers, line])
 
 
@@ -157,6 +174,40 @@ def weekly_bars(frame: pl.DataFrame, currency: str, colour: str = BLUE) -> alt.C
             ],
         )
         .properties(height=200)
+    )
+    return chart
+
+
+def day_bars(frame: pl.DataFrame, title: str, colour: str = VERMILLION) -> alt.Chart:
+    """A bar per day of a share. ``frame`` has ``day``, ``spent`` (a share) and ``shown`` (text of the tooltip)."""
+    chart: alt.Chart = (
+        alt.Chart(frame.select("spent", "shown", day=pl.col("day").dt.strftime("%Y-%m-%d")))
+        .mark_bar(color=colour, cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("day:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            y=alt.Y(
+                "spent:Q",
+                title=title,
+                axis=alt.Axis(
+                    format="~%",
+                    tickCount=3,
+                    titleAlign="left",
+                    titleAngle=0,
+                    titleAnchor="end",
+                    titleX=-_AXIS_WIDTH,
+                    titleY=-10,
+                    titleBaseline="bottom",
+                    minExtent=_AXIS_WIDTH,
+                    maxExtent=_AXIS_WIDTH,
+                ),
+            ),
+            tooltip=[
+                alt.Tooltip("day:O", title="day (UTC)"),
+                alt.Tooltip("spent:Q", title="of the budget", format=".2%"),
+                alt.Tooltip("shown:N", title="bad"),
+            ],
+        )
+        .properties(height=110)
     )
     return chart
 

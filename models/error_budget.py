@@ -1,4 +1,4 @@
-"""Error budgets: what is left, in events and minutes, by each method of budgeting, and when nothing will be left.
+"""Error budgets: what is left by occurrences, in events and minutes, and when nothing will be left, of events or slices of time.
 
 Arithmetic over counts, a row per objective; what counts as bad, and what is published, is ``models.slo``.
 """
@@ -8,20 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import ModelError
-from models.paging import PARTS, burns_faster
+from models.paging import PARTS
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-Missing = Literal["good", "bad", "excluded", "freeze"]
-"""What a slice without events is: a good one, a bad one, no slice, or no slice and the reason to decide nothing."""
 
 _MINUTE = timedelta(minutes=1)
 
@@ -52,73 +46,6 @@ def occurrences(bad: Integers, total: Integers, allowed: Integers, window: timed
     share = np.divide(bad, total, out=np.full(bad.shape, np.nan), where=total > 0)
     budget = allowed / PARTS
     return ErrorBudget(1 - share / budget, budget * total - bad, share * minutes, budget * minutes)
-
-
-@dataclass(frozen=True)
-class Slices:
-    """An indicator over slices of equal length.
-
-    ``indicator`` is None where nothing was measured; ``bad`` may be a fraction of slices (ratio timeslices); ``coverage`` is the share
-    of slices that were measured.
-    """
-
-    indicator: float | None
-    bad: float
-    counted: int
-    coverage: float
-
-
-def timeslices(
-    bad: Integers, total: Integers, slice_allowed: int, missing: Missing, *, ratio: bool = False
-) -> Slices:
-    """Indicator of a window by timeslices: the share of slices that have no larger share of bad events than is allowed.
-
-    By ratio timeslices the mean of the slices' own shares of good events, whatever is allowed. A slice without events is
-    what ``missing`` says. Source: OpenSLO v1, budgeting methods Timeslices and RatioTimeslices.
-
-    Args:
-        bad, total: events of every slice of the window, those without events among them.
-        slice_allowed: share of bad events a good slice has at most, in parts per billion: ``1 - timeSliceTarget``.
-        missing: what a slice without events is.
-        ratio: whether slices count by their own share.
-
-    Raises:
-        ModelError: no slice at all, or one with more bad events than events.
-    """
-    if ((bad < 0) | (bad > total)).any():
-        raise ModelError("a slice counts more bad events than events: its counts are not sound")
-    if not total.size:
-        raise ModelError("a window holds no slice: its length must be that of one slice at least")
-    measured = total > 0
-    good_share = 1 - np.divide(bad, total, out=np.zeros(bad.shape), where=measured)
-    # a float would decide at the edge by its rounding
-    is_over = burns_faster(bad, total, np.full(bad.shape, slice_allowed, np.int64), Fraction(1))
-    good = good_share if ratio else (~is_over).astype(np.float64)
-    good = np.where(measured, good, float(missing != "bad"))
-    counts = measured | (missing in ("good", "bad"))
-    counted = int(counts.sum())
-    bad_slices = float((1 - good)[counts].sum())
-    indicator = 1 - bad_slices / counted if counted else None
-    return Slices(indicator, bad_slices, counted, float(measured.mean()))
-
-
-def alert_state(
-    before: str | None, now: str | None, coverage: float, floor: float, missing: Missing
-) -> str | None:
-    """What an alert is now: what it was before where too little was measured to say, else what is judged.
-
-    Args:
-        before: severity that fired at the judgement before, None for none.
-        now: severity that fires by what was measured.
-        coverage: share of slices that were measured.
-        floor: coverage below which nothing fires and nothing resolves; whatever it is, nothing does without any slice measured
-            where missing slices freeze.
-        missing: what a slice without events is: where it counts as good or bad, it was judged, and nothing freezes.
-    """
-    if missing in ("good", "bad"):
-        return now
-    is_blind = coverage < floor or (missing == "freeze" and coverage == 0)
-    return before if is_blind else now
 
 
 def exhaustion(

@@ -21,6 +21,7 @@ from dashboards.links import asked_choice, asked_text
 from dashboards.playbooks import actions_section
 from dashboards.queries import TeamReads, reads_of
 from dashboards.silent import silent_of, silent_table
+from models.budget_words import FROZEN, method_words
 from models.errors import AppfleetError
 from models.newest import METHOD, newest_policy
 from models.policy import burn_windows, health_checks, request_errors, request_slices, slo_defaults
@@ -110,6 +111,10 @@ def _what_went_wrong() -> dict[str, Any]:
 def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame | None = None) -> None:
     """Objectives with state, since when and budget in sight first; ``worst`` has the culprit of each that fires."""
     burns = {f"burn_rate_{window}": f"Burn {formats.WINDOWS[window]}" for window in WINDOWS}
+    budgets: dict[str, pl.Expr | pl.Series] = {
+        "Counted by": _methods(frame),
+        "Nothing left": pl.col("runs_out"),
+    }
     culprit: dict[str, pl.Expr] = {}
     if worst is not None:
         frame = frame.join(worst, on=OBJECTIVE, how="left", maintain_order="left", suffix="_of_worst")
@@ -124,6 +129,7 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
             **culprit,
             Environment="environment",
             Team="team",
+            **budgets,
             **{new: pl.col(old) for old, new in burns.items()},
             **{
                 "Target": pl.col("target") * 100,
@@ -149,6 +155,13 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
                 width=66,
                 help="What is left of it: 1 - (bad / total) / (1 - target), of events, or of slices of time where the objective says so; below zero is overspent.",
             ),
+            "Counted by": st.column_config.TextColumn(help="What the budget is counted by."),
+            "Nothing left": st.column_config.DatetimeColumn(
+                "Nothing left (UTC)",
+                format="MM-DD HH:mm",
+                timezone="UTC",
+                help="When the budget will be spent if the last day goes on; empty: spent already, or not within a window.",
+            ),
             "Route": st.column_config.TextColumn(help="The route with the most bad events since then."),
             "Version": st.column_config.TextColumn(help="The version that answered them."),
             "Trace": st.column_config.TextColumn(
@@ -166,6 +179,29 @@ def burning_table(frame: pl.DataFrame, key: str, label: str, worst: pl.DataFrame
             "Events": st.column_config.NumberColumn(format="localized"),
         },
     )
+
+
+def _methods(frame: pl.DataFrame) -> pl.Series:
+    return pl.Series("method", [method_words(row) for row in frame.iter_rows(named=True)], dtype=pl.String)
+
+
+def with_budgets(reads: TeamReads, objectives: pl.DataFrame) -> pl.DataFrame:
+    """Objectives with the columns of ``oncall/budgets`` and ``runs_out``, a moment to come; the order stays."""
+    budgets = reads.frame("oncall/budgets").with_columns(
+        runs_out=pl.when(pl.col("exhausts_at") > pl.col("budget_as_of")).then("exhausts_at")
+    )
+    return objectives.join(budgets, on=OBJECTIVE, how="left", maintain_order="left")
+
+
+def frozen_line(objectives: pl.DataFrame) -> None:
+    """Says of how many objectives nobody can say whether they burn."""
+    frozen = objectives.filter(pl.col("is_frozen"))
+    if frozen.is_empty():
+        return
+    apps = frozen["app_id"].unique(maintain_order=True).to_list()
+    more = f" and {len(apps) - SUSPECTS} more" if len(apps) > SUSPECTS else ""
+    named = f"{', '.join(apps[:SUSPECTS])}{more}"
+    st.warning(formats.as_text(f"{formats.plural(frozen.height, 'objective')} frozen, {FROZEN}: {named}."))
 
 
 def _objective() -> pl.Expr:
@@ -326,7 +362,7 @@ def draw() -> None:
     reads = chosen_team(page, team)
     text = asked_text(search, "Search", "search", "app, objective, route or team").strip()
     st.caption(f"Refreshed {datetime.now(UTC):%H:%M:%S} UTC, and again every minute.")
-    objectives = worst_first(reads.frame("oncall/burning"))
+    objectives = with_budgets(reads, worst_first(reads.frame("oncall/burning")))
     if objectives.is_empty():
         st.info(
             "No objective has data yet. Apps get one as soon as their SERVER or CONSUMER spans arrive: "
@@ -358,6 +394,7 @@ def draw() -> None:
         st.info("Nothing holds this text. Clear the search to see all of yours.")
         return
     burning = found.filter(pl.col("state").is_in(ACT_NOW))
+    frozen_line(found)
     act_now(page, burning, worst, reads, text)
     shared = st.container()
     if burning.height:

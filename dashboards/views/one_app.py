@@ -11,8 +11,10 @@ import streamlit as st
 from dashboards import charts, formats
 from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import USAGE
+from dashboards.budgets import budget_section
 from dashboards.charts import Panel
 from dashboards.counted_from import counted_from
+from dashboards.deploys import deploys_of
 from dashboards.evidence import evidence_section
 from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
@@ -93,7 +95,9 @@ def panels_of(costs: pl.DataFrame, activity: pl.DataFrame) -> list[Panel]:
             ("Errors", "errors", charts.VERMILLION),
         ):
             words = [formats.count(value) for value in once[column]]
-            panels.append(Panel(title, charts.panel_frame(once, column, words), colour, whole=True))
+            panels.append(
+                Panel(title, charts.panel_frame(once, column, words), colour, whole=True, has_deploys=True)
+            )
     timed = once.filter(pl.col("duration_p95_ms").is_not_null())
     if timed.height:
         words = [f"{value:,.0f} ms" for value in timed["duration_p95_ms"]]
@@ -102,6 +106,7 @@ def panels_of(costs: pl.DataFrame, activity: pl.DataFrame) -> list[Panel]:
                 "Latency, 95th percentile, ms",
                 charts.panel_frame(timed, "duration_p95_ms", words),
                 charts.PURPLE,
+                has_deploys=True,
             )
         )
     priced = activity.filter(pl.col("cost_per_1000_requests").is_not_null())
@@ -152,7 +157,9 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
     )
     with st.container(gap=None):
         begin = max(first, charts.first_day(panels))
-        for panel, chart in zip(panels, charts.stacked_panels(panels, begin, last, episodes), strict=True):
+        deploys = deploys_of(page.reads, app_id, begin, last)
+        drawn = charts.stacked_panels(panels, begin, last, episodes, deploys)
+        for panel, chart in zip(panels, drawn, strict=True):
             st.altair_chart(chart, width="stretch", alt=f"{panel.title} of {app_id} per day")
 
 
@@ -260,12 +267,13 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
     checks = {row["environment"]: (row["health_checks"], row["health_errors"]) for row in rows}
     answered, wrong = (sum(counts) for counts in zip(*checks.values(), strict=True))
     st.caption(
-        f"Over {rows[0]['window_days']} days, counted by occurrences. Health checks count apart: "
+        f"Each over the days of its window ({', '.join(map(str, sorted({row['window_days'] for row in rows})))}). Health checks count apart: "
         f"{formats.count(answered)}, of which {formats.count(wrong)} went wrong."
     )
     for row in rows:
         for sentence in of_part(row):
             st.caption(formats.as_text(f"{_objective(row)}{_in(row['environment'])}: {sentence}."))
+    budget_section(page.reads, app_id, objectives)
 
 
 def _in(environment: str) -> str:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from models.alert_routes import ACK, SILENCE, UNSILENCE, Act, checked_ack, checked_silence, standing
 from models.alerts import FIRING, RESOLVED, Alert, alert_policy, grouped, in_order
+from models.budget_words import exhausted_words, method_words
 from models.errors import ConfigurationError
 from models.newest import METHOD
 from models.policy import burn_windows
@@ -25,6 +26,7 @@ from models.text import visible
 from pipelines.actions.notify import told_of
 from pipelines.actions.targets import load_routing
 from pipelines.commands.playbooks import print_actions
+from pipelines.commands.slo_budgets import frozen_sentences, with_budgets
 from sql.alerts import acts, current_alerts, write_act
 from sql.opening import open_warehouse
 from sql.remediation import decisions
@@ -102,7 +104,7 @@ def handled(act: Act | None) -> str:
 
 def _print_burning(console: Console, warehouse: Warehouse) -> None:
     """Objectives that page or need a ticket, the worst first, as the On-call page has them."""
-    frame = worst_first(warehouse.frame("queries/slo/status", app_id=""))
+    frame = with_budgets(warehouse, worst_first(warehouse.frame("queries/slo/status", app_id="")))
     rows = [row for row in frame.iter_rows(named=True) if row["state"] in burn_windows().severities]
     newest = warehouse.frame("queries/newest/current")
     for row in newest.iter_rows(named=True):
@@ -113,9 +115,22 @@ def _print_burning(console: Console, warehouse: Warehouse) -> None:
         )
     if not rows and newest.is_empty():
         console.print("No objective burns fast enough for a page or a ticket.")
+    for sentence in frozen_sentences(frame.iter_rows(named=True)):
+        console.print(sentence, style="yellow", markup=False)
     if not rows:
         return
-    table = Table("app", "environment", "objective", "state", "since (UTC)", "budget left", "burn 1h", "6h")
+    table = Table(
+        "app",
+        "environment",
+        "objective",
+        "state",
+        "since (UTC)",
+        "budget left",
+        "by",
+        "nothing left (UTC)",
+        "burn 1h",
+        "6h",
+    )
     for row in rows:
         table.add_row(
             row["app_id"],
@@ -124,6 +139,8 @@ def _print_burning(console: Console, warehouse: Warehouse) -> None:
             row["state"],
             f"{row['since']:%Y-%m-%d %H:%M}" if row["since"] else "-",
             "-" if row["budget_remaining"] is None else f"{row['budget_remaining']:.1%}",
+            method_words(row),
+            exhausted_words(row),
             *(
                 "-" if row[f"burn_rate_{window}"] is None else f"{row[f'burn_rate_{window}']:.1f} x"
                 for window in ("1h", "6h")

@@ -14,6 +14,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from models.budget_words import method_words
 from models.comparison import four_weeks
 from models.samples import objective_of, part_sentences
 from models.settings import Settings
@@ -23,6 +24,7 @@ from pipelines.commands.budgets import STYLES, budget_sentence
 from pipelines.commands.causes import largest_anomalies, print_largest
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
+from pipelines.commands.slo_budgets import frozen_sentences, print_details, with_budgets
 from pipelines.steps import STEPS
 from sql.opening import open_warehouse
 from sql.publish import WHOLE_TABLE, heads
@@ -123,7 +125,9 @@ def print_slo(
     """Objectives with budget and burn, worst first, and what is old or silent; of a fleet the worst, or ``every`` one."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         print_doubts(console, warehouse, headline(warehouse), clock)
-        frame = worst_first(warehouse.frame("queries/slo/status", app_id=(app_id or "").strip().lower()))
+        asked = (app_id or "").strip().lower()
+        frame = worst_first(warehouse.frame("queries/slo/status", app_id=asked))
+        frame = with_budgets(warehouse, frame, asked)
     if frame.is_empty():
         console.print(
             "No objective is published"
@@ -137,6 +141,7 @@ def print_slo(
         "target",
         "sli",
         "budget left",
+        "by",
         "burn 5m",
         "1h",
         "6h",
@@ -155,6 +160,7 @@ def print_slo(
             f"{row['target']:.2%}",
             _share(row["sli"]),
             _share(row["budget_remaining"]),
+            method_words(row),
             *(_burn(row[f"burn_rate_{window}"]) for window in ("5m", "1h", "6h", "3d")),
             row["state"],
             _moment(row["since"]),
@@ -162,6 +168,11 @@ def print_slo(
     console.print(table)
     for sentence in part_sentences(shown.iter_rows(named=True)):
         console.print(sentence, markup=False)
+    if app_id:
+        print_details(console, shown.iter_rows(named=True))
+    else:
+        for sentence in frozen_sentences(frame.iter_rows(named=True)):
+            console.print(sentence, markup=False)
     rest = frame.slice(shown.height)
     if rest.height:
         states = ", ".join(

@@ -273,6 +273,15 @@ def test_app_shows_what_it_costs_does_and_promises(run: Run, full_workspace: Pat
     assert objectives.loc["Availability", "Budget left"] == pytest.approx(
         100 * (1 - bad / row["total"] / 0.01)
     )
+    left = app.dataframe[1].value.set_index("Objective")
+    assert list(left["Budget counted by"]) == ["occurrences", "timeslices"]
+    assert (
+        left.loc["latency", "Left"] == "51.4 min" and left.loc["latency", "Time spent"] == "35.0 of 86.4 min"
+    )
+    assert left.loc["availability", "Left"] == f"{row['total'] / 100 - bad:,.0f} events"
+    assert "4 slices of its window are missing" in words(app)
+    [spent] = [one.proto.spec for one in app.get("vega_lite_chart") if "Budget spent" in one.proto.spec]
+    assert "latency in prod" in spent
     assert "Ada Moreno" in words(app) and "0101" in words(app)
 
 

@@ -848,6 +848,34 @@ def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
     ]
 
 
+_LEFT = (
+    "app_id", "environment", "objective", "as_of", "budgeting_method", "events_left", "minutes_spent", "minutes_allowed",
+    "exhausts_at", "sli_low", "sli_high", "slices_counted", "slices_missing", "slices_quiet", "coverage", "coverage_recent",
+    "is_frozen", "unseen",
+)  # fmt: skip
+
+
+def budgets_left(rows: list[Any], *more: str) -> Answer:
+    """What is left of budgets, in the order they are told in."""
+    rows.sort(key=lambda row: (row["app_id"], row["environment"], row["objective"]))
+    return [tuple(row[name] for name in (*_LEFT, *more)) for row in rows]
+
+
+@query("app/budgets")
+def app_budgets(s: Sample, teams: Any, app_id: str) -> Answer:
+    return budgets_left(of(s["mart_slo_budgets"], teams, app_id=app_id), "days", "days_bad", "days_counted")
+
+
+@query("oncall/budgets")
+def oncall_budgets(s: Sample, teams: Any) -> Answer:
+    return budgets_left(of(s["mart_slo_budgets"], teams))
+
+
+@query("slo/budgets")
+def slo_budgets(s: Sample, app_id: str) -> Answer:
+    return budgets_left([row for row in s["mart_slo_budgets"] if app_id in ("", row["app_id"])])
+
+
 @query("oncall/burning")
 def oncall_burning(s: Sample, teams: Any) -> Answer:
     own = [row for row in of(s["mart_slo_status"], teams) if row["state"] != "no_data"]

@@ -53,6 +53,7 @@ SCOPES = {
     "mart_app_silences": "slo",
     "mart_as_of": "slo",
     "mart_slo_burn": "slo",
+    "mart_slo_budgets": "slo",
     "mart_cost_anomalies": "anomalies",
     "mart_cost_causes": "anomalies",
     "mart_cost_anomaly_rollups": "anomalies",
@@ -364,6 +365,44 @@ def _objectives(draw: Draw) -> Iterator[Row]:
             none = dict.fromkeys(("threshold_ms", "since", "silent_since", "stands_for", "sli_scaled"))
             none |= {"route": "", "without_cold_starts": False, "kept_out": 0, "sampled": 0}
             yield {**usual, **counts, **state, **none, "app_id": app, "team": team, "objective": "planted"}
+
+
+def _slo_budgets(draw: Draw) -> Iterator[Row]:
+    """What is left, by each method, of objectives that teams own otherwise than apps."""
+    moment = datetime(2026, 3, 11, 23, 55, tzinfo=UTC)
+    methods = ("Occurrences", "Timeslices", "RatioTimeslices")
+    for app in draw.apps:
+        for number, (environment, method) in enumerate(itertools.product(("production", ""), methods)):
+            by_slices = method != "Occurrences"
+            days = [COST_DAY - timedelta(days=back) for back in range(number % 3)] if by_slices else []
+            yield {
+                "as_of": moment,
+                "app_id": app,
+                "team": draw.team(app),
+                "environment": environment,
+                "objective": method.lower(),
+                "events_left": None if by_slices else draw.number(90) / 4 - 9,
+                "minutes_spent": draw.of((None, draw.number(900) / 8)),
+                "minutes_allowed": draw.number(900) / 8,
+                "exhausts_at": draw.of((None, moment, draw.moment())),
+                "sli_low": draw.of((None, 0.5)),
+                "sli_high": draw.of((None, 0.875)),
+                "requests_per_day": 9.5,
+                "clustering": 1.0,
+                "shortest_outage_hours": None,
+                "unseen": draw.of(("", "half an hour holds 0.2 of them")),
+                "budgeting_method": method,
+                "slices_bad": draw.number(90) / 8 if by_slices else None,
+                "slices_counted": draw.number(900) if by_slices else None,
+                "slices_missing": draw.number(9) if by_slices else None,
+                "slices_quiet": draw.number(9) if by_slices else None,
+                "coverage": draw.number(8) / 8 if by_slices else None,
+                "coverage_recent": draw.number(8) / 8,
+                "is_frozen": draw.of((True, False)),
+                "days": days,
+                "days_bad": [draw.number(9) / 8 for _ in days],
+                "days_counted": [float(draw.number(288)) for _ in days],
+            }
 
 
 def _burns(draw: Draw) -> Iterator[Row]:
@@ -771,6 +810,7 @@ MAKERS = {
     "mart_app_silences": _silences,
     "mart_as_of": _moments,
     "mart_slo_burn": _burns,
+    "mart_slo_budgets": _slo_budgets,
     "mart_cost_anomalies": _anomalies,
     "mart_cost_causes": _causes,
     "mart_cost_anomaly_rollups": _rollups,

@@ -32,7 +32,6 @@ FOLDERS = (
 )  # fmt: skip
 ELSEWHERE = {
     **dict.fromkeys(("slo/heard", "slo/slices"), "test_objectives.py"),
-    "oncall/newest": "test_newest.py",
     "costs/identity_sums": "test_bill_figures.py",
     **dict.fromkeys(
         (
@@ -63,8 +62,10 @@ ELSEWHERE = {
     "identities/services": "test_bill_figures.py",
     "oncall/alert_acts": "tests/dashboards/test_alerts.py",
     "oncall/alerts": "tests/dashboards/test_alerts.py",
+    "oncall/newest": "tests/dashboards/test_oncall.py",
     "oncall/remediations": "tests/dashboards/test_playbooks.py",
     "app/marks": "tests/dashboards/test_playbooks.py",
+    **dict.fromkeys(("app/budget_days", "app/promised"), "tests/pipelines/test_route_objectives.py"),
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
     "oncall/traces": "test_a_trace_is_named_for_what_went_wrong",
     "silence/hours": "test_requests_per_hour_are_those_before_a_moment_without_health_checks",
@@ -137,7 +138,7 @@ def cases(name: str) -> Iterator[dict[str, Any]]:
         values["first_day:Date"] = COMPARED
     if name in ("team/forecasts", "team/budgets"):
         values["app_id:String"] = ({"app_id": ""}, {"app_id": ""}, *values["app_id:String"])
-    if name == "slo/status":
+    if name in ("slo/status", "slo/budgets"):
         values["app_id:String"] = ({"app_id": ""}, *values["app_id:String"])
     if name == "fleet/apps":
         values |= {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import requests
+from models.budgeting import Budgeting
 from models.burn_scalings import windows_of
 from models.objectives import (
     KEYS,
@@ -26,6 +28,7 @@ from models.objectives import (
     unseen,
     wanted,
 )
+from models.openslo import RATIO_TIMESLICES, TIMESLICES
 from models.openslo_export import exported
 from models.openslo_reader import read
 from models.openslo_writer import written
@@ -248,7 +251,26 @@ def test_the_closest_objective_counts(drawn: list[Override]) -> None:
     assert told == {one.app_id for one in drawn} - set(SEEN["app_id"])
 
 
-@given(st.lists(lines, max_size=8).map(distinct), st.sampled_from(["workbook", "pyrra"]))
+BUDGETINGS = (
+    Budgeting(),
+    Budgeting(TIMESLICES, 15, Decimal("0.9")),
+    Budgeting(TIMESLICES, 5, Decimal("0.975"), "freeze", "good"),
+    Budgeting(RATIO_TIMESLICES, 60, None, "bad"),
+)
+
+
+def sliced(line: Override, budgeting: Budgeting) -> Override:
+    """The line by another method, where slices of time are measured: of whole apps with their cold starts."""
+    one = line.objective
+    if one.route or one.without_cold_starts:
+        return line
+    return replace(line, objective=replace(one, budgeting=budgeting))
+
+
+by_any_method = st.builds(sliced, lines, st.sampled_from(BUDGETINGS))
+
+
+@given(st.lists(by_any_method, max_size=8).map(distinct), st.sampled_from(["workbook", "pyrra"]))
 @settings(max_examples=12)
 def test_what_is_exported_is_read_as_the_same_objectives(drawn: list[Override], windows: str) -> None:
     before = definitions_of(drawn)

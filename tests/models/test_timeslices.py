@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -230,6 +232,28 @@ def test_the_budgeting_example_of_openslo() -> None:
         assert (slices * 5 <= longest) == is_met
         found = attack(slices, RATIO_TIMESLICES)
         assert (found["slice_minutes_spent"] <= found["slice_minutes_allowed"]) == is_met  # type: ignore[operator]
+
+
+def test_published_weeks_and_days(shared_data: Path) -> None:
+    """Kibana's week of five minutes, 50 of 2,016 bad; OpenSLO's week at 99.95 %, which allows 302.4 seconds; Nezha's day of a front
+    end, 22 of 1,209 minutes under 99 %, each told as one slice."""
+    last = int(AS_OF.timestamp())
+    how = Budgeting(TIMESLICES, 5, Decimal("0.99"))
+    week = {last - FIVE * number: (int(number <= 50), 1) for number in range(1, 7 * 288 + 1)}
+    found = judged({"app": week}, asked_for(how, "0.9995", 7)).budgets.row(0, named=True)
+    assert (found["slice_slices_bad"], found["slice_slices_counted"]) == (50, 2_016)
+    assert found["slice_minutes_allowed"] * 60 == pytest.approx(302.4)
+    path = shared_data / "otlp" / "nezha" / "front_service_2022-08-22.csv"
+    with path.open(newline="") as file:
+        rates = [Fraction(row["SuccessRate(%)"]) for row in csv.DictReader(file)]
+    assert (sum(rate < 99 for rate in rates), len(rates)) == (22, 1_209)  # the published figure
+    parts = 10**8
+    day = {
+        last - FIVE * number: (round((100 - rate) * parts / 100), parts)
+        for number, rate in enumerate(rates, 1)
+    }
+    found = judged({"app": day}, asked_for(how, "0.99", 7)).budgets.row(0, named=True)
+    assert (found["slice_slices_bad"], found["slice_slices_counted"]) == (22, 1_209)
 
 
 def weekdays(days: int, requests: int, until: datetime) -> Events:

@@ -80,7 +80,7 @@ EXPECTED = {
     "budget/team/ml/USD/month/2026-02-01": ("ticket", "ml", datetime(2026, 2, 1, tzinfo=UTC)),
 }
 EMPTY: dict[Any, Any] = {
-    pl.String: "", pl.Boolean: False, pl.Date: date(2026, 1, 1), pl.Decimal: Decimal(0), pl.Datetime: NOW - timedelta(days=40),
+    pl.String: "", pl.Boolean: False, pl.List: [], pl.Date: date(2026, 1, 1), pl.Decimal: Decimal(0), pl.Datetime: NOW - timedelta(days=40),
 }  # fmt: skip
 NULLABLE = {
     "since",
@@ -157,6 +157,44 @@ def test_what_is_published_becomes_alerts_once(place: tuple[Settings, Warehouse]
     compute_alerts(warehouse, settings, AS_OF, NOW + timedelta(minutes=10))
     ended = {one.alert_key for one in current_alerts(warehouse) if one.state == RESOLVED}
     assert ended == {"slo/pay//availability", "slo/pay//latency"}
+
+
+def test_what_is_frozen_neither_fires_nor_ends(place: tuple[Settings, Warehouse]) -> None:
+    """Too much of the last slices of one objective is missing: its alert stays as it is, that of the other one goes on."""
+    settings, warehouse = place
+    keys = {name: f"slo/pay//{name}" for name in ("availability", "latency")}
+
+    def seen_at(minutes: int, mark: str, state: str, frozen: bool) -> dict[str, str]:
+        left = [
+            {"app_id": "pay", "objective": name, "budgeting_method": "Occurrences", "is_frozen": frozen and name == "availability"}
+            for name in keys
+        ]  # fmt: skip
+        told = [one | {"state": state} for one in OBJECTIVES if one["app_id"] == "pay"]
+        tables = {
+            "mart_slo_status": rows("mart_slo_status", told),
+            "mart_slo_budgets": rows("mart_slo_budgets", left),
+        }
+        publish_frames(warehouse, settings, "slo", tables, mark, None)
+        compute_alerts(warehouse, settings, AS_OF, NOW + timedelta(days=20, minutes=minutes))
+        states = {one.alert_key: one.state for one in current_alerts(warehouse)}
+        return {name: states[key] for name, key in keys.items()}
+
+    ended, firing = (dict.fromkeys(keys, state) for state in (RESOLVED, FIRING))
+    assert seen_at(0, "quiet", "ok", frozen=False) == ended
+    assert seen_at(5, "blind", "page", frozen=True) == {"availability": RESOLVED, "latency": FIRING}
+    console = Console(record=True, width=250)
+    commands.print_oncall(console, settings, NOW)
+    said = console.export_text()
+    assert "pay, availability: too much of the last slices is missing: alerts stay as they are." in said
+    assert "pay, latency: too much" not in said
+    assert seen_at(10, "seen", "page", frozen=False) == firing
+    for minutes in (15, 30, 60):
+        assert seen_at(minutes, f"blind {minutes}", "ok", frozen=True)["availability"] == FROZEN
+    assert seen_at(61, "seen again", "page", frozen=False)["availability"] == FIRING
+    seen_at(62, "well", "ok", frozen=False)
+    assert seen_at(90, "well still", "ok", frozen=False) == ended
+    publish(settings, warehouse, "slo", "as before", state="ok")
+    compute_alerts(warehouse, settings, AS_OF, NOW + timedelta(days=40))
 
 
 def test_a_pass_ends_with_one_where_nobody_could_be_reached_until_it_is_silenced(

@@ -14,7 +14,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from pipelines.commands.objectives import exported_text
+from pipelines.commands.slo_budgets import print_details, with_budgets
 from pipelines.compute import compute_slo
 from pipelines.compute.publishing import insert
 from sql.opening import open_warehouse
@@ -22,6 +25,7 @@ from sql.publish import WHOLE_TABLE, publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 from tests.models.slo_oracle import Slice, answer, clustering
+from tests.pipelines.budget_days import spent_by_day
 from tests.pipelines.test_states import (
     AS_OF,
     LADDER,
@@ -304,3 +308,34 @@ def test_slices_of_time_are_published_as_loops_over_them_say(
     later = end + timedelta(minutes=5)
     compute_slo(warehouse, settings_of(root), AS_OF.__class__(later, AS_OF.cost_day), later)
     assert generations(warehouse, "app-3", "sliced")[-1][2:] == (False, end)
+
+    # What each day spent is in all what is spent, as the page of an app draws it; by which method is said.
+    for app, name, word in (("app-3", "sliced", "timeslices"), ("app-4", "ratio", "ratio timeslices")):
+        days = spent_by_day(warehouse, app)
+        now = states(warehouse)
+        shown = {
+            environment
+            for environment, one in days.select("environment", "objective").iter_rows()
+            if one == name
+        }
+        assert shown == {where for of, where in seen if of == app}
+        for (environment, objective), part in days.group_by("environment", "objective"):
+            left = now[app, environment, objective]["budget_remaining"]
+            assert part["spent"].sum() == pytest.approx(1 - left, abs=1e-9)
+        console = Console(record=True, width=250)
+        status = warehouse.frame("queries/slo/status", app_id=app)
+        print_details(console, with_budgets(warehouse, status, app).iter_rows(named=True))
+        said = [line for line in console.export_text().splitlines() if f" {name} " in line and "│" in line]
+        assert len(said) == len(shown) and all(f" {word} " in line and " min " in line for line in said)
+
+    # Written as OpenSLO and read again in place of the files it came from, it is the same objectives.
+    held_now = warehouse.frame("queries/slo/objectives").filter(pl.col("valid_to").is_null())
+    text = exported_text(settings_of(root), None)
+    assert "Timeslices" in text and "timeSliceTarget: 0.9" in text and "RatioTimeslices" in text
+    wrote(root, {"exported.yaml": text})
+    last = later + timedelta(minutes=5)
+    outcome = compute_slo(warehouse, settings_of(root), AS_OF.__class__(last, AS_OF.cost_day), last)
+    assert outcome.refused == ()
+    held_then = warehouse.frame("queries/slo/objectives").filter(pl.col("valid_to").is_null())
+    of_apps = pl.col("app_id").is_in(["app-3", "app-4"]) & (pl.col("environment") != "")
+    assert held_then.filter(of_apps).drop("source").equals(held_now.filter(of_apps).drop("source"))

@@ -22,6 +22,7 @@ from sql.publish import publish
 from sql.warehouse import Warehouse
 from tests.conftest import Migrated
 from tests.models.slo_oracle import Slice, answer, clustering
+from tests.pipelines.budget_days import spent_by_day
 from tests.pipelines.test_objectives import slo_text, wrote
 from tests.pipelines.test_states import AS_OF, LADDER, Row, insert_rows, row, settings_of
 
@@ -239,3 +240,34 @@ def test_parts_are_judged_as_loops_over_their_slices_say(
         )["route"].unique()
         assert at_fault.len()
         assert all(one["route"] in (name, name.split(" ")[-1]) for name in at_fault)
+
+    # What each day spent, of a route, without cold starts and of whole apps, is what its slices hold, and in all what is spent.
+    for app in ("app-0", "app-1"):
+        days = spent_by_day(warehouse, app)
+        for one in (one for one in WANTED if one.app == app):
+            for environment in ("production", "", "staging"):
+                inside = [
+                    line
+                    for line in one.slices(rows, environment)
+                    if MOMENT - timedelta(days=one.days) <= line.start < MOMENT and line.total
+                ]
+                allowed = (1 - Fraction(one.target)) * sum(line.total for line in inside)
+                want: dict[Any, Fraction] = defaultdict(Fraction)
+                for line in inside:
+                    want[line.start.date()] += line.bad / allowed
+                got_days = days.filter(environment=environment, objective=one.name)
+                assert dict(got_days.select("day", "spent").iter_rows()) == pytest.approx(
+                    {day: float(share) for day, share in want.items()}, abs=1e-9
+                )
+        sums = {
+            (environment, name): spent
+            for environment, name, spent in days.group_by("environment", "objective")
+            .agg(pl.col("spent").sum())
+            .iter_rows()
+        }
+        left = {
+            (environment, name): 1 - one["budget_remaining"]
+            for (of_app, environment, name), one in found.items()
+            if of_app == app and one["total"]
+        }
+        assert sums == pytest.approx(left, abs=1e-9) and len(sums) > 5

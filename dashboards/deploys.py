@@ -1,0 +1,37 @@
+"""Deploys of one app as marks on its time axis: versions by their first request. What else tells of a deploy is in the evidence."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import polars as pl
+
+from dashboards.queries import TeamReads
+
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def deploys_of(reads: TeamReads, app_id: str, first: date, last: date) -> pl.DataFrame:
+    """``at`` (a moment as text) and ``words`` of every version that began in these days; not those that were there before."""
+    end = _text(last + timedelta(days=1))
+    found = reads.frame(
+        "evidence/deploys",
+        app_id=app_id,
+        known_from=_text(first),
+        events_from=end,  # no events of logs: a chart of a year must not read a year of logs
+        range_to=end,
+        environments=(),
+    ).filter(pl.col("was_there_before") == 0)
+    words = [
+        f"{row['version']}{_in(row['environment'])}, {row['at']:%Y-%m-%d %H:%M} UTC"
+        for row in found.iter_rows(named=True)
+    ]
+    return found.select(at=pl.col("at").dt.strftime(MOMENT), words=pl.Series(words, dtype=pl.String))
+
+
+def _text(day: date) -> str:
+    return f"{datetime.combine(day, time(), UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _in(environment: str) -> str:
+    return f" in {environment}" if environment else ""
