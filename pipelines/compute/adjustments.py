@@ -1,7 +1,8 @@
 """What changed in closed months since they were closed: computed from the ledger, published as lines of the open month.
 
 A provider's restatement is what its bill has now less what it had, charge by charge, attributed as when the month was
-closed; a reclassification is what a person asked for. What a line says is decided by ``models.closing``.
+closed; a reclassification is what a person asked for. Credits for failures that a person accepted are beside them. What a
+line says is decided by ``models.closing`` and ``models.credit_proposals``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from models.closing import (
     open_month,
     summed,
 )
+from models.credit_proposals import CREDIT, CreditDecision, changes_of_statements, month_of
 from models.errors import ControlTotalError
 from models.focus import currencies
 from models.money import exact_total
@@ -40,6 +42,7 @@ from sql.closings import (
     closed_months,
     reclassifications,
 )
+from sql.credits import booked_credits, credit_decisions
 from sql.publish import NO_BATCH, WHOLE_TABLE, Release, head, heads, heads_by_scope, new_batch_id, publish
 from sql.warehouse import Warehouse
 
@@ -50,22 +53,30 @@ IDENTITIES = "core_identities"
 OWN_LINES = "mart_chargeback_lines"
 METRICS = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost"}
 """Column of a line -> metric of the published bill it must sum to."""
+ORIGINAL = ("reference", "app_name", "owner")
+"""What an adjustment takes from the closed line it adjusts."""
 RECLASSIFIED = "reclassified"
 """Scope by which a closing names the identities a month was reclassified to."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Adjustments of closed months that no closed statement has yet.
+    """Adjustments of closed months, and accepted credits, that no closed statement has yet.
 
-    ``batches`` and ``releases`` are what they were made of, as a closing that books them names it; ``lines`` are those of
-    the open month, behind its own.
+    ``batches`` and ``releases`` are what adjustments were made of, as a closing that books them names it; ``lines`` are those
+    of the open month, behind its own; ``others`` are credits on statements of other months that are open.
     """
 
     month: date | None = None
     lines: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMAS[TABLE]))
     batches: Mapping[str, UUID] = field(default_factory=dict)
     releases: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[date, pl.DataFrame] = field(default_factory=dict)
+
+    @property
+    def by_month(self) -> dict[date, pl.DataFrame]:
+        """Lines of each month that may have any."""
+        return {**self.others, **({self.month: self.lines} if self.month else {})}
 
 
 def compute_adjustments(warehouse: Warehouse) -> list[Release]:
@@ -75,7 +86,7 @@ def compute_adjustments(warehouse: Warehouse) -> list[Release]:
         ControlTotalError: closed lines and adjustments of a month do not sum to its bill; the old figures stay.
     """
     found = pending(warehouse)
-    wanted = {found.month: found.lines} if found.month else {}
+    wanted = found.by_month
     closed = closed_months(warehouse)
     for one in heads(warehouse, SCOPE):
         # a month that was open and is not the first any more has none: another one was reopened since
@@ -120,13 +131,14 @@ def pending(warehouse: Warehouse) -> Pending:
         ControlTotalError: closed lines and adjustments of a month do not sum to its bill.
     """
     closed = closed_months(warehouse)
-    if not closed:
+    decided = credit_decisions(warehouse)
+    if not closed and not decided:
         return Pending()
     released = heads_by_scope(warehouse)
     bills = _bills(released)
     month = open_month(closed, {one for ones in bills.values() for one in ones})
-    assert month is not None
-    asked = reclassifications(warehouse)
+    credited = _credited(warehouse, closed, decided, month)
+    asked = reclassifications(warehouse) if closed else []
     identities = [
         one.batches[IDENTITIES] for one in released.get("identities", ()) if one.period == WHOLE_TABLE
     ]
@@ -155,17 +167,43 @@ def pending(warehouse: Warehouse) -> Pending:
             releases[reclassification_key(period)] = wanted[-1].seq
         if identities:
             batches[batch_key("identities", period, IDENTITIES)] = identities[0]
-    if not changed:
-        return Pending(month)
-    lines = adjustment_lines(
+    if month is not None and month in credited:
+        changed.append(credited.pop(month))
+    lines = _lines(warehouse, month, changed, originals) if month and changed else Pending().lines
+    others = {one: _lines(warehouse, one, [found], []) for one, found in credited.items()}
+    return Pending(month, lines, batches, releases, others)
+
+
+def _lines(
+    warehouse: Warehouse, month: date, changed: Sequence[pl.DataFrame], originals: Sequence[pl.DataFrame]
+) -> pl.DataFrame:
+    """Changes as lines of an open month, behind its own."""
+    nothing = {**dict.fromkeys((*LINE_KEY, *ORIGINAL), pl.String), "billing_period": pl.Date}
+    return adjustment_lines(
         month,
         own_lines(warehouse, month),
-        pl.concat(changed),
-        pl.concat(originals),
+        pl.concat(frame.select("billing_period", "adjustment", "named", *KEY, *COSTS) for frame in changed),
+        pl.concat([pl.DataFrame(schema=nothing), *originals]),
         _names(warehouse),
         currencies(),
     )
-    return Pending(month, lines, batches, releases)
+
+
+def _credited(
+    warehouse: Warehouse,
+    closed: Mapping[date, Closing],
+    decided: Sequence[CreditDecision],
+    open_to: date | None,
+) -> dict[date, pl.DataFrame]:
+    """Month -> what its statement takes of credits that were accepted or taken back."""
+    if not decided:
+        return {}
+    found = changes_of_statements(decided, booked_credits(warehouse, closed.values()))
+    by: dict[date, list[pl.DataFrame]] = {}
+    for (of,), part in found.group_by("billing_period", maintain_order=True):
+        assert isinstance(of, date)
+        by.setdefault(month_of(of, closed, open_to), []).append(part)
+    return {month: pl.concat(parts) for month, parts in by.items()}
 
 
 def basis_of(period: date, closed: Iterable[Closing]) -> Basis:
@@ -218,7 +256,8 @@ def _bills(released: Mapping[str, Sequence[Release]]) -> dict[str, dict[date, Re
 def _booked(warehouse: Warehouse, closed: Mapping[date, Closing], period: date) -> pl.DataFrame:
     """Closed lines of a provider's month, those of its own statement first."""
     lines = closed_lines(warehouse, [one for one in closed.values() if _books(one, period)])
-    return lines.filter((pl.col("billing_period") == period) & (pl.col("cost_type") != ROUNDING)).sort(
+    of_bill = (pl.col("cost_type") != ROUNDING) & (pl.col("adjustment") != CREDIT)
+    return lines.filter((pl.col("billing_period") == period) & of_bill).sort(
         pl.col("statement_period") != period, "statement_period", "line"
     )
 
@@ -232,8 +271,7 @@ def _originals(closed: Mapping[date, Closing], booked: pl.DataFrame) -> pl.DataF
             pl.col("statement_period").replace_strict(ids, return_dtype=pl.String),
             pl.col("line"),
         ).alias("reference"),
-        "app_name",
-        "owner",
+        *ORIGINAL[1:],
     )
 
 
@@ -274,7 +312,7 @@ def _changes_of(
         bills, identities = to, [one.batches[batch_key("identities", period, IDENTITIES)]]
     parts.append((RESTATEMENT, restated(now)))
     return pl.concat(
-        frame.select(*columns, billing_period=pl.lit(period), adjustment=pl.lit(kind))
+        frame.select(*columns, billing_period=pl.lit(period), adjustment=pl.lit(kind), named=pl.lit(""))
         for kind, frame in parts
     )
 

@@ -431,7 +431,9 @@ def test_an_adjustment_names_its_line_and_the_lines_sum_to_the_rounded_total(
     found = adjustment_lines(
         february,
         lines,
-        costs_of(changed).with_columns(billing_period=pl.lit(january), adjustment=pl.lit("restatement")),
+        costs_of(changed).with_columns(
+            billing_period=pl.lit(january), adjustment=pl.lit("restatement"), named=pl.lit("")
+        ),
         originals.select("billing_period", *KEY, "reference", "app_name", "owner"),
         empty.rename({"lead": "owner"}),
         currencies(),
