@@ -14,7 +14,7 @@ from rich.table import Table
 from models.credit_proposals import ACCEPTED, DECLINED, OPEN, REVERSED, Proposal
 from models.settings import Settings
 from models.statement_csv import plain
-from pipelines.reports.credits import credits_of, decide_credit
+from pipelines.reports.credits import Credits, credits_of, decide_credit
 from sql.opening import open_warehouse
 
 DECISIONS = {"accept": ACCEPTED, "decline": DECLINED, "reverse": REVERSED}
@@ -29,6 +29,11 @@ def print_credits(console: Console, settings: Settings) -> None:
     """What is proposed, with the failures it is for, then the newest decisions."""
     with open_warehouse(settings.root, role="reader") as warehouse:
         found = credits_of(warehouse)
+    show(console, found)
+
+
+def show(console: Console, found: Credits) -> None:
+    """Prints what is proposed and what was decided."""
     if found.proposed:
         _print_proposals(console, found.proposed)
         console.print(

@@ -45,4 +45,8 @@ ALTER TABLE mart_statement_adjustments
 -- statement
 ALTER TABLE mart_statement_lines
     COMMENT COLUMN adjustment 'restatement, reclassification, credit (for failures of a shared app), or empty',
-    COMMENT COLUMN adjustment_of 'the closed line that is adjusted, <statement id>/<line>, or none; of a credit its name in statement_credits; empty where nothing is'
+    COMMENT COLUMN adjustment_of 'the closed line that is adjusted, <statement id>/<line>, or none; of a credit its name in statement_credits; empty where nothing is';
+
+-- statement
+ALTER TABLE mart_reliability_credits
+    MODIFY COMMENT 'What a shared platform owes the apps its failures hurt: a proposal, of which statements hold what is accepted in statement_credits'

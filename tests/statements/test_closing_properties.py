@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from models.chargeback import KEY, statement_lines
 from models.closing import COSTS, adjustment_lines, changes, month_after, open_month
+from models.credit_proposals import ACCEPTED, REVERSED, accepted
 from models.focus import currencies
 from models.readers import Reader
 from models.schemas import MONEY
@@ -26,12 +27,15 @@ from models.statement_csv import COLUMNS, csv_bytes
 from models.statement_files import parquet_bytes, xlsx_bytes
 from pipelines.compute.costs import compute_costs
 from pipelines.reports.closing import reclassify_month, reopen_month
+from pipelines.reports.credits import credits_of, decide_credit
 from pipelines.reports.focus_export import export_focus
 from pipelines.reports.statements import read_statement
 from sql.closings import Closing, closed_file, closed_months
+from sql.credits import credit_decisions
 from sql.publish import WHOLE_TABLE, heads, publish
 from sql.warehouse import Warehouse
 from tests.statements.conftest import NOW, Books, Charge, added, books_in, emptied, of_bills
+from tests.statements.failures import failed, hurt
 
 MONTHS = [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
 APPS = ("shop", "batch", "search", "")
@@ -52,6 +56,9 @@ charges = st.lists(
     ),
     min_size=1,
     max_size=5,
+)
+failures = st.dictionaries(
+    st.tuples(st.sampled_from(MONTHS), st.sampled_from(["shop", "batch"])), money, min_size=1, max_size=3
 )
 owners = st.fixed_dictionaries({app: st.sampled_from(TEAMS) for app in APPS if app})
 
@@ -159,8 +166,11 @@ def produced_again(books: Books, month: date) -> dict[str, bytes]:
 
 @st.composite
 def happenings(draw: st.DrawFn, most: int = 8) -> list[tuple[str, Any]]:
-    """What may happen to books: bills restated, owners changed, months closed, reopened and reclassified."""
-    kinds = st.sampled_from(["bill", "bill", "owners", "close", "close", "reclassify", "reopen"])
+    """What may happen to books: bills restated, owners changed, months closed, reopened and reclassified; failures, whose credits
+    are accepted, and taken back."""
+    kinds = st.sampled_from(
+        ["bill", "bill", "owners", "close", "close", "reclassify", "reopen", "failures", "take back"]
+    )
     found: list[tuple[str, Any]] = []
     for kind in draw(st.lists(kinds, min_size=most // 2, max_size=most)):
         if kind == "bill":
@@ -169,6 +179,8 @@ def happenings(draw: st.DrawFn, most: int = 8) -> list[tuple[str, Any]]:
             found.append((kind, draw(owners)))
         elif kind == "reclassify":
             found.append((kind, draw(st.sampled_from(MONTHS))))
+        elif kind == "failures":
+            found.append((kind, draw(failures)))
         else:
             found.append((kind, None))
     return found
@@ -195,6 +207,8 @@ def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[dat
         elif kind == "reopen" and closed:
             reopen_month(books.warehouse, books.settings, closed[-1], "ada", "again", NOW)
             kept = {key: content for key, content in kept.items() if key[0] != closed[-1]}
+        elif kind in ("failures", "take back"):
+            _credit(books, what)
         books.compute()
         now = closed_bytes(books)
         assert {key: now[key] for key in kept} == kept  # closed bytes never change
@@ -212,6 +226,19 @@ def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[dat
         _sums_to_its_rounded_total(read_statement(books.warehouse, month).lines)
     _bills_are_kept(books)
     return lived
+
+
+def _credit(books: QuickBooks, costs: dict[tuple[date, str], Decimal] | None) -> None:
+    """Accepts every credit of what failures cost now, or takes back what was accepted first."""
+    what, names = REVERSED, [one.credit_id for one in accepted(credit_decisions(books.warehouse))][:1]
+    if costs is not None:
+        rows = [hurt(month, app, "web", f"{cost:f}", 1) for (month, app), cost in costs.items()]
+        failed(books.warehouse, rows, date(2026, 4, 1))
+        what, names = ACCEPTED, [one.name for one in credits_of(books.warehouse).proposed]
+    for name in names:
+        assert decide_credit(books.warehouse, books.settings, name, what, "fin", "they failed", NOW)[1]
+    if costs is not None:
+        assert credits_of(books.warehouse).proposed == []
 
 
 def _sums_to_its_rounded_total(lines: pl.DataFrame) -> None:
