@@ -33,6 +33,7 @@ from pipelines.compute.adjustments import (
     IDENTITIES,
     OWN_LINES,
     Pending,
+    batches_of_rules,
     compute_adjustments,
     pending,
     reclassification_key,
@@ -241,6 +242,7 @@ def reclassify_month(
         costs, identities = head(warehouse, "costs", period), head(warehouse, "identities", WHOLE_TABLE)
         assert costs and identities
         bills = [one for one in heads(warehouse, "billing/") if one.period == period]
+        shared_rules = written_rules(settings)
         one = write_reclassification(
             warehouse,
             Reclassification(
@@ -249,7 +251,9 @@ def reclassify_month(
                     **{batch_key(bill.scope, period, BILL): bill.batches[BILL] for bill in bills},
                     batch_key("costs", period, OWN_LINES): costs.batches[OWN_LINES],
                     batch_key("identities", period, IDENTITIES): identities.batches[IDENTITIES],
+                    **batches_of_rules(warehouse, shared_rules, period, costs)[0],
                 },
+                shared_rules=shared_rules,
                 decided_by=by,
                 reason=reason.strip(),
                 decided_at=now,
@@ -292,6 +296,8 @@ def _closing(
         batches[batch_key("identities", period, IDENTITIES)] = identities.batches[IDENTITIES]
         releases[f"identities {period:%Y-%m}"] = identities.seq
     shared_rules = written_rules(settings)
+    by_rules, released = batches_of_rules(warehouse, shared_rules, period, statement.release)
+    batches, releases = {**batches, **by_rules}, {**releases, **released}
     asked = [one.seq for one in reclassifications(warehouse) if one.billing_period == period]
     if asked:  # of an earlier closing of this month: its own lines are by today's rules and owners
         releases[reclassification_key(period)] = max(asked)

@@ -1,5 +1,6 @@
 -- Credits for failures of shared apps that a person accepted or declined: what was proposed is frozen with the decision, and
--- becomes lines of a statement that sum to nothing.
+-- becomes lines of a statement that sum to nothing. And the shared cost rules a closed month was reclassified by, so that what its
+-- provider restates later is split by them.
 
 -- statement
 CREATE TABLE IF NOT EXISTS statement_credits
@@ -49,4 +50,8 @@ ALTER TABLE mart_statement_lines
 
 -- statement
 ALTER TABLE mart_reliability_credits
-    MODIFY COMMENT 'What a shared platform owes the apps its failures hurt: a proposal, of which statements hold what is accepted in statement_credits'
+    MODIFY COMMENT 'What a shared platform owes the apps its failures hurt: a proposal, of which statements hold what is accepted in statement_credits';
+
+-- statement
+ALTER TABLE statement_reclassifications
+    ADD COLUMN IF NOT EXISTS shared_rules String DEFAULT '' COMMENT 'text of the shared cost rules then, empty where there were none and in what was asked for before it was kept'
