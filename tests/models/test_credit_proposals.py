@@ -130,6 +130,7 @@ def test_what_is_accepted_and_what_is_proposed_are_what_was_computed(
         paid: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for row in changes.iter_rows(named=True):
             assert row["billed_cost"] == row["effective_cost"]
+            assert row["cost_center"] == ("CC" if row["team"] == "ops" else "")
             sums[row["named"], row["billing_currency"]] += row["billed_cost"]
             paid[row["named"], row["app_id"]] += row["billed_cost"]
         assert not any(sums.values())

@@ -663,7 +663,7 @@ def test_shared_cost_that_is_new_is_split_by_the_rules_of_then_or_nothing_is_adj
     books = QuickBooks(engine, books_in(tmp_path, engine).settings)
     rules = tmp_path / "rules.yaml"
     rules.write_text(KEPT_RULES)
-    books.owners({"shop": "web"})
+    books.owners({"shop": "web", "batch": "jobs"})
     own = [Charge("shop", Decimal(1), Decimal(1)), Charge("batch", Decimal(3), Decimal(3))]
     books.bill(MONTHS[0], own)
     books.bill(MONTHS[1], [Charge("shop", Decimal(1), Decimal(1))])

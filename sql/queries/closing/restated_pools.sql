@@ -2,7 +2,10 @@
 --   a provider had billed when the month was closed, and has now; identities as in closing/restated
 -- parameters: billing_period Date, before Array(UUID), now Array(UUID) (of raw_focus_costs), identities Array(UUID), pools
 --   Array(String) (the apps), looked_at Array(String), tag_keys Array(String), hourly Bool (as in costs/pools)
--- columns: those of costs/pools, is_now Bool
+-- columns: usage_date, source_name, app_id, team, cost_center, environment, provider, service_name, charge_category,
+--   charge_class, charge_frequency, billing_currency, attribution_rule, confidence, account, project, region, commitment,
+--   description, tags Array(String), period_start DateTime64(6), period_end DateTime64(6), billed_cost Decimal(38, 18),
+--   effective_cost Decimal(38, 18), charges UInt64, is_now Bool
 SELECT
     -- shared: shared/pool_columns
     ,

@@ -1,6 +1,8 @@
 -- purpose: the decision that holds of each proposed credit that a person decided on, with what was proposed then
 -- parameters: none
--- columns: those of statement_credits, worth_batch String
+-- columns: credit_id, fence, seq, decision, month, from_app_id, from_team, from_cost_center, billing_currency, apps, teams,
+--   cost_centers, first_days, last_days, failed_calls, hurt_requests, credits, worth_batch String, known_to, decided_by, reason,
+--   decided_at
 SELECT
     credit_id,
     fence,

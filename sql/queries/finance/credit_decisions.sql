@@ -1,7 +1,10 @@
--- purpose: the decision that holds of each proposed credit, with what it gives apps of the viewer's teams
+-- purpose: the decision that holds of each proposed credit, with what it gives apps of the viewer's teams: the arrays
+--   hold no other
 -- right: see_statements
 -- parameters: teams Array(String)
--- columns: those of statement_credits, worth_batch String; the arrays hold what is of the viewer's teams
+-- columns: credit_id, fence, seq, decision, month, from_app_id, from_team, from_cost_center, billing_currency, apps, teams,
+--   cost_centers, first_days, last_days, failed_calls, hurt_requests, credits, worth_batch String, known_to, decided_by, reason,
+--   decided_at
 SELECT
     credit_id, fence, seq, toString(one.decision) AS decision, month, from_app_id, toString(one.from_team) AS from_team,
     toString(one.from_cost_center) AS from_cost_center, toString(one.billing_currency) AS billing_currency,
