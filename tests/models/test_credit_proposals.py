@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.chargeback import KEY
-from models.closing import COSTS
+from models.closing import COSTS, adjustment_lines
 from models.credit_proposals import (
     ACCEPTED,
     DECLINED,
@@ -26,6 +26,8 @@ from models.credit_proposals import (
     proposals,
 )
 from models.errors import CloseRefused
+from models.focus import currencies
+from models.journal import journal_entries
 from models.money import money_series, units_of
 from models.reliability_costs import worth_policy
 from models.schemas import MONEY, SCHEMAS
@@ -206,3 +208,35 @@ def test_a_credit_is_on_its_own_statement_while_that_is_open(
     of: date, closed: list[date], open_month: date | None, takes: date
 ) -> None:
     assert month_of(of, closed, open_month) == takes
+
+
+def test_a_journal_moves_a_credit_from_account_to_account() -> None:
+    """Seven from shop's team to that of gate, and nothing to the clearing account."""
+    [one] = proposals(
+        computed({(APRIL, "gate", "shop", "USD"): (7 * 10**18, 1)}), [], KNOWN_TO, worth_policy()
+    )
+    whole = placed(one, {"ops": "CC-ops", "team of shop": "CC-shop"})
+    changes = changes_of_statements(
+        [decided(whole, one.name, ACCEPTED)],  # lines of nothing else
+        pl.DataFrame(schema=BOOKED),
+    )
+    texts = dict.fromkeys((*KEY, "reference", "app_name", "owner"), pl.String)
+    own = {"line": pl.UInt64, "billing_currency": pl.String, "billed_cost": MONEY, "amount": MONEY}
+    lines = adjustment_lines(
+        MAY,
+        pl.DataFrame(schema=own),
+        changes,
+        pl.DataFrame(schema={"billing_period": pl.Date, **texts}),
+        pl.DataFrame(schema=dict.fromkeys(("app_id", "app_name", "team", "owner"), pl.String)),
+        currencies(),
+    )
+    assert lines["line"].to_list() == [1, 2, 3]
+    assert set(lines["adjustment_of"]) == {one.name, ""}
+    booked = lines.with_columns(
+        legal_entity=pl.lit("DE"),
+        gl_account=pl.col("cost_center").replace({"": "CC-rounding"}),
+        erp_cost_center=pl.lit(""),
+    )
+    entries = journal_entries(booked, "1590", MAY)
+    told = {entry["gl_account"]: (entry["debit"], entry["credit"]) for entry in entries}
+    assert told == {"CC-ops": ("7.00", ""), "CC-shop": ("", "7.00")}
