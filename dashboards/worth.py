@@ -185,7 +185,9 @@ def _credits(reads: TeamReads, app_id: str) -> None:
     found = reads.frame("worth_shown/credits", app_id=app_id)
     if found.is_empty():
         return
-    st.caption("Proposed credits for failures of shared apps; no statement holds them.")
+    st.caption(
+        "Credits computed for failures of shared apps; a statement holds those that finance accepts (Finance page)."
+    )
     st.dataframe(
         found.select(
             pl.col("month").dt.strftime("%Y-%m").alias("Month"),

@@ -86,12 +86,12 @@ def adjustment_lines(
 ) -> pl.DataFrame:
     """Lines of the open month ``period`` that adjust closed months, numbered behind its own lines: ``COLUMNS``.
 
-    Each change is one line per provider's month, reason and ``KEY`` and names the closed line of the same ``KEY``, or
-    ``none``. Each currency ends with a rounding line, so that own lines and these sum to the rounded total.
+    Each change is one line per provider's month, reason and ``KEY`` and names what it is ``named`` to be of, else the closed
+    line of the same ``KEY``, or ``none``. Each currency ends with a rounding line, so that own lines and these sum to the rounded total.
 
     Args:
         own: ``line, billing_currency, billed_cost, amount`` of the month's own lines.
-        changed: ``billing_period, adjustment``, ``KEY`` and costs.
+        changed: ``billing_period, adjustment, named`` (empty: the closed line), ``KEY`` and costs.
         originals: ``LINE_KEY, reference, app_name, owner``, the first of a key is the original.
         names: ``app_id, app_name, team, owner`` for lines without an original: ``app_name`` by app, ``owner`` by team.
         minor_units: places of the minor unit by ISO 4217 code.
@@ -99,7 +99,7 @@ def adjustment_lines(
     Raises:
         ModelError: a currency without a minor unit, or an amount that is no exact decimal.
     """
-    costs = summed(changed, ["adjustment", *LINE_KEY])
+    costs = summed(changed, ["adjustment", "named", *LINE_KEY])
     unknown = sorted(set(costs["billing_currency"]) - set(minor_units))
     if unknown:
         raise ModelError(f"{unknown[0]} is no currency of ISO 4217, so its minor unit is not known")
@@ -111,7 +111,9 @@ def adjustment_lines(
         .with_columns(
             app_name=pl.coalesce("app_name", "app_title", "app_id"),
             owner=pl.coalesce("owner", "lead", pl.lit("")),
-            adjustment_of=pl.col("reference").fill_null(NONE),
+            adjustment_of=pl.when(pl.col("named") != "")
+            .then("named")
+            .otherwise(pl.col("reference").fill_null(NONE)),
             cost_type=pl.lit(ADJUSTMENT),
             amount=in_minor_units(pl.col("billed_cost"), pl.col("billing_currency"), minor_units),
         )
@@ -126,6 +128,7 @@ def adjustment_lines(
             "billing_period",
             "adjustment",
             *KEY[1:],
+            "adjustment_of",
         )
         .with_columns(
             statement_period=pl.lit(period),

@@ -16,7 +16,7 @@ traceback belongs in it. The exit code of the command is the error's own::
     +-- LeaseHeld                 1  somebody else writes this scope now
     +-- LeaseLost                 1  the lease we wrote under ended before we published
     +-- ControlTotalError         1  two independent counts disagree: nothing is published
-    +-- CloseRefused              1  a month cannot be closed, reopened or reclassified as it is now
+    +-- CloseRefused              1  a statement cannot be closed, reopened, reclassified or credited as things are
     +-- DiskFull                  1  no room where appfleet writes
     +-- ModelError                1  a frame is not what a model was promised
 """
@@ -102,7 +102,7 @@ class ControlTotalError(AppfleetError):
 
 
 class CloseRefused(AppfleetError):
-    """A statement cannot be closed, reopened or reclassified as things are; nothing was changed."""
+    """A statement cannot be closed, reopened, reclassified or credited as things are; nothing was changed."""
 
 
 class DiskFull(AppfleetError):

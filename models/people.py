@@ -36,7 +36,7 @@ RIGHTS: dict[str, str] = {
     SEE_STATEMENTS: "the statements of their teams: what each cost centre is charged",
     DOWNLOAD_STATEMENTS: "the file of a statement, for their teams",
     SEE_ACCESS_LOG: "who saw and took what, and who was refused",
-    CLOSE_MONTHS: "the button that closes a month's statement",
+    CLOSE_MONTHS: "the button that closes a month's statement, and with all teams in sight those that decide on credits",
     ACT_ON_ALERTS: "acknowledging and silencing the alerts they may see",
     APPROVE_ACTIONS: "approving and declining what playbooks propose about the alerts they may see",
 }

@@ -1,6 +1,6 @@
-"""What a shared platform's failures cost the apps they hurt: a proposal in exact parts, which no statement holds.
+"""What a shared platform's failures cost the apps they hurt: a proposal in exact parts.
 
-Pure: days of cost and calls between apps in, a frame out. Whether a credit is given is finance's to decide.
+Pure: days of cost and calls between apps in, a frame out. Whether a credit is given is finance's to decide (``models.credit_proposals``).
 """
 
 from __future__ import annotations

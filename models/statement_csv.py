@@ -255,6 +255,8 @@ def stamped_lines(
         period=pl.lit(month),
         description=pl.when(pl.col("cost_type") == "rounding")
         .then(rounding)
+        .when(pl.col("adjustment") == "credit")
+        .then(pl.format("Credit for {}: {}, {}", "service_name", "app_name", "provider_period"))
         .when(pl.col("adjustment") != "")
         .then(adjusted)
         .otherwise(charge)

@@ -75,6 +75,7 @@ class Reclassification:
     decided_at: datetime
     fence: int = 0
     seq: int = 0
+    shared_rules: str = ""
 
 
 def batch_key(scope: str, period: date, table: str) -> str:
@@ -89,6 +90,21 @@ def batches_of(batches: Mapping[str, uuid.UUID], scope_prefix: str, period: date
         scope, month, _ = key.rsplit(" ", 2)
         if month == f"{period:%Y-%m}" and scope.startswith(scope_prefix):
             found[scope] = batch
+    return found
+
+
+def day_key(scope: str, day: date, table: str) -> str:
+    """Key of a batch in ``batches`` that was read for one day."""
+    return f"{scope} {day} {table}"
+
+
+def batches_of_days(batches: Mapping[str, uuid.UUID], scope: str, table: str) -> dict[date, uuid.UUID]:
+    """Day -> batch of those read for single days."""
+    found = {}
+    for key, batch in batches.items():
+        of, when, named = key.rsplit(" ", 2)
+        if (of, named) == (scope, table) and when.count("-") == 2:
+            found[date.fromisoformat(when)] = batch
     return found
 
 
@@ -116,6 +132,7 @@ def reclassifications(warehouse: Warehouse) -> list[Reclassification]:
             decided_at=row["decided_at"],
             fence=row["fence"],
             seq=row["seq"],
+            shared_rules=row["shared_rules"],
         )
         for row in warehouse.frame("queries/closing/reclassifications").iter_rows(named=True)
     ]

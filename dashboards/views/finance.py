@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards import formats
 from dashboards.closing import close_month
+from dashboards.credits import credits_section
 from dashboards.downloads import offer_file
 from dashboards.formats import as_text
 from dashboards.frame import (
@@ -171,7 +172,8 @@ def adjustments(page: Page, month: date) -> None:
         return
     st.header("Adjustments", anchor=False)
     st.caption(
-        "What a provider restated, or a person reclassified, after a month was closed: each once, in the month that was open."
+        "What a provider restated, or a person reclassified, after a month was closed, and credits a person accepted: each once, "
+        "in a month that was open."
     )
     st.dataframe(
         pl.DataFrame(
@@ -458,6 +460,7 @@ else:
     statement_table(statement)
     reported_statement(page, month)
     adjustments(page, month)
+credits_section(page.reads)
 reconciliation(page, month)
 tie_out(page, month)
 bridge(page, month)

@@ -58,6 +58,15 @@ class DeliveryAction(StrEnum):
     reject = "reject"
 
 
+class CreditAction(StrEnum):
+    """What `appfleet credits` does."""
+
+    list = "list"
+    accept = "accept"
+    decline = "decline"
+    reverse = "reverse"
+
+
 class RulesAction(StrEnum):
     """What can be done about shared cost rules."""
 
@@ -621,6 +630,30 @@ def worth(
     from sql.workspace import load_settings, named_workspace
 
     print_worth(_console(), load_settings(named_workspace(workspace)), app_id, credits)
+
+
+@app.command()
+def credits(
+    action: Annotated[CreditAction, typer.Argument(help="What to do.")] = CreditAction.list,
+    name: Annotated[str | None, typer.Argument(help="The proposal, by its whole name.")] = None,
+    workspace: WorkspaceOption = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "",
+    by: ByOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a run in this workspace.")] = 600.0,
+) -> None:
+    """List credits proposed for failures of shared apps; accept, decline or take back one: who, when and why are kept."""
+    from pipelines.commands import credits as done
+    from sql.workspace import load_settings, named_workspace
+
+    settings = load_settings(named_workspace(workspace))
+    if action is CreditAction.list:
+        done.print_credits(_console(), settings)
+        return
+    if name is None:
+        raise ConfigurationError(
+            f"appfleet credits {action.value}: name the proposal, as `appfleet credits` lists it"
+        )
+    done.decide(_console(), settings, action.value, name, by=by, reason=reason, wait_seconds=wait)
 
 
 @app.command()

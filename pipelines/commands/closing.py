@@ -10,6 +10,7 @@ from rich.table import Table
 
 from models.settings import Settings
 from models.statement_csv import plain
+from pipelines.compute.adjustments import USAGE
 from pipelines.reports.closing import (
     Plan,
     close_month,
@@ -18,7 +19,7 @@ from pipelines.reports.closing import (
     reclassify_month,
     reopen_month,
 )
-from sql.closings import Closing
+from sql.closings import Closing, batches_of_days
 from sql.opening import open_warehouse
 
 
@@ -101,5 +102,9 @@ def _print_frozen(console: Console, closing: Closing) -> None:
         )
     for key, amount in sorted(closing.sums.items()):
         console.print(f"  {key}: {plain(amount)}")
+    days = batches_of_days(closing.batches, "slices", USAGE)
     for key, batch in sorted(closing.batches.items()):
-        console.print(f"  {key}: {batch}")
+        if not key.endswith(f" {USAGE}"):
+            console.print(f"  {key}: {batch}")
+    if days:
+        console.print(f"  telemetry that rules measure of {len(days):,} days: {min(days)} to {max(days)}")

@@ -41,7 +41,8 @@ def print_explanation(console: Console, settings: Settings, app: str, month: dat
             )
         told = explanation(warehouse, app_id, month)
         closing = closed_months(warehouse).get(month)
-        if told.direct.is_empty() and told.shared.is_empty():
+        credits = warehouse.frame("queries/explain/credits", app_id=app_id, billing_period=month)
+        if told.direct.is_empty() and told.shared.is_empty() and credits.is_empty():
             raise ConfigurationError(
                 f"{app_id} has no cost in {month:%Y-%m}; `appfleet sql` on mart_app_inventory_current lists the apps"
             )
@@ -61,6 +62,20 @@ def print_explanation(console: Console, settings: Settings, app: str, month: dat
         )
     for sentence in (*sums(told.direct, told.shared, told.total), *by_which_rules(told.shared, closing)):
         console.print(sentence)
+    for row in credits.iter_rows(named=True):
+        console.print(credit_sentence(row))
+
+
+def credit_sentence(row: Mapping[str, Any]) -> str:
+    """What an app pays or gets on a statement for failures of a shared app, and who decided so."""
+    side = "Charged" if row["billed_cost"] > 0 else "Credited"
+    return (
+        f"{side} on the statement of {row['statement_period']:%Y-%m} for failures of {row['from_app_id']} in "
+        f"{row['billing_period']:%Y-%m}, beside what is billed: {row['billing_currency']} {plain(row['billed_cost'])}, for "
+        f"{row['hurt_requests']:,} requests hurt by {row['failed_calls']:,} failed calls from {row['first_day']} to "
+        f"{row['last_day']}; {row['adjustment_of']}, {row['decision']} by {row['decided_by']} at {row['decided_at']:%Y-%m-%d %H:%M} "
+        f"UTC: {row['reason']}"
+    )
 
 
 def by_which_rules(shared: pl.DataFrame, closing: Closing | None) -> list[str]:

@@ -46,7 +46,7 @@ def print_worth(console: Console, settings: Settings, app_id: str, credits_file:
     if credits_file is not None:
         _write(credits, credits_file)
         console.print(
-            f"wrote {credits_file} ({credits.height:,} lines): a proposal, which no statement holds"
+            f"wrote {credits_file} ({credits.height:,} lines): a proposal; `appfleet credits` puts it on a statement"
         )
 
 
@@ -95,7 +95,7 @@ def _words(amount: Any) -> str:
 def _print_credits(console: Console, credits: pl.DataFrame) -> None:
     if credits.is_empty():
         return
-    console.print("Proposed credits for failures of shared apps:")
+    console.print("Credits computed for failures of shared apps; `appfleet credits` accepts them:")
     for row in credits.iter_rows(named=True):
         console.print(
             f"  {row['month']:%Y-%m}: {row['from_app_id']} ({row['from_team']}) to {row['app_id']} ({row['team']}): "

@@ -1,7 +1,8 @@
 """What changed in closed months since they were closed: computed from the ledger, published as lines of the open month.
 
 A provider's restatement is what its bill has now less what it had, charge by charge, attributed as when the month was
-closed; a reclassification is what a person asked for. What a line says is decided by ``models.closing``.
+closed; a reclassification is what a person asked for. Credits for failures that a person accepted are beside them. What a
+line says is decided by ``models.closing`` and ``models.credit_proposals``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import polars as pl
@@ -26,20 +28,33 @@ from models.closing import (
     open_month,
     summed,
 )
-from models.errors import ControlTotalError
+from models.credit_proposals import CREDIT, CreditDecision, changes_of_statements, month_of
+from models.errors import ControlTotalError, ModelError
 from models.focus import currencies
 from models.money import exact_total
 from models.schemas import MONEY, SCHEMAS
+from models.settings import RULES_FILE
 from pipelines.compute.publishing import fingerprint, insert
+from pipelines.compute.shared_costs import (
+    MONTHS_BEFORE,
+    KeptRules,
+    rules_of,
+    split_as_kept,
+    what_tells_charges_apart,
+)
+from pipelines.ingest.shared_rules import rules_text
 from sql.closings import (
     Closing,
     Reclassification,
     batch_key,
     batches_of,
+    batches_of_days,
     closed_lines,
     closed_months,
+    day_key,
     reclassifications,
 )
+from sql.credits import booked_credits, credit_decisions
 from sql.publish import NO_BATCH, WHOLE_TABLE, Release, head, heads, heads_by_scope, new_batch_id, publish
 from sql.warehouse import Warehouse
 
@@ -48,24 +63,34 @@ TABLE = "mart_statement_adjustments"
 BILL = "raw_focus_costs"
 IDENTITIES = "core_identities"
 OWN_LINES = "mart_chargeback_lines"
+COSTS_DAILY, APPS, USAGE = "core_app_costs_daily", "core_apps", "core_app_usage_hours"
+"""Tables by whose batches shared cost is split again as it was: direct cost, the registry, and what telemetry measured."""
 METRICS = {"billed_cost": "BilledCost", "effective_cost": "EffectiveCost"}
 """Column of a line -> metric of the published bill it must sum to."""
+ORIGINAL = ("reference", "app_name", "owner")
+"""What an adjustment takes from the closed line it adjusts."""
 RECLASSIFIED = "reclassified"
 """Scope by which a closing names the identities a month was reclassified to."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Adjustments of closed months that no closed statement has yet.
+    """Adjustments of closed months, and accepted credits, that no closed statement has yet.
 
-    ``batches`` and ``releases`` are what they were made of, as a closing that books them names it; ``lines`` are those of
-    the open month, behind its own.
+    ``batches`` and ``releases`` are what adjustments were made of, as a closing that books them names it; ``lines`` are those
+    of the open month, behind its own; ``others`` are credits on statements of other months that are open.
     """
 
     month: date | None = None
     lines: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMAS[TABLE]))
     batches: Mapping[str, UUID] = field(default_factory=dict)
     releases: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[date, pl.DataFrame] = field(default_factory=dict)
+
+    @property
+    def by_month(self) -> dict[date, pl.DataFrame]:
+        """Lines of each month that may have any."""
+        return {**self.others, **({self.month: self.lines} if self.month else {})}
 
 
 def compute_adjustments(warehouse: Warehouse) -> list[Release]:
@@ -75,7 +100,7 @@ def compute_adjustments(warehouse: Warehouse) -> list[Release]:
         ControlTotalError: closed lines and adjustments of a month do not sum to its bill; the old figures stay.
     """
     found = pending(warehouse)
-    wanted = {found.month: found.lines} if found.month else {}
+    wanted = found.by_month
     closed = closed_months(warehouse)
     for one in heads(warehouse, SCOPE):
         # a month that was open and is not the first any more has none: another one was reopened since
@@ -120,13 +145,14 @@ def pending(warehouse: Warehouse) -> Pending:
         ControlTotalError: closed lines and adjustments of a month do not sum to its bill.
     """
     closed = closed_months(warehouse)
-    if not closed:
+    decided = credit_decisions(warehouse)
+    if not closed and not decided:
         return Pending()
     released = heads_by_scope(warehouse)
     bills = _bills(released)
     month = open_month(closed, {one for ones in bills.values() for one in ones})
-    assert month is not None
-    asked = reclassifications(warehouse)
+    credited = _credited(warehouse, closed, decided, month)
+    asked = reclassifications(warehouse) if closed else []
     identities = [
         one.batches[IDENTITIES] for one in released.get("identities", ()) if one.period == WHOLE_TABLE
     ]
@@ -141,7 +167,11 @@ def pending(warehouse: Warehouse) -> Pending:
         if now == basis.bills and not wanted:
             continue
         booked = _booked(warehouse, closed, period)
-        found = _changes_of(warehouse, period, basis, wanted, now, identities, booked)
+        last = next(
+            (one for one in asked if one.billing_period == period and one.seq == basis.reclassified), None
+        )
+        kept = kept_rules(period, last or closed[period])
+        found = _changes_of(warehouse, period, basis, wanted, now, identities, booked, kept)
         _equals_bill(period, booked, found, [bills[scope][period] for scope in now])
         changed.append(found)
         originals.append(_originals(closed, booked))
@@ -155,17 +185,43 @@ def pending(warehouse: Warehouse) -> Pending:
             releases[reclassification_key(period)] = wanted[-1].seq
         if identities:
             batches[batch_key("identities", period, IDENTITIES)] = identities[0]
-    if not changed:
-        return Pending(month)
-    lines = adjustment_lines(
+    if month is not None and month in credited:
+        changed.append(credited.pop(month))
+    lines = _lines(warehouse, month, changed, originals) if month and changed else Pending().lines
+    others = {one: _lines(warehouse, one, [found], []) for one, found in credited.items()}
+    return Pending(month, lines, batches, releases, others)
+
+
+def _lines(
+    warehouse: Warehouse, month: date, changed: Sequence[pl.DataFrame], originals: Sequence[pl.DataFrame]
+) -> pl.DataFrame:
+    """Changes as lines of an open month, behind its own."""
+    nothing = {**dict.fromkeys((*LINE_KEY, *ORIGINAL), pl.String), "billing_period": pl.Date}
+    return adjustment_lines(
         month,
         own_lines(warehouse, month),
-        pl.concat(changed),
-        pl.concat(originals),
+        pl.concat(frame.select("billing_period", "adjustment", "named", *KEY, *COSTS) for frame in changed),
+        pl.concat([pl.DataFrame(schema=nothing), *originals]),
         _names(warehouse),
         currencies(),
     )
-    return Pending(month, lines, batches, releases)
+
+
+def _credited(
+    warehouse: Warehouse,
+    closed: Mapping[date, Closing],
+    decided: Sequence[CreditDecision],
+    open_to: date | None,
+) -> dict[date, pl.DataFrame]:
+    """Month -> what its statement takes of credits that were accepted or taken back."""
+    if not decided:
+        return {}
+    found = changes_of_statements(decided, booked_credits(warehouse, closed.values()))
+    by: dict[date, list[pl.DataFrame]] = {}
+    for (of,), part in found.group_by("billing_period", maintain_order=True):
+        assert isinstance(of, date)
+        by.setdefault(month_of(of, closed, open_to), []).append(part)
+    return {month: pl.concat(parts) for month, parts in by.items()}
 
 
 def basis_of(period: date, closed: Iterable[Closing]) -> Basis:
@@ -218,7 +274,8 @@ def _bills(released: Mapping[str, Sequence[Release]]) -> dict[str, dict[date, Re
 def _booked(warehouse: Warehouse, closed: Mapping[date, Closing], period: date) -> pl.DataFrame:
     """Closed lines of a provider's month, those of its own statement first."""
     lines = closed_lines(warehouse, [one for one in closed.values() if _books(one, period)])
-    return lines.filter((pl.col("billing_period") == period) & (pl.col("cost_type") != ROUNDING)).sort(
+    of_bill = (pl.col("cost_type") != ROUNDING) & (pl.col("adjustment") != CREDIT)
+    return lines.filter((pl.col("billing_period") == period) & of_bill).sort(
         pl.col("statement_period") != period, "statement_period", "line"
     )
 
@@ -232,8 +289,7 @@ def _originals(closed: Mapping[date, Closing], booked: pl.DataFrame) -> pl.DataF
             pl.col("statement_period").replace_strict(ids, return_dtype=pl.String),
             pl.col("line"),
         ).alias("reference"),
-        "app_name",
-        "owner",
+        *ORIGINAL[1:],
     )
 
 
@@ -245,23 +301,26 @@ def _changes_of(
     now: Mapping[str, UUID],
     newest: Sequence[UUID],
     booked: pl.DataFrame,
+    kept: KeptRules | None,
 ) -> pl.DataFrame:
     """``billing_period, adjustment``, ``KEY`` and costs: restatements up to each reclassification, what it moves, and what
-    was restated since."""
+    was restated since. Shared cost is split as it was when the month was closed, or reclassified last."""
     bills, identities = basis.bills, list(basis.identities)
     columns = [*KEY, *COSTS]
     state = booked.select(columns)
     parts: list[tuple[str, pl.DataFrame]] = []
 
     def restated(to: Mapping[str, UUID]) -> pl.DataFrame:
-        frame = warehouse.frame(
-            "queries/closing/restated",
-            billing_period=period,
-            before=sorted(set(bills.values()) - set(to.values()), key=str),
-            now=sorted(set(to.values()) - set(bills.values()), key=str),
-            identities=[*identities, *(one for one in newest if one not in identities)],
-        )
-        return frame.select(*KEY, *(pl.col(name).cast(MONEY) for name in COSTS))
+        charges: dict[str, Any] = {
+            "billing_period": period,
+            "before": sorted(set(bills.values()) - set(to.values()), key=str),
+            "now": sorted(set(to.values()) - set(bills.values()), key=str),
+            "identities": [*identities, *(one for one in newest if one not in identities)],
+        }
+        pools = kept.rules.apps if kept else ()
+        frame = warehouse.frame("queries/closing/restated", **charges, pools=sorted(pools))
+        direct = frame.select(*KEY, *(pl.col(name).cast(MONEY) for name in COSTS))
+        return pl.concat([direct, _split_again(warehouse, period, kept, charges)]) if kept else direct
 
     for one in wanted:
         to = batches_of(one.batches, "billing/", period)
@@ -272,11 +331,74 @@ def _changes_of(
         parts.append((RECLASSIFICATION, changes(state, asked)))
         state = asked
         bills, identities = to, [one.batches[batch_key("identities", period, IDENTITIES)]]
+        kept = kept_rules(period, one)
     parts.append((RESTATEMENT, restated(now)))
     return pl.concat(
-        frame.select(*columns, billing_period=pl.lit(period), adjustment=pl.lit(kind))
+        frame.select(*columns, billing_period=pl.lit(period), adjustment=pl.lit(kind), named=pl.lit(""))
         for kind, frame in parts
     )
+
+
+def kept_rules(period: date, decided: Closing | Reclassification) -> KeptRules | None:
+    """What shared cost of a month was split by; None where no rule held, or a decision from before that was kept."""
+    rules = rules_of(
+        rules_text(decided.shared_rules, f"the rules of {period:%Y-%m} as it was closed"), period
+    )
+    own = decided.batches
+    apps, costs = (
+        own.get(batch_key(scope, period, table))
+        for scope, table in (("registry", APPS), ("costs", COSTS_DAILY))
+    )
+    if not rules.lines or apps is None or costs is None:
+        return None
+    bills = {
+        scope.removeprefix("billing/"): one for scope, one in batches_of(own, "billing/", period).items()
+    }
+    identities = own[batch_key("identities", period, IDENTITIES)]
+    return KeptRules(rules, bills, identities, costs, apps, batches_of_days(own, "slices", USAGE))
+
+
+def _split_again(
+    warehouse: Warehouse, period: date, kept: KeptRules, charges: Mapping[str, Any]
+) -> pl.DataFrame:
+    """What restated charges add to, and take from, those whom the rules of then give to: ``KEY`` and costs.
+
+    Raises:
+        ControlTotalError: a rule of then has nothing to split by and says to refuse.
+    """
+    pools = warehouse.frame(
+        "queries/closing/restated_pools", **charges, **what_tells_charges_apart(kept.rules)
+    )
+    parts = [pools.filter(~pl.col("is_now")), pools.filter("is_now")]
+    try:
+        before, after = split_as_kept(warehouse, kept, period, parts)
+    except ModelError as error:
+        raise ControlTotalError(
+            f"what was restated of {period:%Y-%m} cannot be split by the rules it was closed by: {error}; `appfleet reclassify` "
+            "charges the month by the rules of now"
+        ) from None
+    return changes(before, after)
+
+
+def batches_of_rules(
+    warehouse: Warehouse, rules_as_written: str, period: date, costs: Release
+) -> tuple[dict[str, UUID], dict[str, int]]:
+    """What a decision on a month names so that its shared cost can be split again as it was: batches, and their releases.
+    Nothing where no rule holds in the month."""
+    rules = rules_of(rules_text(rules_as_written, RULES_FILE), period)
+    if not rules.lines:
+        return {}, {}
+    batches = {batch_key("costs", period, COSTS_DAILY): costs.batches[COSTS_DAILY]}
+    releases: dict[str, int] = {}
+    registry = head(warehouse, "registry", WHOLE_TABLE)
+    batches[batch_key("registry", period, APPS)] = registry.batches[APPS] if registry else NO_BATCH
+    if registry:
+        releases[f"registry {period:%Y-%m}"] = registry.seq
+    first, last = period - MONTHS_BEFORE, period + MONTHS_BEFORE
+    for one in heads(warehouse, "slices") if rules.measures else ():
+        if first <= one.period <= last and USAGE in one.batches:
+            batches[day_key("slices", one.period, USAGE)] = one.batches[USAGE]
+    return batches, releases
 
 
 def _equals_bill(

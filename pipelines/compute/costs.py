@@ -106,7 +106,7 @@ def _adjusted(warehouse: Warehouse) -> tuple[str, ...]:
     """Publishes what is to be adjusted in the open month; a sentence where that cannot be told."""
     try:
         collect(warehouse, compute_adjustments(warehouse))
-    except ControlTotalError as error:
+    except (ConfigurationError, ControlTotalError) as error:  # rules of then may be none of this version's
         return (str(error),)
     return ()
 

@@ -6,8 +6,8 @@ adopted. Nothing is written here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -101,20 +101,102 @@ def month_of_rules(
         "sources": sorted(bills),
         "batches": sorted(bills.values(), key=str),
         "identities_batch": identities,
+        **what_tells_charges_apart(rules),
         "pools": apart,
+    }
+    pools = warehouse.frame("queries/costs/pools", **asked)
+    direct = _direct(warehouse, month, costs_batch, pools, apart)
+
+    def usage(by: str, days: Sequence[date]) -> pl.DataFrame:
+        return warehouse.frame(f"queries/costs/usage_{by}", days=days, measures=rules.measures)
+
+    return MonthOfRules(
+        pools,
+        _apps(warehouse.frame("queries/costs/chargeable_apps"), direct),
+        _weights(rules, pools, direct, usage),
+        asked,
+    )
+
+
+def what_tells_charges_apart(rules: Rules) -> dict[str, Any]:
+    """Parameters of a query of pools that say what rules take from and look at."""
+    return {
+        "pools": sorted(rules.apps),
         "looked_at": [name for name in LOOKED_AT if rules.uses(name)],
         "tag_keys": rules.tag_keys,
         "hourly": any(one.split in rules.measures and one.over == "charge_period" for one in rules.lines),
     }
+
+
+@dataclass(frozen=True)
+class KeptRules:
+    """What the shared cost of a month was split by when it was closed or reclassified: rules, and batches of what they looked at.
+
+    ``bills`` are by source; ``usage`` is by day, of telemetry where rules measure it.
+    """
+
+    rules: Rules
+    bills: Mapping[str, UUID]
+    identities: UUID
+    costs: UUID
+    apps: UUID
+    usage: Mapping[date, UUID]
+
+
+def split_as_kept(
+    warehouse: Warehouse, kept: KeptRules, month: date, pools: Sequence[pl.DataFrame]
+) -> list[pl.DataFrame]:
+    """Of each of some pools of a month what its rules made of them when it was closed: rows of ``core_app_costs_daily``.
+
+    Raises:
+        ModelError: a rule has nobody to give to, or nothing to weigh by and says to refuse.
+    """
+    then = month_as_kept(warehouse, kept, month, pools)
+    own = [one.select(then.pools.columns) for one in pools]
+    confidence = shared_cost_policy().confidence
+    return [shared_costs(month, one, kept.rules, then.apps, then.weights, confidence).costs for one in own]
+
+
+def month_as_kept(
+    warehouse: Warehouse, kept: KeptRules, month: date, others: Sequence[pl.DataFrame] = ()
+) -> MonthOfRules:
+    """What ``month_of_rules`` reads, as it was when the month was closed: apps, their direct cost, and their telemetry at the
+    times of its own charges and of ``others``."""
+    rules = kept.rules
+    asked: dict[str, Any] = {
+        "billing_period": month,
+        "sources": sorted(kept.bills),
+        "batches": sorted(kept.bills.values(), key=str),
+        "identities_batch": kept.identities,
+        **what_tells_charges_apart(rules),
+    }
     pools = warehouse.frame("queries/costs/pools", **asked)
-    direct = warehouse.frame("queries/costs/direct", billing_period=month, batch_id=costs_batch)
-    direct = pl.concat([direct.filter(~pl.col("app_id").is_in(apart)), _direct_of(pools)])
+    direct = _direct(warehouse, month, kept.costs, pools, rules.apps)
+
+    def usage(by: str, days: Sequence[date]) -> pl.DataFrame:
+        known = [day for day in days if day in kept.usage]
+        return warehouse.frame(
+            f"queries/closing/usage_{by}",
+            days=known,
+            batches=[kept.usage[day] for day in known],
+            measures=rules.measures,
+        )
+
+    every = pl.concat([pools, *(one.select(pools.columns) for one in others)])
     return MonthOfRules(
         pools,
-        _apps(warehouse.frame("queries/costs/chargeable_apps"), direct),
-        _weights(warehouse, rules, pools, direct),
+        _apps(warehouse.frame("queries/closing/chargeable_apps", batch_id=kept.apps), direct),
+        _weights(rules, every, direct, usage),
         asked,
     )
+
+
+def _direct(
+    warehouse: Warehouse, month: date, costs_batch: UUID, pools: pl.DataFrame, apart: Collection[str]
+) -> pl.DataFrame:
+    """What every app cost by what is its own, those of the pools too."""
+    direct = warehouse.frame("queries/costs/direct", billing_period=month, batch_id=costs_batch)
+    return pl.concat([direct.filter(~pl.col("app_id").is_in(sorted(apart))), _direct_of(pools)])
 
 
 def _direct_of(pools: pl.DataFrame) -> pl.DataFrame:
@@ -148,7 +230,13 @@ def _apps(registered: pl.DataFrame, direct: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([registered, billed])
 
 
-def _weights(warehouse: Warehouse, rules: Rules, pools: pl.DataFrame, direct: pl.DataFrame) -> Weights:
+def _weights(
+    rules: Rules,
+    pools: pl.DataFrame,
+    direct: pl.DataFrame,
+    usage: Callable[[str, Sequence[date]], pl.DataFrame],
+) -> Weights:
+    """What apps are weighed by; ``usage`` reads telemetry by ``days`` or ``hours`` of some days."""
     costs: dict[date, dict[str, dict[str, int]]] = {}
     for day, app, currency, cost in direct.select(
         "usage_date", "app_id", "billing_currency", "effective_cost"
@@ -159,12 +247,8 @@ def _weights(warehouse: Warehouse, rules: Rules, pools: pl.DataFrame, direct: pl
     hours = sorted({window.start.date() for window in windows if window.is_hour})
     return Weights(
         costs,
-        hours=_measured(warehouse.frame("queries/costs/usage_hours", days=hours, measures=rules.measures))
-        if hours
-        else {},
-        days=_measured(warehouse.frame("queries/costs/usage_days", days=days, measures=rules.measures))
-        if days
-        else {},
+        hours=_measured(usage("hours", hours)) if hours else {},
+        days=_measured(usage("days", days)) if days else {},
     )
 
 

@@ -19,6 +19,7 @@ import polars as pl
 from models.accounts import LedgerAccounts, parse_accounts
 from models.closing import month_after, open_month, sums_by_currency
 from models.completeness import CLOSABLE, FINAL
+from models.credit_proposals import CREDIT
 from models.errors import AppfleetError, CloseRefused, ConfigurationError, ControlTotalError
 from models.identity import RULE_VERSION, UNASSIGNED
 from models.invoices import Invoices, parse_invoices
@@ -32,6 +33,7 @@ from pipelines.compute.adjustments import (
     IDENTITIES,
     OWN_LINES,
     Pending,
+    batches_of_rules,
     compute_adjustments,
     pending,
     reclassification_key,
@@ -240,6 +242,7 @@ def reclassify_month(
         costs, identities = head(warehouse, "costs", period), head(warehouse, "identities", WHOLE_TABLE)
         assert costs and identities
         bills = [one for one in heads(warehouse, "billing/") if one.period == period]
+        shared_rules = written_rules(settings)
         one = write_reclassification(
             warehouse,
             Reclassification(
@@ -248,7 +251,9 @@ def reclassify_month(
                     **{batch_key(bill.scope, period, BILL): bill.batches[BILL] for bill in bills},
                     batch_key("costs", period, OWN_LINES): costs.batches[OWN_LINES],
                     batch_key("identities", period, IDENTITIES): identities.batches[IDENTITIES],
+                    **batches_of_rules(warehouse, shared_rules, period, costs)[0],
                 },
+                shared_rules=shared_rules,
                 decided_by=by,
                 reason=reason.strip(),
                 decided_at=now,
@@ -291,6 +296,8 @@ def _closing(
         batches[batch_key("identities", period, IDENTITIES)] = identities.batches[IDENTITIES]
         releases[f"identities {period:%Y-%m}"] = identities.seq
     shared_rules = written_rules(settings)
+    by_rules, released = batches_of_rules(warehouse, shared_rules, period, statement.release)
+    batches, releases = {**batches, **by_rules}, {**releases, **released}
     asked = [one.seq for one in reclassifications(warehouse) if one.billing_period == period]
     if asked:  # of an earlier closing of this month: its own lines are by today's rules and owners
         releases[reclassification_key(period)] = max(asked)
@@ -450,20 +457,28 @@ def _adjustments(warehouse: Warehouse, statement: MonthStatement) -> tuple[Pendi
         found = pending(warehouse)
     except ControlTotalError as error:
         return Pending(), ClosingCheck("adjustments", False, str(error))
-    if found.month != statement.period:
-        return Pending(), ClosingCheck("adjustments", True, "no adjustment of closed months is of this month")
-    columns = found.lines.columns
-    has = statement.lines.filter(pl.col("line").is_in(found.lines["line"].to_list())).select(columns)
-    told = found.lines.filter(pl.col("adjustment") != "").height
+    made_of = found if found.month == statement.period else Pending()
+    lines = found.by_month.get(statement.period, made_of.lines)
+    has = statement.lines.filter(pl.col("line").is_in(lines["line"].to_list())).select(lines.columns)
+    all_told = lines.filter(pl.col("adjustment") != "").height
     # behind its own lines a statement has its adjustments and nothing else
-    own = statement.lines.height - found.lines.height
-    if not has.equals(found.lines) or statement.lines["line"].to_list() != list(
-        range(1, own + found.lines.height + 1)
-    ):
-        return found, ClosingCheck(
-            "adjustments", False, "closed months were restated or reclassified since: `appfleet run`"
+    is_whole = statement.lines["line"].to_list() == list(range(1, statement.lines.height + 1))
+    is_whole &= statement.lines.filter(pl.col("adjustment") != "").height == all_told
+    if not has.equals(lines) or not is_whole:
+        return made_of, ClosingCheck(
+            "adjustments",
+            False,
+            "closed months were restated, reclassified or credited since: `appfleet run`",
         )
-    return found, ClosingCheck("adjustments", True, f"{told} lines adjust closed months")
+    credits = lines.filter(adjustment=CREDIT).height
+    told = all_told - credits
+    if not told and not credits:
+        return made_of, ClosingCheck("adjustments", True, "no adjustment of closed months is of this month")
+    return made_of, ClosingCheck(
+        "adjustments",
+        True,
+        f"{told} lines adjust closed months" + (f", {credits} are credits for failures" if credits else ""),
+    )
 
 
 def _invoices(settings: Settings, statement: MonthStatement) -> list[ClosingCheck]:

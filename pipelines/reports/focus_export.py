@@ -41,9 +41,9 @@ from models.settings import Settings
 from models.shared_costs import PLACES, ChargePart, ChargeSplitting
 from models.shared_rules import DIRECT_COST, Rules
 from models.statement_csv import plain
-from pipelines.compute.adjustments import BILL, IDENTITIES, METRICS
+from pipelines.compute.adjustments import BILL, IDENTITIES, METRICS, kept_rules
 from pipelines.compute.costs import billed_months
-from pipelines.compute.shared_costs import MonthOfRules, month_of_rules, rules_of
+from pipelines.compute.shared_costs import KeptRules, MonthOfRules, month_as_kept, month_of_rules, rules_of
 from pipelines.ingest.shared_rules import load_rules, rules_text
 from pipelines.reports.statements import read_statement
 from sql.closings import Closing, batch_key, batches_of, closed_lines, closed_months
@@ -57,7 +57,8 @@ _ROW_GROUP = 65_536
 @dataclass(frozen=True)
 class Snapshot:
     """What a month is written from: the batch of each source's bill, identities, costs per app, the exact sums it must have, by
-    ``<currency>/<metric>``, and the shared cost rules it was closed by (None: those of the workspace)."""
+    ``<currency>/<metric>``, the shared cost rules it was closed by (None: those of the workspace), and what they looked at then
+    (None: what is there now)."""
 
     period: date
     bills: Mapping[str, UUID]
@@ -65,6 +66,7 @@ class Snapshot:
     costs: UUID
     sums: Mapping[str, Decimal]
     rules: Rules | None = None
+    kept: KeptRules | None = None
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,11 @@ def _split(warehouse: Warehouse, settings: Settings, taken: Snapshot) -> _Split 
     rules = rules_of(load_rules(settings) if taken.rules is None else taken.rules, taken.period)
     if not rules.lines:
         return None
-    given = month_of_rules(warehouse, rules, taken.period, taken.bills, taken.identities, taken.costs)
+    given = (
+        month_as_kept(warehouse, taken.kept, taken.period)
+        if taken.kept
+        else month_of_rules(warehouse, rules, taken.period, taken.bills, taken.identities, taken.costs)
+    )
     return _Split(warehouse, rules, taken, given) if given.pools.height else None
 
 
@@ -280,6 +286,7 @@ def _closed_snapshot(warehouse: Warehouse, closing: Closing) -> Snapshot:
         rules_text(closing.shared_rules, f"the rules {period:%Y-%m} was closed by")
         if closing.shared_rules_sha256
         else None,
+        kept_rules(period, closing),
     )
 
 

@@ -53,6 +53,8 @@ ELSEWHERE = {
     "finance/closed_files": "tests/statements/test_pages.py",
     "finance/closings": "tests/statements/test_pages.py",
     "finance/corrections": "tests/statements/test_corrections.py",
+    "finance/credit_decisions": "tests/statements/test_credits.py",
+    "finance/credits": "tests/statements/test_credits.py",
     "finance/days": "tests/pipelines/test_completeness.py",
     "finance/deliveries": "test_bill_figures.py",
     "finance/held_deliveries": "test_bill_figures.py",

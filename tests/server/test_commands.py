@@ -70,6 +70,8 @@ COMMANDS = (
     Command(("playbooks", "history"), READS),
     Command(("playbooks", "approve", "x", "--reason", "x"), WRITES, 2),
     Command(("worth",), READS),
+    Command(("credits",), READS),
+    Command(("credits", "accept", "x", "--reason", "x"), WRITES, 1),
     Command(("evidence", "a"), READS, 2),
     Command(("status",), READS),
     Command(("budgets",), READS),

@@ -30,7 +30,8 @@ TABLES = (
     "period_head", "core_identities", "core_app_costs_daily", "core_apps", "core_teams", "mart_chargeback_lines",
     "mart_statement_adjustments", "core_cost_allocations", "mart_statement_lines", "statement_closings", "statement_files",
     "statement_reclassifications", "mart_reporting_rates", "mart_reporting_lines", "mart_cost_bridges",
-    "mart_unused_commitments",
+    "mart_unused_commitments", "statement_credits", "mart_reliability_credits", "mart_app_worth",
+    "core_app_usage_hours",
 )  # fmt: skip
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 COLUMNS = (

@@ -19,19 +19,26 @@ from hypothesis import strategies as st
 
 from models.chargeback import KEY, statement_lines
 from models.closing import COSTS, adjustment_lines, changes, month_after, open_month
+from models.credit_proposals import ACCEPTED, REVERSED, accepted
 from models.focus import currencies
+from models.ownership import ALWAYS
 from models.readers import Reader
-from models.schemas import MONEY
+from models.registry import OPEN_END
+from models.schemas import MONEY, SCHEMAS
 from models.statement_csv import COLUMNS, csv_bytes
 from models.statement_files import parquet_bytes, xlsx_bytes
 from pipelines.compute.costs import compute_costs
+from pipelines.compute.publishing import insert
 from pipelines.reports.closing import reclassify_month, reopen_month
+from pipelines.reports.credits import credits_of, decide_credit
 from pipelines.reports.focus_export import export_focus
 from pipelines.reports.statements import read_statement
-from sql.closings import Closing, closed_file, closed_months
+from sql.closings import Closing, batches_of_days, closed_file, closed_lines, closed_months
+from sql.credits import credit_decisions
 from sql.publish import WHOLE_TABLE, heads, publish
 from sql.warehouse import Warehouse
 from tests.statements.conftest import NOW, Books, Charge, added, books_in, emptied, of_bills
+from tests.statements.failures import failed, hurt
 
 MONTHS = [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
 APPS = ("shop", "batch", "search", "")
@@ -52,6 +59,9 @@ charges = st.lists(
     ),
     min_size=1,
     max_size=5,
+)
+failures = st.dictionaries(
+    st.tuples(st.sampled_from(MONTHS), st.sampled_from(["shop", "batch"])), money, min_size=1, max_size=3
 )
 owners = st.fixed_dictionaries({app: st.sampled_from(TEAMS) for app in APPS if app})
 
@@ -159,8 +169,11 @@ def produced_again(books: Books, month: date) -> dict[str, bytes]:
 
 @st.composite
 def happenings(draw: st.DrawFn, most: int = 8) -> list[tuple[str, Any]]:
-    """What may happen to books: bills restated, owners changed, months closed, reopened and reclassified."""
-    kinds = st.sampled_from(["bill", "bill", "owners", "close", "close", "reclassify", "reopen"])
+    """What may happen to books: bills restated, owners changed, months closed, reopened and reclassified; failures, whose credits
+    are accepted, and taken back."""
+    kinds = st.sampled_from(
+        ["bill", "bill", "owners", "close", "close", "reclassify", "reopen", "failures", "take back"]
+    )
     found: list[tuple[str, Any]] = []
     for kind in draw(st.lists(kinds, min_size=most // 2, max_size=most)):
         if kind == "bill":
@@ -169,6 +182,8 @@ def happenings(draw: st.DrawFn, most: int = 8) -> list[tuple[str, Any]]:
             found.append((kind, draw(owners)))
         elif kind == "reclassify":
             found.append((kind, draw(st.sampled_from(MONTHS))))
+        elif kind == "failures":
+            found.append((kind, draw(failures)))
         else:
             found.append((kind, None))
     return found
@@ -195,6 +210,8 @@ def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[dat
         elif kind == "reopen" and closed:
             reopen_month(books.warehouse, books.settings, closed[-1], "ada", "again", NOW)
             kept = {key: content for key, content in kept.items() if key[0] != closed[-1]}
+        elif kind in ("failures", "take back"):
+            _credit(books, what)
         books.compute()
         now = closed_bytes(books)
         assert {key: now[key] for key in kept} == kept  # closed bytes never change
@@ -212,6 +229,19 @@ def live(books: QuickBooks, happened: Sequence[tuple[str, Any]], first: dict[dat
         _sums_to_its_rounded_total(read_statement(books.warehouse, month).lines)
     _bills_are_kept(books)
     return lived
+
+
+def _credit(books: QuickBooks, costs: dict[tuple[date, str], Decimal] | None) -> None:
+    """Accepts every credit of what failures cost now, or takes back what was accepted first."""
+    what, names = REVERSED, [one.credit_id for one in accepted(credit_decisions(books.warehouse))][:1]
+    if costs is not None:
+        rows = [hurt(month, app, "web", f"{cost:f}", 1) for (month, app), cost in costs.items()]
+        failed(books.warehouse, rows, date(2026, 4, 1))
+        what, names = ACCEPTED, [one.name for one in credits_of(books.warehouse).proposed]
+    for name in names:
+        assert decide_credit(books.warehouse, books.settings, name, what, "fin", "they failed", NOW)[1]
+    if costs is not None:
+        assert credits_of(books.warehouse).proposed == []
 
 
 def _sums_to_its_rounded_total(lines: pl.DataFrame) -> None:
@@ -431,7 +461,9 @@ def test_an_adjustment_names_its_line_and_the_lines_sum_to_the_rounded_total(
     found = adjustment_lines(
         february,
         lines,
-        costs_of(changed).with_columns(billing_period=pl.lit(january), adjustment=pl.lit("restatement")),
+        costs_of(changed).with_columns(
+            billing_period=pl.lit(january), adjustment=pl.lit("restatement"), named=pl.lit("")
+        ),
         originals.select("billing_period", *KEY, "reference", "app_name", "owner"),
         empty.rename({"lead": "owner"}),
         currencies(),
@@ -483,3 +515,172 @@ def test_a_closed_file_that_was_changed_is_not_given_out(engine: Warehouse, tmp_
     engine.execute_text("TRUNCATE TABLE statement_files")
     with pytest.raises(ControlTotalError, match="not stored any more"):
         closed_file(engine, closing, name)
+
+
+KEPT_RULES = """\
+version: "1"
+rules:
+  - {name: stored, take: {service: Storage}, split: fixed, shares: {shop: 1, batch: 3}}
+  - {name: asked, take: {service: Network}, split: requests, over: month, fallback: refuse}
+  - {name: spread, take: {service: Support}, split: even}
+  - {name: rest, split: direct_cost, fallback: even}
+"""
+
+
+def known(books: QuickBooks, *apps: str) -> None:
+    """Publishes a registry of these apps, each of a team of its own."""
+    batch = uuid.uuid4()
+    lines = pl.DataFrame(
+        [
+            {
+                "app_id": app,
+                "team": f"of {app}",
+                "cost_center": "CC",
+                "valid_from": ALWAYS,
+                "valid_to": OPEN_END,
+            }
+            for app in apps
+        ]
+    )
+    insert(books.warehouse, "core_apps", lines, batch)
+    publish(
+        books.warehouse, "registry", WHOLE_TABLE, batches={"core_apps": batch}, rows=len(apps), sha256=str(batch),
+        version=NOW,
+    )  # fmt: skip
+
+
+def requests(books: QuickBooks, **counted: int) -> None:
+    """Publishes the requests apps had on the second of January, in the place of what was there."""
+    batch = uuid.uuid4()
+    day = datetime(2026, 1, 2, tzinfo=UTC)
+    frame = pl.DataFrame(
+        [
+            {"hour": day, "app_id": app, "measure": "requests", "quantity": Decimal(number), "counted": 1}
+            for app, number in counted.items()
+        ],
+        schema=SCHEMAS["core_app_usage_hours"],
+    )
+    insert(books.warehouse, "core_app_usage_hours", frame, batch)
+    publish(
+        books.warehouse, "slices", day.date(), batches={"core_app_usage_hours": batch}, rows=len(counted),
+        sha256=str(batch), version=NOW,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_is_restated_of_shared_cost_is_split_as_its_month_was_closed(
+    engine: Warehouse, tmp_path: Path
+) -> None:
+    """Counted by hand: rules, apps, direct cost and telemetry are others by the time the month is restated."""
+    emptied(engine)
+    books = QuickBooks(engine, books_in(tmp_path, engine).settings)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(KEPT_RULES)
+
+    def january(shop: int, storage: int, network: int, support: int, compute: int) -> None:
+        told = [("shop", shop, "Compute"), ("batch", 30, "Compute"), ("", storage, "Storage"), ("", network, "Network"),
+                ("", support, "Support"), ("", compute, "Compute")]  # fmt: skip
+        books.bill(
+            MONTHS[0],
+            [Charge(app, Decimal(cost), Decimal(cost), service=service) for app, cost, service in told],
+        )
+        books.compute()
+
+    def adjusted(reason: str) -> dict[tuple[str, str], Decimal]:
+        lines = read_statement(engine, MONTHS[1]).lines.filter(adjustment=reason)
+        assert lines["billed_cost"].equals(lines["effective_cost"])
+        assert books.booked() == of_bills(books.delivered)
+        return {
+            (row["attribution_rule"], row["app_id"]): row["billed_cost"]
+            for row in lines.iter_rows(named=True)
+        }
+
+    books.owners({"shop": "web", "batch": "jobs"})
+    known(books, "shop", "batch")
+    requests(books, shop=1, batch=3)
+    books.bill(MONTHS[1], [Charge("shop", Decimal(1), Decimal(1))])
+    january(10, 8, 4, 2, 4)
+    closing = books.close(MONTHS[0])
+    lines = closed_lines(engine, [closing])
+    stored = {
+        (row["attribution_rule"], row["app_id"]): (
+            row["billed_cost"],
+            f"{closing.statement_id}/{row['line']}",
+        )
+        for row in lines.iter_rows(named=True)
+    }
+    assert {key: cost for key, (cost, _) in stored.items() if key[0].startswith("shared:")} == {
+        ("shared:stored", "shop"): 2, ("shared:stored", "batch"): 6, ("shared:asked", "shop"): 1, ("shared:asked", "batch"): 3,
+        ("shared:spread", "shop"): 1, ("shared:spread", "batch"): 1, ("shared:rest", "shop"): 1, ("shared:rest", "batch"): 3,
+    }  # fmt: skip
+
+    rules.write_text('version: "2"\nrules:\n  - {name: all, split: even}\n')
+    known(books, "shop", "batch", "search")
+    requests(books, shop=5, batch=5, search=5)
+    january(20, 16, 8, 4, 8)
+    assert adjusted("restatement") == {
+        ("app_tag", "shop"): 10,
+        ("shared:stored", "shop"): 2, ("shared:stored", "batch"): 6,
+        ("shared:asked", "shop"): 1, ("shared:asked", "batch"): 3,
+        ("shared:spread", "shop"): 1, ("shared:spread", "batch"): 1,
+        ("shared:rest", "shop"): 1, ("shared:rest", "batch"): 3,
+    }  # fmt: skip
+    february = read_statement(engine, MONTHS[1]).lines.filter(adjustment="restatement")
+    for row in february.iter_rows(named=True):
+        assert row["adjustment_of"] == stored[row["attribution_rule"], row["app_id"]][1]
+    # and it is exported as it was closed
+    assert (
+        export_focus(engine, books.settings, MONTHS[0], "1.4", tmp_path / "out").sums["USD/BilledCost"] == 58
+    )
+    # what a collection may remove since is none of what the month was closed with
+    batches = {
+        str(one) for one in batches_of_days(closing.batches, "slices", "core_app_usage_hours").values()
+    }
+    assert len(batches) == 1
+    for table in ("core_app_usage_hours", "core_apps"):
+        wanted = batches if table != "core_apps" else {str(closing.batches["registry 2026-01 core_apps"])}
+        found = engine.frame(
+            "queries/collection/superseded", computed=table, table=table, before="2100-01-01 00:00:00"
+        )
+        assert wanted.isdisjoint(found["batch_id"])
+
+    # reclassified, it is split by the rules it was reclassified by: evenly among three, 36 being 12 each
+    reclassify_month(engine, books.settings, MONTHS[0], "ada", "new rules", NOW)
+    rules.unlink()
+    known(books, "shop")
+    before = adjusted("restatement")
+    january(20, 19, 8, 4, 8)
+    after = adjusted("restatement")
+    assert {key: cost - before.get(key, 0) for key, cost in after.items() if cost != before.get(key)} == {
+        ("shared:all", "shop"): 1, ("shared:all", "batch"): 1, ("shared:all", "search"): 1,
+    }  # fmt: skip
+
+
+def test_shared_cost_that_is_new_is_split_by_the_rules_of_then_or_nothing_is_adjusted(
+    engine: Warehouse, tmp_path: Path
+) -> None:
+    emptied(engine)
+    books = QuickBooks(engine, books_in(tmp_path, engine).settings)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(KEPT_RULES)
+    books.owners({"shop": "web", "batch": "jobs"})
+    own = [Charge("shop", Decimal(1), Decimal(1)), Charge("batch", Decimal(3), Decimal(3))]
+    books.bill(MONTHS[0], own)
+    books.bill(MONTHS[1], [Charge("shop", Decimal(1), Decimal(1))])
+    books.compute()
+    books.close(MONTHS[0])
+    rules.unlink()
+    # more of nobody's, and shop costs nine by itself: by the closing's one to three, not by nine to three
+    own[0] = Charge("shop", Decimal(9), Decimal(9))
+    books.bill(MONTHS[0], [*own, Charge("", Decimal(4), Decimal(4))])
+    books.compute()
+    lines = read_statement(engine, MONTHS[1]).lines.filter(adjustment="restatement")
+    told = lines.select("attribution_rule", "app_id", "billed_cost").rows()
+    assert sorted(told) == [("app_tag", "shop", 8), ("shared:rest", "batch", 3), ("shared:rest", "shop", 1)]
+    assert books.booked() == of_bills(books.delivered)
+
+    books.bill(MONTHS[0], [*own, Charge("", Decimal(2), Decimal(2), service="Network")])
+    [sentence] = compute_costs(engine, books.settings).refused
+    assert sentence.startswith("what was restated of 2026-01 cannot be split by the rules it was closed by: ")
+    assert sentence.endswith("`appfleet reclassify` charges the month by the rules of now")
+    assert read_statement(engine, MONTHS[1]).lines.filter(adjustment="restatement").equals(lines)

@@ -1,6 +1,8 @@
 -- purpose: what a provider changed in a month between two sets of batches of its bill, at the grain of a statement line, by
---   the identities the month was closed with: of several batches of them the first that knows a charge's identity holds
--- parameters: billing_period Date, before Array(UUID), now Array(UUID) (of raw_focus_costs), identities Array(UUID)
+--   the identities the month was closed with: of several batches of them the first that knows a charge's identity holds.
+--   What shared cost rules take from is left out: closing/restated_pools has it
+-- parameters: billing_period Date, before Array(UUID), now Array(UUID) (of raw_focus_costs), identities Array(UUID), pools
+--   Array(String) (apps rules take from; none: all charges are here)
 -- columns: billing_currency, cost_center, team, app_id, source_name, provider, service_name, charge_category, charge_class,
 --   attribution_rule, billed_cost Decimal(38, 18), effective_cost Decimal(38, 18)
 SELECT
@@ -29,39 +31,11 @@ FROM
         ChargeCategory, ChargeClass, BillingCurrency, BilledCost, EffectiveCost,
         -- shared: shared/charge_parts
     FROM raw_focus_costs AS costs
-    ASOF LEFT JOIN
-    (
-        -- shared: shared/identity_lines
-        FROM core_identities
-        WHERE has({identities:Array(UUID)}, core_identities.batch_id)
-            AND (x_IdentityHash, indexOf({identities:Array(UUID)}, core_identities.batch_id)) IN
-            (
-                SELECT x_IdentityHash, min(indexOf({identities:Array(UUID)}, batch_id))
-                FROM core_identities
-                WHERE has({identities:Array(UUID)}, batch_id)
-                GROUP BY x_IdentityHash
-            )
-    ) AS identity
-    ON identity.identity_hash = costs.x_IdentityHash
-        AND identity.identity_service = if(
-            (costs.x_IdentityHash, toString(costs.ServiceName)) IN
-            (
-                SELECT x_IdentityHash, service_name
-                FROM core_identities
-                WHERE has({identities:Array(UUID)}, core_identities.batch_id) AND service_name != ''
-                    AND (x_IdentityHash, indexOf({identities:Array(UUID)}, core_identities.batch_id)) IN
-                    (
-                        SELECT x_IdentityHash, min(indexOf({identities:Array(UUID)}, batch_id))
-                        FROM core_identities
-                        WHERE has({identities:Array(UUID)}, batch_id)
-                        GROUP BY x_IdentityHash
-                    )
-            ),
-            toString(costs.ServiceName), '')
-        AND costs.ChargePeriodStart >= identity.line_from
+    -- shared: shared/first_identities
     WHERE costs.x_BillingPeriod = {billing_period:Date}
         AND has(arrayConcat({before:Array(UUID)}, {now:Array(UUID)}), costs.x_BatchId)
 )
+WHERE NOT has({pools:Array(String)}, app_id)
 GROUP BY ALL
 HAVING billed_cost != 0 OR effective_cost != 0
 ORDER BY ALL

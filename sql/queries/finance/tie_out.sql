@@ -34,6 +34,7 @@ FROM
             statement_period IN (SELECT statement_period FROM statement_closings_current WHERE state = 'closed') AS is_closed
         FROM mart_statement_lines_current
         WHERE billing_period = {billing_period:Date} AND cost_type != 'rounding'
+            AND adjustment != 'credit' -- sums to nothing, and is of no source
     )
     ARRAY JOIN [('BilledCost', billed_cost), ('EffectiveCost', effective_cost)] AS metric_cost
     GROUP BY source_name, billing_currency, metric

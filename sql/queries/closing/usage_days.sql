@@ -1,0 +1,13 @@
+-- purpose: what telemetry measures of apps on whole days, the weights of the shared cost rules a month was closed by
+-- parameters: measures Array(String), days Array(Date), batches Array(UUID) (of each of these days, of core_app_usage_hours)
+-- columns: day, measure, app_id, quantity Decimal(38, 9)
+SELECT
+    toDate(usage.hour) AS day,
+    toString(usage.measure) AS measure,
+    app_id,
+    CAST(sum(toDecimal256(usage.quantity, 9)), 'Decimal(38, 9)') AS quantity
+FROM core_app_usage_hours AS usage
+WHERE has({measures:Array(String)}, toString(usage.measure)) AND has({batches:Array(UUID)}, usage.batch_id)
+    AND has(arrayZip({days:Array(Date)}, {batches:Array(UUID)}), (toDate(usage.hour), usage.batch_id))
+GROUP BY day, measure, app_id
+ORDER BY day, measure, app_id
