@@ -58,7 +58,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Counted:
+class Tally:
     """What one query counts: records of a source that meet every condition, or what a column of them sums up to.
 
     ``metric`` of points and counters; ``summed, time, app, environment`` are columns of a table.
@@ -78,8 +78,8 @@ class Question:
     """An indicator: good or bad of all events; of freshness the age its newest record may have, by ``op`` lte or lt."""
 
     kind: str
-    total: Counted
-    part: Counted | None = None
+    total: Tally
+    part: Tally | None = None
     part_is_bad: bool = False
     seconds: int = 0
     op: str = ""
@@ -90,7 +90,7 @@ class Question:
         return f"{self.kind} {json.dumps(asdict(self), sort_keys=True, separators=(',', ':'))}"
 
     @property
-    def counts(self) -> tuple[Counted, ...]:
+    def counts(self) -> tuple[Tally, ...]:
         """The queries it needs."""
         return (self.total,) if self.part is None else (self.part, self.total)
 
@@ -119,11 +119,11 @@ def question_of(text: str) -> Question | None:
         raise ModelError(f"the published indicator {kind} cannot be read: run `appfleet run` again") from None
 
 
-def _told(counted: Mapping[str, Any] | None) -> Counted | None:
+def _told(counted: Mapping[str, Any] | None) -> Tally | None:
     if counted is None:
         return None
     needs = tuple(Need(**{**one, "texts": tuple(one["texts"])}) for one in counted["needs"])
-    return Counted(**{**counted, "needs": needs})
+    return Tally(**{**counted, "needs": needs})
 
 
 def asks_records(spec: Mapping[str, Any]) -> bool:
@@ -131,7 +131,7 @@ def asks_records(spec: Mapping[str, Any]) -> bool:
     return "from" in spec
 
 
-def counted_of(spec: Mapping[str, Any], sources: IndicatorSources | None = None) -> Counted:
+def counted_of(spec: Mapping[str, Any], sources: IndicatorSources | None = None) -> Tally:
     """What the ``spec`` of a metric source asks to count.
 
     Args:
@@ -160,7 +160,7 @@ def counted_of(spec: Mapping[str, Any], sources: IndicatorSources | None = None)
     return _of_telemetry(source, spec, sources)
 
 
-def _of_telemetry(source: str, spec: Mapping[str, Any], sources: IndicatorSources) -> Counted:
+def _of_telemetry(source: str, spec: Mapping[str, Any], sources: IndicatorSources) -> Tally:
     signal = sources.telemetry[source]
     for name in ("sum", "time", "app", "environment"):
         if name in spec:
@@ -169,10 +169,10 @@ def _of_telemetry(source: str, spec: Mapping[str, Any], sources: IndicatorSource
     if signal.metric != bool(metric):
         problem = "is missing: name the metric" if signal.metric else f"names a metric; {source} have none"
         raise Misasked("metric", problem)
-    return Counted(source, _needs(spec, signal.fields, sources, with_maps=True), metric)
+    return Tally(source, _needs(spec, signal.fields, sources, with_maps=True), metric)
 
 
-def _of_table(table: str, spec: Mapping[str, Any], sources: IndicatorSources) -> Counted:
+def _of_table(table: str, spec: Mapping[str, Any], sources: IndicatorSources) -> Tally:
     usual, columns = sources.tables[table], SCHEMAS[table]
     if "metric" in spec:
         raise Misasked("metric", f"names a metric; {table} has none")
@@ -188,7 +188,7 @@ def _of_table(table: str, spec: Mapping[str, Any], sources: IndicatorSources) ->
         if column and columns[column] != pl.String:
             raise Misasked(name, f"is {column}, which holds no names")
     plain = tuple(name for name, kind in columns.items() if not kind.is_nested())
-    return Counted(table, _needs(spec, plain, sources, with_maps=False), "", summed, time, app, environment)
+    return Tally(table, _needs(spec, plain, sources, with_maps=False), "", summed, time, app, environment)
 
 
 def _column(spec: Mapping[str, Any], name: str, usual: str, columns: Mapping[str, Any]) -> str:
@@ -319,7 +319,7 @@ def _in_order(needs: Iterable[Need]) -> tuple[Need, ...]:
     return tuple(sorted(set(needs), key=lambda one: (one.field, one.key, one.op, one.texts, one.number)))
 
 
-def _freshness(spec: Mapping[str, Any], counted: Counted, op: str, value: Decimal) -> Question:
+def _freshness(spec: Mapping[str, Any], counted: Tally, op: str, value: Decimal) -> Question:
     sources = indicator_sources()
     if spec["measure"] != AGE:
         raise Misasked("measure", f"is {str(spec['measure'])[:40]!r}; it can be {AGE}")
@@ -434,7 +434,13 @@ def fresh_slices(
     seen = records.select(*keys, "newest", at="newest").sort("at")
     # A record at the very end belongs to the next slice.
     newest = ended.join_asof(
-        seen, left_on="end", right_on="at", by=list(keys), strategy="backward", allow_exact_matches=False
+        seen,
+        left_on="end",
+        right_on="at",
+        by=list(keys),
+        strategy="backward",
+        allow_exact_matches=False,
+        check_sortedness=False,
     )
     age = (pl.col("end") - pl.col("newest")).dt.total_nanoseconds()
     limit = question.seconds * 10**9

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.indicators import (
     RECORDS,
-    Counted,
+    Tally,
     Misasked,
     Question,
     counted_of,
@@ -26,7 +26,7 @@ from models.indicators import (
 
 DAY = date(2026, 3, 2)
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
-LOGS = Counted("logs")
+LOGS = Tally("logs")
 
 sides = st.dictionaries(st.integers(0, 287), st.tuples(st.integers(0, 50), st.integers(0, 3)), max_size=20)
 
