@@ -216,7 +216,7 @@ def _needs(
         return ()
     if not isinstance(where, Mapping):
         raise Misasked("where", "must be a mapping of fields to values")
-    needs = []
+    needs: list[Need] = []
     for field, asked in where.items():
         name, _, key = str(field).partition(".")
         at = f"where.{field}"

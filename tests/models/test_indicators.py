@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from models.indicators import (
     RECORDS,
-    Tally,
     Misasked,
     Question,
+    Tally,
     counted_of,
     fresh_slices,
     question_of,

@@ -47,7 +47,7 @@ def counted(warehouse: Warehouse, name: str, question: str, **more: Any) -> tupl
     frame = warehouse.frame(f"queries/indicators/{name}", days=DAYS, asked=question, **more)
     rows = frame.iter_rows(named=True)
     counts = {(one["environment"], one["slice_start"]): one["counted"] for one in rows if one["counted"]}
-    return counts, frame["set_aside"].sum()
+    return counts, int(frame["set_aside"].sum())
 
 
 def resource(app: str, environment: str = "production", **more: str) -> dict[str, str]:
