@@ -425,6 +425,54 @@ def silence_policy() -> SilencePolicy:
     )
 
 
+@dataclass(frozen=True)
+class CountedTable:
+    """A published table that objectives may count rows of: its columns of app, environment (empty: none) and time."""
+
+    app: str
+    environment: str
+    time: str
+    period: str
+
+
+@dataclass(frozen=True)
+class CountedSignal:
+    """A signal of telemetry that objectives may count records of: fields of a condition, whether by metric, and by age."""
+
+    fields: tuple[str, ...]
+    metric: bool
+    age: bool
+
+
+@dataclass(frozen=True)
+class IndicatorSources:
+    """What objectives of their own may count, and the bounds of a question."""
+
+    telemetry: dict[str, CountedSignal]
+    tables: dict[str, CountedTable]
+    series_cap: int
+    oldest_fresh: timedelta
+    most_conditions: int
+    most_values: int
+
+
+@cache
+def indicator_sources() -> IndicatorSources:
+    """Sources of indicators beside requests (``indicator_sources.yaml``)."""
+    data = _document("indicator_sources")
+    return IndicatorSources(
+        {
+            name: CountedSignal(**{**one, "fields": tuple(one["fields"])})
+            for name, one in data["telemetry"].items()
+        },
+        {name: CountedTable(**one) for name, one in data["tables"].items()},
+        data["series_cap"],
+        timedelta(days=data["oldest_fresh_days"]),
+        data["most_conditions"],
+        data["most_values"],
+    )
+
+
 @cache
 def collection_grace() -> timedelta:
     """How long what was superseded is kept (``collection.yaml``)."""
