@@ -169,7 +169,24 @@ def _of_telemetry(source: str, spec: Mapping[str, Any], sources: IndicatorSource
     if signal.metric != bool(metric):
         problem = "is missing: name the metric" if signal.metric else f"names a metric; {source} have none"
         raise Misasked("metric", problem)
-    return Tally(source, _needs(spec, signal.fields, sources, with_maps=True), metric)
+    needs = _needs(spec, signal.fields, sources, with_maps=True)
+    _check_values(needs, signal.values)
+    return Tally(source, needs, metric)
+
+
+def _check_values(needs: Iterable[Need], values: Mapping[str, Sequence[str]]) -> None:
+    """A value that a field cannot hold would count nothing, in silence."""
+    for need in needs:
+        known = values.get(need.field)
+        if known is None or need.key:
+            continue
+        is_numbers = all(one.isdigit() for one in known)
+        if need.op in _ORDERS and not is_numbers:
+            raise Misasked(f"where.{need.field}.{need.op}", f"is of {need.field}, which is no number")
+        unknown = [one for one in need.texts if one not in known]
+        if unknown:
+            told = f"a number, {known[0]} to {known[-1]}" if is_numbers else ", ".join(known)
+            raise Misasked(f"where.{need.field}", f"is {unknown[0][:40]!r}; it can be {told}")
 
 
 def _of_table(table: str, spec: Mapping[str, Any], sources: IndicatorSources) -> Tally:
@@ -313,6 +330,40 @@ def threshold(spec: Mapping[str, Any], op: str, value: Decimal) -> Question:
     total = replace(counted, needs=_in_order((*counted.needs, unit)))
     limit = Need("value", "", op, number=number_text("value", value))
     return Question(SATURATION, total, replace(total, needs=_in_order((*total.needs, limit))))
+
+
+def spec_of(counted: Tally) -> dict[str, Any]:
+    """The ``spec`` that asks for a count of telemetry: ``counted_of`` of it is the same."""
+    where: dict[str, dict[str, Any]] = {}
+    for need in counted.needs:
+        field = f"{need.field}.{need.key}" if need.key else need.field
+        where.setdefault(field, {})[need.op] = list(need.texts) if need.texts else need.number
+    spec: dict[str, Any] = {"from": counted.source}
+    if counted.metric:
+        spec["metric"] = counted.metric
+    if where:
+        spec["where"] = where
+    return spec
+
+
+def threshold_of(question: Question) -> tuple[dict[str, Any], str, Decimal]:
+    """``spec``, ``op`` and ``value`` that ask for a saturation or freshness."""
+    if question.kind == FRESHNESS:
+        return (
+            {**spec_of(question.total), "measure": AGE, "unit": "s"},
+            question.op,
+            Decimal(question.seconds),
+        )
+    assert question.part is not None
+    limits = [one for one in question.part.needs if one.field == "value" and one not in question.total.needs]
+    limit = limits[0] if limits else next(one for one in question.part.needs if one.field == "value")
+    units = [one for one in question.total.needs if one.field == "unit"]
+    rest = tuple(one for one in question.total.needs if one not in units[-1:])
+    return (
+        {**spec_of(replace(question.total, needs=rest)), "unit": units[-1].texts[0]},
+        limit.op,
+        Decimal(limit.number),
+    )
 
 
 def _in_order(needs: Iterable[Need]) -> tuple[Need, ...]:

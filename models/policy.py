@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
 from models.budgeting import Budgeting
+
+if TYPE_CHECKING:
+    from models.indicators import Question
 
 Colour = Literal["red", "orange", "violet", "gray", "green"]
 
@@ -39,6 +42,8 @@ class Objective:
     """Whose requests alone count, as slices name it or without its method; empty: those of every route."""
     without_cold_starts: bool = False
     budgeting: Budgeting = Budgeting()
+    question: Question | None = None
+    """What is counted instead of requests."""
 
     @property
     def budget(self) -> Decimal:
@@ -437,11 +442,15 @@ class CountedTable:
 
 @dataclass(frozen=True)
 class CountedSignal:
-    """A signal of telemetry that objectives may count records of: fields of a condition, whether by metric, and by age."""
+    """A signal of telemetry that objectives may count records of: fields of a condition, whether by metric, and by age.
+
+    ``values``: of some fields all they can hold.
+    """
 
     fields: tuple[str, ...]
     metric: bool
     age: bool
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -462,7 +471,12 @@ def indicator_sources() -> IndicatorSources:
     data = _document("indicator_sources")
     return IndicatorSources(
         {
-            name: CountedSignal(**{**one, "fields": tuple(one["fields"])})
+            name: CountedSignal(
+                tuple(one["fields"]),
+                one["metric"],
+                one["age"],
+                {place: tuple(values) for place, values in one.get("values", {}).items()},
+            )
             for name, one in data["telemetry"].items()
         },
         {name: CountedTable(**one) for name, one in data["tables"].items()},

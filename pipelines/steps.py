@@ -174,6 +174,17 @@ STEPS: Mapping[str, Step] = {
             "usage_month",
         ),
         Step(
+            "indicators",
+            "reliability",
+            {
+                "core_indicator_slices": Asset(
+                    "What objectives count beside requests, good and all, in five minutes."
+                )
+            },
+            ("otel_traces", "otel_logs", "otel_metrics_gauge", "otel_metrics_sum"),
+            "2-59/5 * * * *",
+        ),
+        Step(
             "slo",
             "reliability",
             {
@@ -190,7 +201,7 @@ STEPS: Mapping[str, Step] = {
                 ),
                 "mart_as_of": Asset("The moment figures are given for, and what it rests on."),
             },
-            ("core_request_slices", "core_request_hours", "core_apps"),
+            ("core_request_slices", "core_request_hours", "core_indicator_slices", "core_apps"),
             "2-59/5 * * * *",
         ),
         Step(

@@ -51,6 +51,9 @@ WITH
             SELECT app_id, environment, objective, team, target, threshold_ms, window_days
             FROM mart_slo_states_current
             WHERE is_production AND environment != ''
+              AND (app_id, environment, objective) NOT IN
+                (SELECT app_id, environment, objective FROM mart_slo_objectives_current
+                WHERE isNull(valid_to) AND indicator NOT IN ('availability', 'latency'))
         ) AS p ON p.app_id = s.app AND p.environment = s.place
         WHERE isNull(p.threshold_ms) OR (s.kind = 'server' AND s.is_timed)
         GROUP BY app, place, objective, moment

@@ -1,0 +1,210 @@
+"""Objectives of ratios, ages, levels and logs from a file to the published state, against loops over the records."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.compute import AsOf, compute_indicators, compute_slo
+from sql.warehouse import Warehouse
+from tests.pipelines.test_indicator_counts import moment, resource, sent
+from tests.pipelines.test_objectives import states, wrote
+from tests.pipelines.test_states import settings_of
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+END = datetime(2026, 3, 4, 12, tzinfo=UTC)
+AS_OF = AsOf(END, END.date())
+SLICE = timedelta(minutes=5)
+LOGS_STOP = END - timedelta(hours=18)
+JOB_DIES = END - timedelta(hours=30)
+FRESH_HOURS = 26
+
+
+def objective(name: str, indicator: str, target: str, *more: str) -> str:
+    lines = "\n".join(f"      {one}" for one in more)
+    return f"""---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: {name}}}
+spec:
+  service: shop
+  indicator:
+    metadata: {{name: {name}-sli}}
+    spec:
+{indicator}
+  timeWindow: [{{duration: 7d, isRolling: true}}]
+  budgetingMethod: Occurrences
+  objectives:
+    - target: {target}
+{lines}
+"""
+
+
+def counts(good: str, total: str, side: str = "good") -> str:
+    return f"""      ratioMetric:
+        {side}: {{metricSource: {{type: appfleet, spec: {good}}}}}
+        total: {{metricSource: {{type: appfleet, spec: {total}}}}}"""
+
+
+def measured(spec: str) -> str:
+    return f"      thresholdMetric: {{metricSource: {{type: appfleet, spec: {spec}}}}}"
+
+
+ORDERS = objective(
+    "orders",
+    counts(
+        "{from: counters, metric: orders, where: {attributes.result: good}}",
+        "{from: counters, metric: orders}",
+    ),
+    "0.9",
+)
+SPANS = objective(
+    "steps",
+    counts(
+        "{from: spans, where: {kind: internal, status: error}}",
+        "{from: spans, where: {kind: internal}}",
+        "bad",
+    ),
+    "0.9",
+)
+LOGS = objective("lines", counts("{from: logs, where: {severity: {gte: 17}}}", "{from: logs}", "bad"), "0.9")
+NIGHTLY = objective(
+    "nightly",
+    measured("{from: spans, where: {name: nightly, status: ok}, measure: age, unit: h}"),
+    "0.9",
+    "op: lte",
+    f"value: {FRESH_HOURS}",
+)
+CPU = objective("cpu", measured('{from: points, metric: cpu, unit: "1"}'), "0.9", "op: lte", "value: 0.8")
+ALL = {"orders": ORDERS, "steps": SPANS, "lines": LOGS, "nightly": NIGHTLY, "cpu": CPU}
+
+Expected = dict[str, tuple[int, int]]
+
+
+def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
+    """Records of three days and a half, each sent so often and in the order of a seed; good and all events of each objective."""
+    source, order = random.Random(7), random.Random(seed)
+    good: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+
+    def count(name: str, is_good: bool, times: int = 1) -> None:
+        total[name] += times
+        good[name] += times * is_good
+
+    logs, points, sums, spans = [], [], [], []
+    slots = (END - BEGIN) // SLICE
+    value: Counter[str] = Counter()
+    runs: list[datetime] = []
+    for slot in range(slots):
+        at = BEGIN + SLICE * slot + timedelta(seconds=source.randrange(1, 299))
+        if at < LOGS_STOP:
+            for number in range(3):
+                severity = source.choice([9, 9, 9, 13, 17])
+                logs.append(
+                    {
+                        "Timestamp": moment(at),
+                        "SeverityNumber": severity,
+                        "Body": f"{slot}-{number}",
+                        "ResourceAttributes": resource("shop"),
+                    }
+                )
+                count("lines", severity < 17)
+        level = source.choice([0.1, 0.5, 0.8, 0.95])
+        points.append(
+            {
+                "TimeUnix": moment(at),
+                "MetricName": "cpu",
+                "MetricUnit": "1",
+                "Value": level,
+                "ResourceAttributes": resource("shop"),
+            }
+        )
+        count("cpu", level <= 0.8)
+        for result in ("good", "bad"):
+            growth = source.randrange(20 if result == "good" else 3)
+            value[result] += growth
+            sums.append(
+                {
+                    "TimeUnix": moment(at),
+                    "StartTimeUnix": moment(BEGIN),
+                    "MetricName": "orders",
+                    "Value": value[result],
+                    "IsMonotonic": True,
+                    "AggregationTemporality": 2,
+                    "Attributes": {"result": result},
+                    "ResourceAttributes": resource("shop"),
+                }
+            )
+            count("orders", result == "good", growth)
+        status = source.choice(["Ok", "Unset", "Unset", "Error"])
+        spans.append(span(f"{slot:016x}", "step", "Internal", status, at, 5_000_000))
+        count("steps", status != "Error")
+        if slot % 288 == 24 and at < JOB_DIES:
+            hour = timedelta(hours=1)
+            spans.append(
+                span(
+                    f"{slot + 10**6:016x}",
+                    "nightly",
+                    "Server",
+                    "Ok",
+                    at,
+                    hour // timedelta(microseconds=1) * 1000,
+                )
+            )
+            runs.append(at + hour)
+    for slot in range(slots):
+        end = BEGIN + SLICE * (slot + 1)
+        before = [one for one in runs if one < end]
+        if before:
+            count("nightly", end - max(before) <= timedelta(hours=FRESH_HOURS))
+    for table, rows in (
+        ("otel_logs", logs),
+        ("otel_metrics_gauge", points),
+        ("otel_metrics_sum", sums),
+        ("otel_traces", spans),
+    ):
+        sent(warehouse, table, [dict(one) for one in rows for _ in range(copies)], order)
+    return {name: (good[name], total[name]) for name in ALL}
+
+
+def span(number: str, name: str, kind: str, status: str, at: datetime, nanoseconds: int) -> dict[str, Any]:
+    return {
+        "Timestamp": moment(at),
+        "TraceId": number * 2,
+        "SpanId": number,
+        "SpanName": name,
+        "SpanKind": kind,
+        "StatusCode": status,
+        "Duration": nanoseconds,
+        "ResourceAttributes": resource("shop"),
+    }
+
+
+@pytest.mark.parametrize("copies", [2])
+def test_every_kind_goes_from_a_file_to_its_published_state(
+    fresh_warehouse: Warehouse, tmp_path: Path, copies: int
+) -> None:
+    expected = prepared(fresh_warehouse, copies, seed=1)
+    settings = settings_of(tmp_path)
+    assert compute_indicators(fresh_warehouse, settings, AS_OF).releases == ()  # nobody asks
+    wrote(tmp_path, {f"{name}.yaml": text for name, text in ALL.items()})
+    done = compute_indicators(fresh_warehouse, settings, AS_OF)
+    assert not done.refused and len(done.releases) == 4
+    assert compute_indicators(fresh_warehouse, settings, AS_OF).releases == ()  # nothing is new
+    outcome = compute_slo(fresh_warehouse, settings, AS_OF, END)
+    assert not outcome.refused
+    found = states(fresh_warehouse)
+    print(outcome.notes, found)
+    assert {
+        name: (
+            found["shop", "production", name]["total"] - found["shop", "production", name]["bad"],
+            found["shop", "production", name]["total"],
+        )
+        for name in ALL
+    } == expected
+    print({k[2]: v["state"] for k, v in found.items()})
