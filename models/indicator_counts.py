@@ -46,7 +46,7 @@ class QuestionGroup:
     asked: tuple[AppQuestion, ...]
 
 
-class Reading(NamedTuple):
+class CountReading(NamedTuple):
     """One query: its source, whether it is for ages, the days, the parameter ``asked``, and the number of each count."""
 
     source: str
@@ -56,7 +56,7 @@ class Reading(NamedTuple):
     places: Mapping[Tally, int]
 
 
-def readings(wanted: Iterable[tuple[str, Question]], days: Collection[date]) -> list[Reading]:
+def readings(wanted: Iterable[tuple[str, Question]], days: Collection[date]) -> list[CountReading]:
     """The queries that count what apps are held to on some days, one per source; of ages the days before are read too."""
     found: dict[tuple[str, bool], dict[Tally, set[str]]] = {}
     before: dict[tuple[str, bool], int] = {}
@@ -82,13 +82,13 @@ def readings(wanted: Iterable[tuple[str, Question]], days: Collection[date]) -> 
         ]
         reach = range(before[source, is_for_ages] + 1)
         all_days = sorted({day - timedelta(days=back) for day in days for back in reach})
-        read.append(Reading(source, is_for_ages, tuple(all_days), json.dumps(asked), places))
+        read.append(CountReading(source, is_for_ages, tuple(all_days), json.dumps(asked), places))
     return read
 
 
 def counted_slices(
     wanted: Iterable[tuple[str, Question]],
-    read: Sequence[tuple[Reading, pl.DataFrame]],
+    read: Sequence[tuple[CountReading, pl.DataFrame]],
     days: Collection[date],
     known: pl.DataFrame,
     left_out: Collection[tuple[Question, date]] = (),
@@ -129,7 +129,7 @@ def counted_slices(
 
 
 def _records(
-    counted: Tally, question: Question, read: Sequence[tuple[Reading, pl.DataFrame]]
+    counted: Tally, question: Question, read: Sequence[tuple[CountReading, pl.DataFrame]]
 ) -> pl.DataFrame:
     for reading, frame in read:
         if reading.is_for_ages == (question.kind == FRESHNESS) and counted in reading.places:

@@ -685,15 +685,17 @@ def _places_counted(
     """App, environment and indicator of every objective that counts something else than requests."""
     pairs = sorted({(one.app_id, one.indicator) for group in asked.counted.values() for one in group.asked})
     found: dict[tuple[str, str], set[str]] = {}
+    if not pairs:
+        return []
     for app, environment, indicator in () if counted is None else counted.iter_rows():
         found.setdefault((app, indicator), set()).add(environment)
     known: dict[str, set[str]] = {}
-    for app, environment in seen.select("app_id", "environment").unique().iter_rows() if pairs else ():
+    for app, environment in seen.select("app_id", "environment").unique().iter_rows():
         known.setdefault(app, set()).add(environment)
     return [
         (app, environment, indicator)
         for app, indicator in pairs
-        for environment in sorted(found.get((app, indicator)) or known.get(app, ()))
+        for environment in sorted(found.get((app, indicator)) or known.get(app, set()))
     ]
 
 

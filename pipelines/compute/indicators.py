@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 
-from models.indicator_counts import Reading, counted_slices, readings
+from models.indicator_counts import CountReading, counted_slices, readings
 from models.indicators import FRESHNESS, Question
 from models.policy import indicator_sources
 from models.settings import Settings
@@ -114,8 +115,10 @@ def _prints(warehouse: Warehouse, wanted: Sequence[tuple[str, Question]], last: 
     }
 
 
-def _read(warehouse: Warehouse, reading: Reading) -> pl.DataFrame:
-    more = {"series_cap": indicator_sources().series_cap} if reading.source == "counters" else {}
+def _read(warehouse: Warehouse, reading: CountReading) -> pl.DataFrame:
+    more: dict[str, Any] = (
+        {"series_cap": indicator_sources().series_cap} if reading.source == "counters" else {}
+    )
     return warehouse.frame(
         f"queries/indicators/{reading.source}",
         days=[day.isoformat() for day in reading.days],

@@ -62,7 +62,7 @@ def judged_counted(
     """
     policy = windows_of(scaling, promised.window_days)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    names = {
+    names: dict[str, Any] = {
         "names": [one.name for one in promised.lines],
         "budgets_ppb": [slo.budget_ppb(one) for one in promised.lines],
     }

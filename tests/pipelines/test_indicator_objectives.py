@@ -14,7 +14,7 @@ from pipelines.compute import AsOf, compute_indicators, compute_slo
 from sql.warehouse import Warehouse
 from tests.pipelines.test_indicator_counts import moment, resource, sent
 from tests.pipelines.test_objectives import states, wrote
-from tests.pipelines.test_states import settings_of
+from tests.pipelines.test_states import LADDER, Row, insert_rows, settings_of
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 END = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -104,7 +104,7 @@ def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
         at = BEGIN + SLICE * slot + timedelta(seconds=source.randrange(1, 299))
         if at < LOGS_STOP:
             for number in range(3):
-                severity = source.choice([9, 9, 9, 13, 17])
+                severity = source.choice([9] * 20 + [13, 17])
                 logs.append(
                     {
                         "Timestamp": moment(at),
@@ -199,12 +199,146 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
     outcome = compute_slo(fresh_warehouse, settings, AS_OF, END)
     assert not outcome.refused
     found = states(fresh_warehouse)
-    print(outcome.notes, found)
-    assert {
-        name: (
-            found["shop", "production", name]["total"] - found["shop", "production", name]["bad"],
-            found["shop", "production", name]["total"],
-        )
+    counted = {
+        name: (found["shop", "production", name]["total"] - found["shop", "production", name]["bad"],)
+        + (found["shop", "production", name]["total"],)
         for name in ALL
-    } == expected
-    print({k[2]: v["state"] for k, v in found.items()})
+    }
+    assert counted == expected
+    state = {name: found["shop", "production", name]["state"] for name in ALL}
+    assert state == {
+        "orders": "ok",
+        "steps": "ticket",
+        "cpu": "ticket",
+        "lines": "silent",  # its logs stopped, whatever else it sends
+        "nightly": "page",
+    }
+    # No request is evidence of a job that is late, nor does a page of the newest minutes come of it.
+    insert_rows(fresh_warehouse, [failing(minutes) for minutes in range(5, 65, 5)])
+    suspects = fresh_warehouse.frame(
+        "queries/oncall/suspects", teams=["unassigned"], bounds_ms=list(LADDER), row_limit=9
+    )
+    assert suspects.is_empty()
+    beside = fresh_warehouse.frame("queries/app/counted_beside", teams=["unassigned"], app_id="shop")
+    assert beside.rows() == [("production", name) for name in sorted(ALL)]
+    _exported_is_the_same(fresh_warehouse)
+    _a_broken_file_changes_nothing(fresh_warehouse, tmp_path)
+    _dead_for_days(fresh_warehouse, tmp_path)
+
+
+def failing(minutes: int) -> Row:
+    at = END - timedelta(minutes=minutes)
+    return Row(at, "shop", "production", "1", "GET /a", "server", 50, 50, 50, (0,) * len(LADDER))
+
+
+def promised(text: str) -> set[tuple[Any, ...]]:
+    reading = read(documents(text, "export.yaml"))
+    assert not reading.mistakes
+    found = overrides(reading.catalogue, slo_defaults(), burn_windows(), LADDER)
+    assert not found.refusals
+    return {
+        (one.app_id, one.objective.name, one.objective.target, one.indicator)
+        for one in found.lines
+        if one.objective.question
+    }
+
+
+def _exported_is_the_same(warehouse: Warehouse) -> None:
+    rows = warehouse.frame("queries/slo/objectives").filter(pl.col("valid_to").is_null())
+    again = promised(written(exported(rows.iter_rows(named=True), partial(windows_of, "workbook"))))
+    assert again == promised("\n".join(ALL.values()))
+    assert len(again) == len(ALL)
+
+
+def _a_broken_file_changes_nothing(warehouse: Warehouse, root: Path) -> None:
+    before = warehouse.frame("queries/slo/objectives")
+    (root / "objectives" / "lines.yaml").write_text(LOGS.replace("target: 0.9", "target: 1.0"))
+    assert compute_indicators(warehouse, settings_of(root), AS_OF).releases == ()
+    assert compute_slo(warehouse, settings_of(root), AS_OF, END).refused
+    assert warehouse.frame("queries/slo/objectives").equals(before)
+    (root / "objectives" / "lines.yaml").write_text(LOGS)
+
+
+def _dead_for_days(warehouse: Warehouse, root: Path) -> None:
+    """A job that is dead longer than its records are read back for stays late, on days nobody sent anything too."""
+    later = END + timedelta(days=6)
+    sent(
+        warehouse,
+        "otel_metrics_gauge",
+        [
+            {
+                "TimeUnix": moment(later),
+                "MetricName": "cpu",
+                "MetricUnit": "1",
+                "Value": 0.1,
+                "ResourceAttributes": resource("shop"),
+            }
+        ],
+        random.Random(1),
+    )
+    done = compute_indicators(warehouse, settings_of(root), replace(AS_OF, slice_end=later))
+    assert {one.period for one in done.releases} == {
+        END.date() + timedelta(days=number) for number in range(7)
+    } - {END.date()}
+    frame = warehouse.frame_of(
+        "SELECT toString(toDate(slice_start)) AS day, sum(good) AS good, sum(total) AS total"
+        " FROM core_indicator_slices_current WHERE startsWith(toString(indicator), 'freshness') GROUP BY day ORDER BY day"
+    )
+    assert frame.rows()[-6:] == [(f"2026-03-{day:02}", 0, 288) for day in range(5, 11)]
+
+
+MISTAKES = [
+    (
+        ORDERS.replace(
+            "from: counters, metric: orders}", "from: counters, metric: orders, where: {colour: red}}"
+        ),
+        11,
+        "total.where.colour",
+    ),
+    (SPANS.replace("status: error", "status: errror"), 10, "'errror'; it can be unset, ok, error"),
+    (SPANS.replace("kind: internal, status", "kind: Intern, status"), 10, "it can be unspecified"),
+    (LOGS.replace("gte: 17", "is: ERROR"), 10, "it can be a number, 0 to 24"),
+    (NIGHTLY.replace("unit: h", "unit: fortnight"), 9, "an age is told in s, min, h, d"),
+    (
+        CPU.replace("from: points", "from: logs").replace("metric: cpu, ", ""),
+        9,
+        "no value to hold against a threshold",
+    ),
+    (LOGS.replace("{from: logs}", "{from: raw_focus_costs}"), 11, "it can be logs, spans"),
+    (
+        LOGS.replace("{from: logs}", "{from: core_request_slices}"),
+        14,
+        "published table, which is read and not measured yet",
+    ),
+    (
+        LOGS.replace("Occurrences", "Timeslices").replace(
+            "target: 0.9", "target: 0.9\n      timeSliceTarget: 0.9\n      timeSliceWindow: 5m"
+        ),
+        14,
+        "write Occurrences",
+    ),
+    (LOGS.replace("name: lines}", "name: availability}"), 14, "under the name of the default objective"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "told"), MISTAKES)
+def test_a_mistake_is_told_with_the_line_of_its_field(text: str, line: int, told: str) -> None:
+    reading = read(documents(text, "own.yaml"))
+    assert not reading.mistakes
+    found = overrides(reading.catalogue, slo_defaults(), burn_windows(), LADDER)
+    assert not found.lines
+    assert told in found.refusals[0]
+    assert found.refusals[0].startswith(f"own.yaml, line {line}: "), found.refusals[0]
+
+
+def test_a_ratio_delivered_ready_is_refused() -> None:
+    raw = """      ratioMetric:
+        rawType: success
+        raw: {metricSource: {type: appfleet, spec: {from: points, metric: share}}}"""
+    found = overrides(
+        read(documents(objective("raw", raw, "0.9"), "own.yaml")).catalogue,
+        slo_defaults(),
+        burn_windows(),
+        LADDER,
+    )
+    assert "raw ratio, whose events nobody can count" in found.refusals[0]
