@@ -38,6 +38,12 @@ _LONGEST_LABEL = 60
 _BAR_PIXELS = 20
 
 
+OF_RECORDS = (
+    "This objective counts records and no requests, so no failed request is evidence of it; its definition is in `appfleet slo "
+    "export`."
+)
+
+
 def evidence_section(
     reads: TeamReads, app_id: str, objectives: Sequence[Mapping[str, Any]], ends: datetime, chosen: str = ""
 ) -> None:
@@ -50,6 +56,11 @@ def evidence_section(
         ends: how far telemetry goes.
         chosen: the objective to show, ``<environment>/<objective>``; without it the page has a control.
     """
+    beside = set(reads.frame("app/counted_beside", app_id=app_id).iter_rows())
+    objectives = [one for one in objectives if (one["environment"], one["objective"]) not in beside]
+    if any(chosen == "/".join(one) for one in beside):
+        st.caption(OF_RECORDS)
+        return
     asked = _asked(app_id, objectives, ends, chosen)
     if asked is None:
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from models import objectives, requests
+from models.indicators import Question
 from models.objectives import Assignment
 from models.policy import burn_windows, request_slices, slo_defaults, slo_tiers
 from models.settings import Settings
@@ -45,6 +46,15 @@ def routes_named(warehouse: Warehouse, settings: Settings) -> set[tuple[str, str
         return set()
     _, found, _, kept = _told(warehouse, settings)
     return {(one.app_id, one.objective.route) for one in (*found.lines, *kept) if one.objective.route}
+
+
+def questions_named(warehouse: Warehouse, settings: Settings) -> set[tuple[str, Question]]:
+    """Apps and what objectives of a workspace count of them beside requests; nothing is read where it has no file."""
+    if not objectives_sha256(settings):
+        return set()
+    _, found, _, kept = _told(warehouse, settings)
+    lines = (*found.lines, *kept)
+    return {(one.app_id, one.objective.question) for one in lines if one.objective.question is not None}
 
 
 def _told(

@@ -1,0 +1,117 @@
+"""Judges objectives that count something else than requests; the rules are ``models.slo``.
+
+Each app and indicator is judged as an app of its own, as parts are (``pipelines.compute.slo_parts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from models import objectives, paging, requests, silence, slo
+from models.burn_scalings import windows_of
+from models.indicator_counts import (
+    BETWEEN,
+    AppQuestion,
+    gathered_questions,
+    spread_questions,
+)
+from models.indicators import FRESHNESS
+from models.openslo import TimeWindow
+from models.policy import Objectives, request_slices, silence_policy, slo_defaults
+from pipelines.compute.slo_parts import Judge
+from sql.warehouse import Warehouse
+
+_BUCKETS = ("as_of", "window_from", "slices_from", "edges")
+_CLUSTERING = ("since", "until", "names", "budgets_ppb", "cap", "sigmas")
+_SEEN = {"app_id": pl.String(), "environment": pl.String(), "indicator": pl.String()}
+
+
+def seen_counted(warehouse: Warehouse, held: objectives.Assignment, as_of: datetime) -> pl.DataFrame:
+    """``app_id, environment, indicator`` of everything counted beside requests; nothing is read where nobody asks."""
+    if not held.counted:
+        return pl.DataFrame(schema=_SEEN)
+    return warehouse.frame("queries/slo/indicator_seen", as_of=as_of)
+
+
+def judged_counted(
+    warehouse: Warehouse,
+    promised: Objectives,
+    scaling: str,
+    asked: Sequence[AppQuestion],
+    as_of: datetime,
+    apps: pl.DataFrame,
+    judge: Judge,
+) -> slo.Judged:
+    """Answers of every objective for every app and indicator; ``indicator`` stands beside their columns.
+
+    What stopped coming against its own rhythm is silent, as requests are: an app whose logs stop is not well. Freshness has
+    an event in every slice and is never silent.
+
+    Args:
+        warehouse: where slices are read.
+        promised: the objectives, under names of their own.
+        scaling: of the burn windows, as the workspace has it.
+        asked: what they are of.
+        as_of: end of the newest slice counted.
+        apps: ``app_id, environment`` of the apps.
+        judge: judges counts.
+    """
+    policy = windows_of(scaling, promised.window_days)
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    names: dict[str, Any] = {
+        "names": [one.name for one in promised.lines],
+        "budgets_ppb": [slo.budget_ppb(one) for one in promised.lines],
+    }
+
+    def counted(hold: bool, only: Sequence[str] = ()) -> pl.DataFrame:
+        every = slo.bucket_parameters(promised, policy, as_of, ladder, hold=hold)
+        bounds = {name: every[name] for name in _BUCKETS}
+        return warehouse.frame("queries/slo/indicator_buckets", **bounds, **names, **_named(asked, only))
+
+    buckets = counted(hold=False)
+    clustering = None
+    if firing := slo.may_fire(buckets, policy):
+        held = counted(hold=True, only=firing)
+        past = slo.clustering_parameters(promised, policy, as_of, ladder, apps=())
+        sums = {name: past[name] for name in _CLUSTERING}
+        spreading = warehouse.frame("queries/slo/indicator_clustering", **sums, **_named(asked, firing))
+        clustering = paging.clusterings(spreading, policy.clustering)
+        buckets = pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held])
+    seen = spread_questions(apps.select("app_id", "environment").unique(), asked)
+    found = judge(
+        buckets,
+        promised,
+        policy,
+        apps=seen["app_id"],
+        seen=seen,
+        clustering=clustering,
+        silences=_silences(warehouse, asked, as_of),
+    )
+    return slo.Judged(*(gathered_questions(frame, asked) for frame in found))
+
+
+def chosen_counted(judged: slo.Judged, places: pl.DataFrame, window: TimeWindow) -> slo.Judged:
+    """What of a judgement is wanted, in the columns of objectives of requests."""
+    return slo.Judged(*(objectives.chosen(frame, places, window).drop("indicator") for frame in judged))
+
+
+def _silences(warehouse: Warehouse, asked: Sequence[AppQuestion], as_of: datetime) -> pl.DataFrame:
+    policy = silence_policy()
+    since = max(slo.EPOCH, as_of - silence.hours_needed(policy))
+    rhythmic = [one for one in asked if not one.indicator.startswith(f"{FRESHNESS} ")]
+    hours = warehouse.frame("queries/silence/indicator_hours", as_of=as_of, since=since, **_named(rhythmic))
+    return silence.silences(hours, as_of, policy)
+
+
+def _named(asked: Sequence[AppQuestion], only: Sequence[str] = ()) -> dict[str, Any]:
+    wanted = set(only)
+    named = [one for one in asked if not wanted or one.text in wanted]
+    return {
+        "parts": [one.text for one in named],
+        "part_apps": sorted({one.app_id for one in named}),
+        "between": BETWEEN,
+    }

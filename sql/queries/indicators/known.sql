@@ -1,0 +1,10 @@
+-- purpose: when each app and environment was first counted for each indicator, by what is published: a job that is dead longer
+--   than records are read back for is known by it
+-- parameters: none
+-- columns: app_id, environment, indicator, first DateTime64(0)
+SELECT
+    app_id, toString(s.environment) AS environment, toString(s.indicator) AS indicator,
+    toDateTime64(min(s.slice_start), 0, 'UTC') AS first
+FROM core_indicator_slices_current AS s
+WHERE s.total > 0
+GROUP BY app_id, s.environment, s.indicator

@@ -1,0 +1,369 @@
+"""Objectives of ratios, ages, levels and logs from a file to the published state, against loops over the records."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from models.burn_scalings import windows_of
+from models.objectives import overrides
+from models.openslo_export import exported
+from models.openslo_reader import read
+from models.openslo_writer import written
+from models.policy import burn_windows, slo_defaults
+from models.yaml_reader import documents
+from pipelines.compute import AsOf, compute_indicators, compute_slo
+from sql.warehouse import Warehouse
+from tests.conftest import ROOT
+from tests.pipelines.test_indicator_counts import moment, resource, sent
+from tests.pipelines.test_objectives import states, wrote
+from tests.pipelines.test_states import LADDER, Row, insert_rows, settings_of
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+END = datetime(2026, 3, 4, 12, tzinfo=UTC)
+AS_OF = AsOf(END, END.date())
+SLICE = timedelta(minutes=5)
+LOGS_STOP = END - timedelta(hours=18)
+JOB_DIES = END - timedelta(hours=30)
+FRESH_HOURS = 26
+
+
+def objective(name: str, indicator: str, target: str, *more: str) -> str:
+    lines = "\n".join(f"      {one}" for one in more)
+    return f"""---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: {name}}}
+spec:
+  service: shop
+  indicator:
+    metadata: {{name: {name}-sli}}
+    spec:
+{indicator}
+  timeWindow: [{{duration: 7d, isRolling: true}}]
+  budgetingMethod: Occurrences
+  objectives:
+    - target: {target}
+{lines}
+"""
+
+
+def counts(good: str, total: str, side: str = "good") -> str:
+    return f"""      ratioMetric:
+        {side}: {{metricSource: {{type: appfleet, spec: {good}}}}}
+        total: {{metricSource: {{type: appfleet, spec: {total}}}}}"""
+
+
+def measured(spec: str) -> str:
+    return f"      thresholdMetric: {{metricSource: {{type: appfleet, spec: {spec}}}}}"
+
+
+ORDERS = objective(
+    "orders",
+    counts(
+        "{from: counters, metric: orders, where: {attributes.result: good}}",
+        "{from: counters, metric: orders}",
+    ),
+    "0.9",
+)
+SPANS = objective(
+    "steps",
+    counts(
+        "{from: spans, where: {kind: internal, status: error}}",
+        "{from: spans, where: {kind: internal}}",
+        "bad",
+    ),
+    "0.9",
+)
+LOGS = objective("lines", counts("{from: logs, where: {severity: {gte: 17}}}", "{from: logs}", "bad"), "0.9")
+NIGHTLY = objective(
+    "nightly",
+    measured("{from: spans, where: {name: nightly, status: ok}, measure: age, unit: h}"),
+    "0.9",
+    "op: lte",
+    f"value: {FRESH_HOURS}",
+)
+CPU = objective("cpu", measured('{from: points, metric: cpu, unit: "1"}'), "0.9", "op: lte", "value: 0.8")
+ALL = {"orders": ORDERS, "steps": SPANS, "lines": LOGS, "nightly": NIGHTLY, "cpu": CPU}
+
+Expected = dict[str, tuple[int, int]]
+
+
+def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
+    """Records of three days and a half, each sent so often and in the order of a seed; good and all events of each objective."""
+    source, order = random.Random(7), random.Random(seed)
+    good: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+
+    def count(name: str, is_good: bool, times: int = 1) -> None:
+        total[name] += times
+        good[name] += times * is_good
+
+    logs, points, sums, spans = [], [], [], []
+    slots = (END - BEGIN) // SLICE
+    value: Counter[str] = Counter()
+    runs: list[datetime] = []
+    for slot in range(slots):
+        at = BEGIN + SLICE * slot + timedelta(seconds=source.randrange(1, 299))
+        if at < LOGS_STOP:
+            for number in range(3):
+                severity = source.choice([9] * 20 + [13, 17])
+                logs.append(
+                    {
+                        "Timestamp": moment(at),
+                        "SeverityNumber": severity,
+                        "Body": f"{slot}-{number}",
+                        "ResourceAttributes": resource("shop"),
+                    }
+                )
+                count("lines", severity < 17)
+        level = source.choice([0.1, 0.5, 0.8, 0.95])
+        points.append(
+            {
+                "TimeUnix": moment(at),
+                "MetricName": "cpu",
+                "MetricUnit": "1",
+                "Value": level,
+                "ResourceAttributes": resource("shop"),
+            }
+        )
+        count("cpu", level <= 0.8)
+        for result in ("good", "bad"):
+            growth = source.randrange(20 if result == "good" else 3)
+            value[result] += growth
+            sums.append(
+                {
+                    "TimeUnix": moment(at),
+                    "StartTimeUnix": moment(BEGIN),
+                    "MetricName": "orders",
+                    "Value": value[result],
+                    "IsMonotonic": True,
+                    "AggregationTemporality": 2,
+                    "Attributes": {"result": result},
+                    "ResourceAttributes": resource("shop"),
+                }
+            )
+            count("orders", result == "good", growth)
+        status = source.choice(["Ok", "Unset", "Unset", "Error"])
+        spans.append(span(f"{slot:016x}", "step", "Internal", status, at, 5_000_000))
+        count("steps", status != "Error")
+        if slot % 288 == 24 and at < JOB_DIES:
+            hour = timedelta(hours=1)
+            spans.append(
+                span(
+                    f"{slot + 10**6:016x}",
+                    "nightly",
+                    "Server",
+                    "Ok",
+                    at,
+                    hour // timedelta(microseconds=1) * 1000,
+                )
+            )
+            runs.append(at + hour)
+    for slot in range(slots):
+        end = BEGIN + SLICE * (slot + 1)
+        before = [one for one in runs if one < end]
+        if before:
+            count("nightly", end - max(before) <= timedelta(hours=FRESH_HOURS))
+    for table, rows in (
+        ("otel_logs", logs),
+        ("otel_metrics_gauge", points),
+        ("otel_metrics_sum", sums),
+        ("otel_traces", spans),
+    ):
+        sent(
+            warehouse,
+            table,
+            [dict(one) for one in rows for _ in range(1 if table == "otel_logs" else copies)],
+            order,
+        )
+    return {name: (good[name], total[name]) for name in ALL}
+
+
+def span(number: str, name: str, kind: str, status: str, at: datetime, nanoseconds: int) -> dict[str, Any]:
+    return {
+        "Timestamp": moment(at),
+        "TraceId": number * 2,
+        "SpanId": number,
+        "SpanName": name,
+        "SpanKind": kind,
+        "StatusCode": status,
+        "Duration": nanoseconds,
+        "ResourceAttributes": resource("shop"),
+    }
+
+
+@pytest.mark.parametrize("copies", [2])
+def test_every_kind_goes_from_a_file_to_its_published_state(
+    fresh_warehouse: Warehouse, tmp_path: Path, copies: int
+) -> None:
+    expected = prepared(fresh_warehouse, copies, seed=1)
+    settings = settings_of(tmp_path)
+    assert compute_indicators(fresh_warehouse, settings, AS_OF).releases == ()  # nobody asks
+    wrote(tmp_path, {f"{name}.yaml": text for name, text in ALL.items()})
+    done = compute_indicators(fresh_warehouse, settings, AS_OF)
+    assert not done.refused and len(done.releases) == 4
+    assert compute_indicators(fresh_warehouse, settings, AS_OF).releases == ()  # nothing is new
+    outcome = compute_slo(fresh_warehouse, settings, AS_OF, END)
+    assert not outcome.refused
+    found = states(fresh_warehouse)
+    counted = {
+        name: (found["shop", "production", name]["total"] - found["shop", "production", name]["bad"],)
+        + (found["shop", "production", name]["total"],)
+        for name in ALL
+    }
+    assert counted == expected
+    state = {name: found["shop", "production", name]["state"] for name in ALL}
+    assert state == {
+        "orders": "ok",
+        "steps": "ticket",
+        "cpu": "ticket",
+        "lines": "silent",  # its logs stopped, whatever else it sends
+        "nightly": "page",
+    }
+    # No request is evidence of a job that is late, nor does a page of the newest minutes come of it.
+    insert_rows(fresh_warehouse, [failing(minutes) for minutes in range(5, 65, 5)])
+    suspects = fresh_warehouse.frame(
+        "queries/oncall/suspects", teams=["unassigned"], bounds_ms=list(LADDER), row_limit=9
+    )
+    assert suspects.is_empty()
+    beside = fresh_warehouse.frame("queries/app/counted_beside", teams=["unassigned"], app_id="shop")
+    assert beside.rows() == [("production", name) for name in sorted(ALL)]
+    _exported_is_the_same(fresh_warehouse)
+    _a_broken_file_changes_nothing(fresh_warehouse, tmp_path)
+    _dead_for_days(fresh_warehouse, tmp_path)
+
+
+def failing(minutes: int) -> Row:
+    at = END - timedelta(minutes=minutes)
+    return Row(at, "shop", "production", "1", "GET /a", "server", 50, 50, 50, (0,) * len(LADDER))
+
+
+def promised(text: str) -> set[tuple[Any, ...]]:
+    reading = read(documents(text, "export.yaml"))
+    assert not reading.mistakes
+    found = overrides(reading.catalogue, slo_defaults(), burn_windows(), LADDER)
+    assert not found.refusals
+    return {
+        (one.app_id, one.objective.name, one.objective.target, one.indicator)
+        for one in found.lines
+        if one.objective.question
+    }
+
+
+def _exported_is_the_same(warehouse: Warehouse) -> None:
+    rows = warehouse.frame("queries/slo/objectives").filter(pl.col("valid_to").is_null())
+    again = promised(written(exported(rows.iter_rows(named=True), partial(windows_of, "workbook"))))
+    assert again == promised("\n".join(ALL.values()))
+    assert len(again) == len(ALL)
+
+
+def _a_broken_file_changes_nothing(warehouse: Warehouse, root: Path) -> None:
+    of_files = pl.col("source") != "defaults"
+    before = warehouse.frame("queries/slo/objectives").filter(of_files)
+    (root / "objectives" / "lines.yaml").write_text(LOGS.replace("target: 0.9", "target: 1.0"))
+    assert compute_indicators(warehouse, settings_of(root), AS_OF).releases == ()
+    assert compute_slo(warehouse, settings_of(root), AS_OF, END).refused
+    assert warehouse.frame("queries/slo/objectives").filter(of_files).equals(before)
+    (root / "objectives" / "lines.yaml").write_text(LOGS)
+
+
+def _dead_for_days(warehouse: Warehouse, root: Path) -> None:
+    """A job that is dead longer than its records are read back for stays late, on days nobody sent anything too."""
+    later = END + timedelta(days=6)
+    sent(
+        warehouse,
+        "otel_metrics_gauge",
+        [
+            {
+                "TimeUnix": moment(later),
+                "MetricName": "cpu",
+                "MetricUnit": "1",
+                "Value": 0.1,
+                "ResourceAttributes": resource("shop"),
+            }
+        ],
+        random.Random(1),
+    )
+    done = compute_indicators(warehouse, settings_of(root), replace(AS_OF, slice_end=later))
+    assert {one.period for one in done.releases} == {
+        END.date() + timedelta(days=number) for number in range(7)
+    } - {END.date()}
+    frame = warehouse.frame_of(
+        "SELECT toString(toDate(slice_start)) AS day, sum(good) AS good, sum(total) AS total"
+        " FROM core_indicator_slices_current WHERE startsWith(toString(indicator), 'freshness') GROUP BY day ORDER BY day"
+    )
+    assert frame.rows()[-6:] == [(f"2026-03-{day:02}", 0, 288) for day in range(5, 11)]
+
+
+MISTAKES = [
+    (
+        ORDERS.replace(
+            "from: counters, metric: orders}", "from: counters, metric: orders, where: {colour: red}}"
+        ),
+        12,
+        "total.where.colour",
+    ),
+    (SPANS.replace("status: error", "status: errror"), 11, "'errror'; it can be unset, ok, error"),
+    (SPANS.replace("kind: internal, status", "kind: Intern, status"), 11, "it can be unspecified"),
+    (LOGS.replace("gte: 17", "is: ERROR"), 11, "it can be a number, 0 to 24"),
+    (NIGHTLY.replace("unit: h", "unit: fortnight"), 10, "an age is told in s, min, h, d"),
+    (
+        CPU.replace("from: points", "from: logs").replace("metric: cpu, ", ""),
+        10,
+        "no value to hold against a threshold",
+    ),
+    (LOGS.replace("{from: logs}", "{from: raw_focus_costs}"), 12, "it can be logs, spans"),
+    (
+        LOGS.replace("{from: logs}", "{from: core_request_slices}"),
+        16,
+        "published table, which is read and not measured yet",
+    ),
+    (
+        LOGS.replace("Occurrences", "Timeslices").replace(
+            "target: 0.9", "target: 0.9\n      timeSliceTarget: 0.9\n      timeSliceWindow: 5m"
+        ),
+        16,
+        "write Occurrences",
+    ),
+    (LOGS.replace("name: lines}", "name: availability}"), 16, "under the name of the default objective"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "told"), MISTAKES)
+def test_a_mistake_is_told_with_the_line_of_its_field(text: str, line: int, told: str) -> None:
+    reading = read(documents(text, "own.yaml"))
+    assert not reading.mistakes
+    found = overrides(reading.catalogue, slo_defaults(), burn_windows(), LADDER)
+    assert not found.lines
+    assert told in found.refusals[0]
+    assert found.refusals[0].startswith(f"own.yaml, line {line}: "), found.refusals[0]
+
+
+def test_a_ratio_delivered_ready_is_refused() -> None:
+    raw = """      ratioMetric:
+        rawType: success
+        raw: {metricSource: {type: appfleet, spec: {from: points, metric: share}}}"""
+    found = overrides(
+        read(documents(objective("raw", raw, "0.9"), "own.yaml")).catalogue,
+        slo_defaults(),
+        burn_windows(),
+        LADDER,
+    )
+    assert "raw ratio, whose events nobody can count" in found.refusals[0]
+
+
+def test_the_examples_of_the_guide_are_these() -> None:
+    guide = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+    section = guide.split("## What is counted beside requests", 1)[1].split("\n## ", 1)[0]
+    examples = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    assert promised("---\n".join(examples)) == promised("\n".join(ALL.values()))
