@@ -39,8 +39,7 @@ _BAR_PIXELS = 20
 
 
 OF_RECORDS = (
-    "This objective counts records and no requests, so no failed request is evidence of it; its definition is in `appfleet slo "
-    "export`."
+    "This objective counts no requests, so no failed request is evidence of it; what it counts stands above."
 )
 
 
@@ -52,13 +51,14 @@ def evidence_section(
     Args:
         reads: what the viewer may read.
         app_id: an app of the viewer's.
-        objectives: lines with ``environment, objective, threshold_ms, since, of_route, without_cold_starts``, the one to begin with first.
+        objectives: lines with ``environment, objective, threshold_ms, since, of_route, without_cold_starts, question``, the one to
+            begin with first.
         ends: how far telemetry goes.
         chosen: the objective to show, ``<environment>/<objective>``; without it the page has a control.
     """
-    beside = set(reads.frame("app/counted_beside", app_id=app_id).iter_rows())
-    objectives = [one for one in objectives if (one["environment"], one["objective"]) not in beside]
-    if any(chosen == "/".join(one) for one in beside):
+    beside = {f"{one['environment']}/{one['objective']}" for one in objectives if one["question"]}
+    objectives = [one for one in objectives if not one["question"]]
+    if chosen in beside:
         st.caption(OF_RECORDS)
         return
     asked = _asked(app_id, objectives, ends, chosen)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from models.budgeting import WORDS, slice_policy
+from models.indicator_words import events_word
 from models.openslo import OCCURRENCES
 from models.samples import objective_of
 
@@ -29,13 +30,13 @@ def left_words(row: Mapping[str, Any]) -> str:
     """What is left: events by occurrences, minutes by slices of time; a dash where nothing is known.
 
     Args:
-        row: ``budgeting_method, events_left, minutes_spent, minutes_allowed``.
+        row: ``budgeting_method, events_left, minutes_spent, minutes_allowed, question``.
     """
     if counts_slices(row):
         if row["minutes_spent"] is None:
             return "-"
         return _signed(row["minutes_allowed"] - row["minutes_spent"], "min")
-    return "-" if row["events_left"] is None else _signed(row["events_left"], "events")
+    return "-" if row["events_left"] is None else _signed(row["events_left"], events_word(row["question"]))
 
 
 def spent_words(row: Mapping[str, Any]) -> str:

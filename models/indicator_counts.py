@@ -74,6 +74,7 @@ def readings(wanted: Iterable[tuple[str, Question]], days: Collection[date]) -> 
                 "place": places[one],
                 "app": app_id,
                 "metric": one.metric,
+                "summed": one.summed,
                 "by_end": is_for_ages,
                 "needs": [asdict(need) for need in one.needs],
             }

@@ -33,7 +33,7 @@ SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 _ORDERS = ("lt", "lte", "gt", "gte")
 _MAPS = ("attributes", "resource")
-_KNOWN = ("from", "where", "metric", "sum", "time", "app", "environment", "measure", "unit")
+_KNOWN = ("from", "where", "metric", "sum", "measure", "unit")
 _OPERATORS = ("is", "not", *_ORDERS)
 
 
@@ -61,16 +61,13 @@ class Need:
 class Tally:
     """What one query counts: records of a source that meet every condition, or what a column of them sums up to.
 
-    ``metric`` of points and counters; ``summed, time, app, environment`` are columns of a table.
+    ``metric`` of points and counters; ``summed`` is a column of a table: its rows count by it, without it one each.
     """
 
     source: str
     needs: tuple[Need, ...] = ()
     metric: str = ""
     summed: str = ""
-    time: str = ""
-    app: str = ""
-    environment: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ def counted_of(spec: Mapping[str, Any], sources: IndicatorSources | None = None)
     """What the ``spec`` of a metric source asks to count.
 
     Args:
-        spec: ``from`` and, by the source, ``where, metric, sum, time, app, environment``.
+        spec: ``from`` and, by the source, ``where``, ``metric`` and ``sum``.
         sources: what may be counted; None: the policy's.
 
     Raises:
@@ -148,11 +145,11 @@ def counted_of(spec: Mapping[str, Any], sources: IndicatorSources | None = None)
     source = spec["from"]
     if not isinstance(source, str) or (source not in sources.telemetry and source not in sources.tables):
         known = ", ".join([*sources.telemetry, *sources.tables])
-        has_none = source in SCHEMAS
+        is_table = source in SCHEMAS
         raise Misasked(
             "from",
             f"is {str(source)[:60]!r}, "
-            + ("whose rows are of no app and time" if has_none else "which is no signal or published table")
+            + ("a table nothing is counted in" if is_table else "which is no signal or published table")
             + f"; it can be {known}",
         )
     if source in sources.tables:
@@ -162,9 +159,8 @@ def counted_of(spec: Mapping[str, Any], sources: IndicatorSources | None = None)
 
 def _of_telemetry(source: str, spec: Mapping[str, Any], sources: IndicatorSources) -> Tally:
     signal = sources.telemetry[source]
-    for name in ("sum", "time", "app", "environment"):
-        if name in spec:
-            raise Misasked(name, f"is a column of a table; {source} have one of their own")
+    if "sum" in spec:
+        raise Misasked("sum", f"is a column of a table; {source} count one each")
     metric = _text(spec, "metric")
     if signal.metric != bool(metric):
         problem = "is missing: name the metric" if signal.metric else f"names a metric; {source} have none"
@@ -190,29 +186,19 @@ def _check_values(needs: Iterable[Need], values: Mapping[str, Sequence[str]]) ->
 
 
 def _of_table(table: str, spec: Mapping[str, Any], sources: IndicatorSources) -> Tally:
-    usual, columns = sources.tables[table], SCHEMAS[table]
+    known = sources.tables[table]
     if "metric" in spec:
         raise Misasked("metric", f"names a metric; {table} has none")
-    time = _column(spec, "time", usual.time, columns)
-    if not isinstance(columns[time], pl.Datetime | pl.Date):
-        raise Misasked("time", f"is {time}, which is no time; {table} has {usual.time}")
-    app = _column(spec, "app", usual.app, columns)
-    environment = _column(spec, "environment", usual.environment, columns)
-    summed = _column(spec, "sum", "", columns)
-    if summed and not columns[summed].is_integer():
-        raise Misasked("sum", f"is {summed}, which holds no whole numbers; events are counted")
-    for name, column in (("app", app), ("environment", environment)):
-        if column and columns[column] != pl.String:
-            raise Misasked(name, f"is {column}, which holds no names")
-    plain = tuple(name for name, kind in columns.items() if not kind.is_nested())
-    return Tally(table, _needs(spec, plain, sources, with_maps=False), "", summed, time, app, environment)
-
-
-def _column(spec: Mapping[str, Any], name: str, usual: str, columns: Mapping[str, Any]) -> str:
-    named = _text(spec, name) or usual
-    if named and named not in columns:
-        raise Misasked(name, f"is {named[:60]!r}, which is no column; there are {', '.join(columns)}")
-    return named
+    summed = _text(spec, "sum")
+    if summed and summed not in known.sums:
+        raise Misasked(
+            "sum", f"is {summed[:60]!r}, which counts no events; there are {', '.join(known.sums)}"
+        )
+    needs = _needs(spec, known.fields, sources, with_maps=False)
+    for need in needs:
+        if need.op in _ORDERS and not SCHEMAS[table][need.field].is_numeric():
+            raise Misasked(f"where.{need.field}.{need.op}", f"is of {need.field}, which is no number")
+    return Tally(table, needs, "", summed)
 
 
 def _text(spec: Mapping[str, Any], name: str) -> str:
@@ -333,7 +319,7 @@ def threshold(spec: Mapping[str, Any], op: str, value: Decimal) -> Question:
 
 
 def spec_of(counted: Tally) -> dict[str, Any]:
-    """The ``spec`` that asks for a count of telemetry: ``counted_of`` of it is the same."""
+    """The ``spec`` that asks for a count: ``counted_of`` of it is the same."""
     where: dict[str, dict[str, Any]] = {}
     for need in counted.needs:
         field = f"{need.field}.{need.key}" if need.key else need.field
@@ -341,6 +327,8 @@ def spec_of(counted: Tally) -> dict[str, Any]:
     spec: dict[str, Any] = {"from": counted.source}
     if counted.metric:
         spec["metric"] = counted.metric
+    if counted.summed:
+        spec["sum"] = counted.summed
     if where:
         spec["where"] = where
     return spec

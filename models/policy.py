@@ -432,17 +432,19 @@ def silence_policy() -> SilencePolicy:
 
 @dataclass(frozen=True)
 class CountedTable:
-    """A published table that objectives may count rows of: its columns of app, environment (empty: none) and time."""
+    """A published table that objectives may count rows of: columns of a condition, columns events are summed up of, the scope that
+    publishes its days, and what one of its rows is called."""
 
-    app: str
-    environment: str
-    time: str
-    period: str
+    fields: tuple[str, ...]
+    sums: tuple[str, ...]
+    scope: str
+    rows: str
 
 
 @dataclass(frozen=True)
 class CountedSignal:
-    """A signal of telemetry that objectives may count records of: fields of a condition, whether by metric, and by age.
+    """A signal of telemetry that objectives may count records of: fields of a condition, whether by metric, and by age, and what
+    its records are called.
 
     ``values``: of some fields all they can hold.
     """
@@ -450,6 +452,7 @@ class CountedSignal:
     fields: tuple[str, ...]
     metric: bool
     age: bool
+    records: str
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -475,11 +478,15 @@ def indicator_sources() -> IndicatorSources:
                 tuple(one["fields"]),
                 one["metric"],
                 one["age"],
+                one["records"],
                 {place: tuple(values) for place, values in one.get("values", {}).items()},
             )
             for name, one in data["telemetry"].items()
         },
-        {name: CountedTable(**one) for name, one in data["tables"].items()},
+        {
+            name: CountedTable(tuple(one["fields"]), tuple(one["sums"]), one["scope"], one["rows"])
+            for name, one in data["tables"].items()
+        },
         data["series_cap"],
         timedelta(days=data["oldest_fresh_days"]),
         data["most_conditions"],

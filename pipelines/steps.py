@@ -203,6 +203,8 @@ STEPS: Mapping[str, Step] = {
             },
             ("otel_traces", "otel_logs", "otel_metrics_gauge", "otel_metrics_sum"),
             "2-59/5 * * * *",
+            as_published=("core_request_slices", "core_request_hours", "core_app_telemetry_daily"),
+            of_moment=True,
         ),
         Step(
             "slo",

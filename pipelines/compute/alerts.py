@@ -14,6 +14,7 @@ from models import age
 from models.alerts import FIRING, AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
 from models.budgeting import WORDS
 from models.errors import LeaseHeld
+from models.indicator_words import events_word
 from models.newest import NewestPage
 from models.policy import watermark_policy
 from models.samples import sample_sentence
@@ -139,7 +140,7 @@ def _objectives(
 def _bad(row: Mapping[str, Any]) -> str:
     """How much of what an objective counts is bad, by its own method."""
     if row["slices_counted"] is None:
-        return f"{row['total'] - row['good']:,} of {row['total']:,} events bad"
+        return f"{row['total'] - row['good']:,} of {row['total']:,} {events_word(row['question'])} bad"
     return f"{row['slices_bad']:,.5g} of {row['slices_counted']:,} {WORDS[row['budgeting_method']]} bad"
 
 

@@ -5,7 +5,7 @@ Nothing is asked of the warehouse where no objective has a question of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -32,6 +32,14 @@ SCOPE = "indicators"
 _QUIET_DAYS_FILLED = 400
 """Days back for which one without any telemetry is counted too: a job that is dead sends nothing. The longest calendar
 window of an objective is a year."""
+
+_KNOWN = {
+    "app_id": pl.String(),
+    "environment": pl.String(),
+    "indicator": pl.String(),
+    "first": pl.Datetime("us", "UTC"),
+}
+"""Columns of ``queries/indicators/known``."""
 
 
 def compute_indicators(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
@@ -70,7 +78,7 @@ def compute_indicators(warehouse: Warehouse, settings: Settings, as_of: AsOf) ->
     left_out = {(one, day) for _, one in wanted for day in changed if set(_needed(one, day)) & removed}
     with lease(settings.root, SCOPE, LEASE_WAIT_SECONDS):
         read = [(one, _read(warehouse, one)) for one in readings(wanted, changed)]
-        known = warehouse.frame("queries/indicators/known")
+        known = _known(warehouse, wanted, changed)
         slices = counted_slices(wanted, read, changed, known, left_out)
         batch = new_batch_id()
         insert(warehouse, TABLE, slices, batch)
@@ -103,16 +111,39 @@ def _prints(warehouse: Warehouse, wanted: Sequence[tuple[str, Question]], last: 
     fed = {
         day: print_ for day, print_ in warehouse.frame("queries/telemetry/days").iter_rows() if day <= last
     }
-    days = set(fed)
+    tables = indicator_sources().tables
+    scopes = {tables[one.source].scope for _, asked in wanted for one in asked.counts if one.source in tables}
+    made: dict[date, list[str]] = {}
+    for release in (one for scope in sorted(scopes) for one in heads(warehouse, scope)):
+        if release.scope in scopes and release.period <= last:
+            made.setdefault(release.period, []).append(f"{release.scope} {release.sha256}")
+    days = set(fed) | set(made)
     if fed and any(one.kind == FRESHNESS for _, one in wanted):
         first = max(min(fed), last - DAY * _QUIET_DAYS_FILLED)
         days |= {first + DAY * number for number in range((last - first).days + 1)}
     asked = [(app_id, one.text) for app_id, one in wanted]
     before = max(one.days_before for _, one in wanted)
     return {
-        day: fingerprint(asked, [fed.get(day - DAY * back, "") for back in range(before + 1)])
+        day: fingerprint(
+            asked,
+            [(fed.get(of, ""), *made.get(of, ())) for of in (day - DAY * back for back in range(before + 1))],
+        )
         for day in sorted(days)
     }
+
+
+def _known(
+    warehouse: Warehouse, wanted: Sequence[tuple[str, Question]], days: Collection[date]
+) -> pl.DataFrame:
+    """What was counted before some days, of ages: further back than a record is fresh nothing can say more than the day before."""
+    ages = sorted({one.text for _, one in wanted if one.kind == FRESHNESS})
+    if not ages:
+        return pl.DataFrame(schema=_KNOWN)
+    since = min(days) - indicator_sources().oldest_fresh
+    until = max(days) + DAY
+    return warehouse.frame(
+        "queries/indicators/known", indicators=ages, since=since.isoformat(), until=until.isoformat()
+    )
 
 
 def _read(warehouse: Warehouse, reading: CountReading) -> pl.DataFrame:

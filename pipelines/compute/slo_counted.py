@@ -19,9 +19,11 @@ from models.indicator_counts import (
     gathered_questions,
     spread_questions,
 )
+from models.indicator_words import events_word
 from models.indicators import FRESHNESS
 from models.openslo import TimeWindow
 from models.policy import Objectives, request_slices, silence_policy, slo_defaults
+from models.slo_windows import period_at
 from pipelines.compute.slo_parts import Judge
 from sql.warehouse import Warehouse
 
@@ -31,10 +33,14 @@ _SEEN = {"app_id": pl.String(), "environment": pl.String(), "indicator": pl.Stri
 
 
 def seen_counted(warehouse: Warehouse, held: objectives.Assignment, as_of: datetime) -> pl.DataFrame:
-    """``app_id, environment, indicator`` of everything counted beside requests; nothing is read where nobody asks."""
+    """``app_id, environment, indicator`` of everything counted beside requests within the longest window and the time a rhythm is
+    known from; nothing is read where nobody asks.
+    """
     if not held.counted:
         return pl.DataFrame(schema=_SEEN)
-    return warehouse.frame("queries/slo/indicator_seen", as_of=as_of)
+    begins = [period_at(window, as_of).begin for window in held.counted]
+    since = min(*begins, as_of - silence.hours_needed(silence_policy()))
+    return warehouse.frame("queries/slo/indicator_seen", as_of=as_of, since=max(slo.EPOCH, since))
 
 
 def judged_counted(
@@ -91,7 +97,25 @@ def judged_counted(
         clustering=clustering,
         silences=_silences(warehouse, asked, as_of),
     )
-    return slo.Judged(*(gathered_questions(frame, asked) for frame in found))
+    status, burn, budgets = (gathered_questions(frame, asked) for frame in found)
+    return slo.Judged(status, burn, _told(budgets))
+
+
+def _told(budgets: pl.DataFrame) -> pl.DataFrame:
+    """Budgets that say what they cannot see in their own events; an age is looked at in every slice, so nothing passes unseen."""
+    told = [
+        ""
+        if one["indicator"].startswith(f"{FRESHNESS} ") or not one["unseen"]
+        else paging.unseen(
+            one["requests_per_day"],
+            float("nan") if one["shortest_outage_hours"] is None else one["shortest_outage_hours"],
+            events_word(one["indicator"]),
+        )
+        for one in budgets.select(
+            "indicator", "unseen", "requests_per_day", "shortest_outage_hours"
+        ).to_dicts()
+    ]
+    return budgets.with_columns(pl.Series("unseen", told, pl.String))
 
 
 def chosen_counted(judged: slo.Judged, places: pl.DataFrame, window: TimeWindow) -> slo.Judged:

@@ -48,7 +48,7 @@ ELSEWHERE = {
     "app/counted_from": "tests/pipelines/test_metric_slices.py",
     **dict.fromkeys(
         (
-            "app/counted_beside",
+            "app/indicator_days",
             "silence/indicator_hours",
             "slo/indicator_buckets",
             "slo/indicator_clustering",

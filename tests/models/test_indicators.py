@@ -21,6 +21,7 @@ from models.indicators import (
     question_of,
     ratio,
     ratio_slices,
+    spec_of,
     threshold,
 )
 
@@ -104,8 +105,20 @@ def test_a_question_is_one_text_whatever_the_order_and_read_back_the_same() -> N
     assert asked.text == ratio(other, {"from": "logs"}, part_is_bad=True).text
     cpu = {"from": "points", "metric": "system.cpu.utilization", "unit": "1"}
     job = {"from": "spans", "where": {"status": "ok"}, "measure": "age", "unit": "h"}
-    for question in (asked, threshold(cpu, "lte", Decimal("0.80")), threshold(job, "lte", Decimal(26))):
+    calls = {
+        "from": "core_request_hours",
+        "sum": "requests",
+        "where": {"kind": "server", "errors": {"lte": 0}},
+    }
+    of_calls = ratio(calls, {"from": "core_request_hours", "sum": "requests"}, part_is_bad=False)
+    for question in (
+        asked,
+        threshold(cpu, "lte", Decimal("0.80")),
+        threshold(job, "lte", Decimal(26)),
+        of_calls,
+    ):
         assert question_of(question.text) == question
+    assert counted_of(spec_of(of_calls.total)) == of_calls.total
     assert threshold(job, "lte", Decimal(26)).seconds == 93_600
     assert (
         threshold(job, "lte", Decimal(26)).days_before == 3
@@ -117,11 +130,12 @@ def test_a_question_is_one_text_whatever_the_order_and_read_back_the_same() -> N
     ("spec", "field", "problem"),
     [
         ({"from": "core_nothing"}, "from", "no signal or published table"),
-        ({"from": "core_teams"}, "from", "of no app and time"),
-        ({"from": "core_request_slices", "time": "route"}, "time", "no time"),
-        ({"from": "core_request_slices", "time": "when"}, "time", "no column"),
-        ({"from": "core_request_slices", "sum": "within"}, "sum", "no whole numbers"),
-        ({"from": "core_app_costs_daily", "sum": "billed_cost"}, "sum", "no whole numbers"),
+        ({"from": "core_teams"}, "from", "nothing is counted in"),
+        ({"from": "core_app_costs_daily"}, "from", "nothing is counted in"),
+        ({"from": "core_request_slices", "time": "slice_start"}, "time", "not known"),
+        ({"from": "core_request_slices", "sum": "within"}, "sum", "counts no events"),
+        ({"from": "core_request_slices", "where": {"route": {"gte": 5}}}, "where.route.gte", "no number"),
+        ({"from": "core_request_slices", "metric": "m"}, "metric", "has none"),
         ({"from": "core_request_slices", "where": {"attributes.a": 1}}, "where.attributes.a", "no field"),
         ({"from": "logs", "metric": "m"}, "metric", "have none"),
         ({"from": "logs", "sum": "x"}, "sum", "column of a table"),

@@ -14,16 +14,22 @@ from typing import Any
 import polars as pl
 import pytest
 
+from models.alerts import alert_policy
+from models.budget_words import left_words
 from models.burn_scalings import windows_of
 from models.objectives import overrides
 from models.openslo_export import exported
 from models.openslo_reader import read
 from models.openslo_writer import written
 from models.policy import burn_windows, slo_defaults
+from models.samples import of_part
+from models.settings import Settings
 from models.yaml_reader import documents
 from pipelines.compute import AsOf, compute_indicators, compute_slo
+from pipelines.compute.alerts import conditions
 from sql.warehouse import Warehouse
 from tests.conftest import ROOT
+from tests.pipelines.budget_days import spent_by_day
 from tests.pipelines.test_indicator_counts import moment, resource, sent
 from tests.pipelines.test_objectives import states, wrote
 from tests.pipelines.test_states import LADDER, Row, insert_rows, settings_of
@@ -92,8 +98,16 @@ NIGHTLY = objective(
     "op: lte",
     f"value: {FRESH_HOURS}",
 )
+CALLS = objective(
+    "calls",
+    counts(
+        "{from: core_request_slices, sum: requests, where: {route: [GET /a, GET /b], requests: {gte: 2}}}",
+        "{from: core_request_slices, sum: requests}",
+    ),
+    "0.2",
+)
 CPU = objective("cpu", measured('{from: points, metric: cpu, unit: "1"}'), "0.9", "op: lte", "value: 0.8")
-ALL = {"orders": ORDERS, "steps": SPANS, "lines": LOGS, "nightly": NIGHTLY, "cpu": CPU}
+ALL = {"orders": ORDERS, "steps": SPANS, "lines": LOGS, "nightly": NIGHTLY, "cpu": CPU, "calls": CALLS}
 
 Expected = dict[str, tuple[int, int]]
 
@@ -109,6 +123,7 @@ def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
         good[name] += times * is_good
 
     logs, points, sums, spans = [], [], [], []
+    calls = []
     slots = (END - BEGIN) // SLICE
     value: Counter[str] = Counter()
     runs: list[datetime] = []
@@ -153,6 +168,13 @@ def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
                 }
             )
             count("orders", result == "good", growth)
+        for route in ("GET /a", "GET /b", "GET /c"):
+            came = source.randrange(1, 5)
+            of_slot = BEGIN + SLICE * slot
+            calls.append(
+                Row(of_slot, "shop", "production", "1", route, "server", came, 0, came, (came,) * len(LADDER))
+            )
+            count("calls", route != "GET /c" and came >= 2, came)
         status = source.choice(["Ok", "Unset", "Unset", "Error"])
         spans.append(span(f"{slot:016x}", "step", "Internal", status, at, 5_000_000))
         count("steps", status != "Error")
@@ -186,6 +208,7 @@ def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
             [dict(one) for one in rows for _ in range(1 if table == "otel_logs" else copies)],
             order,
         )
+    insert_rows(warehouse, calls)
     return {name: (good[name], total[name]) for name in ALL}
 
 
@@ -227,6 +250,7 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
         "orders": "ok",
         "steps": "ticket",
         "cpu": "ticket",
+        "calls": "ok",
         "lines": "silent",  # its logs stopped, whatever else it sends
         "nightly": "page",
     }
@@ -236,8 +260,7 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
         "queries/oncall/suspects", teams=["unassigned"], bounds_ms=list(LADDER), row_limit=9
     )
     assert suspects.is_empty()
-    beside = fresh_warehouse.frame("queries/app/counted_beside", teams=["unassigned"], app_id="shop")
-    assert beside.rows() == [("production", name) for name in sorted(ALL)]
+    _said_in_its_own_words(fresh_warehouse, settings, expected)
     _exported_is_the_same(fresh_warehouse)
     _a_broken_file_changes_nothing(fresh_warehouse, tmp_path)
     _dead_for_days(fresh_warehouse, tmp_path)
@@ -246,6 +269,44 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
 def failing(minutes: int) -> Row:
     at = END - timedelta(minutes=minutes)
     return Row(at, "shop", "production", "1", "GET /a", "server", 50, 50, 50, (0,) * len(LADDER))
+
+
+def _said_in_its_own_words(warehouse: Warehouse, settings: Settings, expected: Expected) -> None:
+    """What pages, commands and alerts read beside each of them, and what its days spent."""
+    rows = {
+        one["objective"]: one
+        for one in warehouse.frame("queries/app/objectives", teams=["unassigned"], app_id="shop").to_dicts()
+    }
+    told = {name: of_part(rows[name]) for name in rows}
+    assert told["availability"] == told["latency"] == []
+    assert told["lines"] == ["counts log records, bad are log records with severity at least 17"]
+    assert told["nightly"] == [
+        "counts slices of five minutes, good while the newest of spans with name nightly and status ok is at most 26 h old"
+    ]
+    for query in ("queries/oncall/burning", "queries/slo/status"):
+        bound = {"teams": ["unassigned"]} if "oncall" in query else {"app_id": "shop"}
+        seen = {one["objective"]: one["question"] for one in warehouse.frame(query, **bound).to_dicts()}
+        assert {name: seen[name] for name in ALL} == {name: rows[name]["question"] for name in ALL}
+    budgets = {
+        one["objective"]: one
+        for one in warehouse.frame("queries/app/budgets", teams=["unassigned"], app_id="shop").to_dicts()
+    }
+    assert left_words({**rows["orders"], **budgets["orders"]}).endswith(" events of orders")
+    assert not budgets["nightly"]["unseen"]
+    spent = spent_by_day(warehouse, "shop")
+    for name, (good, total) in expected.items():
+        # Each day's share of the whole window's budget: together all that is bad of all that may be.
+        allowed = (1 - float(rows[name]["target"])) * total
+        of_days = spent.filter(pl.col("objective") == name)
+        end = LOGS_STOP if name == "lines" else END
+        assert of_days.height == (end.date() - BEGIN.date()).days + 1
+        assert float(of_days["spent"].sum()) == pytest.approx((total - good) / allowed)
+    assert "log records" in spent.filter(pl.col("objective") == "lines")["shown"][0]
+    found = conditions(warehouse, settings, AS_OF, END, alert_policy())
+    alerts = {one.key.rsplit("/", 1)[1]: one.sentence for one in found if one.kind == "slo"}
+    good, total = expected["cpu"]
+    assert f"{total - good:,} of {total:,} points of cpu bad" in alerts["cpu"]
+    assert "slices of five minutes bad" in alerts["nightly"]
 
 
 def promised(text: str) -> set[tuple[Any, ...]]:
@@ -270,6 +331,10 @@ def _exported_is_the_same(warehouse: Warehouse) -> None:
 def _a_broken_file_changes_nothing(warehouse: Warehouse, root: Path) -> None:
     of_files = pl.col("source") != "defaults"
     before = warehouse.frame("queries/slo/objectives").filter(of_files)
+    # Requests of the last day changed above, and with them what is counted in their table.
+    assert [one.period for one in compute_indicators(warehouse, settings_of(root), AS_OF).releases] == [
+        END.date()
+    ]
     (root / "objectives" / "lines.yaml").write_text(LOGS.replace("target: 0.9", "target: 1.0"))
     assert compute_indicators(warehouse, settings_of(root), AS_OF).releases == ()
     assert compute_slo(warehouse, settings_of(root), AS_OF, END).refused
@@ -324,9 +389,9 @@ MISTAKES = [
     ),
     (LOGS.replace("{from: logs}", "{from: raw_focus_costs}"), 12, "it can be logs, spans"),
     (
-        LOGS.replace("{from: logs}", "{from: core_request_slices}"),
-        16,
-        "published table, which is read and not measured yet",
+        LOGS.replace("{from: logs}", "{from: core_request_slices, sum: within}"),
+        12,
+        "'within', which counts no events",
     ),
     (
         LOGS.replace("Occurrences", "Timeslices").replace(

@@ -232,11 +232,6 @@ NAMED = {
     "pattern": "^otel_logs$",
     "period_column": "usage_date",
     "unit": "day",
-    "app": "app_id",
-    "place_column": "app_id",
-    "time": "usage_date",
-    "summed": "app_id",
-    **{f"field_{number}": "app_id" for number in range(1, 9)},
 }
 """What a query asks by name; names are not for readers to bind."""
 
