@@ -77,13 +77,13 @@ def doubts_of(row: Mapping[str, Any]) -> Iterator[str]:
     """What must be known of an objective before its state is believed: that its alert is frozen, and what it cannot see.
 
     Args:
-        row: ``is_frozen, coverage_recent, slices_missing, unseen``.
+        row: ``is_frozen, coverage_recent, slices_missing, unseen, question``.
     """
     if row["is_frozen"]:
         minutes = slice_policy().recent.total_seconds() / 60
         yield f"{FROZEN} ({row['coverage_recent']:.0%} of the last {minutes:g} minutes is known)"
     if row["slices_missing"]:
-        yield f"{row['slices_missing']:,} slices of its window are missing: requests were due and none came"
+        yield f"{row['slices_missing']:,} slices of its window are missing: {events_word(row['question'], 'requests')} were due and none came"
     if row["unseen"]:
         yield str(row["unseen"]).rstrip(".")
 

@@ -274,19 +274,13 @@ def _counted(
         raise _Unmeasured(
             f"counts records by a source that is not of type {SOURCE_TYPE}; write `type: {SOURCE_TYPE}`"
         )
-    if slo.method != OCCURRENCES:
-        raise _Unmeasured(
-            f"has budgetingMethod {slo.method} and counts records, which is read and not measured yet; write {OCCURRENCES}"
-        )
     if annotations.get(ROUTE) is not None or _leaves_cold_starts(annotations):
         raise _Unmeasured(
             "counts records, which have no route and no cold starts; leave those annotations out"
         )
     said = [key for key in (MISSING_SLICES, QUIET_SLICES) if annotations.get(key, "").strip()]
-    if said:
-        raise _Unmeasured(
-            f"counts records and has {said[0]}, which is about slices of requests; leave it out"
-        )
+    if said and slo.method == OCCURRENCES:
+        raise _Unmeasured(f"counts records by {OCCURRENCES} and has {said[0]}, which is about slices of time")
     question = _question(sli, target)
     if any(one.name == name for one in defaults.lines):
         raise _Unmeasured(
@@ -296,7 +290,13 @@ def _counted(
     return Override(
         normalised_app_id(annotations.get(APP) or slo.service),
         annotations.get(ENVIRONMENT, EVERYWHERE).strip().lower(),
-        Objective(name, target.share, kinds=(), question=question),
+        Objective(
+            name,
+            target.share,
+            kinds=(),
+            budgeting=_budgeting(slo.method, target, annotations),
+            question=question,
+        ),
         window,
         str(target.where),
     )
@@ -572,7 +572,7 @@ def held(lines: Iterable[Override]) -> Assignment:
         if one.question is not None:
             targets = of_questions.setdefault(line.window, {})
             held_to = targets.setdefault(
-                (one.target,),
+                (one.target, one.budgeting),
                 replace(one, name=f"{COUNTED_VARIANT} {len(targets) + 1}", question=None),
             )
             questions.setdefault(line.window, set()).add(AppQuestion(line.app_id, line.indicator))

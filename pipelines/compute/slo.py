@@ -140,6 +140,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         of_counts = judged_counted(
             warehouse,
             objectives.promised_in(window, asked.variants, as_of.slice_end),
+            window,
             settings.burn_windows,
             asked.asked,
             as_of.slice_end,

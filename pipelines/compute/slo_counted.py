@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from models import objectives, paging, requests, silence, slo
+from models.budgeting import slice_policy
 from models.burn_scalings import windows_of
 from models.indicator_counts import (
     BETWEEN,
@@ -22,9 +23,11 @@ from models.indicator_counts import (
 from models.indicator_words import events_word
 from models.indicators import FRESHNESS
 from models.openslo import TimeWindow
-from models.policy import Objectives, request_slices, silence_policy, slo_defaults
+from models.policy import BurnWindows, Objectives, request_slices, silence_policy, slo_defaults
 from models.slo_windows import period_at
+from models.timeslices import Axis, SliceJudgement
 from pipelines.compute.slo_parts import Judge
+from pipelines.compute.timeslices import judged_counts
 from sql.warehouse import Warehouse
 
 _BUCKETS = ("as_of", "window_from", "slices_from", "edges")
@@ -46,6 +49,7 @@ def seen_counted(warehouse: Warehouse, held: objectives.Assignment, as_of: datet
 def judged_counted(
     warehouse: Warehouse,
     promised: Objectives,
+    window: TimeWindow,
     scaling: str,
     asked: Sequence[AppQuestion],
     as_of: datetime,
@@ -60,6 +64,7 @@ def judged_counted(
     Args:
         warehouse: where slices are read.
         promised: the objectives, under names of their own.
+        window: theirs.
         scaling: of the burn windows, as the workspace has it.
         asked: what they are of.
         as_of: end of the newest slice counted.
@@ -88,6 +93,7 @@ def judged_counted(
         clustering = paging.clusterings(spreading, policy.clustering)
         buckets = pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held])
     seen = spread_questions(apps.select("app_id", "environment").unique(), asked)
+    silences = _silences(warehouse, asked, as_of)
     found = judge(
         buckets,
         promised,
@@ -95,10 +101,30 @@ def judged_counted(
         apps=seen["app_id"],
         seen=seen,
         clustering=clustering,
-        silences=_silences(warehouse, asked, as_of),
+        silences=silences,
+        by_slices=_by_slices(warehouse, promised, window, policy, asked, as_of, silences),
     )
     status, burn, budgets = (gathered_questions(frame, asked) for frame in found)
     return slo.Judged(status, burn, _told(budgets))
+
+
+def _by_slices(
+    warehouse: Warehouse,
+    promised: Objectives,
+    window: TimeWindow,
+    policy: BurnWindows,
+    asked: Sequence[AppQuestion],
+    as_of: datetime,
+    silences: pl.DataFrame,
+) -> SliceJudgement | None:
+    """What slices say of those that are judged by them; None where there are none."""
+    lines = [one for one in promised.lines if one.budgeting.is_by_slices]
+    if not lines:
+        return None
+    axis = Axis.of(period_at(window, as_of).begin, as_of, slice_policy(), policy)
+    counts = warehouse.frame("queries/slo/indicator_slices", as_of=as_of, since=axis.since, **_named(asked))
+    of_lines = [counts.with_columns(objective=pl.lit(one.name)) for one in lines]
+    return judged_counts(warehouse, lines, pl.concat(of_lines), window, policy, axis, silences)
 
 
 def _told(budgets: pl.DataFrame) -> pl.DataFrame:

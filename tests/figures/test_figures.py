@@ -53,6 +53,7 @@ ELSEWHERE = {
             "slo/indicator_buckets",
             "slo/indicator_clustering",
             "slo/indicator_seen",
+            "slo/indicator_slices",
         ),
         "tests/pipelines/test_indicator_objectives.py",
     ),

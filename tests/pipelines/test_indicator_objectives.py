@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -109,11 +110,26 @@ CALLS = objective(
 CPU = objective("cpu", measured('{from: points, metric: cpu, unit: "1"}'), "0.9", "op: lte", "value: 0.8")
 ALL = {"orders": ORDERS, "steps": SPANS, "lines": LOGS, "nightly": NIGHTLY, "cpu": CPU, "calls": CALLS}
 
+MINUTES = 15
+BY_SLICES = {
+    name: CPU.replace("cpu-sli", f"{name}-sli")
+    .replace("name: cpu}", f"name: {name}}}")
+    .replace("Occurrences", method)
+    .replace("target: 0.9", f"target: 0.8{more}\n      timeSliceWindow: {MINUTES}m")
+    for name, method, more in (
+        ("steady", "Timeslices", "\n      timeSliceTarget: 0.6"),
+        ("level", "RatioTimeslices", ""),
+    )
+}
+"""The same points by slices of time: bad with less than 0.6 of the points good, or as bad as they are."""
+
 Expected = dict[str, tuple[int, int]]
 
 
-def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
-    """Records of three days and a half, each sent so often and in the order of a seed; good and all events of each objective."""
+def prepared(warehouse: Warehouse, copies: int, seed: int) -> tuple[Expected, list[bool]]:
+    """Records of three days and a half, each sent so often and in the order of a seed; good and all events of each objective, and
+    whether the level of each five minutes is good.
+    """
     source, order = random.Random(7), random.Random(seed)
     good: Counter[str] = Counter()
     total: Counter[str] = Counter()
@@ -124,6 +140,7 @@ def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
 
     logs, points, sums, spans = [], [], [], []
     calls = []
+    levels: list[bool] = []
     slots = (END - BEGIN) // SLICE
     value: Counter[str] = Counter()
     runs: list[datetime] = []
@@ -152,6 +169,7 @@ def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
             }
         )
         count("cpu", level <= 0.8)
+        levels.append(level <= 0.8)
         for result in ("good", "bad"):
             growth = source.randrange(20 if result == "good" else 3)
             value[result] += growth
@@ -209,7 +227,8 @@ def prepared(warehouse: Warehouse, copies: int, seed: int) -> Expected:
             order,
         )
     insert_rows(warehouse, calls)
-    return {name: (good[name], total[name]) for name in ALL}
+    counted = {name: (good[name], total[name]) for name in ALL}
+    return counted, levels
 
 
 def span(number: str, name: str, kind: str, status: str, at: datetime, nanoseconds: int) -> dict[str, Any]:
@@ -229,10 +248,10 @@ def span(number: str, name: str, kind: str, status: str, at: datetime, nanosecon
 def test_every_kind_goes_from_a_file_to_its_published_state(
     fresh_warehouse: Warehouse, tmp_path: Path, copies: int
 ) -> None:
-    expected = prepared(fresh_warehouse, copies, seed=1)
+    expected, levels = prepared(fresh_warehouse, copies, seed=1)
     settings = settings_of(tmp_path)
     assert compute_indicators(fresh_warehouse, settings, AS_OF).releases == ()  # nobody asks
-    wrote(tmp_path, {f"{name}.yaml": text for name, text in ALL.items()})
+    wrote(tmp_path, {f"{name}.yaml": text for name, text in (ALL | BY_SLICES).items()})
     done = compute_indicators(fresh_warehouse, settings, AS_OF)
     assert not done.refused and len(done.releases) == 4
     assert compute_indicators(fresh_warehouse, settings, AS_OF).releases == ()  # nothing is new
@@ -254,6 +273,7 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
         "lines": "silent",  # its logs stopped, whatever else it sends
         "nightly": "page",
     }
+    _by_slices_of_time(fresh_warehouse, levels)
     # No request is evidence of a job that is late, nor does a page of the newest minutes come of it.
     insert_rows(fresh_warehouse, [failing(minutes) for minutes in range(5, 65, 5)])
     suspects = fresh_warehouse.frame(
@@ -264,6 +284,24 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
     _exported_is_the_same(fresh_warehouse)
     _a_broken_file_changes_nothing(fresh_warehouse, tmp_path)
     _dead_for_days(fresh_warehouse, tmp_path)
+
+
+def _by_slices_of_time(warehouse: Warehouse, levels: list[bool]) -> None:
+    size = MINUTES // 5
+    of_slices = [levels[first : first + size] for first in range(0, len(levels), size)]
+    shares = [Fraction(sum(not one for one in own), len(own)) for own in of_slices]
+    bad = {"steady": sum(one > Fraction(4, 10) for one in shares), "level": sum(shares)}
+    rows = {
+        one["objective"]: one
+        for one in warehouse.frame(
+            "queries/alerts/objectives", wanted=["ok", "page", "ticket", "spent"]
+        ).to_dicts()
+    }
+    for name, many in bad.items():
+        assert rows[name]["slices_bad"] == pytest.approx(float(many))
+        assert rows[name]["slices_counted"] == len(shares)
+        remaining = 1 - many / len(shares) / Fraction(2, 10)
+        assert float(rows[name]["budget_remaining"]) == pytest.approx(float(remaining))
 
 
 def failing(minutes: int) -> Row:
@@ -315,7 +353,7 @@ def promised(text: str) -> set[tuple[Any, ...]]:
     found = overrides(reading.catalogue, slo_defaults(), burn_windows(), LADDER)
     assert not found.refusals
     return {
-        (one.app_id, one.objective.name, one.objective.target, one.indicator)
+        (one.app_id, one.objective.name, one.objective.target, one.indicator, one.objective.budgeting)
         for one in found.lines
         if one.objective.question
     }
@@ -324,8 +362,8 @@ def promised(text: str) -> set[tuple[Any, ...]]:
 def _exported_is_the_same(warehouse: Warehouse) -> None:
     rows = warehouse.frame("queries/slo/objectives").filter(pl.col("valid_to").is_null())
     again = promised(written(exported(rows.iter_rows(named=True), partial(windows_of, "workbook"))))
-    assert again == promised("\n".join(ALL.values()))
-    assert len(again) == len(ALL)
+    assert again == promised("\n".join([*ALL.values(), *BY_SLICES.values()]))
+    assert len(again) == len(ALL) + len(BY_SLICES)
 
 
 def _a_broken_file_changes_nothing(warehouse: Warehouse, root: Path) -> None:
@@ -395,10 +433,10 @@ MISTAKES = [
     ),
     (
         LOGS.replace("Occurrences", "Timeslices").replace(
-            "target: 0.9", "target: 0.9\n      timeSliceTarget: 0.9\n      timeSliceWindow: 5m"
+            "target: 0.9", "target: 0.9\n      timeSliceTarget: 0.9\n      timeSliceWindow: 7m"
         ),
         16,
-        "write Occurrences",
+        "a multiple of 5m",
     ),
     (LOGS.replace("name: lines}", "name: availability}"), 16, "under the name of the default objective"),
 ]
