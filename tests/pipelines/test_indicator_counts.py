@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
+from models.schemas import SCHEMAS
+from sql.publish import publish
 from sql.warehouse import Warehouse
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -59,6 +65,61 @@ def test_logs_points_and_counters_count_what_loops_over_them_count(fresh_warehou
     _logs(fresh_warehouse, source)
     _points(fresh_warehouse, source)
     _counters(fresh_warehouse, source)
+    _tables(fresh_warehouse, source)
+
+
+TABLES = {
+    "core_request_slices": "slice_start",
+    "core_request_hours": "hour",
+    "core_app_telemetry_daily": "usage_date",
+}
+STEPS = {"slice_start": timedelta(minutes=5), "hour": timedelta(hours=1), "usage_date": timedelta(days=1)}
+
+
+def _tables(warehouse: Warehouse, source: random.Random) -> None:
+    """Rows of each published table of two days and two apps; a batch nobody published holds others."""
+    batches: dict[str, uuid.UUID] = {}
+    expected: dict[str, tuple[Counts, Counts]] = {}
+    for table, time in TABLES.items():
+        by_rows, by_errors = Counter[tuple[str, datetime]](), Counter[tuple[str, datetime]]()
+        batches[table] = uuid.uuid4()
+        rows = []
+        for number in range(300):
+            row = {name: drawn(kind, source) for name, kind in SCHEMAS[table].items()}
+            at = BEGIN + STEPS[time] * source.randrange(-5, int(timedelta(days=1) / STEPS[time]))
+            row |= {time: at.date() if time == "usage_date" else at, "app_id": source.choice("ab")}
+            row |= {"environment": source.choice(["production", "test"])}
+            is_ours = number % 9 != 0
+            rows.append({**row, "batch_id": str(batches[table] if is_ours else uuid.uuid4())})
+            is_asked = is_ours and row["app_id"] == "a" and at.date() == BEGIN.date() and row["requests"] >= 3
+            if is_asked and row.get("kind", "x") == "x":
+                by_rows[row["environment"], at] += 1
+                by_errors[row["environment"], at] += row["errors"]
+        frame = pl.DataFrame(rows, schema={**SCHEMAS[table], "batch_id": pl.String()})
+        warehouse.insert(table, frame)
+        expected[table] = dict(by_rows), {key: value for key, value in by_errors.items() if value}
+    publish(warehouse, "slices", BEGIN.date(), batches=batches, rows=1, sha256="one", version=BEGIN)
+    for table, (by_rows, by_errors) in expected.items():
+        needs = [need("requests", "gte", number="3")]
+        if "kind" in SCHEMAS[table]:
+            needs.append(need("kind", "is", "x"))
+        one = {"place": 1, "app": "a", "metric": "", "by_end": False, "needs": needs}
+        assert counted(warehouse, table, json.dumps([{**one, "summed": ""}])) == (by_rows, 0)
+        assert counted(warehouse, table, json.dumps([{**one, "summed": "errors"}])) == (by_errors, 0)
+        assert by_rows and by_errors
+
+
+def drawn(kind: pl.DataType, source: random.Random) -> Any:
+    """A small value of a column."""
+    if kind.is_nested():
+        return []
+    if isinstance(kind, pl.Datetime):
+        return BEGIN
+    if kind.is_decimal():
+        return Decimal(1)
+    if kind == pl.Boolean:
+        return source.random() < 0.5
+    return source.randrange(6) if kind.is_numeric() else source.choice("xy")
 
 
 def _logs(warehouse: Warehouse, source: random.Random) -> None:

@@ -284,6 +284,7 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
     _exported_is_the_same(fresh_warehouse)
     _a_broken_file_changes_nothing(fresh_warehouse, tmp_path)
     _dead_for_days(fresh_warehouse, tmp_path)
+    _a_day_without_its_raw_rows_stays(fresh_warehouse, tmp_path)
 
 
 def _by_slices_of_time(warehouse: Warehouse, levels: list[bool]) -> None:
@@ -406,6 +407,32 @@ def _dead_for_days(warehouse: Warehouse, root: Path) -> None:
         " FROM core_indicator_slices_current WHERE startsWith(toString(indicator), 'freshness') GROUP BY day ORDER BY day"
     )
     assert frame.rows()[-6:] == [(f"2026-03-{day:02}", 0, 288) for day in range(5, 11)]
+
+
+def _a_day_without_its_raw_rows_stays(warehouse: Warehouse, root: Path) -> None:
+    """Another question counts what is there; a day whose rows were removed, and those that need it, stay as they were."""
+    gone = BEGIN.date() + timedelta(days=1)
+    warehouse.execute_text(
+        "INSERT INTO telemetry_removals (removal_id, table_name, day) VALUES (generateUUIDv4(), 'otel_logs', {day:Date})",
+        day=gone.isoformat(),
+    )
+    of_lines = (
+        "SELECT toDate(slice_start) AS day, sum(good) AS good FROM core_indicator_slices_current"
+        " WHERE indicator LIKE 'ratio%logs%' GROUP BY day ORDER BY day"
+    )
+    before = dict(warehouse.frame_of(of_lines).rows())
+    (root / "objectives" / "lines.yaml").write_text(
+        LOGS.replace("gte: 17", "gte: 9")
+    )  # nothing is good any more
+    done = compute_indicators(warehouse, settings_of(root), replace(AS_OF, slice_end=END + timedelta(days=6)))
+    assert f"{gone}" in done.notes[0]
+    needing = {gone + timedelta(days=number) for number in range(FRESH_HOURS // 24 + 3)}
+    assert not {one.period for one in done.releases} & needing
+    after = dict(warehouse.frame_of(of_lines).rows())
+    assert {day: after[day] for day in after if day in needing} == {
+        day: before[day] for day in before if day in needing
+    }
+    assert (before[BEGIN.date()] > 0, after[BEGIN.date()]) == (True, 0)
 
 
 MISTAKES = [
