@@ -36,6 +36,8 @@ from sql.leases import lease
 from sql.warehouse import Warehouse
 
 SCOPE = "alerts"
+SILENT = "silent"
+"""Kind of alert about what stopped, and the state of an objective whose events did."""
 JUDGING = "alerts/judge"
 """The lease from what was published before to what is published now: two who judged the same moment would each tell of it."""
 
@@ -135,6 +137,22 @@ def _objectives(
             environment=row["environment"],
             is_known=row["state"] in policy.objectives and not row["is_frozen"],
         )
+        if row["question"] and row["state"] == SILENT:
+            yield _stopped(row, policy, place)
+
+
+def _stopped(row: Mapping[str, Any], policy: AlertingPolicy, place: str) -> Trouble:
+    """What an objective counts beside requests stopped: of requests the silence of the app is told."""
+    return Trouble(
+        key=f"silent/{row['app_id']}/{row['environment']}/{row['objective']}",
+        kind=SILENT,
+        subject=row["app_id"],
+        team=row["team"],
+        severity=policy.silent,
+        since=row["since"] or row["as_of"],
+        sentence=f"{row['app_id']}{place}: {events_word(row['question'])} of {row['objective']} stopped, or nearly, against their own rhythm",
+        environment=row["environment"],
+    )
 
 
 def _bad(row: Mapping[str, Any]) -> str:
@@ -149,7 +167,7 @@ def _silent(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
         place = f" in {row['environment']}" if row["environment"] else ""
         yield Trouble(
             key=f"silent/{row['app_id']}/{row['environment']}",
-            kind="silent",
+            kind=SILENT,
             subject=row["app_id"],
             team=row["team"],
             severity=policy.silent,

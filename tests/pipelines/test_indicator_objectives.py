@@ -26,6 +26,7 @@ from models.policy import burn_windows, slo_defaults
 from models.samples import of_part
 from models.settings import Settings
 from models.yaml_reader import documents
+from pipelines.commands import checks
 from pipelines.compute import AsOf, compute_indicators, compute_slo
 from pipelines.compute.alerts import conditions
 from sql.warehouse import Warehouse
@@ -284,6 +285,7 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
     _exported_is_the_same(fresh_warehouse)
     _a_broken_file_changes_nothing(fresh_warehouse, tmp_path)
     _dead_for_days(fresh_warehouse, tmp_path)
+    _doctor_finds_what_was_not_counted(fresh_warehouse, tmp_path)
     _a_day_without_its_raw_rows_stays(fresh_warehouse, tmp_path)
 
 
@@ -342,6 +344,11 @@ def _said_in_its_own_words(warehouse: Warehouse, settings: Settings, expected: E
         assert float(of_days["spent"].sum()) == pytest.approx((total - good) / allowed)
     assert "log records" in spent.filter(pl.col("objective") == "lines")["shown"][0]
     found = conditions(warehouse, settings, AS_OF, END, alert_policy())
+    stopped = {one.key: one.sentence for one in found if one.kind == "silent"}
+    assert stopped["silent/shop/production/lines"].endswith(
+        "log records of lines stopped, or nearly, against their own rhythm"
+    )
+    assert len(stopped) == 1  # its requests go on
     alerts = {one.key.rsplit("/", 1)[1]: one.sentence for one in found if one.kind == "slo"}
     good, total = expected["cpu"]
     assert f"{total - good:,} of {total:,} points of cpu bad" in alerts["cpu"]
@@ -389,12 +396,13 @@ def _dead_for_days(warehouse: Warehouse, root: Path) -> None:
         "otel_metrics_gauge",
         [
             {
-                "TimeUnix": moment(later),
+                "TimeUnix": moment(later + timedelta(seconds=second)),
                 "MetricName": "cpu",
                 "MetricUnit": "1",
-                "Value": 0.1,
+                "Value": value,
                 "ResourceAttributes": resource("shop"),
             }
+            for second, value in enumerate((0.1, "nan"))
         ],
         random.Random(1),
     )
@@ -433,6 +441,12 @@ def _a_day_without_its_raw_rows_stays(warehouse: Warehouse, root: Path) -> None:
         day: before[day] for day in before if day in needing
     }
     assert (before[BEGIN.date()] > 0, after[BEGIN.date()]) == (True, 0)
+
+
+def _doctor_finds_what_was_not_counted(warehouse: Warehouse, root: Path) -> None:
+    [finding] = checks.uncounted(checks.Look(warehouse, settings_of(root), END + timedelta(days=6)))
+    assert finding.sentence.startswith("shop: of what an objective counts, 1 could not be counted and")
+    assert finding.sentence.endswith("it counts points of cpu, good with a value at most 0.8")
 
 
 MISTAKES = [
