@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from models.errors import ModelError
 from models.indicators import FRESHNESS, RATIO, Need, Question, Tally, question_of, threshold_of
 from models.policy import indicator_sources
 
@@ -24,7 +25,7 @@ def events_word(indicator: str | None, usual: str = "events") -> str:
         indicator: text of a question, or of an indicator of requests; None or empty: of requests.
         usual: word for requests where they stand.
     """
-    question = question_of(indicator or "")
+    question = _question(indicator)
     if question is None:
         return usual
     return "slices of five minutes" if question.kind == FRESHNESS else _records(question.total)
@@ -33,9 +34,10 @@ def events_word(indicator: str | None, usual: str = "events") -> str:
 @lru_cache(maxsize=1024)
 def indicator_sentence(indicator: str | None) -> str:
     """What an objective counts beside requests, as the part of a sentence; empty where it counts requests."""
-    question = question_of(indicator or "")
+    question = _question(indicator)
     if question is None:
-        return ""
+        named = indicator or ""
+        return f"counts what this version cannot read ({named[:60]})" if " " in named else ""
     if question.kind == FRESHNESS:
         held = "younger than" if question.op == "lt" else "at most"
         old = "" if question.op == "lt" else " old"
@@ -49,6 +51,14 @@ def indicator_sentence(indicator: str | None) -> str:
     return (
         f"counts {_of(_without_unit(question))}, good with a value {_ORDERS[op]} {value.normalize():f}{unit}"
     )
+
+
+def _question(indicator: str | None) -> Question | None:
+    """The question of a text; None of requests, and of a text another version wrote: words about one objective stop no alert."""
+    try:
+        return question_of(indicator or "")
+    except ModelError:
+        return None
 
 
 def _without_unit(question: Question) -> Tally:

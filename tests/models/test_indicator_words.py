@@ -84,3 +84,9 @@ def test_requests_are_requests(indicator: str | None) -> None:
     assert events_word(indicator, "requests") == "requests"
     assert events_word(indicator) == "events"
     assert indicator_sentence(indicator) == ""
+
+
+@pytest.mark.parametrize("indicator", ["freshness of exports", "ratio {}", 'ratio {"total": 1}'])
+def test_what_another_version_published_stops_nothing(indicator: str) -> None:
+    assert events_word(indicator) == "events"
+    assert indicator_sentence(indicator) == f"counts what this version cannot read ({indicator})"
