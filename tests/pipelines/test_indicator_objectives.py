@@ -282,6 +282,16 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
     )
     assert suspects.is_empty()
     _said_in_its_own_words(fresh_warehouse, settings, expected)
+
+
+@pytest.mark.slow  # the same records once more: what files and days do to what is published
+def test_what_is_published_outlives_files_and_raw_rows(fresh_warehouse: Warehouse, tmp_path: Path) -> None:
+    prepared(fresh_warehouse, 1, seed=2)
+    settings = settings_of(tmp_path)
+    wrote(tmp_path, {f"{name}.yaml": text for name, text in (ALL | BY_SLICES).items()})
+    assert len(compute_indicators(fresh_warehouse, settings, AS_OF).releases) == 4
+    assert not compute_slo(fresh_warehouse, settings, AS_OF, END).refused
+    insert_rows(fresh_warehouse, [failing(minutes) for minutes in range(5, 65, 5)])
     _exported_is_the_same(fresh_warehouse)
     _a_broken_file_changes_nothing(fresh_warehouse, tmp_path)
     _dead_for_days(fresh_warehouse, tmp_path)
