@@ -20,6 +20,7 @@ from models.budget_words import (
     method_words,
     spent_words,
 )
+from models.indicator_words import events_word
 from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
 from models.samples import objective_of
@@ -88,29 +89,34 @@ def days_spent(
         for day, bad, counted in zip(row["days"], row["days_bad"], row["days_counted"], strict=True):
             shown = f"{bad:,.4g} of {counted:,.0f} slices"
             rows.append((row["environment"], row["objective"], day, bad / allowed, shown))
-    counted_days = _event_days(reads, app_id)
+    words = {
+        (row["environment"], row["objective"]): events_word(row["question"]) for row in objectives.to_dicts()
+    }
+    counted_days = _event_days(reads, app_id, any(objectives["question"]))
     for (environment, objective), part in counted_days.group_by(KEYS, maintain_order=True):
         allowed = (1 - part["target"][0]) * part["total"].sum()
         if not allowed:
             continue
         for day, bad, total in part.select("usage_date", "bad", "total").iter_rows():
-            shown = f"{bad:,} of {total:,} events"
+            shown = f"{bad:,} of {total:,} {words.get((str(environment), str(objective)), 'events')}"
             rows.append((environment, objective, day, bad / allowed, shown))
     return pl.DataFrame(rows, schema=SPENT, orient="row")
 
 
-def _event_days(reads: TeamReads, app_id: str) -> pl.DataFrame:
-    """Bad and all events of each day of the windows that are counted by occurrences."""
+def _event_days(reads: TeamReads, app_id: str, has_questions: bool) -> pl.DataFrame:
+    """Bad and all events of each day of the windows that are counted by occurrences; ``has_questions``: some count no requests."""
     promised = list(reads.frame("app/promised", app_id=app_id).iter_rows(named=True))
     begins = (period_at(window_of(row["time_window"]), row["as_of"]).begin for row in promised)
-    return reads.frame(
-        "app/budget_days",
-        app_id=app_id,
-        environments=tuple(row["environment"] for row in promised),
-        objectives=tuple(row["objective"] for row in promised),
-        begins=tuple(int(begin.timestamp()) for begin in begins),
-        bounds_ms=ladder_ms(request_slices(), slo_defaults()),
-    )
+    asked = {
+        "app_id": app_id,
+        "environments": tuple(row["environment"] for row in promised),
+        "objectives": tuple(row["objective"] for row in promised),
+        "begins": tuple(int(begin.timestamp()) for begin in begins),
+    }
+    days = reads.frame("app/budget_days", bounds_ms=ladder_ms(request_slices(), slo_defaults()), **asked)
+    if not has_questions:
+        return days
+    return pl.concat([days, reads.frame("app/indicator_days", **asked)], how="vertical_relaxed")
 
 
 def _history(days: pl.DataFrame, app_id: str) -> None:

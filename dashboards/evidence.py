@@ -38,6 +38,11 @@ _LONGEST_LABEL = 60
 _BAR_PIXELS = 20
 
 
+OF_RECORDS = (
+    "This objective counts no requests, so no failed request is evidence of it; what it counts stands above."
+)
+
+
 def evidence_section(
     reads: TeamReads, app_id: str, objectives: Sequence[Mapping[str, Any]], ends: datetime, chosen: str = ""
 ) -> None:
@@ -46,10 +51,16 @@ def evidence_section(
     Args:
         reads: what the viewer may read.
         app_id: an app of the viewer's.
-        objectives: lines with ``environment, objective, threshold_ms, since, of_route, without_cold_starts``, the one to begin with first.
+        objectives: lines with ``environment, objective, threshold_ms, since, of_route, without_cold_starts, question``, the one to
+            begin with first.
         ends: how far telemetry goes.
         chosen: the objective to show, ``<environment>/<objective>``; without it the page has a control.
     """
+    beside = {f"{one['environment']}/{one['objective']}" for one in objectives if one["question"]}
+    objectives = [one for one in objectives if not one["question"]]
+    if chosen in beside:
+        st.caption(OF_RECORDS)
+        return
     asked = _asked(app_id, objectives, ends, chosen)
     if asked is None:
         return

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from models.budgeting import WORDS, slice_policy
+from models.indicator_words import events_word
 from models.openslo import OCCURRENCES
 from models.samples import objective_of
 
@@ -29,13 +30,13 @@ def left_words(row: Mapping[str, Any]) -> str:
     """What is left: events by occurrences, minutes by slices of time; a dash where nothing is known.
 
     Args:
-        row: ``budgeting_method, events_left, minutes_spent, minutes_allowed``.
+        row: ``budgeting_method, events_left, minutes_spent, minutes_allowed, question``.
     """
     if counts_slices(row):
         if row["minutes_spent"] is None:
             return "-"
         return _signed(row["minutes_allowed"] - row["minutes_spent"], "min")
-    return "-" if row["events_left"] is None else _signed(row["events_left"], "events")
+    return "-" if row["events_left"] is None else _signed(row["events_left"], events_word(row["question"]))
 
 
 def spent_words(row: Mapping[str, Any]) -> str:
@@ -76,13 +77,13 @@ def doubts_of(row: Mapping[str, Any]) -> Iterator[str]:
     """What must be known of an objective before its state is believed: that its alert is frozen, and what it cannot see.
 
     Args:
-        row: ``is_frozen, coverage_recent, slices_missing, unseen``.
+        row: ``is_frozen, coverage_recent, slices_missing, unseen, question``.
     """
     if row["is_frozen"]:
         minutes = slice_policy().recent.total_seconds() / 60
         yield f"{FROZEN} ({row['coverage_recent']:.0%} of the last {minutes:g} minutes is known)"
     if row["slices_missing"]:
-        yield f"{row['slices_missing']:,} slices of its window are missing: requests were due and none came"
+        yield f"{row['slices_missing']:,} slices of its window are missing: {events_word(row['question'], 'requests')} were due and none came"
     if row["unseen"]:
         yield str(row["unseen"]).rstrip(".")
 

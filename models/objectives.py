@@ -15,6 +15,15 @@ import polars as pl
 
 from models.budgeting import MISSING, QUIET, Budgeting
 from models.errors import ModelError
+from models.indicator_counts import COUNTED_VARIANT, AppQuestion, QuestionGroup
+from models.indicators import (
+    Misasked,
+    Question,
+    asks_records,
+    question_of,
+    ratio,
+    threshold,
+)
 from models.openslo import (
     APP,
     COLD_STARTS,
@@ -33,6 +42,7 @@ from models.openslo import (
     SloService,
     SloTarget,
     TimeWindow,
+    WrittenAt,
     metric_sources,
 )
 from models.openslo_reader import unit_of
@@ -113,6 +123,8 @@ class Overrides:
 
 def indicator_of(one: Objective) -> str:
     """What an objective measures."""
+    if one.question is not None:
+        return one.question.text
     return AVAILABILITY if one.threshold_ms is None else LATENCY
 
 
@@ -136,7 +148,7 @@ def overrides(
             try:
                 line = _override(catalogue, item, place, target, defaults, policy, ladder)
             except _Unmeasured as problem:
-                refusals.append(f"{target.where}: objective {item.meta.name} {problem}")
+                refusals.append(f"{problem.where or target.where}: objective {item.meta.name} {problem}")
                 continue
             taken = next((one for one in lines if _collide(one, line)), None)
             if taken is None:
@@ -188,7 +200,11 @@ def tier_defaults(
 
 
 class _Unmeasured(Exception):
-    """Completes the sentence why an objective is not measured."""
+    """Completes the sentence why an objective is not measured; ``where`` is told where it is not the objective itself."""
+
+    def __init__(self, problem: str, where: WrittenAt | None = None) -> None:
+        super().__init__(problem)
+        self.where = where
 
 
 def _override(
@@ -206,12 +222,14 @@ def _override(
     sli = catalogue.indicator(slo, target)
     if sli is None:
         raise _Unmeasured("has no indicator that some document describes")
-    asked = _asked(catalogue, sli)
-    kinds = _kinds(asked, defaults)
     annotations = _annotations(catalogue, slo)
     name = annotations.get(OBJECTIVE, "").strip() or slo.meta.name
     if len(slo.targets) > 1:
         name = f"{name}-{place + 1}"
+    if any(asks_records(one.spec) for one in metric_sources(sli)):
+        return _counted(catalogue, slo, sli, target, annotations, name, window, defaults)
+    asked = _asked(catalogue, sli)
+    kinds = _kinds(asked, defaults)
     route = _route(asked, annotations)
     if slo.method != OCCURRENCES and (route or _leaves_cold_starts(annotations)):
         raise _Unmeasured(
@@ -239,6 +257,94 @@ def _override(
         window,
         str(target.where),
     )
+
+
+def _counted(
+    catalogue: OpenSloCatalogue,
+    slo: Slo,
+    sli: Sli,
+    target: SloTarget,
+    annotations: Mapping[str, str],
+    name: str,
+    window: TimeWindow,
+    defaults: Objectives,
+) -> Override:
+    """An objective that counts something else than requests."""
+    if any(_plain(catalogue, one)[0] != SOURCE_TYPE for one in metric_sources(sli)):
+        raise _Unmeasured(
+            f"counts records by a source that is not of type {SOURCE_TYPE}; write `type: {SOURCE_TYPE}`"
+        )
+    if annotations.get(ROUTE) is not None or _leaves_cold_starts(annotations):
+        raise _Unmeasured(
+            "counts records, which have no route and no cold starts; leave those annotations out"
+        )
+    said = [key for key in (MISSING_SLICES, QUIET_SLICES) if annotations.get(key, "").strip()]
+    if said and slo.method == OCCURRENCES:
+        raise _Unmeasured(f"counts records by {OCCURRENCES} and has {said[0]}, which is about slices of time")
+    question = _question(sli, target)
+    if any(one.name == name for one in defaults.lines):
+        raise _Unmeasured(
+            f"measures {question.kind} under the name of the default objective {name}; rename it"
+        )
+    _check_share(target.share)
+    return Override(
+        normalised_app_id(annotations.get(APP) or slo.service),
+        annotations.get(ENVIRONMENT, EVERYWHERE).strip().lower(),
+        Objective(
+            name,
+            target.share,
+            kinds=(),
+            budgeting=_budgeting(slo.method, target, annotations),
+            question=question,
+        ),
+        window,
+        str(target.where),
+    )
+
+
+def _question(sli: Sli, target: SloTarget) -> Question:
+    """What an indicator asks to count; a mistake is told at the line of its field."""
+    metric, counts = sli.threshold, sli.ratio
+    if counts is not None and counts.raw is not None:
+        raise _Unmeasured(
+            "has a raw ratio, whose events nobody can count; write good or bad, and total, so that they are weighed"
+        )
+    try:
+        if metric is not None:
+            if target.value is None:
+                raise _Unmeasured("has no value to hold its threshold metric against; write `op` and `value`")
+            unit = unit_of(sli)
+            found = threshold({**metric.spec, **({"unit": unit} if unit else {})}, target.op, target.value)
+        else:
+            assert counts is not None and counts.total is not None
+            part = counts.bad if counts.good is None else counts.good
+            if part is None or (counts.good is not None and counts.bad is not None):
+                raise _Unmeasured("needs good or bad beside total, one of the two")
+            if counts.counter is True and "points" in (part.spec.get("from"), counts.total.spec.get("from")):
+                raise _Unmeasured(
+                    "has `counter: true` and counts points of a gauge; take counters, or leave it out"
+                )
+            found = ratio(part.spec, counts.total.spec, part_is_bad=counts.good is None)
+    except Misasked as wrong:
+        raise _Unmeasured(
+            f"asks wrongly: {wrong.field} {wrong.problem}", _line_of(sli, wrong.field)
+        ) from None
+    return found
+
+
+def _line_of(sli: Sli, named: str) -> WrittenAt | None:
+    """Where a field of a question is written, or what is nearest above it."""
+    side, _, rest = named.partition(".")
+    counts = sli.ratio
+    source = sli.threshold
+    if counts is not None:
+        source = {"good": counts.good, "bad": counts.bad, "total": counts.total}.get(side)
+        named = rest
+    while source is not None and named:
+        if named in source.lines:
+            return WrittenAt(sli.where.file, source.lines[named])
+        named = named.rpartition(".")[0]
+    return sli.where
 
 
 def _route(asked: Mapping[str, object], annotations: Mapping[str, str]) -> str:
@@ -441,6 +547,8 @@ class Assignment:
     apps: Mapping[TimeWindow, tuple[str, ...]] = field(default_factory=dict)
     lines: tuple[tuple[Override, str], ...] = ()
     parts: Mapping[TimeWindow, PartGroup] = field(default_factory=dict)
+    counted: Mapping[TimeWindow, QuestionGroup] = field(default_factory=dict)
+    """Window -> objectives that count something else than requests."""
 
     @property
     def routes(self) -> dict[tuple[str, str], str]:
@@ -456,9 +564,20 @@ def held(lines: Iterable[Override]) -> Assignment:
     of_parts: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
     apps: dict[TimeWindow, set[str]] = {}
     parts: dict[TimeWindow, set[AppPart]] = {}
+    of_questions: dict[TimeWindow, dict[tuple[object, ...], Objective]] = {}
+    questions: dict[TimeWindow, set[AppQuestion]] = {}
     placed = []
     for line in lines:
         one, part = line.objective, part_of(line.app_id, line.objective)
+        if one.question is not None:
+            targets = of_questions.setdefault(line.window, {})
+            held_to = targets.setdefault(
+                (one.target, one.budgeting),
+                replace(one, name=f"{COUNTED_VARIANT} {len(targets) + 1}", question=None),
+            )
+            questions.setdefault(line.window, set()).add(AppQuestion(line.app_id, line.indicator))
+            placed.append((line, held_to.name))
+            continue
         same = (variants if part is None else of_parts).setdefault(line.window, {})
         word = "variant" if part is None else PART_VARIANT
         variant = same.setdefault(
@@ -477,6 +596,10 @@ def held(lines: Iterable[Override]) -> Assignment:
         {
             window: PartGroup(tuple(same.values()), tuple(sorted(parts[window])))
             for window, same in of_parts.items()
+        },
+        {
+            window: QuestionGroup(tuple(same.values()), tuple(sorted(questions[window])))
+            for window, same in of_questions.items()
         },
     )
 
@@ -501,7 +624,9 @@ WANTED = pl.Schema(
 """Columns of ``wanted``; an empty ``variant`` is a default."""
 
 
-def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.DataFrame:
+def wanted(
+    seen: pl.DataFrame, defaults: Objectives, asked: Assignment, counted: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Which objective each app and environment is held to (``WANTED``), sorted.
 
     Of an indicator the objectives of that very environment count, else those of every environment, else the default of the
@@ -511,6 +636,8 @@ def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.Da
         seen: ``app_id, environment`` of everything there is.
         defaults: of every app.
         asked: what stands in their place.
+        counted: ``app_id, environment, indicator`` of what was counted beside requests: an app that sends logs alone is held to what
+            they say where they are of; one of which nothing was counted is held to it everywhere it is.
     """
     by_place: dict[tuple[str, str, str, str, bool], list[tuple[Override, str]]] = {}
     routes: dict[str, set[tuple[str, str]]] = {}
@@ -542,7 +669,30 @@ def wanted(seen: pl.DataFrame, defaults: Objectives, asked: Assignment) -> pl.Da
         for indicator, route in sorted(routes.get(app, ())):
             own.extend(chosen_of(app, environment, indicator, route))
         rows.extend(_row(app, environment, line, variant) for line, variant in own)
+    for app, environment, indicator in _places_counted(seen, asked, counted):
+        own = chosen_of(app, environment, indicator, "")
+        rows.extend(_row(app, environment, line, variant) for line, variant in own)
     return pl.DataFrame(rows, schema=WANTED, orient="row").sort(KEYS)
+
+
+def _places_counted(
+    seen: pl.DataFrame, asked: Assignment, counted: pl.DataFrame | None
+) -> list[tuple[str, str, str]]:
+    """App, environment and indicator of every objective that counts something else than requests."""
+    pairs = sorted({(one.app_id, one.indicator) for group in asked.counted.values() for one in group.asked})
+    found: dict[tuple[str, str], set[str]] = {}
+    if not pairs:
+        return []
+    for app, environment, indicator in () if counted is None else counted.iter_rows():
+        found.setdefault((app, indicator), set()).add(environment)
+    known: dict[str, set[str]] = {}
+    for app, environment in seen.select("app_id", "environment").unique().iter_rows():
+        known.setdefault(app, set()).add(environment)
+    return [
+        (app, environment, indicator)
+        for app, indicator in pairs
+        for environment in sorted(found.get((app, indicator)) or known.get(app, set()))
+    ]
 
 
 def _row(app: str, environment: str, line: Override, variant: str) -> tuple[object, ...]:
@@ -592,7 +742,7 @@ def chosen(frame: pl.DataFrame, places: pl.DataFrame, window: TimeWindow | None)
         mine = places.filter(
             (pl.col("variant") != "") & (pl.col("time_window") == window_text(window))
         ).with_columns(objective="variant", name="objective")
-    keys = [name for name in (*KEYS, *PART_KEYS) if name in frame.columns]
+    keys = [name for name in (*KEYS, *PART_KEYS, "indicator") if name in frame.columns]
     order = frame.columns
     return (
         frame.join(mine.select(*keys, "name"), on=keys, how="inner")
@@ -613,6 +763,11 @@ def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -
         *(
             (window_text(window), one.name, "", one)
             for window, group in asked.parts.items()
+            for one in group.variants
+        ),
+        *(
+            (window_text(window), one.name, "", one)
+            for window, group in asked.counted.items()
             for one in group.variants
         ),
         *((usual, "", one.name, one) for one in defaults.lines),
@@ -742,6 +897,7 @@ def as_they_were(before: pl.DataFrame, files: Iterable[str], now: Iterable[Overr
                 route=row["route"],
                 without_cold_starts=row["without_cold_starts"],
                 budgeting=_budgeting_of(row),
+                question=question_of(row["indicator"]),
             ),
             window_of(row["time_window"]),
             row["source"],

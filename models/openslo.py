@@ -112,6 +112,8 @@ class MetricSource:
     type: str = ""
     source: Ref | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Line of each field of the spec, nested ones behind a dot."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from models.indicators import RATIO, question_of, spec_of, threshold_of
 from models.objectives import LATENCY, SOURCE_TYPE
 from models.openslo import (
     APP,
@@ -86,19 +88,32 @@ def _names(keys: Iterable[Any]) -> dict[Any, str]:
     return names
 
 
-def _slo(row: Mapping[str, Any], service: str, name: str, policies: Iterable[str]) -> Slo:
+def _measured(row: Mapping[str, Any], meta: Meta) -> tuple[Sli, str, Decimal | None]:
+    """Indicator of an objective, and operator and value of its threshold."""
     is_latency = row["indicator"] == LATENCY
     asked = MetricSource(SOURCE_TYPE, spec={"indicator": row["indicator"], "kinds": list(row["span_kinds"])})
-    sli = Sli(
-        Meta(f"{name}.indicator"[: _LONGEST_NAME + 50], annotations={UNIT: "ms"} if is_latency else {}),
-        NOWHERE,
-        threshold=asked if is_latency else None,
-        ratio=None if is_latency else Ratio(counter=True, good=asked, total=asked),
-    )
+    if is_latency:
+        noted = replace(meta, annotations={UNIT: "ms"})
+        return Sli(noted, NOWHERE, threshold=asked), "lte", Decimal(row["threshold_ms"])
+    question = question_of(row["indicator"])
+    if question is None:
+        return Sli(meta, NOWHERE, ratio=Ratio(counter=True, good=asked, total=asked)), "", None
+    if question.kind != RATIO:
+        spec, op, value = threshold_of(question)
+        return Sli(meta, NOWHERE, threshold=MetricSource(SOURCE_TYPE, spec=spec)), op, value
+    assert question.part is not None
+    part, total = (MetricSource(SOURCE_TYPE, spec=spec_of(one)) for one in (question.part, question.total))
+    is_bad = question.part_is_bad
+    counts = Ratio(None, None if is_bad else part, part if is_bad else None, total)
+    return Sli(meta, NOWHERE, ratio=counts), "", None
+
+
+def _slo(row: Mapping[str, Any], service: str, name: str, policies: Iterable[str]) -> Slo:
+    sli, op, value = _measured(row, Meta(f"{name}.indicator"[: _LONGEST_NAME + 50]))
     target = SloTarget(
         _plain(row["target"]),
-        op="lte" if is_latency else "",
-        value=Decimal(row["threshold_ms"]) if is_latency else None,
+        op=op,
+        value=value,
         slice_target=None if row["slice_target"] is None else _plain(row["slice_target"]),
         slice_window=None if row["slice_minutes"] is None else Shorthand(row["slice_minutes"], "m"),
     )

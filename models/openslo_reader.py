@@ -602,7 +602,18 @@ def _metric(reader: _Reader, node: yaml.Node, key: str) -> MetricSource:
         reader.optional_text(source.get("type"), f"{key}.type"),
         reader.optional(source, "metricSourceRef", key, lambda one, at: _ref(reader, one, at)),
         asked,
+        dict(_lines(source["spec"])),
     )
+
+
+def _lines(node: yaml.Node, above: str = "") -> Iterator[tuple[str, int]]:
+    """Every field of a mapping with its line, nested ones behind a dot."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                name = f"{above}{key.value}"
+                yield name, key.start_mark.line + 1
+                yield from _lines(value, f"{name}.")
 
 
 def _service(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, key: str) -> SloService:

@@ -206,16 +206,17 @@ def shortest_outage(requests_a_day: Floats, policy: BurnWindows) -> Floats:
     return np.where(hours <= longest, np.maximum(hours, max(policy.least_bad_events, 1) / 12), np.nan)
 
 
-def unseen(requests_a_day: float, hours: float) -> str:
+def unseen(requests_a_day: float, hours: float, events: str = "requests") -> str:
     """What traffic so thin cannot show, as a sentence; empty where an outage of half an hour is found.
 
     Args:
         requests_a_day: of the objective.
         hours: ``shortest_outage``.
+        events: what its events are.
     """
     if hours <= _HALF_AN_HOUR:
         return ""
-    holds = f"At {requests_a_day:,.0f} requests a day half an hour holds {requests_a_day / 48:,.1f} of them"
+    holds = f"At {requests_a_day:,.0f} {events} a day half an hour holds {requests_a_day / 48:,.1f} of them"
     if math.isnan(hours):
         return f"{holds}: no outage can be told from chance here."
     length = f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"

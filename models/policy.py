@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
 from models.budgeting import Budgeting
+
+if TYPE_CHECKING:
+    from models.indicators import Question
 
 Colour = Literal["red", "orange", "violet", "gray", "green"]
 
@@ -39,6 +42,8 @@ class Objective:
     """Whose requests alone count, as slices name it or without its method; empty: those of every route."""
     without_cold_starts: bool = False
     budgeting: Budgeting = Budgeting()
+    question: Question | None = None
+    """What is counted instead of requests."""
 
     @property
     def budget(self) -> Decimal:
@@ -422,6 +427,70 @@ def silence_policy() -> SilencePolicy:
         together_least=data["together_least"],
         together_share=float(data["together_share"]),
         together_within=timedelta(hours=data["together_hours"]),
+    )
+
+
+@dataclass(frozen=True)
+class CountedTable:
+    """A published table that objectives may count rows of: columns of a condition, columns events are summed up of, the scope that
+    publishes its days, and what one of its rows is called."""
+
+    fields: tuple[str, ...]
+    sums: tuple[str, ...]
+    scope: str
+    rows: str
+
+
+@dataclass(frozen=True)
+class CountedSignal:
+    """A signal of telemetry that objectives may count records of: fields of a condition, whether by metric, and by age, and what
+    its records are called.
+
+    ``values``: of some fields all they can hold.
+    """
+
+    fields: tuple[str, ...]
+    metric: bool
+    age: bool
+    records: str
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class IndicatorSources:
+    """What objectives of their own may count, and the bounds of a question."""
+
+    telemetry: dict[str, CountedSignal]
+    tables: dict[str, CountedTable]
+    series_cap: int
+    oldest_fresh: timedelta
+    most_conditions: int
+    most_values: int
+
+
+@cache
+def indicator_sources() -> IndicatorSources:
+    """Sources of indicators beside requests (``indicator_sources.yaml``)."""
+    data = _document("indicator_sources")
+    return IndicatorSources(
+        {
+            name: CountedSignal(
+                tuple(one["fields"]),
+                one["metric"],
+                one["age"],
+                one["records"],
+                {place: tuple(values) for place, values in one.get("values", {}).items()},
+            )
+            for name, one in data["telemetry"].items()
+        },
+        {
+            name: CountedTable(tuple(one["fields"]), tuple(one["sums"]), one["scope"], one["rows"])
+            for name, one in data["tables"].items()
+        },
+        data["series_cap"],
+        timedelta(days=data["oldest_fresh_days"]),
+        data["most_conditions"],
+        data["most_values"],
     )
 
 

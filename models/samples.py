@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from models.indicator_words import indicator_sentence
+
 _KEYS = ("app_id", "environment", "objective")
 _ADDED = ("sampled", "stands_for", "sli_scaled")
 _METHOD = r"^[A-Z]+ "
@@ -88,8 +90,12 @@ def sample_sentence(sampled: int, stands_for: float | None, sli_scaled: float | 
 
 
 def of_part(row: Mapping[str, Any]) -> list[str]:
-    """What stands beside an objective: how many cold starts it leaves out, and what of its requests is a sample."""
+    """What stands beside an objective: what it counts instead of requests, how many cold starts it leaves out, what of its requests
+    is a sample.
+    """
     sentences = []
+    if counts := indicator_sentence(row["question"]):
+        sentences.append(counts)
     if row["without_cold_starts"]:
         sentences.append(f"{row['kept_out']:,} cold starts kept out")
     if sample := sample_sentence(row["sampled"], row["stands_for"], row["sli_scaled"]):

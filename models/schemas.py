@@ -229,6 +229,17 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "last_slice": SECOND,
         }
     ),
+    "core_indicator_slices": pl.Schema(
+        {
+            "slice_start": SECOND,
+            "app_id": pl.String(),
+            "environment": pl.String(),
+            "indicator": pl.String(),
+            "good": pl.UInt64(),
+            "total": pl.UInt64(),
+            "set_aside": pl.UInt64(),
+        }
+    ),
     "core_app_telemetry_daily": pl.Schema(
         {
             "usage_date": pl.Date(),

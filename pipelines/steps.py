@@ -194,6 +194,19 @@ STEPS: Mapping[str, Step] = {
             "usage_month",
         ),
         Step(
+            "indicators",
+            "reliability",
+            {
+                "core_indicator_slices": Asset(
+                    "What objectives count beside requests, good and all, in five minutes."
+                )
+            },
+            ("otel_traces", "otel_logs", "otel_metrics_gauge", "otel_metrics_sum"),
+            "2-59/5 * * * *",
+            as_published=("core_request_slices", "core_request_hours", "core_app_telemetry_daily"),
+            of_moment=True,
+        ),
+        Step(
             "slo",
             "reliability",
             {
@@ -212,7 +225,7 @@ STEPS: Mapping[str, Step] = {
             },
             ("core_request_slices", "core_request_hours", "core_apps"),
             "2-59/5 * * * *",
-            as_published=("core_app_costs_daily",),
+            as_published=("core_app_costs_daily", "core_indicator_slices"),
             of_moment=True,
         ),
         Step(

@@ -50,6 +50,7 @@ COMPUTED = (
             "cost_days",
             "request_slices",
             "request_hours",
+            "indicator_slices",
             "app_telemetry_daily",
             "app_resources",
             "app_usage_hours",

@@ -20,6 +20,7 @@ from models.comparison import four_weeks
 from models.errors import AppfleetError, ConfigurationError, ControlTotalError
 from models.grants import FILE_NAME as PEOPLE_FILE
 from models.grants import parse_people
+from models.indicator_words import indicator_sentence
 from models.policy import watermark_policy
 from models.redaction import redaction
 from models.samples import sample_sentence
@@ -561,6 +562,19 @@ def samples(look: Look) -> Iterator[Finding]:
             Finding(f"{row['app_id']}: {said}; {came:.3%} of the spans that came went right", advice)
         )
     yield from _shown(found, advice)
+
+
+def uncounted(look: Look) -> Iterator[Finding]:
+    """What objectives ask to count and could not be counted."""
+    found = [
+        Finding(
+            f"{row['app_id']}: of what an objective counts, {row['set_aside']:,} could not be counted and {row['total']:,} were in "
+            f"{WATCHED_DAYS} days; it {indicator_sentence(row['indicator'])}",
+            "points without a number, counters that fall or grow by parts, and more bad or good events than there are of all",
+        )
+        for row in look.warehouse.frame("queries/doctor/uncounted", days=WATCHED_DAYS).iter_rows(named=True)
+    ]
+    yield from _shown(found, "compare both queries of the objective's ratio")
 
 
 def unhidden(look: Look) -> Iterator[Finding]:

@@ -44,6 +44,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.spans_without_resource,
         checks.nameless_senders,
         checks.samples,
+        checks.uncounted,
         checks.stale_sources,
         checks.charges_ahead,
         checks.silent_apps,

@@ -19,6 +19,7 @@ from pipelines.compute.completeness import compute_completeness, days_at
 from pipelines.compute.costs import billed_months, changed_totals, compute_costs, damaged_totals
 from pipelines.compute.forecasts import compute_forecasts
 from pipelines.compute.identities import compute_identities
+from pipelines.compute.indicators import compute_indicators
 from pipelines.compute.marts import compute_marts
 from pipelines.compute.publishing import Outcome, fingerprint
 from pipelines.compute.registry import compute_registry
@@ -45,6 +46,7 @@ __all__ = [
     "compute_newest",
     "compute_registry",
     "compute_reporting",
+    "compute_indicators",
     "compute_slices",
     "compute_slo",
     "compute_unit_costs",

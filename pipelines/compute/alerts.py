@@ -14,6 +14,7 @@ from models import age
 from models.alerts import FIRING, AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
 from models.budgeting import WORDS
 from models.errors import LeaseHeld
+from models.indicator_words import events_word
 from models.newest import NewestPage
 from models.policy import watermark_policy
 from models.samples import sample_sentence
@@ -35,6 +36,8 @@ from sql.leases import lease
 from sql.warehouse import Warehouse
 
 SCOPE = "alerts"
+SILENT = "silent"
+"""Kind of alert about what stopped, and the state of an objective whose events did."""
 JUDGING = "alerts/judge"
 """The lease from what was published before to what is published now: two who judged the same moment would each tell of it."""
 
@@ -134,12 +137,28 @@ def _objectives(
             environment=row["environment"],
             is_known=row["state"] in policy.objectives and not row["is_frozen"],
         )
+        if row["question"] and row["state"] == SILENT:
+            yield _stopped(row, policy, place)
+
+
+def _stopped(row: Mapping[str, Any], policy: AlertingPolicy, place: str) -> Trouble:
+    """What an objective counts beside requests stopped: of requests the silence of the app is told."""
+    return Trouble(
+        key=f"silent/{row['app_id']}/{row['environment']}/{row['objective']}",
+        kind=SILENT,
+        subject=row["app_id"],
+        team=row["team"],
+        severity=policy.silent,
+        since=row["since"] or row["as_of"],
+        sentence=f"{row['app_id']}{place}: {events_word(row['question'])} of {row['objective']} stopped, or nearly, against their own rhythm",
+        environment=row["environment"],
+    )
 
 
 def _bad(row: Mapping[str, Any]) -> str:
     """How much of what an objective counts is bad, by its own method."""
     if row["slices_counted"] is None:
-        return f"{row['total'] - row['good']:,} of {row['total']:,} events bad"
+        return f"{row['total'] - row['good']:,} of {row['total']:,} {events_word(row['question'])} bad"
     return f"{row['slices_bad']:,.5g} of {row['slices_counted']:,} {WORDS[row['budgeting_method']]} bad"
 
 
@@ -148,7 +167,7 @@ def _silent(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
         place = f" in {row['environment']}" if row["environment"] else ""
         yield Trouble(
             key=f"silent/{row['app_id']}/{row['environment']}",
-            kind="silent",
+            kind=SILENT,
             subject=row["app_id"],
             team=row["team"],
             severity=policy.silent,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from models import objectives, requests
+from models.indicators import Question
 from models.objectives import Assignment
 from models.policy import burn_windows, request_slices, slo_defaults, slo_tiers
 from models.settings import Settings
@@ -40,19 +41,38 @@ def promises(warehouse: Warehouse, settings: Settings, apps: pl.DataFrame) -> Pr
 
 
 def routes_named(warehouse: Warehouse, settings: Settings) -> set[tuple[str, str]]:
-    """Apps and routes that objectives of a workspace name; nothing is read where it has no file."""
+    """Apps and routes that objectives of a workspace name; nothing is read where every file can be read."""
+    lines = _lines(warehouse, settings)
+    return {(one.app_id, one.objective.route) for one in lines if one.objective.route}
+
+
+def questions_named(warehouse: Warehouse, settings: Settings) -> set[tuple[str, Question]]:
+    """Apps and what objectives of a workspace count of them beside requests; nothing is read where every file can be read."""
+    lines = _lines(warehouse, settings)
+    return {(one.app_id, one.objective.question) for one in lines if one.objective.question is not None}
+
+
+def _lines(warehouse: Warehouse, settings: Settings) -> tuple[objectives.Override, ...]:
+    """What the files ask for, and what stays as it was where one has a mistake."""
     if not objectives_sha256(settings):
-        return set()
-    _, found, _, kept = _told(warehouse, settings)
-    return {(one.app_id, one.objective.route) for one in (*found.lines, *kept) if one.objective.route}
+        return ()
+    files, found = _asked(settings)
+    if not files.broken:
+        return found.lines
+    before = warehouse.frame("queries/slo/objectives")
+    return (*found.lines, *objectives.as_they_were(before, files.broken, found.lines))
 
 
 def _told(
     warehouse: Warehouse, settings: Settings
 ) -> tuple[Files, objectives.Overrides, pl.DataFrame, list[objectives.Override]]:
     """The files, what they ask for, the generations before, and what stays as it was."""
-    files = load_objectives(settings)
-    ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    found = objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder)
+    files, found = _asked(settings)
     before = warehouse.frame("queries/slo/objectives")
     return files, found, before, objectives.as_they_were(before, files.broken, found.lines)
+
+
+def _asked(settings: Settings) -> tuple[Files, objectives.Overrides]:
+    files = load_objectives(settings)
+    ladder = requests.ladder_ms(request_slices(), slo_defaults())
+    return files, objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder)

@@ -38,6 +38,7 @@ from pipelines.compute.publishing import (
     publish_frames,
     table_sha256,
 )
+from pipelines.compute.slo_counted import chosen_counted, judged_counted, seen_counted
 from pipelines.compute.slo_parts import chosen_parts, judged_parts, with_samples
 from pipelines.compute.timeslices import heard_lately, judged_by_slices
 from pipelines.ingest.objectives import objectives_sha256
@@ -72,6 +73,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         age > state_policy().stale_after,
         files_sha256,
         settings.burn_windows,
+        *[(one.period, one.sha256) for one in released.get("indicators", ())],
     )
     is_known = is_current(warehouse, "slo", print_)
     if is_known and not files_sha256:
@@ -103,7 +105,8 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         silences=silences,
         clustering=counts.clustering,
     )
-    places = objectives.wanted(defaults.status, slo_defaults(), held.asked)
+    counted = seen_counted(warehouse, held.asked, as_of.slice_end)
+    places = objectives.wanted(defaults.status, slo_defaults(), held.asked, counted)
     judged = [_chosen(defaults, places, None)]
     for window, lines in held.asked.groups.items():
         own = held.asked.apps[window]
@@ -133,6 +136,18 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             partial(judge, silences=spread(silences, part_group.parts)),
         )
         judged.append(chosen_parts(of_parts, places, window))
+    for window, asked in held.asked.counted.items():
+        of_counts = judged_counted(
+            warehouse,
+            objectives.promised_in(window, asked.variants, as_of.slice_end),
+            window,
+            settings.burn_windows,
+            asked.asked,
+            as_of.slice_end,
+            places,
+            judge,
+        )
+        judged.append(chosen_counted(of_counts, places, window))
     promised = objectives.definitions(places, slo_defaults(), held.asked)
     status = with_samples(warehouse, pl.concat([one.status for one in judged]), promised, as_of.slice_end)
     tables = {
@@ -146,7 +161,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         "mart_as_of": pl.DataFrame([asdict(as_of)]).select(SCHEMAS["mart_as_of"].names()),
     }
     outcome = publish_frames(warehouse, settings, "slo", tables, print_, as_of)
-    notes = (*_notes(as_of), *held.notes(defaults.status), *unheard(status, held.asked.routes))
+    notes = (*_notes(as_of), *held.notes(places), *unheard(status, held.asked.routes))
     return replace(outcome, notes=notes, refused=held.refused)
 
 

@@ -12,7 +12,7 @@ from models import requests, slo
 from models.budgeting import slice_policy
 from models.errors import ModelError
 from models.openslo import TimeWindow
-from models.policy import BurnWindows, Objectives, request_slices, silence_policy, slo_defaults
+from models.policy import BurnWindows, Objective, Objectives, request_slices, silence_policy, slo_defaults
 from models.requests import rung
 from models.slo_windows import period_at
 from models.timeslices import (
@@ -67,8 +67,7 @@ def judged_by_slices(
     if not lines:
         return None
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    period = period_at(window, as_of)
-    axis = Axis.of(period.begin, as_of, slice_policy(), policy)
+    axis = Axis.of(period_at(window, as_of).begin, as_of, slice_policy(), policy)
     counts = warehouse.frame(
         "queries/slo/slices",
         as_of=as_of,
@@ -84,6 +83,21 @@ def judged_by_slices(
         raise ModelError(
             "slices were cut by another latency ladder: compute the slices again, then the objectives"
         )
+    return judged_counts(warehouse, lines, counts, window, policy, axis, silences)
+
+
+def judged_counts(
+    warehouse: Warehouse,
+    lines: Sequence[Objective],
+    counts: pl.DataFrame,
+    window: TimeWindow,
+    policy: BurnWindows,
+    axis: Axis,
+    silences: pl.DataFrame,
+) -> SliceJudgement:
+    """What slices of some objectives say, whatever was counted in them (columns of ``queries/slo/slices``)."""
+    as_of = axis.until
+    period = period_at(window, as_of)
     holes = _holes(warehouse, axis, axis.since)
     judged = [
         judge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from models.errors import ConfigurationError
@@ -25,7 +26,20 @@ class Files:
 
 def load_objectives(settings: Settings) -> Files:
     """The OpenSLO files of a workspace; none where it has no such folder."""
-    return read_objectives(objectives_path(settings), settings.root)
+    digest = objectives_sha256(settings)
+    if not digest or digest == _UNREADABLE:
+        return read_objectives(objectives_path(settings), settings.root)
+    location = objectives_path(settings)
+    return _of_digest(location, settings.root, tuple(catalog_files(location)), digest)
+
+
+_UNREADABLE = "unreadable"
+
+
+@lru_cache(maxsize=2)
+def _of_digest(location: Path, root: Path, files: tuple[Path, ...], digest: str) -> Files:
+    """The same for the same files: three steps of a pass read them, and hundreds take a second."""
+    return read_objectives(location, root)
 
 
 def read_objectives(location: Path, root: Path) -> Files:
@@ -60,7 +74,7 @@ def objectives_sha256(settings: Settings) -> str:
             digest.update(f"{path.name}\0{len(content)}\0".encode(errors="surrogateescape"))
             digest.update(content)
     except OSError:
-        return "unreadable"
+        return _UNREADABLE
     return digest.hexdigest() if paths else ""
 
 

@@ -836,6 +836,13 @@ _PARTS = ("route", "without_cold_starts", "kept_out", "sampled", "stands_for", "
 """Columns that say of which requests an objective is, and what of them is a sample."""
 
 
+def question_of(s: Sample, row: Any) -> str:
+    """What an objective counts now instead of requests; empty where it counts requests."""
+    key = ("app_id", "environment", "objective")
+    own = [one for one in s["mart_slo_objectives"] if all(one[k] == row[k] for k in key)]
+    return next((one["indicator"] for one in own if one["valid_to"] is None and one["indicator"] not in ("availability", "latency")), "")  # fmt: skip
+
+
 @query("app/objectives")
 def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
     own = of(s["mart_slo_status"], teams, app_id=app_id)
@@ -843,7 +850,12 @@ def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
     first = ("environment", "objective", "target", "threshold_ms", "window_days", "good", "total", "sli", "budget_remaining")  # fmt: skip
     last = ("state", "since", "health_checks", "health_errors", *_PARTS)
     return [
-        (*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d")), *(row[k] for k in last))
+        (
+            *(row[k] for k in first),
+            *burns_of(s, row, ("5m", "1h", "6h", "3d")),
+            *(row[k] for k in last),
+            question_of(s, row),
+        )
         for row in own
     ]
 
@@ -886,6 +898,7 @@ def oncall_burning(s: Sample, teams: Any) -> Answer:
             *(row[k] for k in first),
             *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d")),
             *(row[k] for k in _PARTS),
+            question_of(s, row),
         )
         for row in own
     ]
@@ -897,7 +910,12 @@ def slo_status(s: Sample, app_id: str) -> Answer:
     own.sort(key=lambda row: (row["app_id"], row["environment"], row["objective"]))
     first = ("app_id", "environment", "is_production", "objective", "state", "since", "target", "sli", "budget_remaining")  # fmt: skip
     return [
-        (*(row[k] for k in first), *burns_of(s, row, ("5m", "1h", "6h", "3d")), *(row[k] for k in _PARTS))
+        (
+            *(row[k] for k in first),
+            *burns_of(s, row, ("5m", "1h", "6h", "3d")),
+            *(row[k] for k in _PARTS),
+            question_of(s, row),
+        )
         for row in own
     ]
 

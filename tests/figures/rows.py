@@ -54,6 +54,7 @@ SCOPES = {
     "mart_as_of": "slo",
     "mart_slo_burn": "slo",
     "mart_slo_budgets": "slo",
+    "mart_slo_objectives": "slo",
     "mart_cost_anomalies": "anomalies",
     "mart_cost_causes": "anomalies",
     "mart_cost_anomaly_rollups": "anomalies",
@@ -365,6 +366,39 @@ def _objectives(draw: Draw) -> Iterator[Row]:
             none = dict.fromkeys(("threshold_ms", "since", "silent_since", "stands_for", "sli_scaled"))
             none |= {"route": "", "without_cold_starts": False, "kept_out": 0, "sampled": 0}
             yield {**usual, **counts, **state, **none, "app_id": app, "team": team, "objective": "planted"}
+
+
+QUESTION = "freshness {}"
+"""An indicator that is none of requests."""
+
+
+def _promised(draw: Draw) -> Iterator[Row]:
+    """One objective that counts something else than requests and one that did once, beside one of requests."""
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    kinds = (("planted", QUESTION, None), ("latency", "latency", None), ("availability", QUESTION, moment))
+    for objective, indicator, ended in kinds:
+        yield {
+            "app_id": "app-4" if draw.current else "app-1",
+            "team": "beta",
+            "environment": "production",
+            "objective": objective,
+            "generation": 1,
+            "valid_from": moment - timedelta(days=9),
+            "valid_to": ended,
+            "indicator": indicator,
+            "target": Decimal("0.5"),
+            "threshold_ms": None,
+            "time_window": "28d",
+            "budgeting_method": "Occurrences",
+            "slice_minutes": None,
+            "slice_target": None,
+            "missing_slices": "",
+            "quiet_slices": "",
+            "span_kinds": [],
+            "source": "",
+            "route": "",
+            "without_cold_starts": False,
+        }
 
 
 def _slo_budgets(draw: Draw) -> Iterator[Row]:
@@ -811,6 +845,7 @@ MAKERS = {
     "mart_as_of": _moments,
     "mart_slo_burn": _burns,
     "mart_slo_budgets": _slo_budgets,
+    "mart_slo_objectives": _promised,
     "mart_cost_anomalies": _anomalies,
     "mart_cost_causes": _causes,
     "mart_cost_anomaly_rollups": _rollups,

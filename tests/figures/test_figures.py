@@ -46,6 +46,17 @@ ELSEWHERE = {
         "tests/simulate/test_simulated_ingest.py and tests/billing/test_shared_rules.py",
     ),
     "app/counted_from": "tests/pipelines/test_metric_slices.py",
+    **dict.fromkeys(
+        (
+            "app/indicator_days",
+            "silence/indicator_hours",
+            "slo/indicator_buckets",
+            "slo/indicator_clustering",
+            "slo/indicator_seen",
+            "slo/indicator_slices",
+        ),
+        "tests/pipelines/test_indicator_objectives.py",
+    ),
     "dashboards/known_teams": "tests/cli/test_people.py",
     "dashboards/open_days": "tests/pipelines/test_completeness.py",
     "dashboards/release_mark": "test_the_mark_changes_with_every_release",

@@ -201,6 +201,9 @@ COUNTED: dict[str, tuple[str, str]] = {
 WITHOUT_ROWS = {"mart_reporting_rates", "mart_reporting_lines", "core_cost_allocations", "core_app_calls"}
 """The fleet names no reporting currency and no shared cost rules, and its apps do not call each other."""
 
+NEVER_MADE = {"core_indicator_slices"}
+"""Nobody in the fleet has an objective that counts anything but requests, so nothing is ever published."""
+
 
 def test_every_partitioned_table_is_counted_here() -> None:
     assert set(COUNTED) == {table for step in STEPS.values() if step.periods for table in step.tables}
@@ -251,6 +254,9 @@ def test_every_table_has_its_rows_and_its_columns(
     history: dg.DagsterInstance, warehouse: Warehouse, table: str
 ) -> None:
     event = history.get_latest_materialization_event(dg.AssetKey(table))
+    if table in NEVER_MADE:
+        assert event is None
+        return
     assert event and event.asset_materialization
     said = event.asset_materialization.metadata
     schema = said["dagster/column_schema"].value

@@ -13,7 +13,7 @@ FROM
         head.scope AS scope, head.period AS period, head.rows AS rows, entry.1 AS table_name, entry.2 AS batch_id,
         if(entry.1 IN (
                 'raw_focus_costs', 'core_request_slices', 'core_request_hours', 'core_app_telemetry_daily', 'core_app_resources',
-                'core_app_usage_hours', 'core_app_calls', 'core_app_telemetry_volumes'),
+                'core_app_usage_hours', 'core_indicator_slices', 'core_app_calls', 'core_app_telemetry_volumes'),
             head.period, toDate('1970-01-01')) AS part_period
     FROM
     (
@@ -23,7 +23,7 @@ FROM
         GROUP BY scope, period
     ) AS head
     ARRAY JOIN arrayZip(mapKeys(head.latest), mapValues(head.latest)) AS entry
-    WHERE {with_slices:Bool} OR head.scope NOT IN ('slices', 'volumes')
+    WHERE {with_slices:Bool} OR head.scope NOT IN ('slices', 'indicators', 'volumes')
 ) AS released
 LEFT JOIN
 (
@@ -121,6 +121,11 @@ LEFT JOIN
     UNION ALL
     SELECT 'core_app_usage_hours' AS table_name, batch_id, toDate(hour) AS part_period, count() AS rows
     FROM core_app_usage_hours
+    WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_indicator_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
+    FROM core_indicator_slices
     WHERE {with_slices:Bool}
     GROUP BY batch_id, part_period
     UNION ALL

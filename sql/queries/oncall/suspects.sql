@@ -3,12 +3,16 @@
 -- parameters: teams Array(String), bounds_ms Array(UInt32) (the latency ladder), row_limit UInt32 (lines per objective)
 -- columns: app_id, environment, objective, version, route (empty: rare ones pooled), bad, total,
 --   last_bad DateTime64(0) (start of the newest slice with a bad event)
+-- Objectives that count something else than requests have no suspects: no failed request is evidence of them.
 WITH
     firing AS
     (
         SELECT app_id, environment, objective, threshold_ms, since, as_of, route AS of_route, without_cold_starts
         FROM mart_slo_states_current
         WHERE team IN {teams:Array(String)} AND state IN ('page', 'ticket')
+          AND (app_id, environment, objective) NOT IN
+            (SELECT app_id, environment, objective FROM mart_slo_objectives_current
+            WHERE isNull(valid_to) AND indicator NOT IN ('availability', 'latency'))
     ),
     counted AS
     (

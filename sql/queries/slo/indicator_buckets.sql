@@ -1,0 +1,33 @@
+-- purpose: what slo/buckets counts, of objectives that count something else than requests
+-- parameters: parts Array(String) (app and indicator with `between` in between), part_apps Array(String) (the apps they are of),
+--   between String, as_of, window_from, slices_from DateTime, edges Array(UInt32), names Array(String), budgets_ppb
+--   Array(UInt64) as for slo/buckets
+-- columns: app_id (the part), environment, objective, bucket DateTime64(0), bad, total, bad_slices, first_bad DateTime64(0),
+--   other_ladders (none here)
+WITH
+    arrayConcat([toUInt32(0)], {edges:Array(UInt32)}) AS boundaries,
+    judged AS
+    (
+        SELECT
+            concat(app_id, {between:String}, toString(s.indicator)) AS part,
+            s.environment AS environment, s.slice_start AS slice_start, place,
+            s.total AS total, s.total - s.good AS bad,
+            s.slice_start >= {slices_from:DateTime('UTC')} AND bad * 1000000000 > total * {budgets_ppb:Array(UInt64)}[place] AS is_bad
+        FROM core_indicator_slices_current AS s
+        ARRAY JOIN arrayEnumerate({names:Array(String)}) AS place
+        WHERE s.slice_start >= {window_from:DateTime('UTC')} AND s.slice_start < {as_of:DateTime('UTC')}
+          AND s.app_id IN {part_apps:Array(String)} AND part IN {parts:Array(String)}
+    )
+SELECT
+    part AS app_id,
+    toString(j.environment) AS environment,
+    {names:Array(String)}[place] AS objective,
+    toDateTime64(toDateTime(roundDown(toUInt32(slice_start), boundaries), 'UTC'), 0, 'UTC') AS bucket,
+    toUInt64(sum(j.bad)) AS bad,
+    sum(j.total) AS total,
+    countIf(is_bad) AS bad_slices,
+    if(bad_slices = 0, NULL, toDateTime64(minIf(slice_start, is_bad), 0, 'UTC')) AS first_bad,
+    toUInt64(0) AS other_ladders
+FROM judged AS j
+GROUP BY part, j.environment, bucket, place
+HAVING total > 0
