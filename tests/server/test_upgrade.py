@@ -114,11 +114,12 @@ def copied_into(new: Warehouse, old: Warehouse) -> None:
             new.insert_stream(
                 f"{into['in_database']}.{table.name}", _and_then(first, blocks), "Native", _ALL_DAYS
             )
-    # a release of the version before told of its own tables alone
+    # A release of the version before told of its own tables alone, and what was computed of another code: a fingerprint holds it.
     new.execute_text(
         "ALTER TABLE period_head UPDATE rows = rows - toUInt64(arraySum(batch -> transform(toString(batch), "
         "{batches:Array(String)}, {counts:Array(UInt64)}, toUInt64(0)), mapValues(batches))), "
-        "batches = mapFilter((name, batch) -> has({known:Array(String)}, toString(name)), batches) WHERE 1 "
+        "batches = mapFilter((name, batch) -> has({known:Array(String)}, toString(name)), batches), "
+        "sha256 = if(startsWith(scope, 'billing/'), sha256, reverse(sha256)) WHERE 1 "
         "SETTINGS mutations_sync = 2",
         known=sorted(had),
         batches=[*gone, "-"],
