@@ -21,6 +21,9 @@ LONGEST = 2200
 COLOURS = 128
 SETTLE_MS = 1500
 """Charts and tables draw on canvases, which say nothing when they are done."""
+LOOKS = 3
+"""A page draws what comes into sight, so it grows as its picture does."""
+PATIENCE_MS = 90_000
 BUSY = "[data-testid=stStatusWidget], [data-testid=stSkeleton]"
 
 
@@ -32,12 +35,15 @@ def take(browser: Browser, address: str, page: str, target: Path, dark: bool, he
         reduced_motion="reduce",
     )
     view = context.new_page()
+    view.set_default_timeout(PATIENCE_MS)
     view.goto(f"{address}/{page}")
     view.wait_for_selector("[data-testid=stCaptionContainer]")
+    for _ in range(LOOKS):
+        view.wait_for_function(f"document.querySelectorAll('{BUSY}').length === 0")
+        view.wait_for_timeout(SETTLE_MS)
+        content = view.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
+        view.set_viewport_size({"width": WIDTH, "height": min(int(content), height)})
     view.wait_for_function(f"document.querySelectorAll('{BUSY}').length === 0")
-    view.wait_for_timeout(SETTLE_MS)
-    content = view.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
-    view.set_viewport_size({"width": WIDTH, "height": min(int(content), height)})
     view.wait_for_timeout(SETTLE_MS)
     picture = Image.open(io.BytesIO(view.screenshot()))
     picture.quantize(COLOURS).save(target, optimize=True)

@@ -17,7 +17,7 @@ import streamlit as st
 from dashboards import access, formats
 from dashboards.audit import log_of
 from dashboards.formats import as_text
-from dashboards.frame import app_table
+from dashboards.frame import OF_TEAM, app_table
 from dashboards.queries import TeamReads
 from models.alert_routes import SILENCE, Act, standing
 from models.alerts import alert_policy, alerts_of, in_order
@@ -70,17 +70,19 @@ def alerts_table(frame: pl.DataFrame) -> None:
         .then(pl.lit("nobody reached"))
         .otherwise(pl.col("told_at").dt.strftime("%m-%d %H:%M"))
     )
+    scope = pl.when(pl.col("kind") == "budget").then(pl.col("alert_key").str.split("/").list.get(1))
+    is_of_app = pl.col("kind").is_in(APP_KINDS) | (scope == "app").fill_null(value=False)
     app_table(
         frame.select(
-            pl.when(pl.col("kind").is_in(APP_KINDS)).then("subject").otherwise(pl.lit("")).alias("app_id"),
+            pl.when(is_of_app).then("subject").otherwise(pl.lit("")).alias("app_id"),
             Severity=pl.col("severity").str.to_titlecase(),
             Alert=pl.col("state").str.to_titlecase(),
             Since="since",
             What="sentence",
-            **({"Cause": pl.col("cause")} if (frame["cause"] != "").any() else {}),
             Handled="handled",
             Told=told.fill_null(""),
             Team="team",
+            Cause="cause",
             Key="alert_key",
         ),
         "alerts",
@@ -95,6 +97,9 @@ def alerts_table(frame: pl.DataFrame) -> None:
             ),
             "Told": st.column_config.TextColumn("Told (UTC)", help="When a message about it arrived."),
         },
+        frame.select(
+            pl.when(scope == "team").then(OF_TEAM + pl.col("subject")).otherwise("subject").alias("other")
+        )["other"],
     )
 
 

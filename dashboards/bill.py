@@ -22,6 +22,9 @@ from models.statement_csv import plain
 
 USAGE = "Usage"
 
+_IN_SIGHT = 2
+"""Lines beside usage that the small print of a figure has room for on a phone; all of them are in its help."""
+
 
 @dataclass(frozen=True)
 class CurrencyBill:
@@ -63,9 +66,8 @@ class CurrencyBill:
         words = formats.change(now, before)
         return f"{words} vs {self.days.before_words}" if words else ""
 
-    @property
-    def other_lines(self) -> str:
-        """The charges of the days shown that are no usage, as words, the largest first."""
+    def other_lines(self, most: int | None = None) -> str:
+        """The charges of the days shown that are no usage, as words, the largest first; beyond ``most`` their number."""
         rows = self.lines.filter((pl.col("bill_line") != USAGE) & (pl.col("billed") != 0)).sort(
             pl.col("billed").abs(), descending=True
         )
@@ -73,7 +75,8 @@ class CurrencyBill:
             f"{formats.LINES.get(line, line).lower()} {formats.amount(billed)}"
             for line, billed in rows.select("bill_line", "billed").rows()
         ]
-        return ", ".join(told) or "usage only"
+        more = f" and {len(told) - most} more" if most and len(told) > most else ""
+        return ", ".join(told[:most]) + more or "usage only"
 
     def _of_usage(self, column: str) -> Decimal:
         return exact_total(self.lines.filter(pl.col("bill_line") == USAGE)[column])
@@ -116,11 +119,11 @@ def charges_metric(place: st.delta_generator.DeltaGenerator, bill: CurrencyBill)
     place.metric(
         f"All charges in {bill.currency}, {bill.days.words}",
         formats.money(bill.billed, bill.currency),
-        bill.other_lines,
+        bill.other_lines(_IN_SIGHT),
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help=f"Exactly {formats.exact(bill.billed)}. Currencies are never added.",
+        help=f"Exactly {formats.exact(bill.billed)}; beside usage {bill.other_lines()}. Currencies are never added.",
     )
 
 

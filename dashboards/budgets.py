@@ -39,6 +39,7 @@ def budget_section(reads: TeamReads, app_id: str, objectives: pl.DataFrame) -> N
     rows = list(found.iter_rows(named=True))
     if not rows:
         return
+    coverage = [coverage_words(row) for row in rows]
     st.dataframe(
         pl.DataFrame(
             {
@@ -49,7 +50,7 @@ def budget_section(reads: TeamReads, app_id: str, objectives: pl.DataFrame) -> N
                 "Time spent": [spent_words(row) for row in rows],
                 "Nothing left (UTC)": [exhausted_words(row) for row in rows],
                 "Measured, at 95 %": [interval_words(row) for row in rows],
-                "Coverage": [coverage_words(row) for row in rows],
+                **({"Coverage": coverage} if any(row["coverage"] is not None for row in rows) else {}),
             }
         ),
         column_config={

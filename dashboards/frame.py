@@ -39,8 +39,12 @@ _APP_WIDTH = 112
 """Pixels of the column that opens an app: on a phone three more columns stand beside it."""
 APP_ID = "App id"
 """Name of the last column of a table of apps: the id as text."""
+OF_TEAM = "team "
+"""How the label of a line begins that is of a team."""
 _PLAIN = "\u2060"
 """Takes no room; before an id it keeps Streamlit from reading the id as an icon or as a list of actions."""
+_OF_NO_APP = "\u2063"
+"""Takes no room either; before the label of a line of no app. No label of an app begins with it: ``_PLAIN`` stands before it."""
 _MEANT_AS_MARKUP = r"^\s*(:|\[|[^\x00-\x7F])"
 
 
@@ -158,6 +162,7 @@ def app_table(
     key: str,
     label: str,
     columns: Mapping[str, ColumnConfig] | None = None,
+    of_no_app: pl.Series | None = None,
 ) -> None:
     """Draws rows of apps whose first column opens the app's page, in the same tab, by a click or a tap on its id.
 
@@ -167,13 +172,14 @@ def app_table(
         key: a name of its own for each table of a page; it also keeps the table in place when its rows change.
         label: what the table shows, for who cannot see it.
         columns: how the other columns are named, aligned and explained.
+        of_no_app: what stands in the first column of lines of no app, ``team NAME`` opening that team's page.
 
-    The id stands again as text in the last column: a table's own download leaves out what is a button.
+    A column that says nothing in any row is not drawn; the file to download has it. The id stands again as text in the last column: a table's own download leaves out what is a button.
     """
     open_clicked(key)
     shown = frame.select(
-        app=app_labels(frame["app_id"]),
-        **{name: pl.col(name) for name in frame.columns if name != "app_id"},
+        app=app_labels(frame["app_id"], of_no_app),
+        **{name: pl.col(name) for name in frame.columns if name != "app_id" and _says(frame[name])},
         **{APP_ID: pl.col("app_id")},
     )
     st.dataframe(
@@ -215,10 +221,19 @@ def _download(frame: pl.DataFrame, key: str, columns: Mapping[str, ColumnConfig]
     )
 
 
-def app_labels(app_ids: pl.Series) -> pl.Series:
-    """Ids as the labels of buttons: text, whatever it looks like; null where a line is of no app."""
+def _says(column: pl.Series) -> bool:
+    """Whether a column has something to say in some row, or there is no row."""
+    told = column.drop_nulls()
+    if told.dtype == pl.String:
+        told = told.filter(told != "")
+    return not told.is_empty() or column.is_empty()
+
+
+def app_labels(app_ids: pl.Series, of_no_app: pl.Series | None = None) -> pl.Series:
+    """Ids as the labels of buttons: text, whatever it looks like; where a line is of no app what ``of_no_app`` says, or null."""
     label = pl.when(app_ids.str.contains(_MEANT_AS_MARKUP)).then(_PLAIN + app_ids).otherwise(app_ids)
-    return pl.select(pl.when(app_ids != "").then(label).alias("app")).to_series()
+    others = pl.lit(None, pl.String) if of_no_app is None else _OF_NO_APP + of_no_app
+    return pl.select(pl.when(app_ids != "").then(label).otherwise(others).alias("app")).to_series()
 
 
 def open_clicked(key: str) -> None:
@@ -228,9 +243,15 @@ def open_clicked(key: str) -> None:
     browser's history gets two steps, of which the first still shows this page.
     """
     clicked = st.session_state.get(key)
-    if clicked:
-        app_id = clicked["label"].removeprefix(_PLAIN)
-        st.switch_page("views/one_app.py", query_params={**st.query_params.to_dict(), "app": app_id})
+    if not clicked:
+        return
+    label = clicked["label"]
+    asked = st.query_params.to_dict()
+    if not label.startswith(_OF_NO_APP):
+        st.switch_page("views/one_app.py", query_params={**asked, "app": label.removeprefix(_PLAIN)})
+    elif label.startswith(_OF_NO_APP + OF_TEAM):
+        team = label.removeprefix(_OF_NO_APP + OF_TEAM)
+        st.switch_page("views/team.py", query_params={**asked, "team": team})
 
 
 def chosen_team(page: Page, place: DeltaGenerator) -> TeamReads:

@@ -109,14 +109,15 @@ def bridge(page: Page, month: date) -> None:
         return
     st.header("From billed to effective", anchor=False)
     if apart.height:
-        labels = list(PARTS.values())
         rows = frame.filter(pl.col("source_name").is_in(apart["source_name"].to_list()))
-        wide = rows.with_columns(
-            pl.col("part").replace(PARTS), amount=pl.Series([plain(value) for value in rows["amount"]])
-        ).pivot("part", index=["source_name", "billing_currency"], values="amount")
+        wide = rows.select(
+            pl.col("part").replace(PARTS).alias("Part"),
+            bill=pl.col("source_name") + ", " + pl.col("billing_currency"),
+            amount=pl.Series([plain(value) for value in rows["amount"]]),
+        ).pivot("bill", index="Part", values="amount")
         st.dataframe(
-            wide.rename({"source_name": "Source", "billing_currency": "Currency"}),
-            column_config={label: st.column_config.TextColumn(alignment="right") for label in labels},
+            wide,
+            column_config={bill: st.column_config.TextColumn(alignment="right") for bill in wide.columns[1:]},
             hide_index=True,
             placeholder="",
             alt="Parts between billed and effective cost per source and currency",

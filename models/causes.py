@@ -452,7 +452,7 @@ def sentence(
     told = [f"{in_words(abs(change.amount), currency)} {size} than {against}{_relative(change)}"]
     if cause.driver:
         told.append(_of_driver(cause, currency))
-    named, offset = _largest_effects(cause, policy), _offsetting_effect(cause)
+    named, offset = _largest_effects(cause, policy), _offsetting_effect(cause, policy)
     if named:
         told.append("by " + " and ".join(_effect_words(cause, name, currency) for name in named))
     if named and offset:
@@ -516,16 +516,22 @@ def _largest_effects(cause: Cause, policy: CausePolicy) -> list[str]:
         (name for name in EFFECTS if cause.effects[name] * sign > 0),
         key=lambda name: -abs(cause.effects[name]),
     )
-    least = Decimal(str(policy.least_effect_share)) * abs(cause.change.amount)
+    least = _least(cause, policy)
     return [*aligned[:1], *(name for name in aligned[1:2] if abs(cause.effects[name]) >= least)]
 
 
-def _offsetting_effect(cause: Cause) -> str | None:
-    """The effect that moved most against the change, where what moved with it is more than the change."""
+def _offsetting_effect(cause: Cause, policy: CausePolicy) -> str | None:
+    """The effect that moved most against the change, where what moved with it is more than the change and this a good part."""
     sign = 1 if cause.change.amount > 0 else -1
     if all(amount * sign <= abs(cause.change.amount) for amount in cause.effects.values()):
         return None
-    return min(EFFECTS, key=lambda name: cause.effects[name] * sign)
+    most = min(EFFECTS, key=lambda name: cause.effects[name] * sign)
+    return most if abs(cause.effects[most]) >= _least(cause, policy) else None
+
+
+def _least(cause: Cause, policy: CausePolicy) -> Decimal:
+    """The amount from which on an effect is named beside the largest."""
+    return Decimal(str(policy.least_effect_share)) * abs(cause.change.amount)
 
 
 def _effect_words(cause: Cause, name: str, currency: str) -> str:

@@ -20,6 +20,10 @@ from models.yaml_reader import Misplaced, Name, documents, is_empty, one_of, val
 FILE_NAME = "people.yaml"
 EMAIL = "email"
 EMAIL_VERIFIED = "email_verified"
+ELSEWHERE = "_claim_names"
+"""Claim that names those a provider does not send but keeps elsewhere (OpenID Connect Core 1.0, 5.6.2): some do so with the
+groups of whoever is in many."""
+
 _NAMES_OF_A_PERSON = ("name", EMAIL, "preferred_username", "sub")
 
 _KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
@@ -61,6 +65,16 @@ class People:
     def teams(self) -> frozenset[str]:
         """Every team somebody is given."""
         return frozenset(team for grant in self.people for team in grant.teams)
+
+    def given(self, team: str) -> tuple[str, ...]:
+        """Whom a team is given to, as the file names them: groups, and values of a claim behind its name; each once."""
+        named = (
+            name
+            for grant in self.people
+            if team in grant.teams
+            for name in (*grant.groups, *(f"{grant.claim}: {value}" for value in grant.values))
+        )
+        return tuple(dict.fromkeys(named))
 
 
 def parse_people(text: str, file: str) -> People:
@@ -114,6 +128,11 @@ def _listed(claim: str, claims: Mapping[str, Any]) -> Iterator[str]:
     """Names in a claim that is a list of them; none where the provider sends no such claim."""
     value = claims.get(claim)
     if value is None:
+        if claim in _kept_elsewhere(claims):
+            raise NothingGranted(
+                f"Your provider keeps the claim {claim!r} elsewhere and does not send it, as some do for whoever is in many "
+                "groups, so nobody can say what is yours: ask who runs your sign-in to have it sent."
+            )
         return iter(())
     if not isinstance(value, list):
         raise NothingGranted(
@@ -134,6 +153,12 @@ def _valued(claim: str, claims: Mapping[str, Any]) -> Iterator[str]:
     if claim == EMAIL and value is not None and claims.get(EMAIL_VERIFIED) is not True:
         return iter(())
     return iter((value,)) if isinstance(value, str) else _listed(claim, claims)
+
+
+def _kept_elsewhere(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Claims there are that the provider did not send, by name."""
+    named = claims.get(ELSEWHERE)
+    return named if isinstance(named, dict) else {}
 
 
 def _kind(value: Any) -> str:

@@ -78,12 +78,12 @@ def statement_table(statement: pl.DataFrame) -> None:
             {
                 "Cost centre": row["cost_center"] or formats.NOTHING,
                 "Team": row["team"] or ROUNDING,
-                "Lead": row["owner"],
-                "Apps": row["apps"],
-                "Lines": row["lines"],
+                f"Charged {currency}": row["amount"],
                 f"Billed {currency}": row["billed_cost"],
                 f"Effective {currency}": row["effective_cost"],
-                f"Charged {currency}": row["amount"],
+                "Apps": row["apps"],
+                "Lines": row["lines"],
+                "Lead": row["owner"],
             }
             for row in part.iter_rows(named=True)
         ]
@@ -91,12 +91,12 @@ def statement_table(statement: pl.DataFrame) -> None:
             {
                 "Cost centre": "",
                 "Team": "Total",
-                "Lead": "",
-                "Apps": part["apps"].sum(),
-                "Lines": part["lines"].sum(),
+                f"Charged {currency}": exact_total(part["amount"]),
                 f"Billed {currency}": exact_total(part["billed_cost"]),
                 f"Effective {currency}": exact_total(part["effective_cost"]),
-                f"Charged {currency}": exact_total(part["amount"]),
+                "Apps": part["apps"].sum(),
+                "Lines": part["lines"].sum(),
+                "Lead": "",
             }
         )
         st.dataframe(
@@ -340,8 +340,8 @@ def days(page: Page, month: date) -> None:
                 "Source": frame["source_name"],
                 "Days": frame["days"],
                 "State": frame["state"].replace(STATES),
-                "From": frame["first_day"],
-                "To": frame["last_day"],
+                "From": frame["first_day"].dt.strftime("%Y-%m-%d"),
+                "To": frame["last_day"].dt.strftime("%Y-%m-%d"),
                 "Since (UTC)": frame["since"].dt.strftime("%Y-%m-%d %H:%M"),
                 "Why": frame["reason"],
             }

@@ -796,7 +796,10 @@ def people(look: Look) -> Iterator[Finding]:
     advice = "write it as `teams.yaml` or the bill's tag does; pages show nothing of it until then"
     yield from _shown(
         [
-            Finding(f"{PEOPLE_FILE} gives somebody the team {team!r}, which nobody knows", advice)
+            Finding(
+                f"{PEOPLE_FILE} gives {', '.join(map(repr, granted.given(team)))} the team {team!r}, which nobody knows",
+                advice,
+            )
             for team in sorted(granted.teams - known)
         ],
         advice,

@@ -25,7 +25,13 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A workspace whose pages ask for a sign-in."""
-    write_people(tmp_path, [{"groups": ["a"], "roles": ["lead"], "teams": ["payments", "Paymets", "<b>"]}])
+    write_people(
+        tmp_path,
+        [
+            {"groups": ["a"], "roles": ["lead"], "teams": ["payments", "Paymets", "<b>"]},
+            {"claim": "email", "values": ["x@example.com"], "roles": ["lead"], "teams": ["Paymets"]},
+        ],
+    )
     write_sign_in(tmp_path, "https://id.example.com", redirect="https://pages.example.com")
     return load_settings(tmp_path)
 
@@ -60,8 +66,8 @@ def test_a_team_nobody_knows_is_named_and_nothing_fails(look: Look) -> None:
     with_team(look, "payments")
     found = list(checks.people(look))
     assert [one.sentence for one in found] == [
-        "people.yaml gives somebody the team '<b>', which nobody knows",
-        "people.yaml gives somebody the team 'Paymets', which nobody knows",
+        "people.yaml gives 'a' the team '<b>', which nobody knows",
+        "people.yaml gives 'a', 'email: x@example.com' the team 'Paymets', which nobody knows",
     ]
     assert not any(one.is_failure for one in found)
 

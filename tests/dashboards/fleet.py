@@ -22,6 +22,7 @@ from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
 from sql.publish import WHOLE_TABLE, new_batch_id, publish, publish_periods
 from sql.warehouse import Warehouse
+from tests.dashboards.worth_rows import worth_frames
 
 Row = dict[str, Any]
 
@@ -1026,6 +1027,11 @@ def publish_fleet(warehouse: Warehouse, fleet: Fleet, copies: int = 1) -> None:
         dict.fromkeys(_days(), "fleet"),
         {},
     )
+    worth = worth_frames(COST_DAY, AS_OF)
+    batches = {table: new_batch_id() for table in worth}
+    for table, frame in worth.items():
+        warehouse.insert(table, frame.with_columns(batch_id=pl.lit(str(batches[table]))))
+    _publish(warehouse, "worth", WHOLE_TABLE, batches)
     warehouse.insert("alert_acts", pl.DataFrame(_acts()))
     warehouse.insert("remediation_decisions", pl.DataFrame(_decisions()))
     spans = pl.DataFrame(fleet.tables["otel.otel_traces"], schema_overrides={"ResourceAttributes": _TEXTS})

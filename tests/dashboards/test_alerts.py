@@ -80,3 +80,33 @@ def test_who_may_acts_on_what_they_see_and_it_is_shown(
     assert dict(later.select("alert_key", "handled").rows())[ORDER[1]] == ""
     own = alerts.alerts_of_teams(reads_of(full_workspace, LEE), CLOCK)
     assert own["alert_key"].to_list() == [ORDER[0], ORDER[4]]
+
+
+def test_each_alert_stands_by_what_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app opens its page, a budget of a team that team's; a fleet and a source are named."""
+    drawn: list[tuple[list[str], list[str]]] = []
+    monkeypatch.setattr(
+        alerts,
+        "app_table",
+        lambda frame, _key, _label, _columns, others: drawn.append(
+            (frame["app_id"].to_list(), others.to_list())
+        ),
+    )
+    keys = {
+        "slo/shop/production/latency": ("slo", "shop"),
+        "budget/app/shop/USD/month/2026-03-01": ("budget", "shop"),
+        "budget/team/a b/USD/month/2026-03-01": ("budget", "a b"),
+        "budget/fleet//USD/month/2026-03-01": ("budget", "fleet"),
+        "stale/aws": ("stale", "aws"),
+    }
+    rows = [
+        {
+            "alert_key": key, "kind": kind, "subject": subject, "team": "", "severity": "ticket", "state": "firing",
+            "cause": "", "sentence": "x", "since": AS_OF, "told_at": AS_OF, "is_unreached": False, "handled": "",
+        }
+        for key, (kind, subject) in keys.items()
+    ]  # fmt: skip
+    alerts.alerts_table(pl.DataFrame(rows))
+    [(apps, others)] = drawn
+    assert apps == ["shop", "shop", "", "", ""]
+    assert others[2:] == ["team a b", "fleet", "aws"]

@@ -53,6 +53,51 @@ def test_a_click_opens_the_app_that_was_read_though_the_rows_have_changed(
     assert opened == [("views/one_app.py", {"team": "people", "app": app_id})]
 
 
+@pytest.mark.parametrize(
+    ("label", "opened"),
+    [
+        ("team a, b", [("views/team.py", {"state": "open", "team": "a, b"})]),
+        ("team ", [("views/team.py", {"state": "open", "team": ""})]),
+        ("telemetry", []),
+    ],
+)
+def test_a_line_of_no_app_opens_its_team_or_nothing(
+    monkeypatch: pytest.MonkeyPatch, label: str, opened: list[Any]
+) -> None:
+    """Whatever an app is called, it is not taken for one of these lines."""
+    found: list[Any] = []
+    ids = pl.Series(["", "\u2063team x", "team x"])
+    labels = frame.app_labels(ids, pl.Series([label, "team y", "team y"]))
+    monkeypatch.setattr(type(frame.st.query_params), "to_dict", lambda _: {"state": "open"})
+    monkeypatch.setattr(
+        frame.st, "switch_page", lambda page, query_params: found.append((page, query_params))
+    )
+    for one in labels:
+        monkeypatch.setattr(frame.st, "session_state", {"table": {"row": 0, "label": one}})
+        frame.open_clicked("table")
+    apps = [("views/one_app.py", {"state": "open", "app": one}) for one in ids[1:]]
+    assert found == [*opened, *apps]
+
+
+def test_a_column_that_says_nothing_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file has it all the same, and a table without rows has all its columns."""
+    drawn: list[list[str]] = []
+    offered: list[bytes] = []
+    monkeypatch.setattr(frame.st, "dataframe", lambda shown, **_: drawn.append(shown.columns))
+    monkeypatch.setattr(frame, "offer_file", lambda _label, _key, make, *_, **__: offered.append(make()))
+    rows = pl.DataFrame(
+        {
+            "app_id": ["a", "b"], "empty": ["", None], "null": [None, None], "zero": [0, None], "no": [False, False],
+            "word": ["", "x"],
+        },
+        schema_overrides={"null": pl.Int64},
+    )  # fmt: skip
+    frame.app_table(rows, "table", "Apps")
+    frame.app_table(rows.clear(), "other", "Apps")
+    assert drawn == [["app", "zero", "no", "word", "App id"], ["app", *rows.columns[1:], "App id"]]
+    assert offered[0].decode("utf-8-sig").splitlines()[0].split(",") == rows.columns
+
+
 def test_the_download_of_a_table_has_every_row_and_every_digit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 4,200 apps, of which a table shows a window: in its order, amounts whole, texts that would be formulas as text."""
     offered: list[Any] = []

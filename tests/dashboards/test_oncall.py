@@ -22,16 +22,16 @@ CLOCK = AS_OF + timedelta(hours=1)
 
 
 def tables(app: AppTest) -> dict[str, pl.DataFrame]:
-    """The tables of the page by what only they have."""
+    """The tables of the page by what only they have, the last one by having none of that."""
     marks = {
-        "alerts": "Handled",
+        "alerts": "Severity",
         "actions": "Does",
         "newest": "Minutes",
-        "firing": "Trace",
+        "firing": "Route",
         "faults": "Share",
         "silent": "Silent since",
-        "without": "Seen",
         "quiet": "State",
+        "without": "App id",
     }
     found: dict[str, pl.DataFrame] = {}
     for one in app.dataframe:

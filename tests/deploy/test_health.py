@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import socket
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from models.errors import AppfleetError, ConfigurationError, MigrationError, WarehouseError
 from sql.health import warehouse_missing
 from sql.local_warehouse.ownership import Place
 from sql.local_warehouse.process import open_warehouse
 from sql.probe import PATIENCE_SECONDS, REMEMBERED_SECONDS, Health, HealthServer, Probe
-from tests.conftest import Migrated
+from sql.workspace import load_settings
+from tests.conftest import Migrated, free_ports
 
 SECRET = "planted-Pa55word"
 
@@ -166,3 +174,76 @@ def test_an_error_of_ours_is_no_word_of_its_own() -> None:
     for kind in kinds(AppfleetError):
         error = kind.__new__(kind)
         assert word_of(error) in ("schema", "settings", "warehouse")
+
+
+@pytest.fixture
+def looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sql.probe.REMEMBERED_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("looked_at_each_time")
+def test_the_pages_answer_before_streamlit_does(tmp_path: Path) -> None:
+    """Whatever Host asks, as a cluster asks by address; the application is the one that is served."""
+    from dashboards import access
+    from dashboards.serve import application
+
+    (tmp_path / "teams.yaml").write_text("")
+    (tmp_path / "appfleet.yaml").write_text("warehouse: embedded\n")
+    try:
+        pages = TestClient(application(load_settings(tmp_path), {}), base_url="http://10.1.2.3:8501")
+        assert (pages.get("/healthz").status_code, pages.get("/healthz").text) == (200, "ok\n")
+        assert (pages.get("/readyz").status_code, pages.get("/readyz").text) == (503, "missing: warehouse\n")
+        assert Place(tmp_path).owner() is None
+    finally:
+        access._started_with_sign_in = None
+
+
+@pytest.mark.usefixtures("looked_at_each_time")
+@pytest.mark.parametrize("part", ["webserver", "daemon", "code_server"])
+def test_each_part_of_dagster_says_what_it_misses(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The module that is run, with what Dagster does in it left out: its paths answer beside it."""
+    import dagster as dg
+
+    module = importlib.import_module(f"pipelines.orchestration.{part}")
+    [health, code] = free_ports(2)
+    asked: list[list[tuple[int, str]]] = []
+
+    def serve(get: Callable[[str], tuple[int, str]]) -> None:
+        first = [get("/healthz"), get("/readyz")]
+        with socket.create_server(("127.0.0.1", code)):
+            asked.extend([first, [get("/healthz"), get("/readyz")]])
+
+    def served(*_: Any, **__: Any) -> None:
+        serve(lambda path: fetched(f"http://127.0.0.1:{health}{path}"))
+
+    def guarded(app: Any, **_: Any) -> None:
+        client = TestClient(app, base_url="http://10.1.2.3:3000")
+        serve(lambda path: ((answer := client.get(path)).status_code, answer.text))
+
+    words = ["--listen", "127.0.0.1", "--health-port", str(health)]
+    if part == "webserver":
+        words = []
+        monkeypatch.setattr("uvicorn.run", guarded)
+        monkeypatch.setattr(module, "dagster_webserver", lambda: module.uvicorn.run(None))
+        (tmp_path / "appfleet.yaml").write_text("warehouse: embedded\n")
+        monkeypatch.setenv("APPFLEET_WORKSPACE", str(tmp_path))
+    elif part == "daemon":
+        monkeypatch.setattr(module, "entry_points", lambda **_: (SimpleNamespace(load=lambda: served),))
+    else:
+        monkeypatch.setattr(module, "fail_lost_runs", lambda *_: None)
+        monkeypatch.setattr(module.runpy, "run_module", served)
+    monkeypatch.setattr(module, "begin_log", lambda: None)
+    where = ["--port", str(code)] if part == "code_server" else ["--code", f"127.0.0.1:{code}"]
+    monkeypatch.setattr(sys, "argv", [part, *where, *words])
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(dg.DagsterInstance, "get", lambda: instance)
+        monkeypatch.setattr(instance, "get_required_daemon_types", lambda: ["SCHEDULER"])
+        with suppress(SystemExit):
+            module.main()
+    # A daemon that never beat is at no work, whoever else is there.
+    first, then = (
+        ("code, heartbeat", (503, "missing: heartbeat\n")) if part == "daemon" else ("code", (200, "ready\n"))
+    )
+    assert asked == [[(200, "ok\n"), (503, f"missing: {first}\n")], [(200, "ok\n"), then]]

@@ -284,6 +284,10 @@ def test_what_offsets_a_change_is_said() -> None:
         causes.explained(change(before, now, seen(100), seen(200))), "up", "USD", "expected"
     )
     assert "by more requests (+100 %), USD +20.00, against less usage per request, USD -19.00" in told
+    # a price that fell by next to nothing is no part of a change by a quarter less usage
+    before, now = lines(("db", "a", 40, 10)), lines(("db", "a", "30.00000048", "7.5"))
+    told = causes.sentence(causes.explained(change(before, now)), "up", "USD", "expected")
+    assert told.endswith("; by less usage, USD -10.00.")
     before, now = lines(("db", "a", 20, 10), ("fn", "b", 9, 1)), lines(("db", "a", 40, 20), ("fn", "b", 1, 1))
     told = causes.sentence(causes.explained(change(before, now)), "up", "USD", "expected")
     assert "; db USD +20.00, all else USD -8.00;" in told

@@ -62,6 +62,11 @@ def test_two_documents_are_refused_and_none_grants_nothing() -> None:
         parse_people("people: []\n---\npeople: []\n", "people.yaml")
     assert parse_people("", "people.yaml") == People()
     assert PEOPLE.teams == {"payments", 'Ops, "R&D" <b>x</b>', "ops"}
+    assert [PEOPLE.given(team) for team in ("payments", "ops", "none")] == [
+        ("leads", "a, b"),
+        ("department: Ops",),
+        (),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +146,23 @@ def test_a_claim_that_is_no_list_gives_nothing_and_one_sentence(value: Any, is_a
     with pytest.raises(NothingGranted) as caught:
         granted(PEOPLE, claims)
     assert "'roles'" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_groups_that_are_kept_elsewhere_give_nothing_and_say_so(is_admin: bool) -> None:
+    """As a provider sends whoever is in more groups than it lists: a name of the claim, and where it could be asked for."""
+    claims: dict[str, Any] = {
+        "_claim_names": {"roles": "src1"},
+        "_claim_sources": {"src1": {"endpoint": "https://graph.example.com/x"}},
+    }
+    if is_admin:
+        claims |= {"email": "ada@example.com", "email_verified": True}
+    with pytest.raises(NothingGranted, match="keeps the claim 'roles' elsewhere and does not send it"):
+        granted(PEOPLE, claims)
+    assert granted(PEOPLE, claims | {"roles": ["all"]}).has("see_all_teams"), "what is sent counts"
+    for other in ({"_claim_names": {"address": "src1"}}, {"_claim_names": "roles"}, {"_claim_names": None}):
+        with pytest.raises(NothingGranted, match="grants you nothing"):
+            granted(PEOPLE, other)
 
 
 @pytest.mark.parametrize("value", [["leads", 1], [None], [["leads"]], [{"name": "leads"}]])
