@@ -88,12 +88,15 @@ def sample_sentence(sampled: int, stands_for: float | None, sli_scaled: float | 
 
 
 def of_part(row: Mapping[str, Any]) -> list[str]:
-    """What stands beside an objective: how many cold starts it leaves out, and what of its requests is a sample."""
+    """What stands beside an objective: how many cold starts it leaves out, what of its requests is a sample, and by which of its own
+    policies it fires."""
     sentences = []
     if row["without_cold_starts"]:
         sentences.append(f"{row['kept_out']:,} cold starts kept out")
     if sample := sample_sentence(row["sampled"], row["stands_for"], row["sli_scaled"]):
         sentences.append(sample)
+    if fired := by_sentence(row.get("fired_by", "")):
+        sentences.append(f"fires {fired}")
     return sentences
 
 

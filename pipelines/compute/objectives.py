@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from models import objectives, requests
+from models.errors import ConfigurationError
 from models.objectives import Assignment
 from models.policy import burn_windows, request_slices, slo_defaults, slo_tiers
 from models.settings import Settings
+from pipelines.actions.targets import routing_in
 from pipelines.ingest.objectives import Files, load_objectives, objectives_sha256
 from sql.warehouse import Warehouse
 
@@ -34,7 +37,10 @@ def promises(warehouse: Warehouse, settings: Settings, apps: pl.DataFrame) -> Pr
     return Promises(
         objectives.held((*found.lines, *kept, *objectives.tier_defaults(apps, slo_defaults(), slo_tiers()))),
         before,
-        tuple(f"{mistake}; objectives of the file stay as they were" for mistake in files.reading.mistakes),
+        (
+            *(f"{mistake}; objectives of the file stay as they were" for mistake in files.reading.mistakes),
+            *found.unheeded,
+        ),
         (*files.reading.warnings, *(f"{one}; the defaults stay" for one in found.refusals)),
     )
 
@@ -47,12 +53,22 @@ def routes_named(warehouse: Warehouse, settings: Settings) -> set[tuple[str, str
     return {(one.app_id, one.objective.route) for one in (*found.lines, *kept) if one.objective.route}
 
 
+def targets_named(root: Path) -> frozenset[str] | None:
+    """Targets that a route of ``alerts.yaml`` leads to; None where the file has a mistake, which whoever sends tells of."""
+    try:
+        return frozenset(routing_in(root).targets)
+    except ConfigurationError:
+        return None
+
+
 def _told(
     warehouse: Warehouse, settings: Settings
 ) -> tuple[Files, objectives.Overrides, pl.DataFrame, list[objectives.Override]]:
     """The files, what they ask for, the generations before, and what stays as it was."""
     files = load_objectives(settings)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    found = objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder)
+    found = objectives.overrides(
+        files.reading.catalogue, slo_defaults(), burn_windows(), ladder, targets_named(settings.root)
+    )
     before = warehouse.frame("queries/slo/objectives")
     return files, found, before, objectives.as_they_were(before, files.broken, found.lines)
