@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from models.alert_rules import by_sentence
+
 _KEYS = ("app_id", "environment", "objective")
 _ADDED = ("sampled", "stands_for", "sli_scaled")
 _METHOD = r"^[A-Z]+ "

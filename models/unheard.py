@@ -30,7 +30,7 @@ class Unheard:
 def unheard_of(heard: pl.DataFrame, axis: Axis, slices_from: datetime, limit: float) -> Unheard:
     """What of an axis nobody was heard in, where more was due than chance explains.
 
-    Slices of the newest stretch are judged one by one, what lies before it by the hour. Nobody is heard now where so much was due
+    Whole hours are judged over all of the axis, slices where they were read, so that the edges of an outage are known there. Nobody is heard now where so much was due
     since the last request of all, however long that is ago.
 
     Args:
@@ -45,20 +45,20 @@ def unheard_of(heard: pl.DataFrame, axis: Axis, slices_from: datetime, limit: fl
     first = (slices_from - axis.since) // SLICE
     of_slices = np.repeat(rhythm / PER_HOUR, PER_HOUR)[: axis.slices]
     lost = holes(slices[None, first:], of_slices[None, first:], limit)[0]
-    before = first // PER_HOUR
-    lost_hours = holes(hours[None, :before].astype(np.int64), rhythm[None, :before], limit)[0]
-    begin = int(axis.since.timestamp()) // 3600
-    shares = {begin + int(hour): 1.0 for hour in np.flatnonzero(lost_hours)}
-    for place in np.flatnonzero(lost):
-        hour = begin + (first + int(place)) // PER_HOUR
-        shares[hour] = shares.get(hour, 0.0) + 1 / PER_HOUR
+    over = axis.slices // PER_HOUR
+    is_dark = np.zeros(hours.size)
+    np.add.at(is_dark, (first + np.flatnonzero(lost)) // PER_HOUR, 1 / PER_HOUR)
+    is_dark[:over][holes(hours[None, :over].astype(np.int64), rhythm[None, :over], limit)[0]] = 1.0
     run = _quiet_at_end(slices[first:])
     if run == slices.size - first:
-        run += PER_HOUR * _quiet_at_end(hours[:before])
+        run += PER_HOUR * _quiet_at_end(hours[: first // PER_HOUR])
     missed = float(of_slices[axis.slices - run :].sum())
-    if not run or missed < limit:
-        return Unheard(shares)
-    return Unheard(shares, axis.until - run * SLICE, missed)
+    is_over = not run or missed < limit
+    if not is_over:
+        is_dark[-(-(axis.slices - run) // PER_HOUR) :] = 1.0
+    begin = int(axis.since.timestamp()) // 3600
+    shares = {begin + int(hour): float(is_dark[hour]) for hour in np.flatnonzero(is_dark)}
+    return Unheard(shares) if is_over else Unheard(shares, axis.until - run * SLICE, missed)
 
 
 def _quiet_at_end(counts: npt.NDArray[np.int64] | Floats) -> int:

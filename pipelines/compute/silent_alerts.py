@@ -82,10 +82,10 @@ def wait_words(row: Mapping[str, Any]) -> str:
     """
     rate = f"at {row['requests_per_day']:,.3g} requests a day"
     if not row["wait_hours"]:
-        return f"{rate} so few on the days it always had some are no chance"
+        return f"{rate}, so few for so long is no chance"
     hours = row["wait_hours"]
     length = "1 hour" if hours == 1 else f"{hours:,.3g} hours" if hours < 48 else f"{hours / 24:,.3g} days"
-    return f"{rate} {length} without one are no chance"
+    return f"{rate}, going {length} without one is no chance"
 
 
 def _ended(warehouse: Warehouse, as_of: AsOf, gone: Sequence[Alert]) -> Iterator[Trouble]:

@@ -166,7 +166,9 @@ def fires_at(
     bad_slices = [one.start for one in in_long if one.total and Fraction(one.bad, one.total) > budget]
     if bad_long < 3 or bad_short < 2:
         return None
-    burns = (Fraction(bad, total) / budget for bad, total in ((bad_long, total_long), (bad_short, total_short)))
+    burns = (
+        Fraction(bad, total) / budget for bad, total in ((bad_long, total_long), (bad_short, total_short))
+    )
     if (
         any(burn < factor or (burn == factor and not or_equal) for burn in burns)
         or bound(bad_short, total_short, budget, clustering) >= SHORT_CHANCE[severity]

@@ -139,7 +139,11 @@ def test_what_cannot_be_honoured_is_one_sentence_and_the_built_in_windows_hold(
     found = asked(text, frozenset({"hook"}))
     [sentence] = found.unheeded
     # A target is told by the line its document begins in.
-    line = 1 + (text[: text.index(new)].count("\n") if "hook" not in old else text[: text.rindex("---")].count("\n") + 1)
+    line = 1 + (
+        text[: text.index(new)].count("\n")
+        if "hook" not in old
+        else text[: text.rindex("---")].count("\n") + 1
+    )
     assert sentence.startswith(f"a.yaml, line {line}: ")
     assert words in sentence
     assert sentence.endswith("; objectives that name it keep the built-in windows of alerts")
@@ -251,7 +255,7 @@ def answer_of(
     return None, None, ""
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 5, 8, 9, 10, 11])
 def test_what_fires_equals_loops_over_slices(seed: int) -> None:
     source = random.Random(seed)
     target = source.choice(("0.9", "0.99", "0.999"))
@@ -282,7 +286,11 @@ def test_what_fires_equals_loops_over_slices(seed: int) -> None:
         app = row["app_id"]
         severity, since, by = answer_of(slices[app], rules, budget, clusters[app])
         shown = row["state"] if row["state"] in ("page", "ticket") else None
-        assert (shown, row["since"] if shown else None, row["fired_by"]) == (severity, since, by), (app, rules)
+        assert (shown, row["since"] if shown else None, row["fired_by"]) == (severity, since, by), (
+            app,
+            rules,
+        )
+    assert any("policy" in by for by in found.status["fired_by"]), "nothing fired by a policy"
     assert set(windows_of("workbook", 30).pair_windows) <= set(found.burn["window"])
 
 
