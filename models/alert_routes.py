@@ -456,7 +456,9 @@ def _message(target: str, groups: Sequence[Group], policy: AlertingPolicy) -> Me
 
 def _title(groups: Sequence[Group], alerts: Sequence[Alert], policy: AlertingPolicy) -> str:
     worst = min(alerts, key=lambda one: (one.state == RESOLVED, policy.rank(one.severity)))
-    word = (worst.end_word if worst.state == RESOLVED else worst.severity).capitalize()
+    ends = {one.end_word for one in alerts}
+    ended = worst.end_word if len(ends) == 1 else "ended"
+    word = (ended if worst.state == RESOLVED else worst.severity).capitalize()
     if len(alerts) == 1:
         place = f" in {visible(worst.environment)}" if worst.environment else ""
         return f"[{word}] {policy.kinds[worst.kind].word}: {visible(worst.subject)}{place}"

@@ -25,6 +25,8 @@ from models.text import visible
 PENDING, FIRING, FROZEN, RESOLVED = "pending", "firing", "frozen", "resolved"
 STATES = (FIRING, FROZEN, PENDING, RESOLVED)
 """States of an alert in the order people read them."""
+UNHEARD = "unheard"
+"""Kind of the one alert while no app at all is heard."""
 RETIRED, DEPRECATED, GIVEN_UP = "retired", "deprecated", "given up"
 """Ends of an alert that are no mending: its app is gone, is to go, or nobody could say anything for too long."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from models.alert_rules import AlertRules, rules_of
-from models.alerts import DEPRECATED, GIVEN_UP, RETIRED, Alert, AlertingPolicy, Trouble
+from models.alerts import DEPRECATED, GIVEN_UP, RETIRED, UNHEARD, Alert, AlertingPolicy, Trouble
 from models.newest import Key
 from models.policy import silence_policy
 from models.unheard import is_retired
@@ -18,8 +18,8 @@ from pipelines.compute.as_of import AsOf
 from pipelines.compute.timeslices import heard_lately
 from sql.warehouse import Warehouse
 
-SILENT, UNHEARD = "silent", "unheard"
-"""Kinds of alerts."""
+SILENT = "silent"
+"""Kind of alerts of silent apps."""
 UNHEARD_KEY = f"{UNHEARD}/telemetry"
 
 RulesHeld = Mapping[Key, AlertRules]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from models.alerts import FIRING, RESOLVED, RETIRED, Alert
 from pipelines.commands import alerts as commands
+from pipelines.commands.doubts import silent_sentences
 from pipelines.commands.objectives import exported_text, print_validation
 from pipelines.compute import AsOf, compute_alerts, compute_slo
 from sql.alerts import current_alerts
@@ -159,5 +160,6 @@ def test_from_a_policy_to_an_alert_and_from_a_silence_to_its_end(root: Path) -> 
         assert warehouse.frame("queries/alerts/silent")["app_id"].to_list() == ["plain"], (
             "shop is not waited for"
         )
+        assert next(silent_sentences(warehouse)) == new[0].sentence + "."
         still, _ = alerts_at(warehouse, root, end + timedelta(minutes=30))
         assert still["unheard/telemetry"].since == later and still["unheard/telemetry"].state == FIRING
