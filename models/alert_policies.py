@@ -47,7 +47,6 @@ class AlertPolicyTable:
     """The policy of ``alert_policies.yaml``."""
 
     severities: Mapping[str, str]
-    least_factor: Decimal
     longest_after: timedelta
 
 
@@ -55,9 +54,7 @@ class AlertPolicyTable:
 def alert_policy_table() -> AlertPolicyTable:
     """The policy of ``alert_policies.yaml`` beside this module."""
     data = yaml.safe_load((resources.files("models") / "policy" / "alert_policies.yaml").read_text("utf-8"))
-    return AlertPolicyTable(
-        MappingProxyType(data["severities"]), Decimal(data["least_factor"]), duration(data["longest_after"])
-    )
+    return AlertPolicyTable(MappingProxyType(data["severities"]), duration(data["longest_after"]))
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,11 @@ def unheeded(catalogue: OpenSloCatalogue, targets: Collection[str] | None) -> tu
         for item in catalogue.items
         if isinstance(item, Condition) and item.meta.name not in named
     )
-    policies = (item for item in catalogue.items if isinstance(item, AlertPolicy))
+    policies = (
+        item
+        for item in catalogue.items
+        if isinstance(item, AlertPolicy) and BUILT_IN not in item.meta.annotations
+    )
     return tuple(
         dict.fromkeys(filter(None, (_why_not(catalogue, one, targets) for one in (*policies, *alone))))
     )
@@ -117,22 +118,27 @@ def alerting_of(
         budget: share of events that may be bad: it bounds how fast the objective can burn.
         targets: names of the targets that some route of ``alerts.yaml`` leads to; None: nobody knows, and none is refused.
     """
+    if all(_is_built_in(catalogue, named) for named in slo.alert_policies):
+        return Alerting()
     rules: dict[str, AlertRule] = {}
     refusals = []
-    is_own = False
     for place, named in enumerate(slo.alert_policies):
         try:
             policy = _policy(catalogue, named)
-            is_own |= BUILT_IN not in policy.meta.annotations
             rule = _rule(catalogue, policy, place, targets)
             _check_reach(catalogue, policy, rule, slo, window, budget)
             rules[rule.policy] = rule
         except _Refused as refused:
-            is_own = True
             refusals.append(f"{refused}{_KEPT}")
     if refusals:
         return Alerting(refusals=tuple(dict.fromkeys(refusals)))
-    return Alerting(AlertRules(tuple(rules.values())) if is_own else None)
+    return Alerting(AlertRules(tuple(rules.values())))
+
+
+def _is_built_in(catalogue: OpenSloCatalogue, named: AlertPolicy | Ref) -> bool:
+    """Whether a policy is one that export wrote for the built-in windows."""
+    found = catalogue.of("AlertPolicy").get(named.name) if isinstance(named, Ref) else named
+    return isinstance(found, AlertPolicy) and BUILT_IN in found.meta.annotations
 
 
 def _policy(catalogue: OpenSloCatalogue, named: AlertPolicy | Ref) -> AlertPolicy:
@@ -175,11 +181,11 @@ def _rule(
             f"is {condition.op}, which would alert while little burns; write gt or gte",
         )
     assert condition.threshold is not None and condition.lookback is not None
-    if condition.threshold < table.least_factor:
+    if condition.threshold <= 0:
         raise _at(
             condition,
             "threshold",
-            f"is {condition.threshold}, slower than the budget allows; it must be {table.least_factor} at least",
+            f"is {condition.threshold}, which every objective burns at; it must be above 0",
         )
     long = _slices(condition, "lookbackWindow", condition.lookback)
     short = _slices(condition, SHORT_WINDOW, condition.short) if condition.short is not None else long

@@ -118,7 +118,7 @@ def test_a_policy_is_what_its_file_says() -> None:
 REFUSED = [
     ("op: gte", "op: lt", "spec.condition.op is lt, which would alert while little burns; write gt or gte"),
     ("op: gte", "op: lte", "spec.condition.op is lte, "),
-    ("threshold: 12.5", "threshold: 0.9", "spec.condition.threshold is 0.9, slower than the budget allows"),
+    ("threshold: 12.5", "threshold: 0", "spec.condition.threshold is 0, which every objective burns at; it must be above 0"),
     ("threshold: 12.5", "threshold: 100.1", "which objective steady can never burn at: where everything fails it burns 100"),
     ("lookbackWindow: 2h", "lookbackWindow: 127m", "spec.condition.lookbackWindow is 127m; requests are counted by 5 minutes"),
     ("lookbackWindow: 2h", "lookbackWindow: 31d", "is 31d, longer than the window of objective steady, 30d"),
