@@ -122,7 +122,9 @@ def unheard_troubles(
     if as_of.basis == "none":
         return
     unheard = heard_lately(warehouse, as_of.slice_end).unheard
-    if unheard.since is not None:
+    # As with one app: a collector that is started anew takes less.
+    is_long = unheard.since is not None and as_of.slice_end - unheard.since >= silence_policy().least_silence
+    if unheard.since is not None and is_long:
         yield Trouble(
             key=UNHEARD_KEY,
             kind=UNHEARD,

@@ -70,38 +70,37 @@ def alerts_at(warehouse: Warehouse, root: Path, moment: datetime) -> tuple[dict[
     return {one.alert_key: one for one in current_alerts(warehouse)}, refused
 
 
-def test_from_a_policy_to_an_alert_and_from_a_silence_to_its_end(root: Path) -> None:
-    hours = timedelta(hours=1)
-    rows = [
+HOURS = timedelta(hours=1)
+FILES = {"shop.yaml": with_policy("shop", "early"), "job.yaml": with_policy("job", "watch", no_data="true")}
+
+
+def month_of(days: int) -> list[Row]:
+    """Days up to now of four apps: two with a trouble, two that stopped a day ago."""
+    begin = NOW - days * 24 * HOURS
+    return [
         # Five of a hundred go wrong for six hours: five times as fast as allowed, which no built-in window alerts by.
-        *(one for app in ("shop", "plain") for one in slices(app, NOW - 20 * 24 * hours, NOW - 6 * hours, 60, 1200)),
-        *(one for app in ("shop", "plain") for one in slices(app, NOW - 6 * hours, NOW, 5, 100, 5)),
-        *(one for app in ("job", "old") for one in slices(app, NOW - 20 * 24 * hours, NOW - 24 * hours, 60, 20)),
-    ]  # fmt: skip
-    later, end = NOW + 27 * 24 * hours, NOW + 27 * 24 * hours + 3 * hours
-    rows += [
-        *slices("shop", NOW, later - 48 * hours, 60, 1200),
-        *slices("shop", later - 48 * hours, later, 5, 100),
+        *(one for app in ("shop", "plain") for one in slices(app, begin, NOW - 6 * HOURS, 60, 1200)),
+        *(one for app in ("shop", "plain") for one in slices(app, NOW - 6 * HOURS, NOW, 5, 100, 5)),
+        *(one for app in ("job", "old") for one in slices(app, begin, NOW - 24 * HOURS, 60, 20)),
     ]
-    files = {
-        "shop.yaml": with_policy("shop", "early"),
-        "job.yaml": with_policy("job", "watch", no_data="true"),
-    }
+
+
+def test_from_a_policy_to_an_alert(root: Path) -> None:
     (root / "alerts.yaml").write_text(ROUTES.format(name="pager"))
     with open_warehouse(root) as warehouse:
-        insert_rows(warehouse, rows)
+        insert_rows(warehouse, [*month_of(9), *slices("shop", NOW, NOW + timedelta(minutes=5), 5, 100)])
         usual, _ = alerts_at(warehouse, root, NOW)
         assert {key: one.severity for key, one in usual.items()} == {
             "silent/job/production": "ticket",
             "silent/old/production": "ticket",
         }
-        # By hand: ln(365 * 480 / 0.3) = 13.3 at a clustering of 0.125 and 20 an hour: within the first hour.
+        # By hand: ln(365 * 480 / 0.3) = 13.3 at a clustering of 0.125, of 20 an hour: within the first hour.
         assert usual["silent/job/production"].sentence.endswith(
             "; at 480 requests a day, going 1 hour without one is no chance"
         )
         statuses = warehouse.frame("queries/slo/status", app_id="plain")
 
-        wrote(root, files)
+        wrote(root, FILES)
         found, refused = alerts_at(warehouse, root, NOW)
         assert refused == ()
         page = found["slo/shop/production/shop-slo"]
@@ -112,7 +111,7 @@ def test_from_a_policy_to_an_alert_and_from_a_silence_to_its_end(root: Path) -> 
             ("pager",),
         )
         assert page.sentence.endswith("; by policy early (page where 2h burn above 3 x for 10m)")
-        assert page.since == NOW - 3 * hours, "the hold of an hour looks back from its first window"
+        assert page.since == NOW - 3 * HOURS, "the hold of an hour looks back from its first window"
         assert (
             found["silent/job/production"].targets == ("pager",) and found["silent/job/production"].by_routes
         )
@@ -141,7 +140,21 @@ def test_from_a_policy_to_an_alert_and_from_a_silence_to_its_end(root: Path) -> 
             found["slo/shop/production/shop-slo"],
             "the built-in windows hold, by which nothing fires",
         )
-        (root / "alerts.yaml").write_text(ROUTES.format(name="pager"))
+
+
+@pytest.mark.slow
+def test_from_a_silence_to_its_end_and_nobody_heard(tmp_path: Path, migrated: Migrated) -> None:
+    """The same rules are judged quickly by tests of ``models.unheard`` and ``models.alerts``; here from slices to alerts."""
+    root = migrated(tmp_path)
+    later, end = NOW + 27 * 24 * HOURS, NOW + 27 * 24 * HOURS + 3 * HOURS
+    rows = [
+        *month_of(20),
+        *slices("shop", NOW, later - 48 * HOURS, 60, 1200),
+        *slices("shop", later - 48 * HOURS, later, 5, 100),
+    ]
+    with open_warehouse(root) as warehouse:
+        insert_rows(warehouse, rows)
+        alerts_at(warehouse, root, NOW)
 
         # Four weeks after its last request an app is retired, which is no mending; and one that is to go is waited for no longer.
         gone, _ = alerts_at(warehouse, root, later)
