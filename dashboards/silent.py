@@ -30,6 +30,7 @@ def silent_table(frame: pl.DataFrame) -> None:
             pl.col("received").alias("Requests since"),
             pl.col("expected").round(0).cast(pl.Int64).alias("Expected"),
             pl.col("requests_per_day").round(1).alias("Requests a day before"),
+            pl.when(pl.col("wait_hours") > 0).then("wait_hours").alias("Waited for"),
             pl.col("environment").alias("Environment"),
             pl.col("team").alias("Team"),
             pl.col("apps_together").alias("Apps together"),
@@ -39,7 +40,12 @@ def silent_table(frame: pl.DataFrame) -> None:
         {
             "Silent since": st.column_config.DatetimeColumn(
                 "Silent since (UTC)", format="MM-DD HH:mm", timezone="UTC", width=120
-            )
+            ),
+            "Waited for": st.column_config.NumberColumn(
+                format="%g h",
+                help="Hours without a request after which its own traffic before says that this is no chance; empty: the days it "
+                "missed say so, or far too few came.",
+            ),
         },
     )
     st.caption(formats.plural(frame.height, "silent app") + ", the longest silent first")

@@ -91,13 +91,22 @@ class Routing:
     routes: tuple[Route, ...] = ()
 
     def targets_of(self, alert: Alert) -> dict[str, list[Route]]:
-        """Target -> the routes that lead an alert there."""
+        """Target -> the routes that lead an alert there.
+
+        A policy of an objective may name who is told, in place of the routes or beside them: a target it names is reached by
+        every route that has it, whose quiet hours go for it. Where none has any of them now the routes decide, so that no alert is lost.
+        """
+        named = {
+            name: [route for route in self.routes if name in route.targets]
+            for name in alert.targets
+            if name in self.targets
+        }
         found: dict[str, list[Route]] = {}
         for route in self.routes:
-            if route.takes(alert):
+            if route.takes(alert) and (alert.by_routes or not named):
                 for name in route.targets:
                     found.setdefault(name, []).append(route)
-        return found
+        return {**found, **named}
 
 
 def routing_of(document: Document, policy: AlertingPolicy) -> Routing:
@@ -393,6 +402,8 @@ def due_messages(
             continue
         event = item_of(alert, _events(alert))
         if alert.state == RESOLVED:
+            if not alert.tells_end:
+                continue
             for target in aware.get(f"{alert.episode} {alert.alert_key}", ()):
                 if target in routing.targets and (target, event) not in known:
                     wanted.setdefault(target, []).append(alert)
@@ -445,7 +456,9 @@ def _message(target: str, groups: Sequence[Group], policy: AlertingPolicy) -> Me
 
 def _title(groups: Sequence[Group], alerts: Sequence[Alert], policy: AlertingPolicy) -> str:
     worst = min(alerts, key=lambda one: (one.state == RESOLVED, policy.rank(one.severity)))
-    word = "Resolved" if worst.state == RESOLVED else worst.severity.capitalize()
+    ends = {one.end_word for one in alerts}
+    ended = worst.end_word if len(ends) == 1 else "ended"
+    word = (ended if worst.state == RESOLVED else worst.severity).capitalize()
     if len(alerts) == 1:
         place = f" in {visible(worst.environment)}" if worst.environment else ""
         return f"[{word}] {policy.kinds[worst.kind].word}: {visible(worst.subject)}{place}"
@@ -457,7 +470,9 @@ def _title(groups: Sequence[Group], alerts: Sequence[Alert], policy: AlertingPol
 
 def _line(alert: Alert) -> str:
     if alert.state == RESOLVED and alert.resolved_at is not None:
-        return f"Resolved {alert.resolved_at:%Y-%m-%d %H:%M} UTC: {visible(alert.sentence)}"
+        return (
+            f"{alert.end_word.capitalize()} {alert.resolved_at:%Y-%m-%d %H:%M} UTC: {visible(alert.sentence)}"
+        )
     return f"{alert.severity.capitalize()} since {alert.since:%Y-%m-%d %H:%M} UTC: {visible(alert.sentence)}"
 
 

@@ -25,6 +25,10 @@ from models.text import visible
 PENDING, FIRING, FROZEN, RESOLVED = "pending", "firing", "frozen", "resolved"
 STATES = (FIRING, FROZEN, PENDING, RESOLVED)
 """States of an alert in the order people read them."""
+UNHEARD = "unheard"
+"""Kind of the one alert while no app at all is heard."""
+RETIRED, DEPRECATED, GIVEN_UP = "retired", "deprecated", "given up"
+"""Ends of an alert that are no mending: its app is gone, is to go, or nobody could say anything for too long."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class AlertingPolicy:
     objectives: Mapping[str, str]
     unknown: frozenset[str]
     silent: str
+    unheard: str
     anomalies: Mapping[str, str]
     budgets: Mapping[str, str]
     held: str
@@ -121,6 +126,12 @@ class Trouble:
     environment: str = ""
     cause: str = ""
     is_known: bool = True
+    ending: str = ""
+    """Why an alert of it ends now other than by being over (``RETIRED``, ``DEPRECATED``); empty: it is wrong, or not known."""
+    by_routes: bool = True
+    targets: tuple[str, ...] = ()
+    tells_end: bool = True
+    """Who is told by policies of objectives beside or in place of the routes, and whether they are told of the end."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,15 @@ class Alert:
     frozen_at: datetime | None = None
     resolved_at: datetime | None = None
     episode: int = 0
+    ending: str = ""
+    by_routes: bool = True
+    targets: tuple[str, ...] = ()
+    tells_end: bool = True
+
+    @property
+    def end_word(self) -> str:
+        """What people read where it ended: that it is resolved, or why it ended otherwise."""
+        return self.ending or RESOLVED
 
     @property
     def is_open(self) -> bool:
@@ -200,11 +220,17 @@ def merged(conditions: Iterable[Trouble], policy: AlertingPolicy) -> dict[str, T
 def _advanced(
     alert: Alert | None, found: Trouble | None, now: datetime, policy: AlertingPolicy
 ) -> Alert | None:
-    if alert is not None and alert.state == RESOLVED and (found is None or not found.is_known):
+    if (
+        alert is not None
+        and alert.state == RESOLVED
+        and (found is None or found.ending or not found.is_known)
+    ):
         is_shown = alert.resolved_at is not None and now - alert.resolved_at < policy.kept_for
         return alert if is_shown else None
     if found is None:
         return _cleared(alert, now, policy) if alert else None
+    if found.ending:
+        return _ended(alert, found, now)
     if not found.is_known:
         return _frozen(alert, now, policy) if alert else None
     return _held(alert, found, now, policy)
@@ -247,6 +273,9 @@ def _of(found: Trouble) -> dict[str, Any]:
         "team": found.team,
         "cause": found.cause,
         "sentence": found.sentence,
+        "by_routes": found.by_routes,
+        "targets": found.targets,
+        "tells_end": found.tells_end,
     }
 
 
@@ -255,7 +284,24 @@ def _frozen(alert: Alert, now: datetime, policy: AlertingPolicy) -> Alert | None
     since = alert.frozen_at or now
     if now - since < policy.frozen_for:
         return replace(alert, state=FROZEN, frozen_at=since)
-    return replace(alert, state=RESOLVED, resolved_at=now, frozen_at=None) if alert.fired_at else None
+    if not alert.fired_at:
+        return None
+    return replace(alert, state=RESOLVED, resolved_at=now, frozen_at=None, ending=GIVEN_UP)
+
+
+def _ended(alert: Alert | None, found: Trouble, now: datetime) -> Alert | None:
+    """An alert that ends though nothing was mended; one that never fired is forgotten."""
+    if alert is None or alert.fired_at is None:
+        return None
+    return replace(
+        alert,
+        state=RESOLVED,
+        resolved_at=now,
+        frozen_at=None,
+        clear_at=None,
+        ending=found.ending,
+        sentence=found.sentence,
+    )
 
 
 def _cleared(alert: Alert, now: datetime, policy: AlertingPolicy) -> Alert | None:
@@ -359,15 +405,18 @@ def _chains(members: Sequence[Alert], gap: timedelta | None) -> list[list[Alert]
 def alerts_frame(alerts: Sequence[Alert]) -> pl.DataFrame:
     """Alerts as columns of ``core_alerts``."""
     schema = SCHEMAS["core_alerts"]
-    return pl.DataFrame(
-        {name: [getattr(one, name) for one in alerts] for name in schema.names()}, schema=schema
-    )
+    rows = [{**vars(one), "targets": list(one.targets)} for one in alerts]
+    return pl.DataFrame({name: [row[name] for row in rows] for name in schema.names()}, schema=schema)
 
 
 def alerts_of(frame: pl.DataFrame) -> list[Alert]:
     """Rows of ``core_alerts``."""
     names = {one.name for one in fields(Alert)}
     return [
-        Alert(**{name: value for name, value in row.items() if name in names})
+        _alert({name: value for name, value in row.items() if name in names})
         for row in frame.iter_rows(named=True)
     ]
+
+
+def _alert(row: dict[str, Any]) -> Alert:
+    return Alert(**{**row, "targets": tuple(row.get("targets", ()))})

@@ -58,7 +58,7 @@ def windows_of(name: str, window_days: int) -> BurnWindows:
 
 def _on_slices(pair: ScaledPair, window_days: int) -> BurnPair:
     on = replace(pair, long=_slices(pair.long), short=_slices(pair.short))
-    return BurnPair(pair.severity, on.budget_share(window_days), _name(on.long), _name(on.short))
+    return BurnPair(pair.severity, on.budget_share(window_days), window_name(on.long), window_name(on.short))
 
 
 def _slices(length: timedelta) -> timedelta:
@@ -66,7 +66,7 @@ def _slices(length: timedelta) -> timedelta:
     return max(1, _half_up(Fraction(length // _MINUTE, one // _MINUTE))) * one
 
 
-def _name(length: timedelta) -> str:
+def window_name(length: timedelta) -> str:
     """Name of a window: ``5m``, ``1h``, ``3d``."""
     unit, whole = next((unit, whole) for unit, whole in _UNITS if not length % whole)
     return f"{length // whole}{unit}"

@@ -6,13 +6,15 @@ and nobody can measure yet is refused in a sentence here, never left out in sile
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import polars as pl
 
+from models import alert_policies
+from models.alert_rules import rules_of
 from models.budgeting import MISSING, QUIET, Budgeting
 from models.errors import ModelError
 from models.indicator_counts import COUNTED_VARIANT, AppQuestion, QuestionGroup
@@ -91,6 +93,8 @@ _DEFINITION = (
     "without_cold_starts",
 )
 """Columns whose change begins a generation."""
+_BESIDE = ("source", "alerting")
+"""Columns that may change within one: where it is told, and who is told of it when."""
 
 KEYS = ("app_id", "environment", "objective")
 
@@ -119,6 +123,8 @@ class Overrides:
 
     lines: tuple[Override, ...] = ()
     refusals: tuple[str, ...] = ()
+    unheeded: tuple[str, ...] = ()
+    """Why alert policies are not honoured: their objectives hold and alert by the built-in windows."""
 
 
 def indicator_of(one: Objective) -> str:
@@ -129,7 +135,11 @@ def indicator_of(one: Objective) -> str:
 
 
 def overrides(
-    catalogue: OpenSloCatalogue, defaults: Objectives, policy: BurnWindows, ladder: Sequence[int]
+    catalogue: OpenSloCatalogue,
+    defaults: Objectives,
+    policy: BurnWindows,
+    ladder: Sequence[int],
+    targets: Collection[str] | None = None,
 ) -> Overrides:
     """Objectives of a catalogue in place of the defaults.
 
@@ -138,9 +148,11 @@ def overrides(
         defaults: what every app is held to, for the kinds of spans where a file names none.
         policy: whose longest window an objective's own must hold.
         ladder: thresholds slices were counted by, in milliseconds.
+        targets: names of the targets that routes of alerts lead to; None: nobody knows.
     """
     lines: list[Override] = []
     refusals: list[str] = []
+    unheeded: list[str] = []
     for item in catalogue.items:
         if not isinstance(item, Slo):
             continue
@@ -150,6 +162,9 @@ def overrides(
             except _Unmeasured as problem:
                 refusals.append(f"{problem.where or target.where}: objective {item.meta.name} {problem}")
                 continue
+            how = alert_policies.alerting_of(catalogue, item, line.window, line.objective.budget, targets)
+            unheeded.extend(how.refusals)
+            line = replace(line, objective=replace(line.objective, alerting=how.rules))
             taken = next((one for one in lines if _collide(one, line)), None)
             if taken is None:
                 lines.append(line)
@@ -158,7 +173,8 @@ def overrides(
                     f"{line.source}: objective {line.objective.name} of app {line.app_id} is told by {taken.source} too; "
                     "that one counts, rename one of them"
                 )
-    return Overrides(tuple(lines), tuple(refusals))
+    why = dict.fromkeys((*unheeded, *alert_policies.unheeded(catalogue, targets)))
+    return Overrides(tuple(lines), tuple(refusals), tuple(why))
 
 
 def _collide(one: Override, other: Override) -> bool:
@@ -551,6 +567,32 @@ class Assignment:
     """Window -> objectives that count something else than requests."""
 
     @property
+    def groups_by_rules(self) -> Iterator[tuple[TimeWindow, tuple[Objective, ...]]]:
+        """Windows, and of each the objectives that alert by the same rules."""
+        for window, group in self.groups.items():
+            yield from ((window, lines) for lines in alert_policies.by_rules(group))
+
+    @property
+    def parts_by_rules(self) -> Iterator[tuple[TimeWindow, tuple[Objective, ...]]]:
+        """The same of objectives of a part of an app's requests."""
+        for window, group in self.parts.items():
+            yield from ((window, lines) for lines in alert_policies.by_rules(group.variants))
+
+    @property
+    def counted_by_rules(self) -> Iterator[tuple[TimeWindow, tuple[Objective, ...]]]:
+        """The same of objectives that count something else than requests."""
+        for window, group in self.counted.items():
+            yield from ((window, lines) for lines in alert_policies.by_rules(group.variants))
+
+    def apps_of(self, window: TimeWindow, lines: Iterable[Objective]) -> tuple[str, ...]:
+        """The apps that some of the objectives of a window are of."""
+        names = {one.name for one in lines}
+        if names >= {one.name for one in self.groups[window]}:
+            return self.apps[window]
+        held_to = {line.app_id for line, name in self.lines if line.window == window and name in names}
+        return tuple(sorted(held_to))
+
+    @property
     def routes(self) -> dict[tuple[str, str], str]:
         """App and route of every objective of a route -> where it is told."""
         return {
@@ -572,7 +614,7 @@ def held(lines: Iterable[Override]) -> Assignment:
         if one.question is not None:
             targets = of_questions.setdefault(line.window, {})
             held_to = targets.setdefault(
-                (one.target, one.budgeting),
+                (one.target, one.budgeting, one.alerting),
                 replace(one, name=f"{COUNTED_VARIANT} {len(targets) + 1}", question=None),
             )
             questions.setdefault(line.window, set()).add(AppQuestion(line.app_id, line.indicator))
@@ -581,7 +623,7 @@ def held(lines: Iterable[Override]) -> Assignment:
         same = (variants if part is None else of_parts).setdefault(line.window, {})
         word = "variant" if part is None else PART_VARIANT
         variant = same.setdefault(
-            (one.target, one.threshold_ms, one.kinds, one.budgeting),
+            (one.target, one.threshold_ms, one.kinds, one.budgeting, one.alerting),
             replace(one, name=f"{word} {len(same) + 1}", route="", without_cold_starts=False),
         )
         if part is None:
@@ -773,10 +815,19 @@ def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -
         *((usual, "", one.name, one) for one in defaults.lines),
     ]
     schema = SCHEMAS["mart_slo_objectives"]
-    kinds = {name: schema[name] for name in ("target", "threshold_ms", "span_kinds", *_BUDGETING)}
+    kinds = {name: schema[name] for name in ("target", "threshold_ms", "span_kinds", *_BUDGETING, "alerting")}
     said = pl.DataFrame(
         [
-            (window, variant, default, one.target, one.threshold_ms, list(one.kinds), *_budgeting_row(one))
+            (
+                window,
+                variant,
+                default,
+                one.target,
+                one.threshold_ms,
+                list(one.kinds),
+                *_budgeting_row(one),
+                "" if one.alerting is None else one.alerting.text,
+            )
             for window, variant, default, one in promised
         ],
         schema={"time_window": pl.String(), "variant": pl.String(), "default": pl.String(), **kinds},
@@ -789,7 +840,7 @@ def definitions(places: pl.DataFrame, defaults: Objectives, asked: Assignment) -
             source=pl.when(is_default).then(pl.lit(DEFAULTS)).otherwise("source"),
         )
         .join(said, on=["time_window", "variant", "default"], how="left", maintain_order="left")
-        .select(pl.col(name).cast(schema[name]) for name in (*KEYS, *_DEFINITION, "source"))
+        .select(pl.col(name).cast(schema[name]) for name in (*KEYS, *_DEFINITION, *_BESIDE))
     )
 
 
@@ -835,7 +886,11 @@ def generations(before: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.
     goes_on = (
         past.filter(pl.col("valid_to").is_null())
         .with_columns(_definition())
-        .join(now.select(*KEYS, _definition(), now_from="source"), on=[*KEYS, "definition"], how="inner")
+        .join(
+            now.select(*KEYS, _definition(), *(pl.col(name).alias(f"now_{name}") for name in _BESIDE)),
+            on=[*KEYS, "definition"],
+            how="inner",
+        )
     )
     begun = (
         now.join(goes_on, on=list(KEYS), how="anti")
@@ -850,7 +905,7 @@ def generations(before: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.
     ended = past.join(goes_on, on=[*KEYS, "generation"], how="anti").with_columns(
         valid_to=pl.col("valid_to").fill_null(pl.max_horizontal(moment, pl.col("valid_from")))
     )
-    kept = goes_on.with_columns(source=pl.col("now_from")).select(columns)
+    kept = goes_on.with_columns(pl.col(f"now_{name}").alias(name) for name in _BESIDE).select(columns)
     return pl.concat([kept, ended.select(columns), begun]).sort(*KEYS, "generation")
 
 
@@ -898,6 +953,7 @@ def as_they_were(before: pl.DataFrame, files: Iterable[str], now: Iterable[Overr
                 without_cold_starts=row["without_cold_starts"],
                 budgeting=_budgeting_of(row),
                 question=question_of(row["indicator"]),
+                alerting=rules_of(row["alerting"]),
             ),
             window_of(row["time_window"]),
             row["source"],

@@ -21,6 +21,8 @@ ANNOTATIONS = "appfleet.io/"
 
 SHORT_WINDOW = f"{ANNOTATIONS}short-window"
 """On an AlertCondition: the second, shorter window that must burn as fast."""
+BUILT_IN = f"{ANNOTATIONS}built-in"
+"""On an AlertPolicy: written by export, the built-in windows of alerts told for others; read back it is no policy of its own."""
 UNIT = f"{ANNOTATIONS}unit"
 """On an SLI: the unit of the thresholds of its objectives."""
 APP = f"{ANNOTATIONS}app-id"
@@ -184,6 +186,8 @@ class Condition:
     threshold: Decimal | None = None
     lookback: Shorthand | None = None
     after: Shorthand | None = None
+    at: Mapping[str, tuple[WrittenAt, str]] = field(default_factory=dict, compare=False)
+    """Place and key of each of its fields."""
 
     @property
     def short(self) -> Shorthand | None:

@@ -9,10 +9,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from models.alert_rules import AlertRule, rules_of
 from models.indicators import RATIO, question_of, spec_of, threshold_of
 from models.objectives import LATENCY, SOURCE_TYPE
 from models.openslo import (
     APP,
+    BUILT_IN,
     COLD_STARTS,
     ENVIRONMENT,
     MISSING_SLICES,
@@ -26,6 +28,7 @@ from models.openslo import (
     Item,
     Meta,
     MetricSource,
+    NotificationTarget,
     Ratio,
     Ref,
     Shorthand,
@@ -47,31 +50,83 @@ _MONTH_DAYS = 30
 
 
 def exported(rows: Iterable[Mapping[str, Any]], policy_of: Callable[[int], BurnWindows]) -> list[Item]:
-    """OpenSLO objects of objectives: a Service per app, an SLO each, and the alert policies they name.
+    """OpenSLO objects of objectives: a Service per app, an SLO each, and the alert policies they name: their own, or the built-in ones.
 
     Args:
         rows: ``app_id, environment, objective, indicator, target, threshold_ms, time_window, budgeting_method, slice_minutes,
-            slice_target, missing_slices, quiet_slices, span_kinds, route, without_cold_starts``.
+            slice_target, missing_slices, quiet_slices, span_kinds, route, without_cold_starts, alerting``.
         policy_of: the windows alerts of an objective of some days fire by; a pair is one condition with the annotation of its short window.
     """
     rows = list(rows)
     services = _names({row["app_id"] for row in rows})
     slos = _names({(row["app_id"], row["environment"], row["objective"]) for row in rows})
-    alerts = {days: list(_alerts(days, policy_of(days))) for days in sorted({_days(row) for row in rows})}
+    own = _own_policies(rows)
+    alerts = {
+        days: list(_alerts(days, policy_of(days)))
+        for days in sorted({_days(row) for row in rows if not row["alerting"]})
+    }
     items: list[Item] = [
         SloService(Meta(name, annotations={APP: app}), NOWHERE) for app, name in services.items()
     ]
     items.extend(one for group in alerts.values() for pair in group for one in pair)
+    items.extend(_written_out(own))
     items.extend(
         _slo(
             row,
             services[row["app_id"]],
             slos[row["app_id"], row["environment"], row["objective"]],
-            [policy_.meta.name for _, policy_ in alerts[_days(row)]],
+            [own[one] for one in _rules(row)]
+            if row["alerting"]
+            else [policy_.meta.name for _, policy_ in alerts[_days(row)]],
         )
         for row in rows
     )
     return items
+
+
+def _rules(row: Mapping[str, Any]) -> tuple[AlertRule, ...]:
+    rules = rules_of(row["alerting"])
+    return () if rules is None else rules.lines
+
+
+def _own_policies(rows: Iterable[Mapping[str, Any]]) -> dict[AlertRule, str]:
+    """Every policy of the objectives -> its name, told apart by a number where two of a name differ."""
+    names: dict[AlertRule, str] = {}
+    texts = sorted({row["alerting"]: None for row in rows if row["alerting"]})
+    for rule in (rule for text in texts for rule in _rules({"alerting": text})):
+        name, number = rule.policy, 1
+        while rule not in names and name in names.values():
+            number += 1
+            name = f"{rule.policy}-{number}"
+        names.setdefault(rule, name)
+    return names
+
+
+def _written_out(policies: Mapping[AlertRule, str]) -> Iterator[Item]:
+    """Policies with their conditions, and who is told by them; a name OpenSLO does not allow stands in ``target``."""
+    targets = _names({target for rule in policies for target in rule.targets})
+    for target, name in targets.items():
+        yield NotificationTarget(Meta(name), NOWHERE, target=target)
+    for rule, name in policies.items():
+        annotations = {SHORT_WINDOW: rule.short} if rule.short != rule.long else {}
+        yield Condition(
+            Meta(name, annotations=annotations),
+            NOWHERE,
+            severity=rule.severity,
+            op="gte" if rule.or_equal else "gt",
+            threshold=_plain(rule.factor),
+            lookback=span(rule.long),
+            after=span(rule.after),
+        )
+        yield AlertPolicy(
+            Meta(name),
+            NOWHERE,
+            when_no_data=rule.when_no_data,
+            when_resolved=rule.tells_end,
+            when_breaching=rule.fires,
+            conditions=(Ref(name, NOWHERE),),
+            targets=tuple(Ref(targets[one], NOWHERE) for one in rule.targets),
+        )
 
 
 def _names(keys: Iterable[Any]) -> dict[Any, str]:
@@ -164,7 +219,10 @@ def _alerts(window_days: int, policy: BurnWindows) -> Iterator[tuple[Condition, 
         yield (
             condition,
             AlertPolicy(
-                Meta(name), NOWHERE, when_breaching=True, conditions=(Ref(condition.meta.name, NOWHERE),)
+                Meta(name, annotations={BUILT_IN: "true"}),
+                NOWHERE,
+                when_breaching=True,
+                conditions=(Ref(condition.meta.name, NOWHERE),),
             ),
         )
 

@@ -59,6 +59,7 @@ UNITS = ("ms", "s")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,2})?")
+_NO_TIME = re.compile("0+[mhdw]?")
 _META = {"name", "displayName", "labels", "annotations"}
 _LONGEST_TEXT = 1050
 """Characters of a description, as the specification has it."""
@@ -658,7 +659,7 @@ def _condition(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, k
     _need(reader, fields["condition"], inner, at, "kind", "op", "threshold", "lookbackWindow")
     kind = _choice(reader, inner, "kind", at, ("burnrate", "Burnrate")).lower()
     lookback = reader.span(inner["lookbackWindow"], f"{at}.lookbackWindow")
-    after = reader.optional(inner, "alertAfter", at, reader.span)
+    after = reader.optional(inner, "alertAfter", at, lambda one, key: _after(reader, one, key))
     _check_short_window(reader, meta, lookback)
     return Condition(
         meta,
@@ -670,7 +671,17 @@ def _condition(reader: _Reader, where: WrittenAt, meta: Meta, node: yaml.Node, k
         reader.decimal(inner["threshold"], f"{at}.threshold"),
         lookback,
         after,
+        {
+            "severity": (reader.at(fields["severity"]), f"{key}.severity"),
+            **{name: (reader.at(one), f"{at}.{name}") for name, one in inner.items()},
+            **{name: (reader.at(one), place) for name, (one, place) in reader.annotated.items()},
+        },
     )
+
+
+def _after(reader: _Reader, node: yaml.Node, key: str) -> Shorthand | None:
+    """How long a condition must go on; nothing where it need not, which the specification writes as 0m."""
+    return None if _NO_TIME.fullmatch(reader.source_text(node, key).strip()) else reader.span(node, key)
 
 
 def _check_short_window(reader: _Reader, meta: Meta, lookback: Shorthand) -> None:

@@ -7,11 +7,12 @@ and floors are policy (``models.policy.burn_windows``); which windows end when, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,7 @@ def pair_fires(
     factor: Fraction,
     severity: str,
     policy: BurnWindows,
+    or_equal: bool = False,
 ) -> Flags:
     """Whether both windows of a pair burn faster than its factor, on enough evidence that it is not chance.
 
@@ -65,13 +67,14 @@ def pair_fires(
         factor: burn rate that both must exceed.
         severity: of the alert.
         policy: floors and chances.
+        or_equal: whether burning exactly at the factor is enough.
     """
     places = np.flatnonzero(
         (long.bad >= max(policy.least_bad_events, 1)) & (short.bad >= max(policy.least_bad_events_short, 1))
     )
     for counts in (long, short):
         seen = counts.at(places)
-        places = places[burns_faster(seen.bad, seen.total, allowed[places], factor)]
+        places = places[burns_faster(seen.bad, seen.total, allowed[places], factor, or_equal)]
     near, far = short.at(places), long.at(places)
     budget, spread = allowed[places] / PARTS, clustering[places]
     is_now = _is_below(log_chance(near.bad, near.total, budget, spread), policy.chance_short[severity])
@@ -82,6 +85,46 @@ def pair_fires(
     fires = np.zeros(allowed.size, np.bool_)
     fires[places[is_now & is_rare]] = True
     return fires
+
+
+class Firing(NamedTuple):
+    """Which objectives one pair or guard finds at a moment: with which severity, by which policy, and for how long it must go on."""
+
+    severity: str
+    long: str
+    fires: Flags
+    by: str = ""
+    after: timedelta = timedelta(0)
+
+
+def fired_within(
+    at: Callable[[int], list[Firing]], policy: BurnWindows, slice_: timedelta
+) -> Iterator[tuple[int, Firing, Flags]]:
+    """What fired at each moment of the hold: how many slices ago, by what, and which objectives.
+
+    What must go on for a while fires at a moment where it was so at every slice's end of that while.
+
+    Args:
+        at: every pair and guard so many slices ago, in one order.
+        policy: hold, and how far it reaches.
+        slice_: length of a slice.
+    """
+    moments = [at(back) for back in range(policy.reach // slice_ + 1)]
+    for back in range(policy.hold // slice_ + 1):
+        for number, one in enumerate(moments[back]):
+            fires = one.fires
+            for earlier in range(1, one.after // slice_ + 1):
+                fires = fires & moments[back + earlier][number].fires
+            yield back, one, fires
+
+
+def note_by(by: list[tuple[str, ...]], rows: Places, risen: Places, name: str) -> None:
+    """Adds a name to what some rows fired by; what rose to a worse severity is by it alone."""
+    for row in risen.tolist():
+        by[row] = ()
+    if name:
+        for row in rows.tolist():
+            by[row] = tuple({*by[row], name})
 
 
 def _is_below(log_chance: Floats, chance: Decimal) -> Flags:
@@ -105,8 +148,10 @@ def guard_fires(window: Counts, allowed: Integers, guard: BurnGuard, policy: Bur
     return fires
 
 
-def burns_faster(bad: Integers, total: Integers, allowed: Integers, factor: Fraction) -> Flags:
-    """Whether a share of bad events is strictly above ``factor`` times the budget, exactly.
+def burns_faster(
+    bad: Integers, total: Integers, allowed: Integers, factor: Fraction, or_equal: bool = False
+) -> Flags:
+    """Whether a share of bad events is strictly above ``factor`` times the budget, or at it where that is enough, exactly.
 
     Floats decide where they are sure of it, whole numbers of any length at the edge.
     """
@@ -114,10 +159,9 @@ def burns_faster(bad: Integers, total: Integers, allowed: Integers, factor: Frac
     right = total.astype(np.float64) * allowed * float(factor.numerator)
     faster: Flags = left > right
     for place in np.flatnonzero((np.abs(left - right) <= _TIE * right) & (total > 0)):
-        faster[place] = (
-            int(bad[place]) * PARTS * factor.denominator
-            > int(total[place]) * int(allowed[place]) * factor.numerator
-        )
+        burnt = int(bad[place]) * PARTS * factor.denominator
+        limit = int(total[place]) * int(allowed[place]) * factor.numerator
+        faster[place] = burnt >= limit if or_equal else burnt > limit
     return faster
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
+from models.alert_rules import AlertRules
 from models.budgeting import Budgeting
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Objective:
     budgeting: Budgeting = Budgeting()
     question: Question | None = None
     """What is counted instead of requests."""
+    alerting: AlertRules | None = None
+    """What its own alert policies say; None: the built-in windows."""
 
     @property
     def budget(self) -> Decimal:
@@ -62,12 +65,19 @@ class Objectives:
 
 @dataclass(frozen=True)
 class BurnPair:
-    """Two windows that must both burn faster than a factor; window names are ``5m``, ``1h``, ``3d``."""
+    """Two windows that must both burn faster than a factor; window names are ``5m``, ``1h``, ``3d``.
+
+    ``by`` names the alert policy a pair is of, empty for a built-in one; ``or_equal`` asks for the factor only, and ``after`` for how
+    long it must have been so.
+    """
 
     severity: str
     budget_share: Decimal | Fraction
     long: str
     short: str
+    by: str = ""
+    or_equal: bool = False
+    after: timedelta = timedelta(0)
 
     def factor(self, window_days: int) -> Fraction:
         """Burn rate that spends ``budget_share`` of the budget of ``window_days`` within the long window."""
@@ -82,6 +92,7 @@ class BurnGuard:
     severity: str
     window: str
     least_bad_slices: int
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,13 @@ class BurnWindows:
     hold: timedelta
     seen_share: Decimal
     clustering: Clustering
+    also_published: tuple[str, ...] = ()
+    """Windows whose burn is published beside those of the pairs."""
+
+    @property
+    def reach(self) -> timedelta:
+        """How far before a moment lie the ends of windows it is judged by: what fired holds, and may have to go on first."""
+        return self.hold + max((pair.after for pair in self.pairs), default=timedelta(0))
 
     @property
     def least_bad_slices(self) -> int:
@@ -127,13 +145,14 @@ class BurnWindows:
 
     @property
     def severities(self) -> tuple[str, ...]:
-        """Distinct severities, worst first."""
-        return tuple(dict.fromkeys(pair.severity for pair in self.pairs))
+        """Severities something may fire with, worst first."""
+        return tuple(self.chance_short)
 
     @property
     def pair_windows(self) -> tuple[str, ...]:
-        """Names of all windows of the pairs, shortest first: those whose burn is published."""
-        return tuple(sorted({name for pair in self.pairs for name in (pair.long, pair.short)}, key=duration))
+        """Names of all windows of the pairs, shortest first, and what else is to be seen: those whose burn is published."""
+        of_pairs = {name for pair in self.pairs for name in (pair.long, pair.short)}
+        return tuple(sorted(of_pairs | set(self.also_published), key=duration))
 
     @property
     def windows(self) -> tuple[str, ...]:

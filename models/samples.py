@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from models.alert_rules import by_sentence
 from models.indicator_words import indicator_sentence
 
 _KEYS = ("app_id", "environment", "objective")
@@ -91,7 +92,7 @@ def sample_sentence(sampled: int, stands_for: float | None, sli_scaled: float | 
 
 def of_part(row: Mapping[str, Any]) -> list[str]:
     """What stands beside an objective: what it counts instead of requests, how many cold starts it leaves out, what of its requests
-    is a sample.
+    is a sample, and by which of its own policies it fires.
     """
     sentences = []
     if counts := indicator_sentence(row["question"]):
@@ -100,6 +101,8 @@ def of_part(row: Mapping[str, Any]) -> list[str]:
         sentences.append(f"{row['kept_out']:,} cold starts kept out")
     if sample := sample_sentence(row["sampled"], row["stands_for"], row["sli_scaled"]):
         sentences.append(sample)
+    if fired := by_sentence(row.get("fired_by", "")):
+        sentences.append(f"fires {fired}")
     return sentences
 
 

@@ -299,6 +299,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "sampled": pl.UInt64(),
             "stands_for": pl.Float64(),
             "sli_scaled": pl.Float64(),
+            "fired_by": pl.String(),
         }
     ),
     "mart_slo_burn": pl.Schema(
@@ -369,6 +370,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "source": pl.String(),
             "route": pl.String(),
             "without_cold_starts": pl.Boolean(),
+            "alerting": pl.String(),
         }
     ),
     "mart_as_of": pl.Schema(
@@ -385,6 +387,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "requests_per_day": pl.Float64(),
             "clustering": pl.Float64(),
             "apps_together": pl.UInt32(),
+            "wait_hours": pl.Float64(),
         }
     ),
     "mart_cost_anomalies": pl.Schema(
@@ -737,6 +740,10 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "frozen_at": SECOND,
             "resolved_at": SECOND,
             "episode": pl.UInt32(),
+            "ending": pl.String(),
+            "by_routes": pl.Boolean(),
+            "targets": pl.List(pl.String()),
+            "tells_end": pl.Boolean(),
         }
     ),
     "mart_slo_newest": pl.Schema(

@@ -6,14 +6,17 @@ raise is policy; the states made of it are the business of ``models.slo``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from models.policy import SilencePolicy
+from models.unheard import due_in
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -39,10 +42,12 @@ SCHEMA = pl.Schema(
         "requests_per_day": pl.Float64(),
         "clustering": pl.Float64(),
         "apps_together": pl.UInt32(),
+        "wait_hours": pl.Float64(),
     }
 )
 """One row per silent app and environment: requests received and expected since then, requests a day before, how much
-they cluster (variance over mean), and how many apps fell silent at about the same time (0: it is alone)."""
+they cluster (variance over mean), how many apps fell silent at about the same time (0: it is alone), and after how many hours
+without a request its own traffic before says that this is no chance (0: the days it missed say so, or far too few came)."""
 
 
 def hours_needed(policy: SilencePolicy) -> timedelta:
@@ -68,20 +73,26 @@ class _Rhythm:
 
 @dataclass(frozen=True)
 class _Found:
-    """What one rule says, a row per app; ``since`` in seconds of the epoch, ``surprise`` as of ``_surprise``."""
+    """What one rule says, a row per app; ``since`` in seconds of the epoch, ``surprise`` as of ``_surprise``, ``waited`` in hours."""
 
     is_silent: Booleans
     since: Floats
     received: Floats
     expected: Floats
     surprise: Floats
+    waited: Floats
 
     def of(self, rows: npt.NDArray[np.intp]) -> _Found:
         """What the rule says of some of the apps."""
         return _Found(*(getattr(self, one.name)[rows] for one in fields(self)))
 
 
-def silences(traffic: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> pl.DataFrame:
+def silences(
+    traffic: pl.DataFrame,
+    as_of: datetime,
+    policy: SilencePolicy,
+    unheard: Mapping[int, float] = MappingProxyType({}),
+) -> pl.DataFrame:
     """The silent apps and environments: the columns of ``SCHEMA``, by app and environment.
 
     None came: with E the requests expected since the last one, from the same hours of the four weeks before it, and w the
@@ -93,7 +104,7 @@ def silences(traffic: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> p
     Far too few came: the same by the tail of that distribution, over the hours before as-of against the same hours of
     the four weeks before the last one, until requests are back. Hours at which requests set in get an hour's grace, as
     clocks are put forward and back. Baselines end with the last request, so that silence itself is never the rhythm,
-    and a silence ends by retirement.
+    and a silence ends by retirement. What was due while no app at all was heard says nothing about one of them.
 
     Args:
         traffic: ``app_id, environment, hours, requests, last_slice_end``, a row per app and environment: lists of the
@@ -101,6 +112,7 @@ def silences(traffic: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> p
             ``hours_needed`` before ``as_of`` on and none later, and the end of the last slice with requests.
         as_of: end of the newest slice counted, an aware datetime.
         policy: ``models.policy.silence_policy()``.
+        unheard: hours since 1970 in which nobody was heard, and the share of each (``models.unheard``).
     """
     hour_of_as_of = as_of.replace(minute=0, second=0, microsecond=0)
     newest = hour_of_as_of if as_of > hour_of_as_of else hour_of_as_of - _HOUR
@@ -111,13 +123,13 @@ def silences(traffic: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> p
     since_hour = (as_of - newest) / _HOUR
     last = counts.shape[1] - 1 - np.argmax(counts[:, ::-1] > 0, axis=1)
     first = np.argmax(counts > 0, axis=1)
-    few = _too_few_came(counts, first, since_hour, number, policy)
+    few = _too_few_came(counts, first, since_hour, number, policy, unheard)
     gap = (as_of.timestamp() - last_end) / 3600
     # Who has asked just now is not silent but by too few: its rhythm need not be known.
     asked = np.flatnonzero((gap >= policy.least_silence / _HOUR) | few.is_silent)
     few, gap = few.of(asked), gap[asked]
     rhythm = _rhythm(counts[asked], last[asked], first[asked], number, policy)
-    none = _none_came(counts[asked], rhythm, last[asked], last_end[asked], as_of, number, policy)
+    none = _none_came(counts[asked], rhythm, last[asked], last_end[asked], as_of, number, policy, unheard)
     # A request now and then is no end of a silence: where few say clearly more than none, they say since when.
     is_none = none.is_silent & (gap >= policy.least_silence / _HOUR)
     is_none &= ~(few.is_silent & (few.surprise > 1.5 * none.surprise))
@@ -126,6 +138,7 @@ def silences(traffic: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> p
         np.where(is_none, getattr(none, name), getattr(few, name))[is_silent]
         for name in ("since", "received", "expected")
     ]
+    wait = np.where(is_none & (none.waited <= gap), none.waited, 0.0)
     found = (
         keys[asked]
         .filter(pl.Series(is_silent))
@@ -137,6 +150,7 @@ def silences(traffic: pl.DataFrame, as_of: datetime, policy: SilencePolicy) -> p
             expected=pl.Series(chosen[2]),
             requests_per_day=pl.Series(rhythm.per_day[is_silent]),
             clustering=pl.Series(rhythm.clustering[is_silent]),
+            wait_hours=pl.Series(wait[is_silent]),
         )
     )
     with_rhythm = int((_total(counts, last, policy) >= policy.least_requests).sum())
@@ -271,6 +285,7 @@ def _none_came(
     as_of: datetime,
     number: int,
     policy: SilencePolicy,
+    unheard: Mapping[int, float],
 ) -> _Found:
     """Whether chance explains that nothing came since the last request."""
     hour_end = (number - (counts.shape[1] - 1 - last) + 1) * 3600.0
@@ -295,10 +310,14 @@ def _none_came(
     weeks = rhythm.weeks.clip(2)
     usually = ((rhythm.mean[:, -2:].sum(1) * weeks - lately) / (weeks - 1)).clip(0)
     early = (lately - 3 * usually).clip(0)
-    due = (expected - grace - early).clip(0)
+    last_hour = number - (counts.shape[1] - 1 - last)
+    lost = due_in(unheard, last_hour.astype(np.float64), rhythm.mean)
+    due = (expected - grace - early - lost).clip(0)
     # Counts per hour say nothing about the minute: what runs like a clock is late when its hour is over.
     due = np.where(rhythm.clustering < 1, (due - begun_hours).clip(0), due)
     nights = ((after - JITTER).clip(0) // DAY).astype(np.int64)
+    # A night on part of which nobody was heard may have had its run.
+    nights = (nights - _nights_unheard(unheard, last_hour)).clip(0)
     missed = nights // 7 * rhythm.due_days.sum(1) + np.where(
         np.arange(7) < (nights % 7)[:, None], rhythm.due_days, 0.0
     ).sum(1)
@@ -309,11 +328,40 @@ def _none_came(
     by_chance = rhythm.miss_odds**missed * 365 * rhythm.bursts_per_day.clip(1)
     is_silent |= (missed > 0) & (by_chance < policy.days_missed_per_year)
     is_silent &= rhythm.total >= policy.least_requests
-    return _Found(is_silent, last_end, np.zeros(len(counts)), expected, surprise)
+    waited = _wait(rhythm, policy)
+    return _Found(is_silent, last_end, np.zeros(len(counts)), expected, surprise, waited)
+
+
+def _nights_unheard(unheard: Mapping[int, float], last_hour: Integers) -> Integers:
+    """Days after the last request of each app on which nobody was heard for a while."""
+    days = np.array(sorted({hour // DAY for hour in unheard}), np.int64)
+    return len(days) - np.searchsorted(days, last_hour // DAY)
+
+
+def _wait(rhythm: _Rhythm, policy: SilencePolicy) -> Floats:
+    """Whole hours after its last request at which so much was due of each app that nothing of it is no chance; infinite beyond
+    four weeks.
+
+    The inverse of ``_surprise`` of none received: ``w * ln(1 + 1 / w) * due / phi`` must reach the limit, or what the limit is of days
+    that differ.
+    """
+    limit = _limit(rhythm, policy)
+    spread = np.maximum(rhythm.day_spread, 1e-12)
+    bound = np.where(rhythm.day_spread > 0, np.expm1(limit * spread) / spread, limit)
+    needed = bound * rhythm.clustering / (rhythm.weeks * np.log1p(1 / rhythm.weeks))
+    due = np.tile(rhythm.mean, (1, policy.retired_after // (WEEK * _HOUR))).cumsum(axis=1)
+    is_enough = due > needed[:, None]
+    hours = np.where(is_enough.any(axis=1), is_enough.argmax(axis=1) + 1.0, np.inf)
+    return np.maximum(hours, policy.least_silence / _HOUR)
 
 
 def _too_few_came(
-    counts: Floats, first: Integers, since_hour: float, number: int, policy: SilencePolicy
+    counts: Floats,
+    first: Integers,
+    since_hour: float,
+    number: int,
+    policy: SilencePolicy,
+    unheard: Mapping[int, float],
 ) -> _Found:
     """Whether far fewer came than were due in the hours before as-of, over the span of hours that says it best."""
     width = counts.shape[1]
@@ -323,6 +371,9 @@ def _too_few_came(
     grace = _sets_in(rhythm.mean)
     due[:, -1] *= since_hour * ~grace[:, -1]
     due[:, -2] *= ~grace[:, -2]
+    for hour, share in unheard.items():
+        if 0 <= number - hour < due.shape[1]:
+            due[:, hour - number - 1] *= 1 - share
     expected = due[:, ::-1].cumsum(1)
     received = counts[:, : -_RECENT - 1 : -1].cumsum(1)
     known = (rhythm.total >= policy.least_requests)[:, None] & (rhythm.weeks >= 1)[:, None]
@@ -338,7 +389,8 @@ def _too_few_came(
     best = np.where(fits, surprise, -1.0).argmax(1)
     at = np.arange(len(counts)), best
     since = (number + 1 - (best + 1)) * 3600.0
-    return _Found(np.any(fits, axis=1), since, received[at], expected[at], surprise[at])
+    waited = np.zeros(len(counts))
+    return _Found(np.any(fits, axis=1), since, received[at], expected[at], surprise[at], waited)
 
 
 def _sets_in(mean: Floats) -> Booleans:

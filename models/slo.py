@@ -17,10 +17,11 @@ import numpy.typing as npt
 import polars as pl
 
 from models import error_budget, paging, timeslices
+from models.alert_rules import by_words
 from models.budgeting import SlicePolicy, slice_policy
 from models.errors import ModelError
 from models.openslo import OCCURRENCES
-from models.paging import PARTS, Counts, Flags, Floats
+from models.paging import PARTS, Counts, Firing, Floats
 from models.policy import (
     BurnWindows,
     Environments,
@@ -129,7 +130,7 @@ def bucket_parameters(
     return {
         "as_of": as_of,
         "window_from": edges[0],
-        "slices_from": max(edges[0], as_of - policy.hold - duration(policy.windows[-1])),
+        "slices_from": max(edges[0], as_of - policy.reach - duration(policy.windows[-1])),
         "edges": [int(edge.timestamp()) for edge in edges[:-1] or edges],
         "cut_hours": [int(hour.timestamp()) for hour in cut],
         "cut_days": sorted({hour.date().isoformat() for hour in cut}),
@@ -214,7 +215,7 @@ def boundaries(
         raise ModelError(
             f"{as_of.isoformat()} is inside a slice of five minutes: take the end of a whole one"
         )
-    back = _held_slices(policy)
+    back = policy.reach // SLICE
     held = [as_of - SLICE * number for number in (range(back + 1) if hold else (0,))]
     begins = {end - duration(window) for end in held for window in policy.windows}
     begins.add(as_of - SLICE * back - duration(policy.windows[-1]))
@@ -299,6 +300,7 @@ def status(
         bad=pl.Series(windows.whole.bad),
         total=pl.Series(windows.whole.total),
         firing=pl.Series(alerts.severity, dtype=pl.String),
+        fired_by=pl.Series(alerts.by, dtype=pl.String),
         fired_since=_moments(alerts.since),
         is_production=pl.col("environment").is_in(sorted(environments.production) + [""]),
         held_bad=pl.Series(windows.whole.bad),
@@ -436,16 +438,17 @@ class Windows:
 
 @dataclass(frozen=True)
 class Fired:
-    """Worst severity that fired, and the begin of its first bad slice in seconds since 1970."""
+    """Worst severity that fired, the begin of its first bad slice in seconds since 1970, and the policies it fired by."""
 
     severity: list[str | None]
     since: Matrix
+    by: list[str]
 
 
 def fired(
     windows: Windows, allowed: Matrix, clustering: Floats, window_days: int, policy: BurnWindows
 ) -> Fired:
-    """Worst severity that fired within the hold, and since when, per row of the windows.
+    """Worst severity that fired within the hold, since when and by which policies, per row of the windows.
 
     Args:
         windows: counts between the boundaries.
@@ -456,32 +459,41 @@ def fired(
     """
     severity = np.full(allowed.size, len(policy.severities), np.int64)
     since = np.full(allowed.size, NEVER, np.int64)
-    for back in range(_held_slices(policy) + 1):
+    by: list[tuple[str, ...]] = [()] * allowed.size
+
+    def at(back: int) -> list[Firing]:
         end = windows.edges[-1] - SLICE * back
         counts = {name: windows.window(duration(name), end) for name in policy.windows}
-        for worse, long, fires in _firing(counts, allowed, clustering, window_days, policy):
-            rank = policy.severities.index(worse)
-            rows = np.flatnonzero(fires & (severity >= rank))
-            risen = rows[severity[rows] > rank]
-            severity[risen], since[risen] = rank, NEVER
-            if rows.size:
-                first = windows.first_bad_in(duration(long), end)[rows]
-                since[rows] = np.minimum(since[rows], first)
+        return list(_firing(counts, allowed, clustering, window_days, policy))
+
+    for back, one, fires in paging.fired_within(at, policy, SLICE):
+        end = windows.edges[-1] - SLICE * back
+        rank = policy.severities.index(one.severity)
+        rows = np.flatnonzero(fires & (severity >= rank))
+        risen = rows[severity[rows] > rank]
+        severity[risen], since[risen] = rank, NEVER
+        if rows.size:
+            first = windows.first_bad_in(duration(one.long), end)[rows]
+            since[rows] = np.minimum(since[rows], first)
+            paging.note_by(by, rows, risen, one.by)
     names: list[str | None] = [*policy.severities, None]
-    return Fired([names[rank] for rank in severity], since)
+    return Fired([names[rank] for rank in severity], since, [by_words(sorted(one)) for one in by])
 
 
 def _firing(
     counts: dict[str, Counts], allowed: Matrix, clustering: Floats, window_days: int, policy: BurnWindows
-) -> Iterable[tuple[str, str, Flags]]:
-    """Severity, long window and which rows fire, for each pair and guard at one moment."""
+) -> Iterable[Firing]:
+    """Which rows fire, for each pair and guard at one moment."""
     for pair in policy.pairs:
         long, short = counts[pair.long], counts[pair.short]
         factor = pair.factor(window_days)
-        fires = paging.pair_fires(long, short, allowed, clustering, factor, pair.severity, policy)
-        yield pair.severity, pair.long, fires
+        fires = paging.pair_fires(
+            long, short, allowed, clustering, factor, pair.severity, policy, pair.or_equal
+        )
+        yield Firing(pair.severity, pair.long, fires, pair.by, pair.after)
     for guard in policy.guards:
-        yield guard.severity, guard.window, paging.guard_fires(counts[guard.window], allowed, guard, policy)
+        fires = paging.guard_fires(counts[guard.window], allowed, guard, policy)
+        yield Firing(guard.severity, guard.window, fires, guard.by)
 
 
 def _burn(
@@ -655,6 +667,7 @@ def _stated(
         .then("fired_since")
         .when(pl.col("state") == "silent")
         .then("silent_since"),
+        fired_by=pl.when(pl.col("state").is_in(policy.severities)).then("fired_by").otherwise(pl.lit("")),
     )
     return answered.select(name for name in SCHEMAS["mart_slo_status"].names() if name != "team").sort(_KEYS)
 
@@ -662,10 +675,6 @@ def _stated(
 def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     """``part / whole`` from integers in one rounding, NULL where the whole is nothing."""
     return pl.when(whole > 0).then(part.cast(pl.Float64) / whole.cast(pl.Float64))
-
-
-def _held_slices(policy: BurnWindows) -> int:
-    return policy.hold // SLICE
 
 
 def budget_ppb(one: Objective) -> int:

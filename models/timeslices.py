@@ -17,10 +17,11 @@ import numpy.typing as npt
 import polars as pl
 
 from models import error_budget, paging
+from models.alert_rules import by_words
 from models.budgeting import BAD, GOOD, SlicePolicy
 from models.errors import ModelError
 from models.openslo import RATIO_TIMESLICES
-from models.paging import PARTS, Counts, Flags, Floats, Integers
+from models.paging import PARTS, Counts, Firing, Flags, Floats, Integers
 from models.policy import BurnWindows, Objective, duration
 from models.slo_windows import Period
 
@@ -58,7 +59,7 @@ class Axis:
     @classmethod
     def of(cls, begin: datetime, as_of: datetime, policy: SlicePolicy, burn: BurnWindows) -> Axis:
         """What is read for objectives of a window: all of it, what alerts look back to, and the weeks of a rhythm."""
-        back = max(policy.weeks * 7 * DAY, duration(burn.windows[-1]) + DAY) + burn.hold
+        back = max(policy.weeks * 7 * DAY, duration(burn.windows[-1]) + DAY) + burn.reach
         since = max(min(begin - DAY, as_of - back), EPOCH)
         return cls(since.replace(minute=0, second=0, microsecond=0), as_of)
 
@@ -114,22 +115,33 @@ def heard_holes(
         slices_from: begin of an hour, from which on slices were read.
         limit: ``least_due``.
     """
+    hours, hourly, slices = heard_slices(heard, axis)
+    if not hours.any():
+        return np.zeros((axis.until - slices_from) // SLICE, np.bool_)
+    rhythm = np.repeat(hourly / PER_HOUR, PER_HOUR)
+    first = (slices_from - axis.since) // SLICE
+    return np.asarray(holes(slices[None, first:], rhythm[None, first : axis.slices], limit)[0])
+
+
+def heard_slices(heard: pl.DataFrame, axis: Axis) -> tuple[Floats, Floats, Integers]:
+    """Requests of all apps together by hour, those that were due in each, and requests by slice, of the slices that were read.
+
+    Args:
+        heard: ``start, is_slice, requests`` (``queries/slo/heard``).
+        axis: what was read.
+    """
     begin = int(axis.since.timestamp())
     start = heard["start"].cast(pl.Datetime("us", "UTC")).dt.epoch("s").to_numpy() - begin
     came = heard["requests"].to_numpy().astype(np.int64)
     width = -(-axis.slices // PER_HOUR)
     hours = np.bincount(start // 3600, weights=came, minlength=width).astype(np.float64)
-    if not hours.any():
-        return np.zeros((axis.until - slices_from) // SLICE, np.bool_)
     known = np.logical_or.accumulate(hours > 0)
     if axis.slices % PER_HOUR:
         known[-1] = False  # an hour that is not over says nothing about the others
-    rhythm = np.repeat(due(hours[None, :], known[None, :]) / PER_HOUR, PER_HOUR, axis=1)
     is_slice = heard["is_slice"].to_numpy()
-    slices = np.zeros((1, axis.slices), np.int64)
-    np.add.at(slices[0], start[is_slice] // int(SLICE.total_seconds()), came[is_slice])
-    first = (slices_from - axis.since) // SLICE
-    return np.asarray(holes(slices[:, first:], rhythm[:, first : axis.slices], limit)[0])
+    slices = np.zeros(axis.slices, np.int64)
+    np.add.at(slices, start[is_slice] // int(SLICE.total_seconds()), came[is_slice])
+    return hours, due(hours[None, :], known[None, :])[0], slices
 
 
 class KnownSlices(NamedTuple):
@@ -342,9 +354,11 @@ def _judge(
     slices = judged_slices(known, axis, anchor, one, asked.policy)
     keys = counts.select("app_id", "environment").with_columns(objective=pl.lit(one.name))
     sums = _Sums.of(slices)
-    severity, since = _fired(slices, sums, asked, as_of)
+    severity, since, by = _fired(slices, sums, asked, as_of)
     return SliceJudgement(
-        _status(keys, sums, slices, severity, since, asked, as_of),
+        _status(keys, sums, slices, severity, since, asked, as_of).with_columns(
+            slice_fired_by=pl.Series(by, dtype=pl.String)
+        ),
         _burn(keys, slices, sums, asked, as_of),
         _budgets(keys, known, slices, sums, asked, axis, as_of),
     )
@@ -414,24 +428,29 @@ def _own(slices: TimeSlices, asked: SliceTerms, as_of: datetime) -> tuple[int, i
 
 def _fired(
     slices: TimeSlices, sums: _Sums, asked: SliceTerms, as_of: datetime
-) -> tuple[list[str | None], Integers]:
-    """Worst severity that fired within the hold, and the begin of its first bad slice."""
+) -> tuple[list[str | None], Integers, list[str]]:
+    """Worst severity that fired within the hold, the begin of its first bad slice, and the policies it fired by."""
     policy, minutes = asked.burn, asked.objective.budgeting.minutes
     assert minutes is not None
     severity = np.full(len(slices.share), len(policy.severities), np.int64)
     since = np.full(len(slices.share), NEVER, np.int64)
-    for back in range(policy.hold // SLICE + 1):
+    by: list[tuple[str, ...]] = [()] * len(slices.share)
+
+    def at(back: int) -> list[Firing]:
+        return list(_firing(slices, sums, asked, as_of - SLICE * back))
+
+    for back, one, fires in paging.fired_within(at, policy, SLICE):
         end = as_of - SLICE * back
-        for worse, long, fires in _firing(slices, sums, asked, end):
-            rank = policy.severities.index(worse)
-            rows = np.flatnonzero(fires & (severity >= rank))
-            risen = rows[severity[rows] > rank]
-            severity[risen], since[risen] = rank, NEVER
-            if rows.size:
-                first = _first_bad(slices, *_places(slices, duration(long), end, minutes), minutes)
-                since[rows] = np.minimum(since[rows], first[rows])
+        rank = policy.severities.index(one.severity)
+        rows = np.flatnonzero(fires & (severity >= rank))
+        risen = rows[severity[rows] > rank]
+        severity[risen], since[risen] = rank, NEVER
+        if rows.size:
+            first = _first_bad(slices, *_places(slices, duration(one.long), end, minutes), minutes)
+            since[rows] = np.minimum(since[rows], first[rows])
+            paging.note_by(by, rows, risen, one.by)
     names: list[str | None] = [*policy.severities, None]
-    return [names[rank] for rank in severity], since
+    return [names[rank] for rank in severity], since, [by_words(sorted(one)) for one in by]
 
 
 def _first_bad(slices: TimeSlices, first: int, last: int, minutes: int) -> Integers:
@@ -443,10 +462,8 @@ def _first_bad(slices: TimeSlices, first: int, last: int, minutes: int) -> Integ
     return np.where(is_bad.any(axis=1), begins, NEVER)
 
 
-def _firing(
-    slices: TimeSlices, sums: _Sums, asked: SliceTerms, end: datetime
-) -> Iterator[tuple[str, str, Flags]]:
-    """Severity, long window and which rows fire, for each pair and guard at one moment."""
+def _firing(slices: TimeSlices, sums: _Sums, asked: SliceTerms, end: datetime) -> Iterator[Firing]:
+    """Which rows fire, for each pair and guard at one moment."""
     one, policy = asked.objective, asked.burn
     how = one.budgeting
     assert how.minutes is not None
@@ -470,22 +487,26 @@ def _firing(
         if is_ratio:
             burns = np.ones(rows, np.bool_)
             for of_slices, _, share in (long, short):
-                burns &= share > float(factor) * float(one.budget) * of_slices.total
+                limit = float(factor) * float(one.budget) * of_slices.total
+                burns &= (share >= limit) & (share > 0) if pair.or_equal else share > limit
             fires = burns & paging.pair_fires(
                 long[1], short[1], allowed, spread, factor * 0, pair.severity, policy
             )
         else:
-            fires = paging.pair_fires(long[0], short[0], budget, spread, factor, pair.severity, policy)
-            burns = paging.burns_faster(long[0].bad, long[0].total, budget, factor)
-            burns &= paging.burns_faster(short[0].bad, short[0].total, budget, factor)
+            fires = paging.pair_fires(
+                long[0], short[0], budget, spread, factor, pair.severity, policy, pair.or_equal
+            )
+            burns = paging.burns_faster(long[0].bad, long[0].total, budget, factor, pair.or_equal)
+            burns &= paging.burns_faster(short[0].bad, short[0].total, budget, factor, pair.or_equal)
             fires |= burns & paging.pair_fires(
                 long[1], short[1], allowed, spread, factor * 0 + 1, pair.severity, policy
             )
-        yield pair.severity, pair.long, fires
+        yield Firing(pair.severity, pair.long, fires, pair.by, pair.after)
     for guard in policy.guards:
         of_slices, of_events, _ = window(guard.window)
         found = of_events if is_ratio else of_slices
-        yield guard.severity, guard.window, paging.guard_fires(found, budget, guard, policy)
+        fires = paging.guard_fires(found, budget, guard, policy)
+        yield Firing(guard.severity, guard.window, fires, guard.by)
 
 
 def _status(

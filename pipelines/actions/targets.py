@@ -35,7 +35,16 @@ def load_routing(settings: Settings) -> Routing:
     Raises:
         ConfigurationError: the file is wrong; names file, line and key.
     """
-    path = settings.root / ROUTES_FILE
+    return routing_in(settings.root)
+
+
+def routing_in(root: Path) -> Routing:
+    """The same of the folder of a workspace.
+
+    Raises:
+        ConfigurationError: as ``load_routing``.
+    """
+    path = root / ROUTES_FILE
     if not path.is_file():
         return Routing()
     found = documents(read_text(path, ROUTES_FILE), ROUTES_FILE)

@@ -83,7 +83,7 @@ def _table(shown: list[Alert], done: list[Act], now: datetime) -> Table:
         table.add_row(
             one.alert_key,
             one.severity,
-            one.state,
+            one.end_word if one.state == RESOLVED else one.state,
             f"{one.since:%Y-%m-%d %H:%M}",
             one.team or "-",
             one.sentence,

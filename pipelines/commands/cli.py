@@ -503,7 +503,7 @@ def slo(
 
         if path is None:
             raise ConfigurationError("appfleet slo validate: name a file or folder of OpenSLO")
-        if not print_validation(_console(), path):
+        if not print_validation(_console(), path, named_workspace(workspace)):
             raise typer.Exit(1)
         return
     settings = load_settings(named_workspace(workspace))

@@ -12,7 +12,9 @@ from typing import Any
 import polars as pl
 
 from models import age
+from models.alerts import UNHEARD
 from models.policy import watermark_policy
+from sql.alerts import current_alerts
 from sql.damage import failures, lost_rows, marks
 from sql.warehouse import Warehouse
 
@@ -44,7 +46,10 @@ def broken_sentences(warehouse: Warehouse) -> Iterator[str]:
 
 
 def silent_sentences(warehouse: Warehouse) -> Iterator[str]:
-    """Who fell silent: many at once in one sentence, the others in one each."""
+    """That no app at all is heard; who fell silent: many at once in one sentence, the others in one each."""
+    yield from (
+        f"{one.sentence}." for one in current_alerts(warehouse) if one.kind == UNHEARD and one.is_open
+    )
     silent = warehouse.frame("queries/silence/silent")
     together = silent.filter(pl.col("apps_together") > 0)
     if together.height:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -9,18 +10,22 @@ import polars as pl
 from rich.console import Console
 
 from models import objectives, requests
+from models.alert_routes import FILE_NAME as ROUTES_FILE
 from models.burn_scalings import windows_of
 from models.errors import ConfigurationError
 from models.openslo_export import exported
 from models.openslo_writer import written
 from models.policy import burn_windows, request_slices, slo_defaults
 from models.settings import Settings
-from pipelines.ingest.objectives import read_objectives
+from pipelines.compute.objectives import targets_named
+from pipelines.ingest.objectives import Files, read_objectives
 from sql.opening import open_warehouse
 
 
-def print_validation(console: Console, location: Path) -> bool:
+def print_validation(console: Console, location: Path, workspace: Path | None = None) -> bool:
     """Every mistake of a file or folder of OpenSLO in a sentence, then what is doubtful; whether there is no mistake.
+
+    Whether routes lead to the targets that are named is known where the workspace has an ``alerts.yaml``.
 
     Raises:
         ConfigurationError: there is no such file, or nothing in the folder.
@@ -28,19 +33,27 @@ def print_validation(console: Console, location: Path) -> bool:
     found = read_objectives(location, Path.cwd())
     if not found.files:
         raise ConfigurationError(f"{location}: there is no YAML file to look at")
-    for mistake in found.reading.mistakes:
-        console.print(mistake, style="red")
+    routes = None if workspace is None else workspace / ROUTES_FILE
+    targets = targets_named(routes.parent) if routes is not None and routes.is_file() else None
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    unmeasured = objectives.overrides(
-        found.reading.catalogue, slo_defaults(), burn_windows(), ladder
-    ).refusals
-    for sentence in (*found.reading.warnings, *unmeasured):
+    asked = objectives.overrides(found.reading.catalogue, slo_defaults(), burn_windows(), ladder, targets)
+    mistakes = (*found.reading.mistakes, *asked.unheeded)
+    for mistake in mistakes:
+        console.print(mistake, style="red")
+    for sentence in (*found.reading.warnings, *asked.refusals, *_unchecked(found, targets)):
         console.print(f"Warning: {sentence}", style="yellow")
     console.print(
         f"{len(found.files)} file(s), {len(found.reading.catalogue.items)} object(s) without a mistake, "
-        f"{len(found.reading.mistakes)} mistake(s)."
+        f"{len(mistakes)} mistake(s)."
     )
-    return not found.reading.mistakes
+    return not mistakes
+
+
+def _unchecked(found: Files, targets: Collection[str] | None) -> Iterator[str]:
+    """That nobody looked whether routes lead to the targets that are named."""
+    named = found.reading.catalogue.of("AlertNotificationTarget")
+    if targets is None and named:
+        yield f"whether routes lead to {', '.join(sorted(named))} is not known: name the workspace of alerts.yaml by --workspace"
 
 
 def exported_text(settings: Settings, app_id: str | None) -> str:

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from models import age
-from models.alerts import FIRING, AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
+from models.alert_rules import by_sentence, fired_rules, told_by
+from models.alerts import FIRING, Alert, AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
 from models.budgeting import WORDS
 from models.errors import LeaseHeld
 from models.indicator_words import events_word
@@ -30,14 +31,20 @@ from pipelines.compute.publishing import (
     is_current,
     publish_frames,
 )
+from pipelines.compute.silent_alerts import (
+    SILENT,
+    RulesHeld,
+    rules_held,
+    silent_troubles,
+    unheard_troubles,
+)
 from pipelines.ingest.billing.held import held_sentence, waiting
 from sql.alerts import current_alerts
 from sql.leases import lease
 from sql.warehouse import Warehouse
 
 SCOPE = "alerts"
-SILENT = "silent"
-"""Kind of alert about what stopped, and the state of an objective whose events did."""
+TELEMETRY_STALE = "stale/telemetry"
 JUDGING = "alerts/judge"
 """The lease from what was published before to what is published now: two who judged the same moment would each tell of it."""
 
@@ -80,8 +87,8 @@ def _published(
 ) -> Outcome:
     policy = alert_policy()
     now = clock.astimezone(UTC).replace(microsecond=0)
-    found = conditions(warehouse, settings, as_of, now, policy, pages)
     before = current_alerts(warehouse)
+    found = conditions(warehouse, settings, as_of, now, policy, pages, before)
     found = with_shared_causes(warehouse, found, before, as_of.slice_end, policy)
     frames = {
         "core_alerts": alerts_frame(advance(before, found, now, policy)),
@@ -100,28 +107,45 @@ def conditions(
     now: datetime,
     policy: AlertingPolicy,
     pages: Sequence[NewestPage] = (),
+    before: Sequence[Alert] = (),
 ) -> list[Trouble]:
-    """Everything that is wrong now, or of which nobody can say; ``pages`` are what pages by the newest minutes."""
+    """Everything that is wrong now, or of which nobody can say; ``pages`` are what pages by the newest minutes, ``before`` the alerts
+    of the moment before, of which some end otherwise than by being over.
+    """
+    rules = rules_held(warehouse)
+    unheard = list(unheard_troubles(warehouse, as_of, before, policy))
+    stale = _stale(warehouse, settings, as_of, now, policy)
     return [
-        *_objectives(warehouse, policy, pages),
+        *_objectives(warehouse, policy, pages, rules),
         *newest.troubles(pages, policy.severities[0]),
-        *_silent(warehouse, policy),
+        *silent_troubles(warehouse, as_of, before, policy, rules),
+        *unheard,
         *_costs(warehouse, policy),
         *_budgets(warehouse, policy),
         *_held(warehouse, policy),
-        *_stale(warehouse, settings, as_of, now, policy),
+        # Telemetry that stopped is one alert: where apps are known to be unheard that one says more.
+        *(
+            one
+            for one in stale
+            if one.key != TELEMETRY_STALE or not any(not found.ending for found in unheard)
+        ),
     ]
 
 
 def _objectives(
-    warehouse: Warehouse, policy: AlertingPolicy, pages: Sequence[NewestPage]
+    warehouse: Warehouse, policy: AlertingPolicy, pages: Sequence[NewestPage], rules: RulesHeld
 ) -> Iterator[Trouble]:
     suspects = {one.key: one.suspects for one in pages}
     wanted = [*policy.objectives, *sorted(policy.unknown)]
     for row in warehouse.frame("queries/alerts/objectives", wanted=wanted).iter_rows(named=True):
         place = f" in {row['environment']}" if row["environment"] else ""
         of_route = f" of {row['of_route']}" if row["of_route"] else ""
-        sample = sample_sentence(row["sampled"], row["stands_for"], row["sli_scaled"])
+        key = (row["app_id"], row["environment"], row["objective"])
+        by = fired_rules(rules.get(key), row["fired_by"])
+        doubts = [
+            sample_sentence(row["sampled"], row["stands_for"], row["sli_scaled"]),
+            by_sentence(row["fired_by"], by),
+        ]
         yield Trouble(
             key=f"slo/{row['app_id']}/{row['environment']}/{row['objective']}",
             kind="slo",
@@ -130,12 +154,13 @@ def _objectives(
             severity=policy.objectives.get(row["state"], policy.severities[-1]),
             since=row["since"] or row["as_of"],
             sentence=newest.led(
-                suspects.get((row["app_id"], row["environment"], row["objective"]), ""),
+                suspects.get(key, ""),
                 f"{row['app_id']}{place}: {row['objective']}{of_route} below {row['target']:.4g}, {_bad(row)}"
-                + (f"; {sample}" if sample else ""),
+                + "".join(f"; {one}" for one in doubts if one),
             ),
             environment=row["environment"],
             is_known=row["state"] in policy.objectives and not row["is_frozen"],
+            **told_by(by),
         )
         if row["question"] and row["state"] == SILENT:
             yield _stopped(row, policy, place)
@@ -160,22 +185,6 @@ def _bad(row: Mapping[str, Any]) -> str:
     if row["slices_counted"] is None:
         return f"{row['total'] - row['good']:,} of {row['total']:,} {events_word(row['question'])} bad"
     return f"{row['slices_bad']:,.5g} of {row['slices_counted']:,} {WORDS[row['budgeting_method']]} bad"
-
-
-def _silent(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:
-    for row in warehouse.frame("queries/alerts/silent").iter_rows(named=True):
-        place = f" in {row['environment']}" if row["environment"] else ""
-        yield Trouble(
-            key=f"silent/{row['app_id']}/{row['environment']}",
-            kind=SILENT,
-            subject=row["app_id"],
-            team=row["team"],
-            severity=policy.silent,
-            since=row["silent_since"],
-            sentence=f"{row['app_id']}{place}: its requests stopped, or nearly, against its own rhythm",
-            environment=row["environment"],
-            cause="many apps fell silent within a day" if row["apps_together"] else "",
-        )
 
 
 def _costs(warehouse: Warehouse, policy: AlertingPolicy) -> Iterator[Trouble]:

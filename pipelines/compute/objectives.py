@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from models import objectives, requests
+from models.errors import ConfigurationError
 from models.indicators import Question
 from models.objectives import Assignment
 from models.policy import burn_windows, request_slices, slo_defaults, slo_tiers
 from models.settings import Settings
+from pipelines.actions.targets import routing_in
 from pipelines.ingest.objectives import Files, load_objectives, objectives_sha256
 from sql.warehouse import Warehouse
 
@@ -35,7 +38,10 @@ def promises(warehouse: Warehouse, settings: Settings, apps: pl.DataFrame) -> Pr
     return Promises(
         objectives.held((*found.lines, *kept, *objectives.tier_defaults(apps, slo_defaults(), slo_tiers()))),
         before,
-        tuple(f"{mistake}; objectives of the file stay as they were" for mistake in files.reading.mistakes),
+        (
+            *(f"{mistake}; objectives of the file stay as they were" for mistake in files.reading.mistakes),
+            *found.unheeded,
+        ),
         (*files.reading.warnings, *(f"{one}; the defaults stay" for one in found.refusals)),
     )
 
@@ -63,6 +69,14 @@ def _lines(warehouse: Warehouse, settings: Settings) -> tuple[objectives.Overrid
     return (*found.lines, *objectives.as_they_were(before, files.broken, found.lines))
 
 
+def targets_named(root: Path) -> frozenset[str] | None:
+    """Targets that a route of ``alerts.yaml`` leads to; None where the file has a mistake, which whoever sends tells of."""
+    try:
+        return frozenset(routing_in(root).targets)
+    except ConfigurationError:
+        return None
+
+
 def _told(
     warehouse: Warehouse, settings: Settings
 ) -> tuple[Files, objectives.Overrides, pl.DataFrame, list[objectives.Override]]:
@@ -75,4 +89,6 @@ def _told(
 def _asked(settings: Settings) -> tuple[Files, objectives.Overrides]:
     files = load_objectives(settings)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
-    return files, objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder)
+    targets = targets_named(settings.root)
+    found = objectives.overrides(files.reading.catalogue, slo_defaults(), burn_windows(), ladder, targets)
+    return files, found

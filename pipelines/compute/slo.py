@@ -13,7 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from models import objectives, paging, requests, silence, slo
-from models.burn_scalings import windows_of
+from models.alert_policies import windows_for
 from models.openslo import TimeWindow
 from models.parts import spread, unheard
 from models.policy import (
@@ -28,8 +28,9 @@ from models.policy import (
 )
 from models.schemas import SCHEMAS
 from models.settings import Settings
+from models.unheard import Unheard
 from pipelines.compute.as_of import AsOf
-from pipelines.compute.objectives import Promises, promises
+from pipelines.compute.objectives import Promises, promises, targets_named
 from pipelines.compute.publishing import (
     Outcome,
     fingerprint,
@@ -74,6 +75,8 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         files_sha256,
         settings.burn_windows,
         *[(one.period, one.sha256) for one in released.get("indicators", ())],
+        # Who a policy may tell is known by the routes; without files no objective has a policy.
+        *(sorted(targets_named(settings.root) or ()) if files_sha256 else ()),
     )
     is_known = is_current(warehouse, "slo", print_)
     if is_known and not files_sha256:
@@ -84,18 +87,19 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         return Outcome(unchanged=1, notes=notes, refused=held.refused)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
-        policy = windows_of(settings.burn_windows, slo_defaults().window_days)
+        policy = windows_for(settings.burn_windows, slo_defaults())
         counting = beside.submit(copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of)
-        silences = _silences(warehouse, apps, as_of)
         heard = heard_lately(warehouse, as_of.slice_end)
+        silences = _silences(warehouse, apps, as_of, heard.unheard)
         counts = counting.result()
     judge = partial(
         slo.status,
         as_of=as_of.slice_end,
         environments=where,
         state_policy=state_policy(),
-        age=age,
-        coverage=heard,
+        # While nobody is heard all that is known is as old as the last that was.
+        age=max(age, moment - (heard.unheard.since or moment)),
+        coverage=heard.coverage,
     )
     defaults = judge(
         counts.buckets,
@@ -108,10 +112,10 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     counted = seen_counted(warehouse, held.asked, as_of.slice_end)
     places = objectives.wanted(defaults.status, slo_defaults(), held.asked, counted)
     judged = [_chosen(defaults, places, None)]
-    for window, lines in held.asked.groups.items():
-        own = held.asked.apps[window]
+    for window, lines in held.asked.groups_by_rules:
+        own = held.asked.apps_of(window, lines)
         group = objectives.promised_in(window, lines, as_of.slice_end)
-        policy = windows_of(settings.burn_windows, group.window_days)
+        policy = windows_for(settings.burn_windows, group)
         seen = defaults.status.filter(pl.col("app_id").is_in(own))
         counts = _counts(warehouse, group, policy, as_of, own)
         found = judge(
@@ -125,24 +129,25 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             by_slices=judged_by_slices(warehouse, group, window, policy, as_of.slice_end, own, silences),
         )
         judged.append(_chosen(found, places, window))
-    for window, part_group in held.asked.parts.items():
+    for window, lines in held.asked.parts_by_rules:
+        parts = held.asked.parts[window].parts
         of_parts = judged_parts(
             warehouse,
-            objectives.promised_in(window, part_group.variants, as_of.slice_end),
+            objectives.promised_in(window, lines, as_of.slice_end),
             settings.burn_windows,
-            part_group.parts,
+            parts,
             as_of.slice_end,
             defaults.status,
-            partial(judge, silences=spread(silences, part_group.parts)),
+            partial(judge, silences=spread(silences, parts)),
         )
         judged.append(chosen_parts(of_parts, places, window))
-    for window, asked in held.asked.counted.items():
+    for window, lines in held.asked.counted_by_rules:
         of_counts = judged_counted(
             warehouse,
-            objectives.promised_in(window, asked.variants, as_of.slice_end),
+            objectives.promised_in(window, lines, as_of.slice_end),
             window,
             settings.burn_windows,
-            asked.asked,
+            held.asked.counted[window].asked,
             as_of.slice_end,
             places,
             judge,
@@ -200,7 +205,7 @@ def _counts(
     return _Counts(pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held]), clustering)
 
 
-def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
+def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf, unheard: Unheard) -> pl.DataFrame:
     """The silent apps; of one the catalogue calls deprecated nobody expects that it goes on."""
     policy = silence_policy()
     hours = warehouse.frame(
@@ -209,7 +214,9 @@ def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf) -> pl.DataF
         since=as_of.slice_end - silence.hours_needed(policy),
     )
     ending = apps.filter(pl.col("lifecycle") == "deprecated")
-    return silence.silences(hours.join(ending, on="app_id", how="anti"), as_of.slice_end, policy)
+    return silence.silences(
+        hours.join(ending, on="app_id", how="anti"), as_of.slice_end, policy, unheard.hours
+    )
 
 
 def _with_team(frame: pl.DataFrame, apps: pl.DataFrame) -> pl.DataFrame:

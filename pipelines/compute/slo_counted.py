@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from models import objectives, paging, requests, silence, slo
+from models.alert_policies import windows_for
 from models.budgeting import slice_policy
-from models.burn_scalings import windows_of
 from models.indicator_counts import (
     BETWEEN,
     AppQuestion,
@@ -71,7 +71,7 @@ def judged_counted(
         apps: ``app_id, environment`` of the apps.
         judge: judges counts.
     """
-    policy = windows_of(scaling, promised.window_days)
+    policy = windows_for(scaling, promised)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
     names: dict[str, Any] = {
         "names": [one.name for one in promised.lines],

@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from models import objectives, paging, requests, slo
-from models.burn_scalings import windows_of
+from models.alert_policies import windows_for
 from models.openslo import TimeWindow
 from models.parts import PART_KEYS, AppPart, gathered_parts, part_parameters, spread
 from models.policy import Objectives, request_slices, slo_defaults
@@ -45,7 +45,7 @@ def judged_parts(
         apps: answers of the defaults of every app: which environments there are, and their health checks.
         judge: judges counts.
     """
-    policy = windows_of(scaling, promised.window_days)
+    policy = windows_for(scaling, promised)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
 
     def counted(hold: bool, only: Sequence[str] = ()) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -26,18 +27,34 @@ from models.timeslices import (
     least_due,
     recent_coverage,
 )
+from models.unheard import Unheard, unheard_of
 from sql.warehouse import Warehouse
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-def heard_lately(warehouse: Warehouse, as_of: datetime) -> float:
-    """Share of the last slices in which telemetry arrived, or none was due."""
+class Heard(NamedTuple):
+    """Share of the last slices in which telemetry arrived, or none was due; and in which hours, and since when, nobody was heard."""
+
+    coverage: float
+    unheard: Unheard
+
+
+def heard_lately(warehouse: Warehouse, as_of: datetime) -> Heard:
+    """What was heard of all apps together in the last weeks."""
     policy = slice_policy()
     since = (as_of - timedelta(weeks=policy.weeks) - HOUR).replace(minute=0, second=0, microsecond=0)
     first = (as_of - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
     axis = Axis(max(since, slo.EPOCH), as_of)
-    return recent_coverage(_holes(warehouse, axis, max(first, axis.since)), policy)
+    first = max(first, axis.since)
+    if axis.until <= axis.since:
+        return Heard(recent_coverage(np.zeros(0, np.bool_), policy), Unheard())
+    frame = warehouse.frame("queries/slo/heard", as_of=axis.until, since=axis.since, slices_from=first)
+    limit = least_due(policy, silence_policy().clustering_cap)
+    return Heard(
+        recent_coverage(heard_holes(frame, axis, first, limit), policy),
+        unheard_of(frame, axis, first, limit),
+    )
 
 
 def _holes(warehouse: Warehouse, axis: Axis, slices_from: datetime) -> Flags:

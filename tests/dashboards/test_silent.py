@@ -32,6 +32,7 @@ def page(together: list[int]) -> AppTest:
                     "expected": 40.4,
                     "requests_per_day": 12.0,
                     "apps_together": together,
+                    "wait_hours": [31.0, *[0.0] * (len(together) - 1)],
                 }
             )
         )
@@ -58,6 +59,7 @@ def test_each_app_is_told_with_what_came_and_what_was_expected() -> None:
         "Requests since": 0,
         "Expected": 40,
         "Requests a day before": 12.0,
+        "Waited for": 31.0,
         "Environment": "production",
         "Team": "web",
         "Apps together": 2,

@@ -676,6 +676,7 @@ def dashboards_silent(s: Sample, teams: Any) -> Answer:
     names = (
         *("app_id", "team", "environment", "silent_since", "received", "expected", "requests_per_day"),
         "apps_together",
+        "wait_hours",
     )
     return [tuple(row[name] for name in names) for row in silent]
 
@@ -832,7 +833,7 @@ def burns_of(s: Sample, row: Any, windows: tuple[str, ...]) -> list[Any]:
     return [own.get(window) for window in windows]
 
 
-_PARTS = ("route", "without_cold_starts", "kept_out", "sampled", "stands_for", "sli_scaled")
+_PARTS = ("route", "without_cold_starts", "kept_out", "sampled", "stands_for", "sli_scaled", "fired_by")
 """Columns that say of which requests an objective is, and what of them is a sample."""
 
 

@@ -346,6 +346,7 @@ def _objectives(draw: Draw) -> Iterator[Row]:
                 "sampled": total // 5,
                 "stands_for": total / 4 if total % 7 else None,
                 "sli_scaled": total % 64 / 64 if total % 5 else None,
+                "fired_by": ("", "fast", "fast, slow")[total % 3],
             }
     if draw.current:  # whose budget is spent is told to the team of the objective, not of the app
         usual = {
@@ -364,7 +365,7 @@ def _objectives(draw: Draw) -> Iterator[Row]:
         state = {"is_spent": True, "state": "spent", "state_rank": 3, "health_checks": 0, "health_errors": 0}
         for app, team in (("app-4", "beta"), ("app-1", "alpha")):
             none = dict.fromkeys(("threshold_ms", "since", "silent_since", "stands_for", "sli_scaled"))
-            none |= {"route": "", "without_cold_starts": False, "kept_out": 0, "sampled": 0}
+            none |= {"route": "", "fired_by": "", "without_cold_starts": False, "kept_out": 0, "sampled": 0}
             yield {**usual, **counts, **state, **none, "app_id": app, "team": team, "objective": "planted"}
 
 
@@ -818,6 +819,7 @@ def _silences(draw: Draw) -> Iterator[Row]:
                 "requests_per_day": draw.number(900) / 8,
                 "clustering": 1 + draw.number(7) / 2,
                 "apps_together": draw.of((0, 0, 6)),
+                "wait_hours": 31 - draw.number(9),
             }
 
 

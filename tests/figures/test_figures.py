@@ -81,6 +81,7 @@ ELSEWHERE = {
     **dict.fromkeys(("app/budget_days", "app/promised"), "tests/pipelines/test_route_objectives.py"),
     "oncall/suspects": "test_suspects_are_counted_by_version_and_route",
     "oncall/traces": "test_a_trace_is_named_for_what_went_wrong",
+    "silence/last_requests": "tests/pipelines/test_policies.py",
     "silence/hours": "test_requests_per_hour_are_those_before_a_moment_without_health_checks",
     "slo/objectives": "test_files_decide_and_a_broken_one_stops_nothing",
     "slo/clustering": "tests/pipelines/test_states.py",

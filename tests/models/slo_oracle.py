@@ -145,15 +145,32 @@ def fires(
     clustering: Fraction = UNKNOWN,
 ) -> datetime | None:
     """Begin of the first bad slice of the long window if the pair fires at that moment."""
-    in_long, in_short = (_between(slices, end, timedelta(minutes=MINUTES[name])) for name in (long, short))
+    factor = Fraction(share) * window_days * 24 * 60 / MINUTES[long]
+    return fires_at(slices, end, budget, severity, factor, MINUTES[long], MINUTES[short], clustering)
+
+
+def fires_at(
+    slices: Sequence[Slice],
+    end: datetime,
+    budget: Fraction,
+    severity: str,
+    factor: Fraction,
+    long: int,
+    short: int,
+    clustering: Fraction = UNKNOWN,
+    or_equal: bool = False,
+) -> datetime | None:
+    """The same of two windows of some minutes and a factor; ``or_equal``: burning at the factor is enough."""
+    in_long, in_short = (_between(slices, end, timedelta(minutes=minutes)) for minutes in (long, short))
     (bad_long, total_long), (bad_short, total_short) = counted(in_long), counted(in_short)
     bad_slices = [one.start for one in in_long if one.total and Fraction(one.bad, one.total) > budget]
     if bad_long < 3 or bad_short < 2:
         return None
-    factor = Fraction(share) * window_days * 24 * 60 / MINUTES[long]
+    burns = (
+        Fraction(bad, total) / budget for bad, total in ((bad_long, total_long), (bad_short, total_short))
+    )
     if (
-        Fraction(bad_long, total_long) / budget <= factor
-        or Fraction(bad_short, total_short) / budget <= factor
+        any(burn < factor or (burn == factor and not or_equal) for burn in burns)
         or bound(bad_short, total_short, budget, clustering) >= SHORT_CHANCE[severity]
     ):
         return None

@@ -13,11 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.alert_routes import (
+    FIRED,
+    AlertTarget,
+    Route,
+    Routing,
+    ToldItem,
+    due_messages,
+    item_of,
+)
 from models.alerts import (
+    DEPRECATED,
     FIRING,
     FROZEN,
+    GIVEN_UP,
     PENDING,
     RESOLVED,
+    RETIRED,
     Alert,
     AlertingPolicy,
     Kind,
@@ -221,3 +233,38 @@ def test_every_kind_and_severity_of_the_policy_is_known() -> None:
     assert {*named, POLICY.stale} <= set(POLICY.severities)
     with pytest.raises(ValueError, match="tuple"):
         POLICY.rank("loud")
+
+
+@given(st.sampled_from([RETIRED, DEPRECATED]), st.booleans(), st.integers(1, 40))
+def test_what_ends_unmended_has_its_own_word_and_is_told_by_it(
+    word: str, is_frozen: bool, ticks: int
+) -> None:
+    alerts = advance([], [wrong("silent/a/", kind="silent"), wrong("slo/b//x")], START, POLICY)
+    if is_frozen:
+        alerts = advance(alerts, [wrong("silent/a/", kind="silent", is_known=False)], START + TICK, POLICY)
+    gone = wrong("silent/a/", kind="silent", ending=word, sentence="it is gone")
+    ended = advance(alerts, [gone, wrong("slo/b//x")], START + 2 * TICK, POLICY)
+    (one, other) = ended
+    assert (one.state, one.ending, one.end_word, one.resolved_at) == (RESOLVED, word, word, START + 2 * TICK)
+    assert (other.state, other.ending) == (FIRING, "")
+    # Said again it changes nothing; what never fired is forgotten; what fires again is an alert anew, whose end may be a mending.
+    assert advance(ended, [gone, wrong("slo/b//x")], START + ticks * 2 * TICK, POLICY)[0] == one
+    assert advance([], [gone], START, POLICY) == []
+    again = advance(ended, [wrong("silent/a/", kind="silent")], START + timedelta(hours=9), POLICY)
+    assert (again[0].state, again[0].ending) == (FIRING, "")
+    targets = {"hook": AlertTarget("hook", "V", "", 1, False, "")}
+    routing = Routing(targets, (Route(("hook",), kinds=frozenset({"silent"})),))
+    told = [ToldItem("hook", item_of(alerts[0], FIRED + "/ticket"))]
+    (message,) = due_messages(ended, routing, told, (), START + 2 * TICK, POLICY)
+    assert message.title.startswith(f"[{word.capitalize()}] Silent app")
+    assert message.body.startswith(f"{word.capitalize()} 2026-03-01 12:10 UTC: it is gone")
+    assert "Resolved" not in message.title + message.body
+    back = alerts_of(alerts_frame(ended))
+    assert back == ended
+
+
+def test_what_is_frozen_for_four_weeks_is_given_up_and_not_resolved() -> None:
+    alerts = advance([], [wrong()], START, POLICY)
+    for days in (1, 28, 29):
+        alerts = advance(alerts, [wrong(is_known=False)], START + timedelta(days=days), POLICY)
+    assert [(one.state, one.end_word) for one in alerts] == [(RESOLVED, GIVEN_UP)]

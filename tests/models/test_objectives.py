@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import requests
+from models.alert_rules import AlertRule, AlertRules, rules_of
 from models.budgeting import Budgeting
 from models.burn_scalings import windows_of
 from models.objectives import (
@@ -259,15 +260,30 @@ BUDGETINGS = (
 )
 
 
-def sliced(line: Override, budgeting: Budgeting) -> Override:
-    """The line by another method, where slices of time are measured: of whole apps with their cold starts."""
-    one = line.objective
+RULES = (
+    None,
+    AlertRules((AlertRule("a", "page", "1h", "5m", Decimal(1), tells_end=False, targets=("hook", "Mail x")),)),
+    # Another policy of the same name, as two files of a workspace cannot have it and two apps' inline ones can.
+    AlertRules((AlertRule("a", "page", "2d", "2d", Decimal(1), True, "15m"), AlertRule("b", "ticket", "6h", "30m", Decimal(1), fires=False))),
+)  # fmt: skip
+
+
+def sliced(line: Override, budgeting: Budgeting, rules: AlertRules | None) -> Override:
+    """The line by another method, where slices of time are measured: of whole apps with their cold starts; and by its own policies."""
+    one = replace(line.objective, alerting=rules)
     if one.route or one.without_cold_starts:
-        return line
+        return replace(line, objective=one)
     return replace(line, objective=replace(one, budgeting=budgeting))
 
 
-by_any_method = st.builds(sliced, lines, st.sampled_from(BUDGETINGS))
+by_any_method = st.builds(sliced, lines, st.sampled_from(BUDGETINGS), st.sampled_from(RULES))
+
+
+def as_before(rules: AlertRules | None) -> object:
+    """Rules but for names, which are told apart by a number or spelt as OpenSLO allows; without a policy there is none."""
+    if rules is None:
+        return None
+    return [replace(one, policy=one.policy[0], targets=tuple(name.lower().replace(" ", "-") for name in one.targets)) for one in rules.lines]  # fmt: skip
 
 
 @given(st.lists(by_any_method, max_size=8).map(distinct), st.sampled_from(["workbook", "pyrra"]))
@@ -279,9 +295,11 @@ def test_what_is_exported_is_read_as_the_same_objectives(drawn: list[Override], 
     reading = read(documents(text, "x.yaml"))
     assert reading.mistakes == ()
     again = overrides(reading.catalogue, slo_defaults(), burn_windows(), LADDER)
-    assert again.refusals == ()
+    assert again.refusals == again.unheeded == ()
     found = definitions_of(list(again.lines)).filter(pl.col("environment") != "")
-    assert found.drop("source").equals(rows.drop("source"))
+    assert found.drop("source", "alerting").equals(rows.drop("source", "alerting"))
+    for was, now in zip(rows["alerting"], found["alerting"], strict=True):
+        assert as_before(rules_of(now)) == as_before(rules_of(was))
     assert "appfleet.io/short-window" in text
 
 
@@ -344,9 +362,12 @@ def test_a_file_that_cannot_be_read_leaves_its_objectives_as_they_were() -> None
 
 def test_the_example_of_the_guide_is_measured() -> None:
     guide = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
-    [example, *_] = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
-    found = asked(example)
-    assert found.refusals == ()
+    example, *_, policy = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    found = asked(f"{example}  alertPolicies: [{{alertPolicyRef: fast-burn}}]\n---\n{policy}")
+    assert found.refusals == found.unheeded == ()
+    rules = found.lines[0].objective.alerting
+    assert rules is not None
+    assert [one.words for one in rules.lines] == ["page where 1h and 5m burn above 14.4 x for 10m"]
     assert [(one.app_id, one.environment, one.objective.threshold_ms) for one in found.lines] == [
         ("checkout", "production", 250)
     ]

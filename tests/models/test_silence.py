@@ -191,6 +191,7 @@ def test_the_figures_are_those_of_the_formula() -> None:
         "requests_per_day": pytest.approx(240.0),
         "clustering": policy.regular_floor,
         "apps_together": 0,
+        "wait_hours": 1.0,  # ln(365 * 240 / 0.3) * 0.125 / (4 ln 1.25) = 1.8 requests, of ten an hour
     }
 
 

@@ -52,6 +52,7 @@ PROMISES: tuple[tuple[str, int | None, float, dict[str, Any]], ...] = (
     ("by time", None, 0.99, {"budgeting_method": "Timeslices"}),
     ("jobs", None, 0.99, {"span_kinds": ["consumer"]}),
     ("fresh", None, 0.99, {"indicator": "freshness of exports"}),
+    ("own", None, 0.99, {"alerting": "[]"}),  # by its own policies, which are judged by whole slices
     ("before", None, 0.99, {"valid_to": NOW - timedelta(days=1)}),
 )
 

@@ -2,12 +2,13 @@
 -- parameters: wanted Array(String)
 -- columns: app_id, environment, team, objective, state, since DateTime64(0), as_of DateTime64(0), good, total, target,
 --   budget_remaining, is_frozen, budgeting_method, slices_bad, slices_counted UInt32, of_route (empty: the whole app), sampled, stands_for,
---   sli_scaled, question (what is counted instead of requests; empty: requests)
+--   sli_scaled, question (what is counted instead of requests; empty: requests),
+--   fired_by (alert policies by which it fires; empty: the built-in windows)
 SELECT
     s.app_id AS app_id, toString(s.environment) AS environment, toString(s.team) AS team, toString(s.objective) AS objective,
     toString(s.state) AS state, toDateTime64(s.since, 0, 'UTC') AS since, toDateTime64(s.as_of, 0, 'UTC') AS as_of,
     good, total, target, budget_remaining, is_frozen, budgeting_method, slices_bad, slices_counted,
-    s.route AS of_route, sampled, stands_for, sli_scaled, question
+    s.route AS of_route, sampled, stands_for, sli_scaled, question, fired_by
 FROM mart_slo_states_current AS s
 LEFT JOIN
 -- shared: shared/objective_questions

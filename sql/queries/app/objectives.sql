@@ -2,12 +2,13 @@
 -- parameters: teams Array(String), app_id String
 -- columns: environment, objective, target, threshold_ms UInt32, window_days, good, total, sli, budget_remaining, burn_rate_5m,
 --   burn_rate_1h, burn_rate_6h, burn_rate_3d, state, since DateTime64(0), health_checks, health_errors, of_route
---   (empty: the whole app), without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question (what is counted instead of requests; empty: requests)
+--   (empty: the whole app), without_cold_starts, kept_out, sampled, stands_for, sli_scaled,
+--   question (what is counted instead of requests; empty: requests), fired_by (alert policies by which it fires; empty: the built-in windows)
 SELECT
     toString(s.environment) AS environment, toString(s.objective) AS objective, target, threshold_ms, window_days,
     good, total, sli, budget_remaining, burn_rate_5m, burn_rate_1h, burn_rate_6h, burn_rate_3d,
     toString(s.state) AS state, toDateTime64(s.since, 0, 'UTC') AS since, health_checks, health_errors,
-    s.route AS of_route, without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question
+    s.route AS of_route, without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question, fired_by
 FROM mart_slo_status_current AS s
 LEFT JOIN
 -- shared: shared/objective_questions

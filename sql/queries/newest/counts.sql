@@ -5,8 +5,8 @@
 --   health_services, health_agents String, health_methods Array(String), bounds_ns Array(UInt64), sampled_trace_state String,
 --   sampler_types Array(String) (as core_request_slices takes them)
 -- columns: app_id, environment, objective, team, target, threshold_ms UInt32, window_days, moment DateTime64(0) (its begin), bad, total
--- Objectives of the requests of a whole app alone, by occurrences: those of a route, without cold starts, by slices of time or of
--- anything else than requests wait for their slices. What stands for other spans, and apps whose slices are counted from metrics or from a sample, is left out: a sample may keep
+-- Objectives of the requests of a whole app alone, by occurrences: those of a route, without cold starts, by slices of time, of
+-- anything else than requests, or with alert policies of their own wait for their slices. What stands for other spans, and apps whose slices are counted from metrics or from a sample, is left out: a sample may keep
 -- every error and few of the rest. A threshold is one of the ladder's bounds, as in slices.
 WITH
     spans AS
@@ -56,7 +56,7 @@ WITH
                 SELECT app_id, environment, objective, span_kinds
                 FROM mart_slo_objectives_current
                 WHERE isNull(valid_to) AND indicator IN ('availability', 'latency') AND budgeting_method = 'Occurrences'
-                  AND route = '' AND NOT without_cold_starts
+                  AND route = '' AND NOT without_cold_starts AND alerting = ''
             ) AS o ON o.app_id = t.app_id AND o.environment = t.environment AND o.objective = t.objective
             WHERE t.is_production AND t.environment != ''
         ) AS p ON p.app_id = s.app AND p.environment = s.place

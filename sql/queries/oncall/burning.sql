@@ -2,13 +2,14 @@
 -- parameters: teams Array(String)
 -- columns: app_id, environment, is_production, team, objective, state, since DateTime64(0), target, threshold_ms UInt32,
 --   window_days, good, total, sli, budget_remaining, burn_rate_5m, burn_rate_1h, burn_rate_6h, burn_rate_1d, burn_rate_3d,
---   of_route (empty: the whole app), without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question (what is counted instead of requests; empty: requests)
+--   of_route (empty: the whole app), without_cold_starts, kept_out, sampled, stands_for, sli_scaled,
+--   question (what is counted instead of requests; empty: requests), fired_by (alert policies by which it fires; empty: the built-in windows)
 SELECT
     app_id, toString(s.environment) AS environment, is_production, toString(s.team) AS team,
     toString(s.objective) AS objective, toString(s.state) AS state, toDateTime64(s.since, 0, 'UTC') AS since,
     target, threshold_ms, window_days, good, total, sli, budget_remaining,
     burn_rate_5m, burn_rate_1h, burn_rate_6h, burn_rate_1d, burn_rate_3d,
-    s.route AS of_route, without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question
+    s.route AS of_route, without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question, fired_by
 FROM mart_slo_status_current AS s
 LEFT JOIN
 -- shared: shared/objective_questions
