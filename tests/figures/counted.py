@@ -833,7 +833,7 @@ def burns_of(s: Sample, row: Any, windows: tuple[str, ...]) -> list[Any]:
     return [own.get(window) for window in windows]
 
 
-_PARTS = ("route", "without_cold_starts", "kept_out", "sampled", "stands_for", "sli_scaled", "fired_by")
+_PARTS = ("route", "without_cold_starts", "kept_out", "sampled", "stands_for", "sli_scaled")
 """Columns that say of which requests an objective is, and what of them is a sample."""
 
 
@@ -856,6 +856,7 @@ def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
             *burns_of(s, row, ("5m", "1h", "6h", "3d")),
             *(row[k] for k in last),
             question_of(s, row),
+            row["fired_by"],
         )
         for row in own
     ]
@@ -900,6 +901,7 @@ def oncall_burning(s: Sample, teams: Any) -> Answer:
             *burns_of(s, row, ("5m", "1h", "6h", "1d", "3d")),
             *(row[k] for k in _PARTS),
             question_of(s, row),
+            row["fired_by"],
         )
         for row in own
     ]
@@ -916,6 +918,7 @@ def slo_status(s: Sample, app_id: str) -> Answer:
             *burns_of(s, row, ("5m", "1h", "6h", "3d")),
             *(row[k] for k in _PARTS),
             question_of(s, row),
+            row["fired_by"],
         )
         for row in own
     ]

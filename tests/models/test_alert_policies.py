@@ -21,7 +21,7 @@ from models.alert_rules import GUARD, AlertRule, AlertRules, by_sentence, fired_
 from models.alerts import RESOLVED, Trouble, advance, alert_policy
 from models.burn_scalings import scalings, windows_of
 from models.errors import ModelError
-from models.objectives import Overrides, overrides
+from models.objectives import Overrides, held, overrides
 from models.openslo_reader import read
 from models.policy import (
     Objective,
@@ -172,6 +172,24 @@ def test_without_a_policy_the_windows_of_the_workspace_hold_as_they_are(scaling:
     assert by_rules((own, plain, own)) == [(plain,), (own, own)]
     with pytest.raises(ModelError, match="different alert policies"):
         windows_for(scaling, Objectives(days, (own, plain)))
+
+
+def test_objectives_of_equal_targets_alert_by_their_own_policies_whatever_they_count() -> None:
+    of_requests = "spec: {indicator: availability}"
+    assert FILE.count(of_requests) == 2
+    of_records = FILE.replace(of_requests, "spec: {from: logs, where: {severity: {lt: 17}}}", 1)
+    of_records = of_records.replace(of_requests, "spec: {from: logs}")
+    plain = of_records[: of_records.index("---")].replace("steady", "plain").splitlines()
+    without = "\n".join(line for line in plain if "alertPolicies" not in line)
+    found = asked(f"{of_records}---\n{without}\n")
+    assert found.refusals == found.unheeded == ()
+    [(_, first), (_, second)] = held(found.lines).counted_by_rules
+    assert [len(first), len(second)] == [1, 1]
+    rules = {one.alerting for one in (*first, *second)}
+    assert len(rules) == 2 and None in rules
+    names = {line.objective.name: name for line, name in held(found.lines).lines}
+    assert names["plain"] == next(one.name for one in (*first, *second) if one.alerting is None)
+    assert names["steady"] == next(one.name for one in (*first, *second) if one.alerting is not None)
 
 
 LENGTHS = ("5m", "10m", "15m", "35m", "1h", "95m", "6h", "1d", "3d", "5d")
