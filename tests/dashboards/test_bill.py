@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -49,8 +50,17 @@ def test_a_currency_without_usage_has_nothing_to_compare() -> None:
 def test_usage_alone_is_compared_and_the_rest_is_named() -> None:
     one = bill(date(2020, 1, 1))
     assert (one.usage, one.billed, one.unallocated) == (Decimal(12), Decimal(17), Decimal(1))
-    assert one.other_lines == "tax 5.00"
-    assert bill(date(2020, 1, 1), tax=(0, 0, 9, 0)).other_lines == "usage only"
+    assert one.other_lines() == "tax 5.00"
+    assert bill(date(2020, 1, 1), tax=(0, 0, 9, 0)).other_lines() == "usage only"
+    credit = one.lines.filter(pl.col("bill_line") == "Tax").with_columns(
+        bill_line=pl.lit("Credit"), billed=pl.lit(Decimal(-7)).cast(MONEY)
+    )
+    both = replace(one, lines=pl.concat([one.lines, credit]))
+    assert [both.other_lines(most) for most in (None, 2, 1)] == [
+        "credits -7.00, tax 5.00",
+        "credits -7.00, tax 5.00",
+        "credits -7.00 and 1 more",
+    ]
     assert bill(date(2020, 1, 1), usage=(3, 3, 0, 0)).change == "new vs 4 weeks before"
     assert bill(date(2020, 1, 1), usage=(0, 0, 0, 0)).change == ""
     assert bill(date(2020, 1, 1), usage=(99, 6, 8, 0)).change == "-25.0% vs 4 weeks before", (

@@ -11,7 +11,7 @@ from tests.dashboards.browsing import WAIT_MS, in_table, settled, table_of
 
 pytestmark = pytest.mark.browser
 
-FIRING = "Objectives that page"
+FIRING = "Objectives that page or need a ticket"
 EPISODES = "Cost anomalies"
 SILENT = "Apps whose requests stopped"
 

@@ -191,9 +191,9 @@ def test_an_engineer_goes_to_the_worst_app_of_the_team(reader: tuple[Page, Serve
     page, pages = reader
     opened(page, f"{pages.address}/oncall?team=payments", "On-call")
     [worst] = [row["app_id"] for row in fleet.rows("mart_slo_status", team="payments", state="page")]
-    [[first]] = cells(page, "Objectives that page", 1, 1)
+    [[first]] = cells(page, "Objectives that page or need a ticket", 1, 1)
     assert first == worst
-    touch(page, in_table(page, "Objectives that page", 1))
+    touch(page, in_table(page, "Objectives that page or need a ticket", 1))
     expect(page.get_by_role("heading", name="Checkout", exact=True)).to_be_visible()
     expect(page.get_by_text("Health: Page")).to_be_visible()
     assert page.url.startswith(f"{pages.address}/app?") and f"app={worst}" in page.url
