@@ -35,8 +35,9 @@ def test_on_a_phone_what_matters_is_in_sight_and_a_tap_opens_an_app(phone: Page,
     assert heads_in_sight(phone, EPISODES)[:4] == ["App", "State", "Impact", "Currency"]
     phone.goto(f"{address}/oncall")
     settled(phone)
-    for label in (FIRING, "Objectives without an alert"):
-        assert heads_in_sight(phone, label)[:4] == ["App", "State", "Since (UTC)", "Budget"]
+    assert heads_in_sight(phone, FIRING)[:4] == ["App", "State", "Since (UTC)", "Budget"]
+    # Where nothing is wrong it is so since no moment: a column without a value is not drawn.
+    assert heads_in_sight(phone, "Objectives without an alert")[:3] == ["App", "State", "Budget"]
     assert heads_in_sight(phone, SILENT)[:3] == ["App", "Silent since (UTC)", "Requests since"]
     phone.touchscreen.tap(*in_table(phone, SILENT, 1))
     expect(phone.get_by_role("heading", name="Customs forms")).to_be_visible()
