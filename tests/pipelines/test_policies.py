@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from models.alerts import FIRING, RESOLVED, RETIRED, Alert
+from models.alerts import FIRING, RESOLVED, RETIRED, Alert, alert_policy
 from pipelines.commands import alerts as commands
 from pipelines.commands.doubts import silent_sentences
 from pipelines.commands.objectives import exported_text, print_validation
 from pipelines.compute import AsOf, compute_alerts, compute_slo
+from pipelines.compute.silent_alerts import SILENT, silent_troubles
 from sql.alerts import current_alerts
 from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
@@ -140,6 +141,21 @@ def test_from_a_policy_to_an_alert(root: Path) -> None:
             found["slo/shop/production/shop-slo"],
             "the built-in windows hold, by which nothing fires",
         )
+
+
+def test_the_end_of_an_apps_silence_is_not_that_of_what_it_counts_beside_requests(
+    fresh_warehouse: Warehouse,
+) -> None:
+    def silent(key: str) -> Alert:
+        begun = NOW - timedelta(days=40)
+        return Alert(
+            key, SILENT, "shop", "production", "t", "ticket", FIRING, "", "silent", begun, begun, begun
+        )
+
+    before = [silent("silent/shop/production"), silent("silent/shop/production/lines")]
+    as_of = AsOf(NOW, NOW.date(), "none")
+    ended = list(silent_troubles(fresh_warehouse, as_of, before, alert_policy(), {}))
+    assert [(one.key, one.ending) for one in ended] == [("silent/shop/production", RETIRED)]
 
 
 @pytest.mark.slow
