@@ -153,16 +153,6 @@ def _fresh(question: Question, records: pl.DataFrame, known: pl.DataFrame, day: 
     return fresh_slices(question, counted.filter(at <= day), before, [day])
 
 
-def spread_questions(frame: pl.DataFrame, asked: Sequence[AppQuestion]) -> pl.DataFrame:
-    """Rows about whole apps as rows about each of their questions, ``app_id`` being the text."""
-    texts = pl.DataFrame(
-        {_APP: [one.app_id for one in asked], "text": [one.text for one in asked]},
-        schema={_APP: pl.String, "text": pl.String},
-    )
-    order = frame.columns
-    return frame.join(texts, on=_APP, how="inner").with_columns(pl.col("text").alias(_APP)).select(order)
-
-
 def gathered_questions(frame: pl.DataFrame, asked: Sequence[AppQuestion]) -> pl.DataFrame:
     """Rows about questions with the app in ``app_id`` and ``indicator`` beside it."""
     known = pl.DataFrame(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
@@ -24,6 +24,18 @@ _KEY = "app_id"
 
 PART_KEYS = ("route", "without_cold_starts")
 """Columns that tell parts of one app apart."""
+
+
+class JudgedApart(Protocol):
+    """Something of an app that is judged as if it were an app of its own."""
+
+    @property
+    def app_id(self) -> str:
+        """The app."""
+
+    @property
+    def text(self) -> str:
+        """What it is named while it is judged."""
 
 
 class AppPart(NamedTuple):
@@ -70,8 +82,8 @@ def part_parameters(parts: Sequence[AppPart], apps: Iterable[str] = ()) -> dict[
     }
 
 
-def spread(frame: pl.DataFrame, parts: Sequence[AppPart]) -> pl.DataFrame:
-    """Rows about whole apps as rows about each of their parts, ``app_id`` being the part's text."""
+def spread(frame: pl.DataFrame, parts: Sequence[JudgedApart]) -> pl.DataFrame:
+    """Rows about whole apps as rows about each of what is judged apart of them, ``app_id`` being its text."""
     texts = pl.DataFrame(
         {_KEY: [one.app_id for one in parts], "part": [one.text for one in parts]},
         schema={_KEY: pl.String, "part": pl.String},

@@ -18,11 +18,11 @@ from models.indicator_counts import (
     BETWEEN,
     AppQuestion,
     gathered_questions,
-    spread_questions,
 )
 from models.indicator_words import events_word
 from models.indicators import FRESHNESS
 from models.openslo import TimeWindow
+from models.parts import spread
 from models.policy import BurnWindows, Objectives, request_slices, silence_policy, slo_defaults
 from models.slo_windows import period_at
 from models.timeslices import Axis, SliceJudgement
@@ -92,7 +92,7 @@ def judged_counted(
         spreading = warehouse.frame("queries/slo/indicator_clustering", **sums, **_named(asked, firing))
         clustering = paging.clusterings(spreading, policy.clustering)
         buckets = pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held])
-    seen = spread_questions(apps.select("app_id", "environment").unique(), asked)
+    seen = spread(apps.select("app_id", "environment").unique(), asked)
     silences = _silences(warehouse, asked, as_of)
     found = judge(
         buckets,
