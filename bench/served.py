@@ -13,7 +13,7 @@ from statistics import median
 from bench.browser import browsed
 from bench.context import ROUNDS, Bench, statement, steps_of
 from bench.measure import Cost, Costs, Line, p95, repeated
-from bench.pages import page_seconds, reads_of_pages
+from bench.pages import calls_of_pages, page_seconds, read_names
 from bench.processes import COMMAND, answers, appfleet, free_ports, health_of, running
 from bench.targets import size_text, target
 from sql.damage import ANYBODY, SETTLED_SECONDS
@@ -114,12 +114,12 @@ def bench_pages(bench: Bench) -> None:
         bench.add(
             Line(f"pages: pass over the {apps} apps that are copied", fleet.first, f"{rows:,} rows of copies")
         )
-        for page, reads in reads_of_pages(fleet.root).items():
-            seconds = page_seconds(warehouse, reads, bench.sizes.page_rounds)
+        for page, calls in calls_of_pages(fleet.root).items():
+            seconds = page_seconds(fleet.root, calls, bench.sizes.page_rounds)
             bench.add(
                 Line(
                     f"page {page}, server, p95: {size_text(size)}",
-                    note=f"{len(reads)} reads, median {median(seconds):.2f} s",
+                    note=f"{len(read_names(calls))} reads, median {median(seconds):.2f} s",
                     figure=p95(seconds),
                     target=target("page-server"),
                     size=size,

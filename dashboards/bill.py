@@ -20,6 +20,7 @@ from models.comparison import Comparison
 from models.money import exact_total
 from models.statement_csv import plain
 
+BILL_LINES = "dashboards/bill_lines"
 USAGE = "Usage"
 
 _IN_SIGHT = 2
@@ -82,16 +83,20 @@ class CurrencyBill:
         return exact_total(self.lines.filter(pl.col("bill_line") == USAGE)[column])
 
 
+def compared_days(days: Comparison) -> dict[str, date]:
+    """The days of a comparison as ``BILL_LINES`` takes them."""
+    return {
+        "first_day": days.first,
+        "last_day": days.last,
+        "compared_last_day": days.compared_last,
+        "before_first_day": days.before_first,
+        "before_last_day": days.before_last,
+    }
+
+
 def bills_of(reads: TeamReads, days: Comparison) -> list[CurrencyBill]:
     """The bill of some days, one per currency by its code."""
-    frame = reads.frame(
-        "dashboards/bill_lines",
-        first_day=days.first,
-        last_day=days.last,
-        compared_last_day=days.compared_last,
-        before_first_day=days.before_first,
-        before_last_day=days.before_last,
-    )
+    frame = reads.frame(BILL_LINES, **compared_days(days))
     first_cost_days = dict(reads.of_anybody("dashboards/first_cost_days").rows())
     return [
         CurrencyBill(currency, days, first_cost_days.get(currency), part)

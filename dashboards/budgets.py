@@ -22,7 +22,7 @@ from models.budget_words import (
 )
 from models.indicator_words import events_word
 from models.policy import request_slices, slo_defaults
-from models.requests import ladder_ms
+from models.requests import ladder_ms, rung
 from models.samples import objective_of
 from models.slo_windows import period_at, window_of
 
@@ -107,17 +107,32 @@ def days_spent(
 def _event_days(reads: TeamReads, app_id: str, has_questions: bool) -> pl.DataFrame:
     """Bad and all events of each day of the windows that are counted by occurrences; ``has_questions``: some count no requests."""
     promised = list(reads.frame("app/promised", app_id=app_id).iter_rows(named=True))
-    begins = (period_at(window_of(row["time_window"]), row["as_of"]).begin for row in promised)
+    windows = [period_at(window_of(row["time_window"]), row["as_of"]) for row in promised]
+    ladder = ladder_ms(request_slices(), slo_defaults())
     asked = {
         "app_id": app_id,
         "environments": tuple(row["environment"] for row in promised),
         "objectives": tuple(row["objective"] for row in promised),
-        "begins": tuple(int(begin.timestamp()) for begin in begins),
+        "begins": tuple(int(window.begin.timestamp()) for window in windows),
     }
-    days = reads.frame("app/budget_days", bounds_ms=ladder_ms(request_slices(), slo_defaults()), **asked)
+    days = reads.frame(
+        "app/budget_days",
+        **asked,
+        ends=tuple(int(row["as_of"].timestamp()) for row in promised),
+        targets=tuple(row["target"] for row in promised),
+        routes=tuple(row["route"] for row in promised),
+        span_kinds=tuple(row["span_kinds"] for row in promised),
+        colds=tuple(row["without_cold_starts"] for row in promised),
+        rungs=tuple(_rung(ladder, row["threshold_ms"]) for row in promised),
+    )
     if not has_questions:
         return days
     return pl.concat([days, reads.frame("app/indicator_days", **asked)], how="vertical_relaxed")
+
+
+def _rung(ladder: tuple[int, ...], threshold_ms: int | None) -> int:
+    """Place of a threshold on the ladder as ClickHouse counts, 0 for none."""
+    return 0 if threshold_ms is None else rung(ladder, threshold_ms)
 
 
 def _history(days: pl.DataFrame, app_id: str) -> None:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
 from dashboards.queries import TeamReads
 
+DEPLOYS = "evidence/deploys"
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def deploys_of(reads: TeamReads, app_id: str, first: date, last: date) -> pl.DataFrame:
     """``at`` (a moment as text) and ``words`` of every version that began in these days; not those that were there before."""
-    end = _text(last + timedelta(days=1))
-    found = reads.frame(
-        "evidence/deploys",
-        app_id=app_id,
-        known_from=_text(first),
-        events_from=end,  # no events of logs: a chart of a year must not read a year of logs
-        range_to=end,
-        environments=(),
-    ).filter(pl.col("was_there_before") == 0)
+    found = reads.frame(DEPLOYS, **deploy_days(app_id, first, last)).filter(pl.col("was_there_before") == 0)
     words = [
         f"{row['version']}{_in(row['environment'])}, {row['at']:%Y-%m-%d %H:%M} UTC"
         for row in found.iter_rows(named=True)
     ]
     return found.select(at=pl.col("at").dt.strftime(MOMENT), words=pl.Series(words, dtype=pl.String))
+
+
+def deploy_days(app_id: str, first: date, last: date) -> dict[str, Hashable]:
+    """Some days of an app as ``DEPLOYS`` takes them."""
+    end = _text(last + timedelta(days=1))
+    return {
+        "app_id": app_id,
+        "known_from": _text(first),
+        "events_from": end,  # no events of logs: a chart of a year must not read a year of logs
+        "range_to": end,
+        "environments": (),
+    }
 
 
 def _text(day: date) -> str:

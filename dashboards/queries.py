@@ -1,16 +1,16 @@
 """The only way a page reads: a named statement under ``sql/queries``, always bound to the viewer's teams and rights.
 
 A statement that does not take the teams is refused, and so is a viewer without any. No page hands in teams or rights of
-its own. What was read is remembered until the next release, under a key that holds both; how it is drawn does not belong
-here.
+its own. What was read is remembered until the next release, under a key that holds both (``dashboards.results``); how it is
+drawn does not belong here.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Hashable
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from dashboards.results import Asked, Results, Values
 from dashboards.shared import SharedReads
 from models.errors import ConfigurationError, NotAdmitted, WarehouseError
 from models.identity import UNASSIGNED
@@ -37,7 +38,8 @@ NO_TEAM = "the viewer has no team, so there is nothing this viewer may read"
 _NEEDED = re.compile(r"^-- right: (\w+)$", re.MULTILINE)
 """In the header of a statement: the right without which nothing of it is for a viewer."""
 
-_KEPT_RESULTS = 400
+_TAKEN = re.compile(r"\{(\w+):")
+"""A parameter in the text of a statement."""
 
 
 def _unchecked() -> None:
@@ -69,8 +71,22 @@ class TeamReads:
             WarehouseError: the warehouse cannot be reached or refuses the statement.
         """
         self.check()
-        scope = self._scope(name, parameters)
-        return _remembered(str(self.workspace), self.mark, name, scope, tuple(sorted(parameters.items())))
+        return _results(str(self.workspace)).frame(self._asked(name, parameters))
+
+    def ahead(self, names: Sequence[str], /, **values: Hashable) -> None:
+        """Begins to read statements that will be asked for, each with those of the values that it takes.
+
+        What the viewer has no right to is left out: who asks for it is told.
+
+        Raises:
+            ConfigurationError: as for ``frame``.
+        """
+        self.check()
+        for name in names:
+            taken = set(_TAKEN.findall(statement(f"queries/{name}")))
+            with suppress(NotAdmitted):
+                asked = self._asked(name, {one: value for one, value in values.items() if one in taken})
+                _results(str(self.workspace)).ahead(asked)
 
     def text(self, name: str, /, **parameters: Any) -> str:
         """The statement with its values and the viewer's scope written in, to be copied; nothing is read.
@@ -91,7 +107,10 @@ class TeamReads:
         self.check()
         return _shared(str(self.workspace)).frame(name, self.mark)
 
-    def _scope(self, name: str, parameters: Collection[str]) -> tuple[tuple[str, Any], ...]:
+    def _asked(self, name: str, parameters: Mapping[str, Hashable]) -> Asked:
+        return Asked(self.mark, name, self._scope(name, parameters), tuple(sorted(parameters.items())))
+
+    def _scope(self, name: str, parameters: Collection[str]) -> Values:
         scope = _scope(name, self.viewer)
         taken = sorted(({TEAMS} | set(RIGHTS)) & set(parameters))
         if taken:
@@ -118,12 +137,13 @@ def reads_of(workspace: Path, viewer: Viewer, check: Callable[[], None] = _unche
     mark = _mark(str(workspace))
     if viewer.has(SEE_ALL_TEAMS):
         anybody = replace(viewer, teams=viewer.teams or (UNASSIGNED,))
-        seen = _remembered(str(workspace), mark, "dashboards/teams", _scope("dashboards/teams", anybody), ())
+        scope = _scope("dashboards/teams", anybody)
+        seen = _results(str(workspace)).frame(Asked(mark, "dashboards/teams", scope, ()))
         viewer = replace(viewer, teams=tuple(seen["team"]))
     return TeamReads(workspace, viewer, mark, check)
 
 
-def _scope(name: str, viewer: Viewer) -> tuple[tuple[str, Any], ...]:
+def _scope(name: str, viewer: Viewer) -> Values:
     """What a statement takes of the viewer: the teams, and each right it names."""
     text = statement(f"queries/{name}")
     if TEAMS_PARAMETER not in text:
@@ -137,17 +157,6 @@ def _scope(name: str, viewer: Viewer) -> tuple[tuple[str, Any], ...]:
             raise NotAdmitted(f"This needs the right {right}, which you do not have.")
     rights = ((right, viewer.has(right)) for right in RIGHTS if f"{{{right}:Bool}}" in text)
     return ((TEAMS, viewer.teams), *rights)
-
-
-@st.cache_data(max_entries=_KEPT_RESULTS, show_spinner=False)
-def _remembered(
-    workspace: str,
-    mark: str,  # in the key: a new release is a new key
-    name: str,
-    scope: tuple[tuple[str, Any], ...],
-    parameters: tuple[tuple[str, Any], ...],
-) -> pl.DataFrame:
-    return _connection(workspace).frame(name, dict((*parameters, *scope)))
 
 
 class _Connection:
@@ -193,6 +202,11 @@ def _connection(workspace: str) -> _Connection:
 def _mark(workspace: str) -> str:
     found = _connection(workspace).frame("dashboards/release_mark", {TEAMS: ANYBODY})  # a mark is of no team
     return str(found["mark"].item()) if found.height else ""
+
+
+@st.cache_resource(show_spinner=False, on_release=Results.close)
+def _results(workspace: str) -> Results:
+    return Results(lambda name, parameters: _connection(workspace).frame(name, parameters))
 
 
 @st.cache_resource(show_spinner=False, on_release=SharedReads.close)

@@ -189,6 +189,7 @@ team, state, search = st.columns([1, 1, 2], vertical_alignment="bottom")
 reads = chosen_team(page, team)
 chosen = asked_choice(state, "State", "state", {"": "All", **STATES}, "state", as_segments=True)
 text = asked_text(search, "Search", "search", "app, service, team or kind").strip()
+reads.ahead(("dashboards/anomalies", "dashboards/rollups", "dashboards/apart"))
 known = reads.frame("dashboards/anomalies").with_columns(pl.col("kind").replace(KINDS))
 rollups, apart = reads.frame("dashboards/rollups"), reads.frame("dashboards/apart")
 if known.is_empty():

@@ -186,6 +186,13 @@ page = open_page(
     "Coverage", "How much of the bill is tagged, by money, and which rule gave the rest to an app."
 )
 month = chosen_month(page)
+window = {"first_day": month, "last_day": month_after(month) - timedelta(days=1), "app_id": ""}
+page.reads.ahead(
+    ("coverage/keys", "coverage/rules", "coverage/resources", "coverage/owners"),
+    billing_period=month,
+    row_limit=SHOWN,
+    **window,
+)
 keys_table(page.reads.frame("coverage/keys", billing_period=month))
 rules_table(page.reads.frame("coverage/rules", billing_period=month))
 resources_table(page.reads.frame("coverage/resources", billing_period=month, row_limit=SHOWN))
@@ -202,8 +209,4 @@ if page.viewer.has(DOWNLOAD_STATEMENTS):
         parameters={"month": f"{month:%Y-%m}"},
         help="Every resource of your teams that no app tag names; the same bytes as `appfleet coverage --csv` writes.",
     )
-owners_table(
-    page.reads.frame(
-        "coverage/owners", first_day=month, last_day=month_after(month) - timedelta(days=1), app_id=""
-    )
-)
+owners_table(page.reads.frame("coverage/owners", **window))

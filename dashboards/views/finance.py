@@ -29,6 +29,26 @@ from models.schemas import MONEY
 from models.statement_csv import plain
 
 ROUNDING = "rounding"
+LINES = "lines"
+"""In the address: what lines are searched for."""
+OF_MONTH = (
+    *(
+        "finance/statement",
+        "finance/closings",
+        "finance/closed_files",
+        "finance/adjustments",
+        "finance/credit_decisions",
+    ),
+    *("finance/credits", "finance/reconciliation", "finance/tie_out", "reporting/bridge", "reporting/unused"),
+    *(
+        "finance/corrections",
+        "finance/days",
+        "finance/lines",
+        "finance/held_deliveries",
+        "finance/deliveries",
+    ),
+)
+"""What is asked of a month, in the order it is drawn."""
 
 
 def chosen_month(page: Page) -> date:
@@ -356,7 +376,7 @@ def lines_table(page: Page, month: date) -> None:
     """The lines of the statement, as far as the search asks for."""
     st.header("Lines", anchor=False)
     text = asked_text(
-        st.container(width=440), "Search lines", "lines", "app, title, team, cost centre or service"
+        st.container(width=440), "Search lines", LINES, "app, title, team, cost centre or service"
     )
     frame = page.reads.frame("finance/lines", billing_period=month, search=text)
     if frame.is_empty():
@@ -450,6 +470,7 @@ def deliveries(page: Page, month: date) -> None:
 
 page = open_page("Finance", "What each cost centre is charged, and whether it ties to the bill.")
 month = chosen_month(page)
+page.reads.ahead(OF_MONTH, billing_period=month, file_name="", search=st.query_params.get(LINES, ""))
 statement = page.reads.frame("finance/statement", billing_period=month)
 if statement.is_empty():
     st.info(f"No statement for {month:%Y-%m} yet. `appfleet run` computes it from the published bills.")

@@ -9,7 +9,15 @@ import streamlit as st
 
 from dashboards import formats
 from dashboards.ahead import budget_table, forecast_metrics
-from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
+from dashboards.bill import (
+    BILL_LINES,
+    CurrencyBill,
+    bills_of,
+    charges_metric,
+    compared_days,
+    lines_table,
+    usage_metric,
+)
 from dashboards.frame import Page, app_table, open_page
 from dashboards.links import asked_choice, asked_choices, asked_text
 from dashboards.open_days import say_open_days
@@ -209,6 +217,9 @@ page = open_page(
 )
 say_open_days(page)
 days = four_weeks(page.day)
+page.reads.ahead(
+    (BILL_LINES, "fleet/counts", "fleet/idle_cost", "fleet/forecasts", "fleet/budgets"), **compared_days(days)
+)
 bills = bills_of(page.reads, days)
 headline(page)
 bill_headline(bills)

@@ -40,6 +40,11 @@ TRACED = 120
 """Of the worst so many versions and routes a trace is looked up: a page must open when the whole fleet burns."""
 OBJECTIVE = ("app_id", "environment", "objective")
 CULPRIT = ("app_id", "environment", "version", "route")
+OF_TEAMS = (
+    *("oncall/suspects", "oncall/burning", "oncall/budgets", "dashboards/silent", "oncall/without_indicator"),
+    *("oncall/alerts", "oncall/alert_acts", "oncall/newest", "oncall/remediations"),
+)
+"""What is asked whatever burns; the slowest begins while others are read."""
 FAULTS = pl.Schema(
     {
         **dict.fromkeys((*OBJECTIVE, "version", "route"), pl.String()),
@@ -362,6 +367,7 @@ def draw() -> None:
     reads = chosen_team(page, team)
     text = asked_text(search, "Search", "search", "app, objective, route or team").strip()
     st.caption(f"Refreshed {datetime.now(UTC):%H:%M:%S} UTC, and again every minute.")
+    reads.ahead(OF_TEAMS, bounds_ms=ladder_ms(request_slices(), slo_defaults()), row_limit=SUSPECTS)
     objectives = with_budgets(reads, worst_first(reads.frame("oncall/burning")))
     if objectives.is_empty():
         st.info(

@@ -14,7 +14,7 @@ from dashboards.bill import USAGE
 from dashboards.budgets import budget_section
 from dashboards.charts import Panel
 from dashboards.counted_from import counted_from
-from dashboards.deploys import deploys_of
+from dashboards.deploys import DEPLOYS, deploy_days, deploys_of
 from dashboards.evidence import evidence_section
 from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
@@ -25,6 +25,13 @@ from models.samples import of_part
 
 WINDOWS = {"30": "30 days", "90": "90 days", "395": "13 months"}
 USUAL_DAYS = "90"
+OF_APP = (
+    *("app/objectives", "app/promised", "app/budgets", "app/costs_daily", "app/activity_daily", "app/marks"),
+    *("app/anomalies", "app/counted_from", "worth_shown/apps", "worth_shown/days", "worth_shown/credits"),
+    *("app/services", "app/attribution", "app/evidence", "app/shared", "coverage/owners"),
+    *("team/forecasts", "team/budgets"),
+)
+"""What is asked of an app whatever it is, in the order it is drawn."""
 
 
 def chosen_app(page: Page) -> tuple[str, int]:
@@ -157,7 +164,7 @@ def over_time(page: Page, app_id: str, first: date, last: date, anomalies: pl.Da
     )
     with st.container(gap=None):
         begin = max(first, charts.first_day(panels))
-        deploys = deploys_of(page.reads, app_id, begin, last)
+        deploys = deploys_of(page.reads, app_id, first, last)
         drawn = charts.stacked_panels(panels, begin, last, episodes, deploys)
         for panel, chart in zip(panels, drawn, strict=True):
             st.altair_chart(chart, width="stretch", alt=f"{panel.title} of {app_id} per day")
@@ -408,9 +415,11 @@ def shared_origin(page: Page, app_id: str, first: date, last: date) -> None:
 
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")
 app_id, days = chosen_app(page)
-facts = next(page.reads.frame("app/facts", app_id=app_id).iter_rows(named=True), None)
 last = max(page.day, page.telemetry_day or page.day)
 first = days_back(last, days)
+page.reads.ahead(OF_APP, app_id=app_id, first_day=first, last_day=last, row_limit=0)
+page.reads.ahead((DEPLOYS,), **deploy_days(app_id, first, last))
+facts = next(page.reads.frame("app/facts", app_id=app_id).iter_rows(named=True), None)
 anomalies = page.reads.frame("app/anomalies", app_id=app_id)
 if facts:
     registry_facts(facts)

@@ -7,21 +7,34 @@ import streamlit as st
 
 from dashboards import charts, formats
 from dashboards.ahead import budget_table, forecast_metrics, forecast_table
-from dashboards.bill import CurrencyBill, bills_of, charges_metric, lines_table, usage_metric
-from dashboards.frame import Page, app_table, by_currency, chosen_team, open_page
+from dashboards.bill import (
+    BILL_LINES,
+    CurrencyBill,
+    bills_of,
+    charges_metric,
+    compared_days,
+    lines_table,
+    usage_metric,
+)
+from dashboards.frame import app_table, by_currency, chosen_team, open_page
 from dashboards.open_days import say_open_days
 from dashboards.queries import TeamReads
 from dashboards.silent import silent_of, silent_table
-from dashboards.worth import team_section
+from dashboards.worth import SHOWN, team_section
 from models.causes import POLICY
 from models.comparison import Comparison, month_so_far, week_so_far
 
 MOVERS = 8
+OF_TEAM = (
+    *("team/forecasts", "team/budgets", "team/weeks", "team/idle", "team/health"),
+    *("worth_shown/apps", "worth_shown/credits", "dashboards/silent"),
+)
+"""What is asked of a team whatever its bill is."""
 
 
-def so_far(page: Page, reads: TeamReads) -> list[list[CurrencyBill]]:
+def so_far(reads: TeamReads, both: tuple[Comparison, Comparison]) -> list[list[CurrencyBill]]:
     """Draws week and month so far, each against the same days before, and the lines of both; returns their bills."""
-    windows = [bills_of(reads, days) for days in (week_so_far(page.day), month_so_far(page.day))]
+    windows = [bills_of(reads, days) for days in both]
     for currency in sorted({bill.currency for bills in windows for bill in bills}):
         own = [bill for bills in windows for bill in bills if bill.currency == currency]
         places = st.columns(3)
@@ -177,10 +190,15 @@ def silent_apps(reads: TeamReads) -> None:
 page = open_page("Team", "This week against last, what moved, and what to clean up.")
 say_open_days(page)
 reads = chosen_team(page, st.container(width=320))
-of_week, of_month = so_far(page, reads)
+week, month = week_so_far(page.day), month_so_far(page.day)
+for days in (week, month):
+    reads.ahead((BILL_LINES,), **compared_days(days))
+reads.ahead(("team/movers",), **compared_days(week), row_limit=MOVERS)
+reads.ahead(("team/causes",), row_limit=POLICY.movers)
+reads.ahead(OF_TEAM, app_id="", row_limit=SHOWN)
+of_week, of_month = so_far(reads, (week, month))
 if of_week or of_month:
     where_it_ends(reads)
-    week = week_so_far(page.day)
     movers(
         reads,
         reads.frame(

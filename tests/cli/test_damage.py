@@ -115,7 +115,6 @@ def page(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     app = AppTest.from_file(str(Path(access.__file__).with_name("app.py")), default_timeout=60)
     app.run()
     st.cache_resource.clear()
-    st.cache_data.clear()
     assert not app.exception
     return [one.value for one in app.error]
 

@@ -123,7 +123,7 @@ def test_no_row_of_another_team(look: Look, fleet: Fleet, warmed: set[str], who:
     queries = PAGES[page] if (who, page) in FEW[: len(PAGES)] else PAGES[page][:1]
     for query in queries:
         if page not in warmed:
-            st.cache_data.clear()  # once with nothing remembered, from then on after an admin looked
+            st.cache_resource.clear()  # once with nothing remembered, from then on after an admin looked
         app = look(who, page, query)
         assert not app.exception
         whole, of_teams = sent(app), marks(fleet, TEAMS_OF[who], " ".join(query.values()))

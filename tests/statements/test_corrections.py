@@ -84,7 +84,6 @@ def root(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterat
             assert sums[month, "USD"] == (wanted, wanted)
     yield root
     st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 def shown(root: Path, month: date, *teams: str) -> list[tuple[Any, ...]]:

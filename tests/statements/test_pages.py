@@ -69,7 +69,6 @@ def root(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterat
         books.compute()
     yield root
     st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 def reads(root: Path, viewer: Viewer) -> TeamReads:

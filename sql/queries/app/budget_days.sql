@@ -1,33 +1,38 @@
 -- purpose: bad and all events of each day (UTC) of the windows of one app's objectives, as their budgets by occurrences count them
--- parameters: teams Array(String), app_id String, environments, objectives Array(String), begins Array(UInt32) (begin of the
---   window of each, in seconds since 1970), bounds_ms Array(UInt32) (the latency ladder)
+-- parameters: teams Array(String), app_id String, and of each objective, as app/promised has it: environments, objectives,
+--   routes, span_kinds Array(String), targets Array(Float64), colds Array(Bool) (without cold starts), rungs Array(UInt32) (place
+--   of its threshold on the latency ladder, 0: availability), begins, ends Array(UInt32) (its window, in seconds since 1970)
 -- columns: environment, objective, target, usage_date, bad, total
 -- Whole hours come from core_request_hours, of days published with them; slices only where the window cuts an hour, and where an
 -- objective is of a route or leaves out cold starts, which hours do not tell apart.
 WITH
+    (
+        SELECT count() FROM mart_slo_states_current
+        WHERE app_id = {app_id:String} AND team IN {teams:Array(String)}
+    ) AS own,
+    toDateTime(arrayMin({begins:Array(UInt32)}), 'UTC') AS since,
+    arrayExists((route, cold) -> route != '' OR cold, {routes:Array(String)}, {colds:Array(Bool)}) AS has_parts,
+    arrayDistinct(arrayConcat(
+        arrayMap(one -> toDate(toDateTime(one, 'UTC')), {begins:Array(UInt32)}),
+        arrayMap(one -> toDate(toDateTime(one - 1, 'UTC')), {ends:Array(UInt32)}))) AS cut_days,
+    (
+        SELECT groupUniqArray(period) FROM current_batches
+        WHERE table_name = 'core_request_hours' AND period >= toDate(since)
+    ) AS hour_days,
     asked AS
     (
         SELECT
-            toString(s.environment) AS environment, toString(s.objective) AS objective, s.target AS target,
-            s.threshold_ms AS threshold_ms, s.route AS of_route, s.without_cold_starts AS without_cold_starts,
-            s.as_of AS as_of, o.span_kinds AS span_kinds, w.begin AS begin,
-            of_route = '' AND NOT without_cold_starts AS is_whole,
-            if(isNull(threshold_ms), 0, indexOf({bounds_ms:Array(UInt32)}, assumeNotNull(threshold_ms))) AS rung
-        FROM mart_slo_states_current AS s
-        INNER JOIN mart_slo_objectives_current AS o
-            ON o.app_id = s.app_id AND o.environment = s.environment AND o.objective = s.objective
-        INNER JOIN
+            one.1 AS environment, one.2 AS objective, one.3 AS of_route, splitByChar(',', one.4) AS span_kinds, one.5 AS target,
+            one.6 AS without_cold_starts, one.7 AS rung, toDateTime(one.8, 'UTC') AS begin, toDateTime(one.9, 'UTC') AS as_of,
+            of_route = '' AND NOT without_cold_starts AS is_whole
+        FROM
         (
-            SELECT one.1 AS place, one.2 AS name, toDateTime(one.3, 'UTC') AS begin
-            FROM (SELECT arrayJoin(arrayZip({environments:Array(String)}, {objectives:Array(String)}, {begins:Array(UInt32)})) AS one)
-        ) AS w ON w.place = toString(s.environment) AND w.name = toString(s.objective)
-        WHERE s.app_id = {app_id:String} AND s.team IN {teams:Array(String)} AND isNull(o.valid_to) AND o.app_id = {app_id:String}
-          AND o.budgeting_method = 'Occurrences'
+            SELECT arrayJoin(arrayZip(
+                {environments:Array(String)}, {objectives:Array(String)}, {routes:Array(String)}, {span_kinds:Array(String)},
+                {targets:Array(Float64)}, {colds:Array(Bool)}, {rungs:Array(UInt32)}, {begins:Array(UInt32)},
+                {ends:Array(UInt32)})) AS one
+        )
     ),
-    hour_days AS (SELECT period FROM current_batches WHERE table_name = 'core_request_hours'),
-    (SELECT toDateTime(min(begin), 'UTC') FROM asked) AS since,
-    (SELECT countIf(NOT is_whole) FROM asked) AS parts,
-    (SELECT arrayDistinct(arrayConcat(groupArray(toDate(begin)), groupArray(toDate(as_of - 1)))) FROM asked) AS cut_days,
     counted AS
     (
         SELECT
@@ -36,7 +41,7 @@ WITH
             toUInt64(if(a.rung = 0, h.requests, h.timed)) AS total
         FROM core_request_hours_current AS h
         INNER JOIN asked AS a ON a.environment = toString(h.environment)
-        WHERE h.app_id = {app_id:String} AND h.hour >= since AND a.is_whole AND has(a.span_kinds, toString(h.kind))
+        WHERE h.app_id = {app_id:String} AND own > 0 AND h.hour >= since AND a.is_whole AND has(a.span_kinds, toString(h.kind))
           AND h.hour >= a.begin AND h.hour + INTERVAL 1 HOUR <= a.as_of
         UNION ALL
         SELECT
@@ -44,11 +49,11 @@ WITH
             toUInt64(if(a.rung = 0, c.errors, c.timed - c.within[a.rung])), toUInt64(if(a.rung = 0, c.requests, c.timed))
         FROM core_request_slices_current AS c
         INNER JOIN asked AS a ON a.environment = toString(c.environment)
-        WHERE c.app_id = {app_id:String} AND c.slice_start >= since
-          AND (parts > 0 OR has(cut_days, toDate(c.slice_start)) OR toDate(c.slice_start) NOT IN hour_days)
+        WHERE c.app_id = {app_id:String} AND own > 0 AND c.slice_start >= since
+          AND (has_parts OR has(cut_days, toDate(c.slice_start)) OR NOT has(hour_days, toDate(c.slice_start)))
           AND c.slice_start >= a.begin AND c.slice_start < a.as_of AND has(a.span_kinds, toString(c.kind))
           AND (
-                NOT a.is_whole OR toDate(c.slice_start) NOT IN hour_days
+                NOT a.is_whole OR NOT has(hour_days, toDate(c.slice_start))
                 OR toStartOfHour(c.slice_start) < a.begin OR toStartOfHour(c.slice_start) + INTERVAL 1 HOUR > a.as_of
             )
           AND (a.of_route = '' OR a.of_route IN (toString(c.route), replaceRegexpOne(toString(c.route), '^[A-Z]+ ', '')))

@@ -4,18 +4,21 @@
 WITH
     own AS
     (
-        SELECT alert_key, episode, toString(a.team) AS team
-        FROM core_alerts_current AS a
+        SELECT alert_key, episode, toString(team) AS of_team
+        FROM core_alerts_current
         WHERE subject = {app_id:String} AND state != 'resolved' AND team IN {teams:Array(String)}
     ),
     lines AS
     (
-        SELECT * FROM remediation_decisions_current WHERE alert_key IN (SELECT alert_key FROM own)
+        SELECT
+            d.*, own.of_team AS of_team, own.episode AS of_episode,
+            groupUniqArrayIf(d.of_line, d.decision = 'declined') OVER () AS declined_lines,
+            groupUniqArrayIf(d.action_id, d.decision = 'ended') OVER () AS ended_actions
+        FROM remediation_decisions_current AS d
+        INNER JOIN own ON own.alert_key = d.alert_key
     )
-SELECT d.subject AS app_id, o.team AS team, playbook, event AS note, decided_at AS marked_at, d.alert_key AS alert_key
-FROM lines AS d
-INNER JOIN own AS o ON o.alert_key = d.alert_key AND o.episode = d.episode
-WHERE d.action = 'flag' AND d.decision = 'acted'
-  AND d.decision_id NOT IN (SELECT of_line FROM lines WHERE decision = 'declined')
-  AND d.action_id NOT IN (SELECT action_id FROM lines WHERE decision = 'ended')
+SELECT subject AS app_id, of_team AS team, playbook, event AS note, decided_at AS marked_at, alert_key
+FROM lines
+WHERE episode = of_episode AND action = 'flag' AND decision = 'acted'
+  AND NOT has(declined_lines, decision_id) AND NOT has(ended_actions, action_id)
 ORDER BY marked_at, alert_key, playbook

@@ -26,25 +26,21 @@ WITH
     judged AS
     (
         SELECT
-            f.app_id AS app_id,
-            toString(f.environment) AS environment,
-            toString(f.objective) AS objective,
-            toString(c.version) AS version,
-            toString(c.route) AS route,
-            c.slice_start AS slice_start,
-            if(isNull(f.threshold_ms), c.errors, c.timed - c.within[indexOf({bounds_ms:Array(UInt32)}, assumeNotNull(f.threshold_ms))]) AS wrong,
-            if(isNull(f.threshold_ms), c.requests, c.timed) AS events
-        FROM firing AS f
-        INNER JOIN counted AS c ON c.app_id = f.app_id AND c.environment = f.environment
+            f.app_id AS app_id, f.environment AS environment, f.objective AS objective, c.version AS version, c.route AS route,
+            sum(if(isNull(f.threshold_ms), c.errors, c.timed - c.within[indexOf({bounds_ms:Array(UInt32)}, assumeNotNull(f.threshold_ms))]) AS wrong) AS bad,
+            sum(if(isNull(f.threshold_ms), c.requests, c.timed)) AS total,
+            maxIf(c.slice_start, wrong > 0) AS last_bad
+        FROM counted AS c
+        INNER JOIN firing AS f ON c.app_id = f.app_id AND c.environment = f.environment
         WHERE c.slice_start >= f.since AND c.slice_start < f.as_of AND (isNull(f.threshold_ms) OR c.kind = 'server')
           AND (f.of_route = '' OR f.of_route IN (toString(c.route), replaceRegexpOne(toString(c.route), '^[A-Z]+ ', '')))
           AND NOT (f.without_cold_starts AND c.is_cold_start)
+        GROUP BY app_id, environment, objective, version, route
+        HAVING bad > 0
     )
 SELECT
-    app_id, environment, objective, version, route,
-    sum(wrong) AS bad, sum(events) AS total, toDateTime64(maxIf(slice_start, wrong > 0), 0, 'UTC') AS last_bad
+    app_id, toString(environment) AS environment, toString(objective) AS objective, toString(version) AS version,
+    toString(route) AS route, bad, total, toDateTime64(judged.last_bad, 0, 'UTC') AS last_bad
 FROM judged
-GROUP BY app_id, environment, objective, version, route
-HAVING bad > 0
 ORDER BY app_id, environment, objective, bad DESC, total, version, route
 LIMIT {row_limit:UInt32} BY app_id, environment, objective
