@@ -34,7 +34,20 @@ OF_APP = (
 """What is asked of an app whatever it is, in the order it is drawn."""
 
 
-def chosen_app(page: Page) -> tuple[str, int]:
+def window_of(page: Page, days: str) -> tuple[date, date]:
+    """First and last day of one of ``WINDOWS``; of the usual one for what is none."""
+    last = max(page.day, page.telemetry_day or page.day)
+    return days_back(last, int(days if days in WINDOWS else USUAL_DAYS)), last
+
+
+def read_ahead(page: Page, app_id: str, first: date, last: date) -> None:
+    """Begins to read what the page says of an app."""
+    page.reads.ahead(
+        (*OF_APP, DEPLOYS), **deploy_days(app_id, first, last), first_day=first, last_day=last, row_limit=0
+    )
+
+
+def chosen_app(page: Page) -> tuple[str, str]:
     """The app and the days to show; stops with advice where there is none."""
     choices = page.reads.frame("app/choices")["app_id"]
     if choices.is_empty():
@@ -47,7 +60,7 @@ def chosen_app(page: Page) -> tuple[str, int]:
     days = asked_choice(
         window, "Days", "days", WINDOWS, "window of days", default=USUAL_DAYS, as_segments=True
     )
-    return app_id, int(days)
+    return app_id, days
 
 
 def registry_facts(facts: dict[str, Any]) -> None:
@@ -414,11 +427,13 @@ def shared_origin(page: Page, app_id: str, first: date, last: date) -> None:
 
 
 page = open_page("App", "What one app costs and does, on one time axis, and why its cost is its own.")
+if st.query_params.get(
+    "app"
+):  # most come from a table: what they will see need not wait for the list of all apps
+    read_ahead(page, st.query_params["app"], *window_of(page, st.query_params.get("days", USUAL_DAYS)))
 app_id, days = chosen_app(page)
-last = max(page.day, page.telemetry_day or page.day)
-first = days_back(last, days)
-page.reads.ahead(OF_APP, app_id=app_id, first_day=first, last_day=last, row_limit=0)
-page.reads.ahead((DEPLOYS,), **deploy_days(app_id, first, last))
+first, last = window_of(page, days)
+read_ahead(page, app_id, first, last)
 facts = next(page.reads.frame("app/facts", app_id=app_id).iter_rows(named=True), None)
 anomalies = page.reads.frame("app/anomalies", app_id=app_id)
 if facts:

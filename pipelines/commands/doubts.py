@@ -6,6 +6,7 @@ The rules are ``models.age``, ``models.as_of`` and ``models.silence``; nothing i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -28,14 +29,17 @@ def headline(warehouse: Warehouse) -> dict[str, Any]:
 
 def doubts(warehouse: Warehouse, counts: Mapping[str, Any], clock: datetime) -> Iterator[str]:
     """What stands beside the published figures at a moment, of which ``counts`` are; nothing where all is well."""
-    yield from broken_sentences(warehouse)
+    with ThreadPoolExecutor(2, "doubts") as beside:  # people wait for the slower one, not for both
+        broken = beside.submit(lambda: list(broken_sentences(warehouse)))
+        silent = beside.submit(lambda: list(silent_sentences(warehouse)))
+    yield from broken.result()
     yield from age.warnings(
         cost_day=counts["cost_day"],
         telemetry_end=counts["telemetry_until"],
         clock=clock,
         policy=watermark_policy(),
     )
-    yield from silent_sentences(warehouse)
+    yield from silent.result()
 
 
 def broken_sentences(warehouse: Warehouse) -> Iterator[str]:

@@ -6,6 +6,7 @@ Figures come from named queries; money is printed from Decimal.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -123,11 +124,18 @@ def print_slo(
     console: Console, settings: Settings, app_id: str | None, clock: datetime, every: bool = False
 ) -> None:
     """Objectives with budget and burn, worst first, and what is old or silent; of a fleet the worst, or ``every`` one."""
-    with open_warehouse(settings.root, role="reader") as warehouse:
+    asked = (app_id or "").strip().lower()
+    with (
+        open_warehouse(settings.root, role="reader") as warehouse,
+        ThreadPoolExecutor(1, "objectives") as beside,
+    ):
+        objectives = beside.submit(
+            lambda: with_budgets(
+                warehouse, worst_first(warehouse.frame("queries/slo/status", app_id=asked)), asked
+            )
+        )
         print_doubts(console, warehouse, headline(warehouse), clock)
-        asked = (app_id or "").strip().lower()
-        frame = worst_first(warehouse.frame("queries/slo/status", app_id=asked))
-        frame = with_budgets(warehouse, frame, asked)
+        frame = objectives.result()
     if frame.is_empty():
         console.print(
             "No objective is published"
@@ -185,12 +193,15 @@ def print_slo(
 def print_status(console: Console, settings: Settings, clock: datetime) -> None:
     """Releases per scope, the headline counts, and what is old or silent."""
     with open_warehouse(settings.root, role="reader") as warehouse:
-        releases = heads(warehouse)
-        counts = headline(warehouse)
-        budgets = warehouse.frame("queries/summary/budgets")
-        reported = warehouse.frame("queries/reporting/months")
-        largest = largest_anomalies(warehouse)
-        print_doubts(console, warehouse, counts, clock)
+        with ThreadPoolExecutor(3, "status") as beside:
+            releases_read = beside.submit(heads, warehouse)
+            budgets_read = beside.submit(warehouse.frame, "queries/summary/budgets")
+            reported_read = beside.submit(warehouse.frame, "queries/reporting/months")
+            largest_read = beside.submit(largest_anomalies, warehouse)
+            counts = headline(warehouse)
+            print_doubts(console, warehouse, counts, clock)
+        releases, budgets, largest = releases_read.result(), budgets_read.result(), largest_read.result()
+        reported = reported_read.result()
     table = Table("scope", "periods", "first", "last", "rows", "newest release (UTC)", title="Published")
     for scope in dict.fromkeys(release.scope for release in releases):
         of_scope = [release for release in releases if release.scope == scope]
