@@ -9,13 +9,13 @@ import polars as pl
 
 from dashboards.queries import TeamReads
 
-DEPLOYS = "evidence/deploys"
+VERSIONS = "evidence/versions"
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def deploys_of(reads: TeamReads, app_id: str, first: date, last: date) -> pl.DataFrame:
     """``at`` (a moment as text) and ``words`` of every version that began in these days; not those that were there before."""
-    found = reads.frame(DEPLOYS, **deploy_days(app_id, first, last)).filter(pl.col("was_there_before") == 0)
+    found = reads.frame(VERSIONS, **deploy_days(app_id, first, last)).filter(pl.col("was_there_before") == 0)
     words = [
         f"{row['version']}{_in(row['environment'])}, {row['at']:%Y-%m-%d %H:%M} UTC"
         for row in found.iter_rows(named=True)
@@ -24,13 +24,11 @@ def deploys_of(reads: TeamReads, app_id: str, first: date, last: date) -> pl.Dat
 
 
 def deploy_days(app_id: str, first: date, last: date) -> dict[str, Hashable]:
-    """Some days of an app as ``DEPLOYS`` takes them."""
-    end = _text(last + timedelta(days=1))
+    """Some days of an app as ``VERSIONS`` takes them."""
     return {
         "app_id": app_id,
         "known_from": _text(first),
-        "events_from": end,  # no events of logs: a chart of a year must not read a year of logs
-        "range_to": end,
+        "range_to": _text(last + timedelta(days=1)),
         "environments": (),
     }
 

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards.results import Asked, Results, Values
+from dashboards.results import Read, Results, Values
 from dashboards.shared import SharedReads
 from models.errors import ConfigurationError, NotAdmitted, WarehouseError
 from models.identity import UNASSIGNED
@@ -107,8 +107,8 @@ class TeamReads:
         self.check()
         return _shared(str(self.workspace)).frame(name, self.mark)
 
-    def _asked(self, name: str, parameters: Mapping[str, Hashable]) -> Asked:
-        return Asked(self.mark, name, self._scope(name, parameters), tuple(sorted(parameters.items())))
+    def _asked(self, name: str, parameters: Mapping[str, Hashable]) -> Read:
+        return Read(self.mark, name, self._scope(name, parameters), tuple(sorted(parameters.items())))
 
     def _scope(self, name: str, parameters: Collection[str]) -> Values:
         scope = _scope(name, self.viewer)
@@ -138,7 +138,7 @@ def reads_of(workspace: Path, viewer: Viewer, check: Callable[[], None] = _unche
     if viewer.has(SEE_ALL_TEAMS):
         anybody = replace(viewer, teams=viewer.teams or (UNASSIGNED,))
         scope = _scope("dashboards/teams", anybody)
-        seen = _results(str(workspace)).frame(Asked(mark, "dashboards/teams", scope, ()))
+        seen = _results(str(workspace)).frame(Read(mark, "dashboards/teams", scope, ()))
         viewer = replace(viewer, teams=tuple(seen["team"]))
     return TeamReads(workspace, viewer, mark, check)
 

@@ -22,7 +22,7 @@ Values = tuple[tuple[str, Hashable], ...]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Read:
     """What a result is remembered by: the release it is of, the statement, the viewer's scope, and its parameters."""
 
     mark: str
@@ -52,10 +52,10 @@ class Results:
     def __init__(self, read: Callable[[str, dict[str, Any]], pl.DataFrame]) -> None:
         self._read = read
         self._lock = threading.Lock()
-        self._answers: OrderedDict[Asked, _Answer] = OrderedDict()
+        self._answers: OrderedDict[Read, _Answer] = OrderedDict()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="appfleet-reads")
 
-    def frame(self, asked: Asked) -> pl.DataFrame:
+    def frame(self, asked: Read) -> pl.DataFrame:
         """The result, read here where nobody reads it yet; who comes meanwhile waits for the same.
 
         Raises:
@@ -65,7 +65,7 @@ class Results:
         self._read_once(asked, answer)
         return answer.future.result().clone()
 
-    def ahead(self, asked: Asked) -> None:
+    def ahead(self, asked: Read) -> None:
         """Begins to read what will be asked for, unless it is known; a failure is told to who asks."""
         answer, is_new = self._answer(asked)
         if is_new:
@@ -75,7 +75,7 @@ class Results:
         """Reads nothing ahead any more."""
         self._readers.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, asked: Asked) -> tuple[_Answer, bool]:
+    def _answer(self, asked: Read) -> tuple[_Answer, bool]:
         """The place of a result, and whether it is a new one."""
         with self._lock:
             is_new = asked not in self._answers
@@ -85,7 +85,7 @@ class Results:
                 self._answers.popitem(last=False)
             return answer, is_new
 
-    def _read_once(self, asked: Asked, answer: _Answer) -> None:
+    def _read_once(self, asked: Read, answer: _Answer) -> None:
         """Reads a result that nobody has begun to read."""
         with self._lock:
             if answer.is_taken:

@@ -457,7 +457,7 @@ def _cut_short(app_id: str, bad: Sequence[_Trace], good: Sequence[_Trace]) -> li
 
 
 def nearest_deploy(deploys: pl.DataFrame, start: datetime | None) -> dict[str, object] | None:
-    """The deployment closest to when it went wrong: a row of ``sql/queries/evidence/deploys``, a version that was there
+    """The deployment closest to when it went wrong: a row of ``evidence/versions`` or ``evidence/deployments``, a version that was there
     before not counted; None where there is none or no start."""
     if start is None:
         return None

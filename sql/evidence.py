@@ -117,9 +117,14 @@ def gathered(read: Read, asked: Asked) -> FoundEvidence:
             "row_limit": POLICY.exemplars,
         },
         "evidence/sample": {**values, "sample_size": POLICY.sample_size},
-        "evidence/deploys": {
+        "evidence/versions": {
             "app_id": asked.app_id,
             "known_from": _text(asked.within.start - timedelta(days=POLICY.deploys_days)),
+            "range_to": _text(asked.within.end),
+            "environments": asked.environments,
+        },
+        "evidence/deployments": {
+            "app_id": asked.app_id,
             "events_from": _text(asked.within.base),
             "range_to": _text(asked.within.end),
             "environments": asked.environments,
@@ -137,6 +142,8 @@ def gathered(read: Read, asked: Asked) -> FoundEvidence:
     bad, good = totals(attributes)
     whole = attributes.filter(pl.col("dimension") == "")
     first_bad = whole["first_bad"][0] if whole.height else None
+    told = [found["evidence/versions"], found["evidence/deployments"]]
+    deploys = pl.concat(told).sort("at", "what", "version", "environment", "words")
     return FoundEvidence(
         asked,
         bad,
@@ -145,9 +152,9 @@ def gathered(read: Read, asked: Asked) -> FoundEvidence:
         tuple(ranked([*attribute_suspects(attributes), *_of_traces(asked, sample, spans)])),
         attributes,
         found["evidence/traces"],
-        found["evidence/deploys"],
+        deploys,
         found["evidence/dependencies"],
-        nearest_deploy(found["evidence/deploys"], first_bad),
+        nearest_deploy(deploys, first_bad),
         wanted,
         _sample(found["evidence/sampled"]),
     )

@@ -14,7 +14,7 @@ from dashboards.bill import USAGE
 from dashboards.budgets import budget_section
 from dashboards.charts import Panel
 from dashboards.counted_from import counted_from
-from dashboards.deploys import DEPLOYS, deploy_days, deploys_of
+from dashboards.deploys import VERSIONS, deploy_days, deploys_of
 from dashboards.evidence import evidence_section
 from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
@@ -43,7 +43,7 @@ def window_of(page: Page, days: str) -> tuple[date, date]:
 def read_ahead(page: Page, app_id: str, first: date, last: date) -> None:
     """Begins to read what the page says of an app."""
     page.reads.ahead(
-        (*OF_APP, DEPLOYS), **deploy_days(app_id, first, last), first_day=first, last_day=last, row_limit=0
+        (*OF_APP, VERSIONS), **deploy_days(app_id, first, last), first_day=first, last_day=last, row_limit=0
     )
 
 

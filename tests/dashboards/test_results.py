@@ -14,11 +14,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dashboards.results import KEPT, READERS, Asked, Results
+from dashboards.results import KEPT, READERS, Read, Results
 from models.errors import WarehouseError
 from tests.dashboards.conftest import Run
 
-SOME = Asked("1", "fleet/counts", (("teams", ("a",)),), (("app_id", "shop"),))
+SOME = Read("1", "fleet/counts", (("teams", ("a",)),), (("app_id", "shop"),))
 
 
 class Counting:
@@ -74,7 +74,7 @@ def test_a_result_is_read_once_with_all_its_values(warehouse: Counting, results:
         replace(SOME, parameters=()),
     ],
 )
-def test_another_release_scope_or_value_is_another_result(results: Results, other: Asked) -> None:
+def test_another_release_scope_or_value_is_another_result(results: Results, other: Read) -> None:
     assert (results.frame(SOME).item(), results.frame(other).item(), results.frame(SOME).item()) == (1, 2, 1)
 
 
@@ -158,11 +158,11 @@ def test_a_page_asks_for_all_it_reads_ahead(
     full_workspace: Path, run: Run, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     """With the same values: what is asked for with others would be read twice."""
-    asked: dict[str, set[Asked]] = {"ahead": set(), "frame": set()}
+    asked: dict[str, set[Read]] = {"ahead": set(), "frame": set()}
     for method, told in asked.items():
         original = getattr(Results, method)
 
-        def telling(self: Results, one: Asked, told: set[Asked] = told, original: Any = original) -> Any:
+        def telling(self: Results, one: Read, told: set[Read] = told, original: Any = original) -> Any:
             told.add(one)
             return original(self, one)
 
