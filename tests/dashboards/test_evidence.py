@@ -51,7 +51,7 @@ def test_an_alert_leads_to_its_route_version_and_trace(run: Run, full_workspace:
     assert list(traces["Trace"]) == [FAILED_TRACE, "0ld" + "0" * 29]
     assert any(line.startswith("2 bad requests from") for line in told(app))
     copied = [one.value for one in app.code]
-    assert len(copied) == 9 and all("checkout" in one or FAILED_TRACE in one for one in copied)
+    assert len(copied) == 10 and all("checkout" in one or FAILED_TRACE in one for one in copied)
     assert not any(re.search(r"\{\w+\s*:", one) for one in copied)
     for name, given in RANGE.items():
         assert app.query_params[name] in (given, [given])
