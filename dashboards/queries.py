@@ -212,5 +212,7 @@ def _results(workspace: str) -> Results:
 @st.cache_resource(show_spinner=False, on_release=SharedReads.close)
 def _shared(workspace: str) -> SharedReads:
     return SharedReads(
-        lambda name, parameters: _connection(workspace).frame(name, parameters), lambda: _mark(workspace)
+        lambda name, parameters: _connection(workspace).frame(name, parameters),
+        lambda: _mark(workspace),
+        lambda mark: _results(workspace).renew(mark),
     )
