@@ -18,6 +18,9 @@ from models.schemas import MONEY
 _LARGEST_SUM = 10.0 ** (MONEY.precision - MONEY.scale) * 0.999
 """Magnitude below which no sum can leave ``MONEY``, with room for the float that checks it."""
 
+LARGEST_UNITS: int = int(_LARGEST_SUM) * 10**MONEY.scale
+"""The same in whole numbers of the last place."""
+
 _WIDE = Context(prec=120)
 """Python's own context rounds to 28 digits in silence."""
 
@@ -132,6 +135,12 @@ def decimal_series(name: str, units: Sequence[int], places: int) -> pl.Series:
 def money_series(name: str, units: Sequence[int]) -> pl.Series:
     """Whole numbers of the last place of ``MONEY`` as a column of it."""
     return decimal_series(name, units, MONEY.scale)
+
+
+def units_in(column: pl.Series, places: int = MONEY.scale) -> list[int]:
+    """Decimals of at most ``places`` as whole numbers of the last of them; exact, at the speed of a column."""
+    units: list[int] = column.cast(pl.Decimal(MONEY.precision, places)).to_physical().to_list()
+    return units
 
 
 def units_of(amount: Decimal, places: int = MONEY.scale) -> int:
