@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -125,9 +126,14 @@ def decimal_series(name: str, units: Sequence[int], places: int) -> pl.Series:
     Raises:
         ModelError: a number of more than 38 digits.
     """
-    if units and max(map(abs, units)) >= 10**MONEY.precision:
+    largest = max(map(abs, units), default=0)
+    if largest >= 10**MONEY.precision:
         raise ModelError(f"{name} needs more than {MONEY.precision} digits")
-    held = b"".join([unit.to_bytes(16, "little", signed=True) for unit in units])
+    if largest < 2**63:  # most are: a column of them needs no object each
+        low = np.array(units, dtype="<i8")
+        held = np.column_stack((low, low >> 63)).tobytes()
+    else:
+        held = b"".join([unit.to_bytes(16, "little", signed=True) for unit in units])
     kind = pa.decimal128(MONEY.precision, places)
     return pl.Series(name, pa.Array.from_buffers(kind, len(units), [None, pa.py_buffer(held)]))
 

@@ -52,7 +52,7 @@ ALLOCATIONS = SCHEMAS["core_cost_allocations"]
 PLACES = 9
 """Places of a quantity."""
 
-QUANTITY = 10**PLACES
+QUANTITY: int = 10**PLACES
 """Parts of one that quantities of telemetry are counted in."""
 
 _UNITS = 10**MONEY.scale
