@@ -29,6 +29,7 @@ from models.shared_rules import idle_rules, refuse_circles, unknown_names
 from pipelines.actions.notify import told_of
 from pipelines.actions.remediate import load_playbooks
 from pipelines.actions.targets import address_of, load_routing
+from pipelines.commands.credits import waiting_credits, waiting_sentence
 from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.playbooks import mistakes
 from pipelines.commands.rebuild import damages
@@ -253,6 +254,13 @@ def held_deliveries(look: Look) -> Iterator[Finding]:
         for line in waiting(look.warehouse)
     ]
     yield from _shown(found, "`appfleet deliveries` lists them all")
+
+
+def credits_waiting(look: Look) -> Iterator[Finding]:
+    """Credits for failures of shared apps that were neither accepted nor declined, and whose figures grow no more."""
+    advice = "`appfleet credits` shows the failures; then `appfleet credits accept` or `decline` it"
+    found = [Finding(waiting_sentence(one), advice) for one in waiting_credits(look.warehouse)]
+    yield from _shown(found, "`appfleet credits` lists them all")
 
 
 def last_pass(look: Look) -> Iterator[Finding]:
