@@ -16,6 +16,7 @@ from typing import Any
 
 from models import age
 from models.alert_routes import FILE_NAME as ROUTES_FILE
+from models.billing_apis import apis
 from models.comparison import four_weeks
 from models.errors import AppfleetError, ConfigurationError, ControlTotalError
 from models.grants import FILE_NAME as PEOPLE_FILE
@@ -150,6 +151,13 @@ def sources(look: Look) -> Iterator[Finding]:
         elif not found:
             yield Finding(
                 f"{source.name}: there is nothing in {source.location}", "look whether its export runs"
+            )
+    for bill in settings.billing:
+        api = apis()[bill.api] if bill.api else None
+        if api and api.lacks:
+            yield Finding(
+                f"{bill.name}: {api.title} leaves out {api.lacks}: its total is not that of its invoice",
+                "bring those in as a source of their own (`format: mapping`)",
             )
     try:
         refuse_shared_objects(settings.billing, settings.root)
