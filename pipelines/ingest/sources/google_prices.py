@@ -82,15 +82,12 @@ def list_prices(
             f"the Cloud Billing Catalog API refuses service {service_id} ({code_of(error)}): "
             "check these credentials, or leave `list_prices` out"
         ) from None
-    found = {sku.sku_id: _prices(sku) for sku in skus}
-    return {
-        sku_id: prices.pop() for sku_id, prices in found.items() if len(prices) == 1 and None not in prices
-    }
+    return {one.sku_id: one for sku in skus if (one := _single_price(sku)) is not None}
 
 
-def _prices(sku: billing_v1.Sku) -> set[ListPrice | None]:
-    """Every price a SKU had; None for one that is of tiers."""
-    return {_price(sku.sku_id, one.pricing_expression) for one in sku.pricing_info}
+def _single_price(sku: billing_v1.Sku) -> ListPrice | None:
+    prices = {_price(sku.sku_id, one.pricing_expression) for one in sku.pricing_info}
+    return prices.pop() if len(prices) == 1 else None
 
 
 def _price(sku_id: str, told: billing_v1.PricingExpression) -> ListPrice | None:
