@@ -25,7 +25,7 @@ from models.retries import PullRetries, retry_policy
 from pipelines.ingest.sources.disk import DiskStore
 from pipelines.ingest.sources.endpoints import check_endpoint
 from pipelines.ingest.sources.https_reports import ReportsOfMonths
-from pipelines.ingest.sources.https_requests import Asker, Passes, Request
+from pipelines.ingest.sources.https_requests import Asker, BillingRequest, Passes
 from pipelines.ingest.sources.objects import Location, SourceObject, SpooledObject
 from pipelines.ingest.sources.spool import SpoolLimits
 from sql.state import state_folder
@@ -203,7 +203,7 @@ class HttpsStore:
             return of_months.fetched(asked, self._coming)
         address, query = target_of(one.api, one.location, one.parameters, asked)
         headers = {"Authorization": f"Bearer {one.token}", "Accept": one.api.accept}
-        request = Request(address, query, headers, secret=one.token)
+        request = BillingRequest(address, query, headers, secret=one.token)
         target = self._coming / asked.name
         return {asked.name: asker.answered(asked.name, request, asker.into(asked.name, target))}
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from models.billing_apis import BillingApi, Range, listing_of, report_of
 from models.text import visible
-from pipelines.ingest.sources.https_requests import Asker, Request
+from pipelines.ingest.sources.https_requests import Asker, BillingRequest
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -47,7 +47,7 @@ class ReportsOfMonths:
         """
         headers = self._headers(asked.name)
         address, query = listing_of(self._api, self._location, self._parameters, asked)
-        found = self._json(asked.name, Request(address, query, headers, secret=self._secret))
+        found = self._json(asked.name, BillingRequest(address, query, headers, secret=self._secret))
         listed = found.get(self._reports.listed)
         if not isinstance(listed, list):
             raise self._asker.refused(
@@ -64,7 +64,7 @@ class ReportsOfMonths:
         address = report_of(self._api, self._location, self._parameters, invoice)
         body = json.dumps(dict(self._reports.asks)).encode()
         posted = {**headers, "Content-Type": "application/json"}
-        told = self._json(name, Request(address, {}, posted, "POST", body, self._secret))
+        told = self._json(name, BillingRequest(address, {}, posted, "POST", body, self._secret))
         report = self._id(name, told, self._reports.report)
         waited, wait = 0.0, self._reports.poll_seconds
         while told.get(self._reports.state) in self._reports.waiting:
@@ -74,14 +74,14 @@ class ReportsOfMonths:
                 )
             self._sleep(wait)
             waited, wait = waited + wait, min(2 * wait, self._asker.retries.longest_wait_seconds)
-            told = self._json(name, Request(f"{address}/{report}", {}, headers, secret=self._secret))
+            told = self._json(name, BillingRequest(f"{address}/{report}", {}, headers, secret=self._secret))
         if told.get(self._reports.state) != self._reports.ready:
             why = visible(str(told.get(self._reports.reason) or told.get(self._reports.state)))[:100]
             raise self._asker.refused(name, f"it could not write its report ({why})")
         link = str(told.get(self._reports.link) or "")
         if urlsplit(link).scheme != "https" or not urlsplit(link).hostname:
             raise self._asker.refused(name, "its report has no link over https")
-        return self._asker.answered(name, Request(link), self._asker.into(name, target))
+        return self._asker.answered(name, BillingRequest(link), self._asker.into(name, target))
 
     def _headers(self, what: str) -> dict[str, str]:
         """Headers of a request, with a token that the secret was changed for where the provider has it so."""
@@ -90,7 +90,7 @@ class ReportsOfMonths:
             pair = base64.b64encode(self._secret.encode()).decode()
             told = self._json(
                 what,
-                Request(
+                BillingRequest(
                     self._location.rstrip("/") + self._reports.token_path,
                     headers={
                         "Authorization": f"Basic {pair}",
@@ -107,7 +107,7 @@ class ReportsOfMonths:
                 raise self._asker.refused(what, "it gives no access token")
         return {"Authorization": f"Bearer {token}", "Accept": self._api.accept}
 
-    def _json(self, what: str, request: Request) -> dict[str, Any]:
+    def _json(self, what: str, request: BillingRequest) -> dict[str, Any]:
         found = self._asker.answered(what, request, self._asker.json(what))
         if not isinstance(found, dict):
             raise self._asker.refused(

@@ -54,7 +54,7 @@ class Passes(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class BillingRequest:
     """What is asked: an address with its query, or whole as ``address``; ``secret`` is in no sentence."""
 
     address: str
@@ -75,7 +75,7 @@ class Asker:
     retries: PullRetries
     now: Callable[[], datetime]
 
-    def answered(self, what: str, request: Request, read: Reading[T]) -> T:
+    def answered(self, what: str, request: BillingRequest, read: Reading[T]) -> T:
         """What is read of a reply.
 
         Raises:
@@ -172,7 +172,7 @@ class Asker:
         """The error of a request that nothing helps."""
         return InputRefused(f"source {self.source}, {what} of {self.title}: {reason}")
 
-    def _check(self, what: str, host: str, request: Request, reply: urllib3.BaseHTTPResponse) -> None:
+    def _check(self, what: str, host: str, request: BillingRequest, reply: urllib3.BaseHTTPResponse) -> None:
         status = reply.status
         if status in self.retries.statuses:
             raise Passes(f"it answers {status}", _asked_to_wait(reply.headers.get("Retry-After"), self.now()))
