@@ -18,12 +18,20 @@ from pathlib import Path
 from bench.compute import bench_anomalies, bench_growth, bench_slo
 from bench.context import FULL, TINY, Bench, Sizes
 from bench.elsewhere import bench_server
-from bench.ingest import bench_billing, bench_live, bench_restated, bench_spans, bench_traces
+from bench.ingest import (
+    bench_attribution,
+    bench_billing,
+    bench_live,
+    bench_restated,
+    bench_spans,
+    bench_traces,
+)
 from bench.measure import PeakMemory, memory_line, print_lines
 from bench.served import bench_commands, bench_pages, bench_pass
 
 PARTS: dict[str, Callable[[Bench], None]] = {
     "billing": bench_billing,
+    "attribution": bench_attribution,
     "server": bench_server,
     "restated": bench_restated,
     "spans": bench_spans,

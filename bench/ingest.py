@@ -17,7 +17,7 @@ from bench.context import BILL_ROUNDS, ROUNDS, Bench, rate, statement, told
 from bench.data import DAY, SPANS_PER_OBJECT, SPANS_PER_REQUEST, write_costs, write_spans
 from bench.decode import DECODERS
 from bench.live import live_seconds
-from bench.measure import Cost, Costs, Line, PeakMemory, compared, lengthened, measured, memory_line
+from bench.measure import Cost, Costs, Line, PeakMemory, compared, lengthened, memory_line, repeated
 from bench.targets import Figure, Target, Unit, target
 from models.settings import RULES_FILE, BillingSource, Settings, TelemetrySource
 from pipelines.compute import compute_costs, compute_identities, compute_registry
@@ -33,7 +33,7 @@ DAYS_KEPT = 3
 
 
 def bench_billing(bench: Bench) -> None:
-    """Bills end to end, beside the engine's own copy into the same schema and its bare one; then their attribution."""
+    """Bills end to end, beside the engine's own copy into the same schema and its bare one."""
     targets = {1_000_000: target("billing-1m"), 5_000_000: target("billing-5m")}
     for rows in bench.sizes.bills:
         _bench_bill(bench, rows, targets.get(rows, target("billing-1m")))
@@ -55,8 +55,6 @@ def _bench_bill(bench: Bench, rows: int, wanted: Target) -> None:
             warehouse.execute_text(statement("own_costs_table"))
             own.measure(partial(warehouse.execute_text, statement("own_costs"), path=bill))
             ingest.measure(partial(load_bill, warehouse, settings, bill, number))
-            if number == 0 and rows == bench.sizes.bills[0]:
-                _bench_attribution(bench, warehouse, settings, rows)
             forget_bills(warehouse)
     what, size = f"billing, {rows:,} rows", {"rows": rows}
     bench.add(Line(f"{what}: the engine's bare copy", bare.median, rate(rows, bare.median, "rows")))
@@ -97,23 +95,29 @@ def attribute(warehouse: Warehouse, settings: Settings) -> None:
     compute_costs(warehouse, settings)
 
 
-def _bench_attribution(bench: Bench, warehouse: Warehouse, settings: Settings, rows: int) -> None:
-    """Of one month, all tagged, with an empty registry; then with rules that split three platform apps among all others."""
-    what = f"attribution: {bench.sizes.apps:,} apps x 31 days"
-    cost, _ = measured(partial(attribute, warehouse, settings))
-    bench.add(Line(f"{what}, tags only", cost, f"{rows:,} rows"))
-    (settings.root / RULES_FILE).write_text(RULES, encoding="utf-8")
-    cost, _ = measured(partial(attribute, warehouse, settings))
-    given = warehouse.frame_of("SELECT count() AS rows FROM core_cost_allocations_current")["rows"][0]
-    (settings.root / RULES_FILE).unlink()
+def bench_attribution(bench: Bench) -> None:
+    """Of one month, all tagged, with an empty registry; then with rules that split three platform apps among all others.
+
+    Each round is a workspace of its own: what an earlier one left to be merged is nobody's cost here.
+    """
+    rows, apps = bench.sizes.bills[0], bench.sizes.apps
+    tags, rules, given = Costs(), Costs(), 0
+    for number in range(ROUNDS):
+        settings = bench.workspace(f"attribution-{number}")
+        bill = settings.root / "bill.parquet"
+        write_costs(bill, rows, apps, seed=1 + number)
+        with open_warehouse(settings.root) as warehouse:
+            load_bill(warehouse, settings, bill, number)
+            tags.measure(partial(attribute, warehouse, settings))
+            (settings.root / RULES_FILE).write_text(RULES, encoding="utf-8")
+            rules.measure(partial(attribute, warehouse, settings))
+            given = warehouse.frame_of("SELECT count() AS rows FROM core_cost_allocations_current")["rows"][0]
+        bench.tidy()
+    what, size = f"attribution: {apps:,} apps x 31 days", {"apps": apps, "days": 31}
+    bench.add(repeated(f"{what}, tags only", tags, note=f"{rows:,} rows"))
+    note = f"{rows:,} rows; {given:,} amounts given"
     bench.add(
-        Line(
-            f"{what}, shared cost rules",
-            cost,
-            f"{rows:,} rows; {given:,} amounts given",
-            target=target("attribution"),
-            size={"apps": bench.sizes.apps, "days": 31},
-        )
+        repeated(f"{what}, shared cost rules", rules, note=note, target=target("attribution"), size=size)
     )
 
 

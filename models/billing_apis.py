@@ -25,8 +25,30 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
+class Reports:
+    """How a provider writes a report of each invoice of a month: parameters of the month, where its answers hold what, and
+    how long a wait between two looks is, at first."""
+
+    token_path: str
+    month: str
+    year: str
+    listed: str
+    invoice: str
+    path: str
+    asks: Mapping[str, str]
+    report: str
+    state: str
+    waiting: tuple[str, ...]
+    ready: str
+    reason: str
+    link: str
+    poll_seconds: float
+
+
+@dataclass(frozen=True)
 class BillingApi:
-    """A row of ``billing_apis.yaml``; without ``since`` and ``until``, names of parameters, a reply has no range."""
+    """A row of ``billing_apis.yaml``; without ``since`` and ``until``, names of parameters, a reply has no range. Where it
+    writes ``reports``, ``path`` lists the invoices of a month. ``lacks`` says what of an invoice it leaves out."""
 
     name: str
     title: str
@@ -40,6 +62,8 @@ class BillingApi:
     times: str
     longest_days: int | None
     mapping: str | None
+    reports: Reports | None = None
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,10 +109,16 @@ def apis() -> dict[str, BillingApi]:
             times=row.get("times", ""),
             longest_days=row.get("longest_days"),
             mapping=row.get("mapping"),
+            reports=_reports(row["reports"]) if "reports" in row else None,
+            lacks=row.get("lacks", ""),
         )
         for name, row in _data().items()
         if isinstance(row, dict)
     }
+
+
+def _reports(row: Mapping[str, Any]) -> Reports:
+    return Reports(**{**row, "waiting": tuple(row["waiting"])})
 
 
 @cache
@@ -129,15 +159,36 @@ def target_of(
     api: BillingApi, location: str, given: Mapping[str, str], asked: Range
 ) -> tuple[str, dict[str, str]]:
     """Address and query of the request for a range."""
-    in_path = set(_PLACE.findall(api.path))
-    path = _PLACE.sub(lambda match: quote(given[match[1]], safe=""), api.path)
-    query = {name: value for name, value in given.items() if name not in in_path}
+    path, query = _filled(api.path, given)
     if asked.first and asked.end:
         first, end = (_midnight(day).strftime(api.times) for day in (asked.first, asked.end))
         query = {name: value.replace(_FROM, first).replace(_TO, end) for name, value in query.items()}
         if api.since and api.until:
             query |= {api.since: first, api.until: end}
     return location.rstrip("/") + path, query
+
+
+def listing_of(
+    api: BillingApi, location: str, given: Mapping[str, str], asked: Range
+) -> tuple[str, dict[str, str]]:
+    """Address and query of the request for the invoices of a month, where a provider writes reports of them."""
+    assert api.reports and asked.first
+    path, query = _filled(api.path, given)
+    month = {api.reports.month: str(asked.first.month), api.reports.year: str(asked.first.year)}
+    return location.rstrip("/") + path, query | month
+
+
+def report_of(api: BillingApi, location: str, given: Mapping[str, str], invoice: str) -> str:
+    """Address where a report of an invoice is asked for."""
+    assert api.reports
+    return location.rstrip("/") + _filled(api.reports.path, {**given, api.reports.invoice: invoice})[0]
+
+
+def _filled(path: str, given: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """A path with its parameters in their places, and those it has no place for."""
+    in_path = set(_PLACE.findall(path))
+    filled = _PLACE.sub(lambda match: quote(given[match[1]], safe=""), path)
+    return filled, {name: value for name, value in given.items() if name not in in_path}
 
 
 def ranges(
@@ -149,7 +200,7 @@ def ranges(
     Raises:
         ConfigurationError: ``since`` lies in the future.
     """
-    if not api.since and not any(_FROM in value for value in (given or {}).values()):
+    if not api.reports and not api.since and not any(_FROM in value for value in (given or {}).values()):
         return [Range(f"charges.{api.form}")]
     today = now.astimezone(UTC).date()
     first = (since or months_before(today, pull_policy().months_back)).replace(day=1)

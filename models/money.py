@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -17,6 +18,9 @@ from models.schemas import MONEY
 
 _LARGEST_SUM = 10.0 ** (MONEY.precision - MONEY.scale) * 0.999
 """Magnitude below which no sum can leave ``MONEY``, with room for the float that checks it."""
+
+LARGEST_UNITS: int = int(_LARGEST_SUM) * 10**MONEY.scale
+"""The same in whole numbers of the last place."""
 
 _WIDE = Context(prec=120)
 """Python's own context rounds to 28 digits in silence."""
@@ -122,9 +126,14 @@ def decimal_series(name: str, units: Sequence[int], places: int) -> pl.Series:
     Raises:
         ModelError: a number of more than 38 digits.
     """
-    if units and max(map(abs, units)) >= 10**MONEY.precision:
+    largest = max(map(abs, units), default=0)
+    if largest >= 10**MONEY.precision:
         raise ModelError(f"{name} needs more than {MONEY.precision} digits")
-    held = b"".join([unit.to_bytes(16, "little", signed=True) for unit in units])
+    if largest < 2**63:  # most are: a column of them needs no object each
+        low = np.array(units, dtype="<i8")
+        held = np.column_stack((low, low >> 63)).tobytes()
+    else:
+        held = b"".join([unit.to_bytes(16, "little", signed=True) for unit in units])
     kind = pa.decimal128(MONEY.precision, places)
     return pl.Series(name, pa.Array.from_buffers(kind, len(units), [None, pa.py_buffer(held)]))
 
@@ -132,6 +141,12 @@ def decimal_series(name: str, units: Sequence[int], places: int) -> pl.Series:
 def money_series(name: str, units: Sequence[int]) -> pl.Series:
     """Whole numbers of the last place of ``MONEY`` as a column of it."""
     return decimal_series(name, units, MONEY.scale)
+
+
+def units_in(column: pl.Series, places: int = MONEY.scale) -> list[int]:
+    """Decimals of at most ``places`` as whole numbers of the last of them; exact, at the speed of a column."""
+    units: list[int] = column.cast(pl.Decimal(MONEY.precision, places)).to_physical().to_list()
+    return units
 
 
 def units_of(amount: Decimal, places: int = MONEY.scale) -> int:

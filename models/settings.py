@@ -284,7 +284,8 @@ class BillingSource(Source):
 
     ``mapping`` names the file by which one of ``format: mapping`` is read. One that is pulled over https names its ``api``
     (``models.billing_apis``), the variable of the environment that has the ``token``, ``parameters`` of the requests, and the
-    month ``since`` which is asked for. With its Google billing account, `doctor` finds projects it is silent about. ``deliveries`` says for good what a
+    month ``since`` which is asked for. With its Google billing account, `doctor` finds projects it is silent about; ``list_prices`` that its
+    export lacks are asked of Google's catalogue. ``deliveries`` says for good what a
     delivery that overlaps an older one is: rows to ``add`` to it, or one that is to ``replace`` it; without it the format
     does, or a person. ``pair`` names the source that has the other view of the same bill. ``settled_after_days`` is how
     many days after a day's end its charges are final: no month is closed before, and none without it.
@@ -297,6 +298,7 @@ class BillingSource(Source):
     parameters: Mapping[Text, Text] = field(default_factory=dict)
     since: Annotated[Text, AfterValidator(_month)] | None = None
     google_billing_account: Text | None = None
+    list_prices: bool = False
     deliveries: Literal["add", "replace"] | None = None
     pair: Text | None = None
     settled_after_days: Annotated[int, pydantic.PlainValidator(_days)] | None = None
@@ -543,6 +545,15 @@ class _Sources:
                 )
             if source.format != "mapping" and source.mapping is not None:
                 raise Misplaced(f"is for `format: mapping`, not for {source.format}", (index, "mapping"))
+        return sources
+
+    @field_validator("billing")
+    @classmethod
+    def _prices_are_of_google(cls, sources: tuple[BillingSource, ...]) -> tuple[BillingSource, ...]:
+        google = TABLES["bigquery"]
+        for index, source in enumerate(sources):
+            if source.list_prices and source.format != google:
+                raise Misplaced(f"is for `format: {google}`, not for {source.format}", (index, "list_prices"))
         return sources
 
     @field_validator("billing")

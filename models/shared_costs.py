@@ -6,19 +6,23 @@ place by largest remainder, apps in the order of their ids, so that no order of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import accumulate
 from math import gcd, lcm
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models.errors import ModelError
 from models.identity import UNASSIGNED
-from models.money import decimal_series, exact_sums, money_series, split_units, units_of
+from models.money import LARGEST_UNITS, decimal_series, exact_sums, money_series, split_units, units_of
 from models.ownership import ALWAYS
 from models.schemas import MONEY, SCHEMAS, SECOND
 from models.shared_rules import (
@@ -34,7 +38,7 @@ from models.shared_rules import (
     Tier,
     refuse_circles,
 )
-from models.shares import SameSplit, Words, money_of, unit_of
+from models.shares import SameSplit, Words, added, money_of, unit_of
 
 SHARED, IDLE_RULE = "shared:", "idle:"
 """What the name of a rule follows in ``attribution_rule`` of what it gave, and of the capacity nobody used."""
@@ -48,7 +52,7 @@ ALLOCATIONS = SCHEMAS["core_cost_allocations"]
 PLACES = 9
 """Places of a quantity."""
 
-QUANTITY = 10**PLACES
+QUANTITY: int = 10**PLACES
 """Parts of one that quantities of telemetry are counted in."""
 
 _UNITS = 10**MONEY.scale
@@ -126,7 +130,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class _Share:
-    """How a rule divides in one window: the same for each of its charges.
+    """How a rule divides in one window what is used on one day: the same for each of its charges.
 
     ``quantities`` are in parts of ``parts``, ``ratios`` whole numbers of their sum; where ``has_idle``, the last of them is of
     nobody. No app is charged where ``apps`` is empty. ``instead_of`` is what was to be measured where a fallback decided.
@@ -134,6 +138,7 @@ class _Share:
 
     number: int
     rule: Rule
+    day: date
     basis: str
     instead_of: str
     window: Window
@@ -161,6 +166,32 @@ class _Given(NamedTuple):
     share: _Share
     billed: Words
     effective: Words
+
+    @property
+    def stays_with(self) -> str:
+        """Whom what is of nobody stays with; empty where the share gives everything to somebody."""
+        return self.part.app_id if self.share.has_idle or not self.share.apps else ""
+
+
+@dataclass
+class _Sum:
+    """What a share gave of several charges: amounts by the order of its ratios, and of how many rows of the bill."""
+
+    share: _Share
+    billed: Words
+    effective: Words
+    charges: NDArray[np.int64]
+
+    def add(self, other: _Sum) -> None:
+        """Adds what the same share gave."""
+        is_same = self.billed is self.effective and other.billed is other.effective
+        self.billed = added(self.billed, other.billed)
+        self.effective = self.billed if is_same else added(self.effective, other.effective)
+        self.charges = self.charges + other.charges
+
+
+_Sums = dict[tuple[int, int, str], _Sum]
+"""Sums by what they are of: a kind of charges, the number of the share, and an app."""
 
 
 class Split(NamedTuple):
@@ -215,14 +246,9 @@ class _Splitting:
         self.month, self.pools, self.rules = month, pools, rules
         self.weights, self.confidence = weights, confidence
         self.lines = apps.sort("valid_from", "app_id")
-        self.fitting = [
-            [
-                line
-                for line in self.lines.sort("app_id", "valid_from").iter_rows(named=True)
-                if rule.fits(line)
-            ]
-            for rule in rules.lines
-        ]
+        lines = list(self.lines.sort("app_id", "valid_from").iter_rows(named=True))
+        self.fitting = [[line for line in lines if rule.fits(line)] for rule in rules.lines]
+        self.turns = [_turns(fits) for fits in self.fitting]
         charged = {id(rule): _names(fits) for rule, fits in zip(rules.lines, self.fitting, strict=True)}
         refuse_circles(rules.lines, lambda rule, app: app in charged[id(rule)])
         self.shares: list[_Share] = []
@@ -230,6 +256,7 @@ class _Splitting:
         self.measured: dict[tuple[str, Window, str], dict[str, int]] = {}
         self.splits: dict[int, SameSplit] = {}
         self.going: dict[int, list[tuple[int, str]]] = {}
+        self.charged: dict[tuple[int, int], tuple[str, ...]] = {}
 
     def done(self) -> Split:
         rows = list(self.pools.iter_rows(named=True))
@@ -299,7 +326,7 @@ class _Splitting:
     def _new_share(self, place: int, rule: Rule, day: date, window: Window, currency: str) -> _Share:
         number = len(self.shares)
         if rule.split == KEEP:
-            return _Share(number, rule, KEEP, "", window)
+            return _Share(number, rule, day, KEEP, "", window)
         apps = self._apps(place, rule, day)
         basis, instead_of = rule.split, ""
         quantities, parts = self._quantities(rule, basis, apps, window, currency)
@@ -315,7 +342,7 @@ class _Splitting:
                 if not any(quantities):  # neither is there a cost to follow
                     basis = KEEP
         if basis == KEEP:
-            return _Share(number, rule, KEEP, instead_of, window)
+            return _Share(number, rule, day, KEEP, instead_of, window)
         idle = 0
         if rule.capacity is not None and not instead_of:
             idle = max(0, int(rule.capacity * parts) * window.hours - sum(quantities))
@@ -327,6 +354,7 @@ class _Splitting:
         return _Share(
             number,
             rule,
+            day,
             basis,
             instead_of,
             window,
@@ -348,12 +376,18 @@ class _Splitting:
                     "bill of the month knows; correct its id or leave it out"
                 )
             return tuple(rule.shares)
-        held = [line for line in fits if line["valid_from"] <= day < line["valid_to"]]
-        if not held:
-            raise ModelError(
-                f"{rule.where}: the rule {rule.name} has no app to give to on {day}; correct what is below `to`"
-            )
-        return tuple(sorted(_names(held)))
+        key = (
+            place,
+            bisect_right(self.turns[place], day),
+        )  # who holds is the same until the next line begins or ends
+        if key not in self.charged:
+            held = [line for line in fits if line["valid_from"] <= day < line["valid_to"]]
+            if not held:
+                raise ModelError(
+                    f"{rule.where}: the rule {rule.name} has no app to give to on {day}; correct what is below `to`"
+                )
+            self.charged[key] = tuple(sorted(_names(held)))
+        return self.charged[key]
 
     def _quantities(
         self, rule: Rule, basis: str, apps: Sequence[str], window: Window, currency: str
@@ -376,123 +410,176 @@ class _Splitting:
         return self.measured[key]
 
     def _answer(self, left: Sequence[_Part], given: Sequence[_Given]) -> Split:
-        """Rows of costs and of allocations. What is the same in many parts is joined to their sums, not to each of them."""
+        """Rows of costs and of allocations.
+
+        A share gives each of its charges to the same apps in the same order, so what it gave is added up as arrays. Only
+        what several shares gave one app of the same charges is looked for among rows.
+        """
         shares, first = self._share_rows()
-        flows = self._flows(given, first)
-        named = _named(flows, shares.select("app_id", "attribution_rule", "confidence", "goes_on"))
-        together = pl.concat(
-            [
-                named.filter(~pl.col("goes_on")).select(_SHARED),
-                self._passed_on([one for one in left if one.share is not None]).select(_SHARED),
-            ]
-        )
         kinds, of_charge = _distinct(self._charges())
-        shared = (
-            exact_sums(
-                together.with_columns(kind=of_charge.gather(together["charge"])),
-                ["kind", *(name for name in _SHARED if name not in ("charge", *COSTS))],
-                COSTS,
-                in_order=False,
-            )
-            .join(kinds, on="kind", how="left")
-            .pipe(self._with_owner)
-            .with_columns(environment=pl.lit(""))
-        )
+        numbers = of_charge.to_list()
+        sums = self._sums(given, lambda one: (numbers[one.part.charge], one.share.number, one.stays_with))
+        times = Counter((kind, self.shares[number].rule.name) for kind, number, _ in sums)
+        alone: _Sums = {}
+        several: _Sums = {}
+        for key, one in sums.items():
+            (alone if times[key[0], one.share.rule.name] == 1 else several)[key] = one
+        passed = self._passed_on([one for one in left if one.share is not None], of_charge)
+        shared = pl.concat(
+            [
+                self._given_rows(alone, shares, first).select(_SHARED),
+                exact_sums(
+                    pl.concat([self._given_rows(several, shares, first).select(_SHARED), passed]),
+                    [name for name in _SHARED if name not in COSTS],
+                    COSTS,
+                    in_order=False,
+                ).select(_SHARED),
+            ]
+        ).with_columns(environment=pl.lit(""))
         untouched = exact_sums(
             self.pools[[one.charge for one in left if one.share is None]],
             [name for name in KEPT if name not in COSTS],
             COSTS,
             in_order=False,
         )
-        costs = pl.concat([untouched.select(KEPT), shared.select(KEPT)])
-        return Split(costs, self._allocations(flows, shares))
+        of_kind = kinds.drop("kind")[shared["kind"]].get_columns()
+        costs = pl.concat([untouched.select(KEPT), shared.hstack(of_kind).select(KEPT)])
+        return Split(costs, self._allocations(given, shares, first))
 
     def _charges(self) -> pl.DataFrame:
         """What a part of a charge keeps of it."""
         own = {"app_id", "team", "cost_center", "environment", "attribution_rule", "confidence", *COSTS}
         return self.pools.select(name for name in KEPT if name not in own)
 
-    def _flows(self, given: Sequence[_Given], first: Sequence[int]) -> pl.DataFrame:
-        """One row per part that a rule gave: charge, from whom, place of its row of the shares, and amounts; none of nothing."""
-        counts = np.array([len(one.share.ratios) for one in given], dtype=np.int64)
-        ends = np.cumsum(counts)
-        within = np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)
-        places = (
-            np.repeat(np.array([first[one.share.number] for one in given], dtype=np.int64), counts) + within
-        )
+    def _sums(self, given: Sequence[_Given], key: Callable[[_Given], tuple[int, int, str]]) -> _Sums:
+        """What was given by a key that holds the share's number.
+
+        Raises:
+            ModelError: a sum could exceed 38 digits.
+        """
+        for name, ledger in zip(COSTS, _LEDGERS, strict=True):
+            if sum(abs(getattr(one.part, ledger)) for one in given) > LARGEST_UNITS:
+                raise ModelError(
+                    f"the sum of {name} needs more than the 20 digits before the point that exist"
+                )
+        charges = self.pools["charges"].to_list()
+        sums: _Sums = {}
+        for one in given:
+            is_given = one.billed.any(axis=1) | one.effective.any(axis=1)
+            new = _Sum(one.share, one.billed, one.effective, is_given * charges[one.part.charge])
+            known = sums.setdefault(key(one), new)
+            if known is not new:
+                known.add(new)
+        return sums
+
+    def _sum_rows(self, sums: _Sums, first: Sequence[int], *, is_going_on: bool) -> pl.DataFrame:
+        """One row per part of a sum, none of nothing: ``key, stays_with`` of the sum, ``place`` of its row of the shares,
+        amounts and ``charges``; parts of apps that a later rule takes from only where ``is_going_on``."""
+        held = []
+        for one in sums.values():
+            is_row = one.charges > 0
+            if not is_going_on:
+                is_row[[nth for nth, _ in self.going[one.share.number]]] = False
+            held.append(np.flatnonzero(is_row))
+        nth = np.repeat(np.arange(len(sums)), [len(rows) for rows in held])
         said = pl.DataFrame(
-            {
-                "charge": [one.part.charge for one in given],
-                "from_app_id": [one.part.app_id for one in given],
-            },
-            schema={"charge": pl.UInt32, "from_app_id": pl.String},
+            {"key": [key for key, *_ in sums], "stays_with": [who for *_, who in sums]},
+            schema={"key": pl.UInt32, "stays_with": pl.String},
         )
-        amounts = [np.concatenate([_NO_WORDS, *(getattr(one, name) for one in given)]) for name in _LEDGERS]
-        is_given = np.flatnonzero(np.any([amount.any(axis=1) for amount in amounts], axis=0))
-        return said[np.repeat(np.arange(len(given)), counts)[is_given]].hstack(
+        starts = np.array([first[one.share.number] for one in sums.values()], dtype=np.int64)
+
+        def column(name: str, nothing: NDArray[Any]) -> NDArray[Any]:
+            chosen = [getattr(one, name)[rows] for one, rows in zip(sums.values(), held, strict=True)]
+            return np.concatenate([nothing, *chosen])
+
+        ledgers = zip(COSTS, _LEDGERS, strict=True)
+        return said[nth].hstack(
             [
-                pl.Series("place", places[is_given], dtype=pl.UInt32),
-                *(money_of(name, amount[is_given]) for name, amount in zip(COSTS, amounts, strict=True)),
+                pl.Series("place", starts[nth] + np.concatenate([_NO_PLACES, *held]), dtype=pl.UInt32),
+                *(money_of(name, column(ledger, _NO_WORDS)) for name, ledger in ledgers),
+                pl.Series("charges", column("charges", _NO_PLACES), dtype=pl.UInt64),
             ]
         )
 
+    def _given_rows(self, sums: _Sums, shares: pl.DataFrame, first: Sequence[int]) -> pl.DataFrame:
+        """Parts of sums by the kind of their charges, named by their row of the shares."""
+        rows = self._sum_rows(sums, first, is_going_on=False).rename({"key": "kind"})
+        return self._named(rows, shares.select(*_OWNED, "usage_date", "attribution_rule", "confidence"))
+
+    def _named(self, rows: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
+        """Adds what their row of the shares says to parts; what is of nobody stays with whom it came from."""
+        named = rows.hstack(shares[rows["place"]].get_columns())
+        is_nobody = named["app_id"] == ""
+        if not is_nobody.any():
+            return named
+        stays = named.filter(is_nobody).with_columns(app_id="stays_with").drop("team", "cost_center")
+        return pl.concat([named.filter(~is_nobody), self._with_owner(stays).select(named.columns)])
+
     def _share_rows(self) -> tuple[pl.DataFrame, list[int]]:
         """What shares say of each of their apps, and the place of each share's first one."""
-        first, frames, place = [], [_NO_SHARES], 0
-        for share in self.shares:
-            first.append(place)
-            place += len(share.ratios)
-            frames.append(self._share_frame(share))
-        return pl.concat(frames), first
-
-    def _share_frame(self, share: _Share) -> pl.DataFrame:
-        rule, total = share.rule, sum(share.ratios)
-        apps = list(share.apps) or [""]
-        takers = self._takers(self.rules.lines.index(rule))
-        scaled = [quantity * QUANTITY // share.parts for quantity in share.quantities]
-        labels = [f"{SHARED}{rule.name}"] * len(apps)
-        bases = [share.basis] * len(apps)
-        if share.has_idle:
-            labels[-1], bases[-1] = f"{IDLE_RULE}{rule.name}", IDLE
-        return (
-            pl.DataFrame(
-                {
-                    "app_id": apps,
-                    "attribution_rule": labels,
-                    "basis": bases,
-                    "quantity": decimal_series("quantity", scaled, PLACES),
-                    "ratio": money_series("ratio", [one * _UNITS // total for one in share.ratios]),
-                    "goes_on": [app in takers for app in apps],
-                }
+        counts = [len(one.ratios) for one in self.shares]
+        said = pl.DataFrame(
+            [
+                (one.day, one.rule.name, one.instead_of, one.basis, one.window.start, one.window.end)
+                for one in self.shares
+            ],
+            schema=_OF_SHARE,
+            orient="row",
+        ).with_columns(
+            decimal_series(
+                "total_quantity", [_scaled(sum(one.quantities), one.parts) for one in self.shares], PLACES
+            ),
+            attribution_rule=pl.concat_str(pl.lit(SHARED), "allocation_rule"),
+        )
+        apps = [app for one in self.shares for app in one.apps or ("",)]
+        quantities = [_scaled(quantity, one.parts) for one in self.shares for quantity in one.quantities]
+        ratios: list[int] = []
+        for one in self.shares:
+            total = sum(one.ratios)
+            ratios += [ratio * _UNITS // total for ratio in one.ratios]
+        ends = list(accumulate(counts))
+        is_idle = np.zeros(len(apps), dtype=np.bool_)
+        is_idle[[end - 1 for end, one in zip(ends, self.shares, strict=True) if one.has_idle]] = True
+        rows = (
+            said[np.repeat(np.arange(len(counts)), counts)]
+            .hstack(
+                [
+                    pl.Series("app_id", apps, dtype=pl.String),
+                    decimal_series("quantity", quantities, PLACES),
+                    money_series("ratio", ratios),
+                    pl.Series("is_idle", is_idle),
+                ]
             )
             .with_columns(
-                allocation_rule=pl.lit(rule.name),
-                instead_of=pl.lit(share.instead_of),
-                window_start=pl.lit(share.window.start).cast(SECOND),
-                window_end=pl.lit(share.window.end).cast(SECOND),
-                total_quantity=decimal_series(
-                    "total", [sum(share.quantities) * QUANTITY // share.parts], PLACES
-                ).first(),
-                confidence=pl.col("basis").replace_strict(dict(self.confidence), return_dtype=pl.Float64),
+                basis=pl.when("is_idle").then(pl.lit(IDLE)).otherwise("basis"),
+                attribution_rule=pl.when("is_idle")
+                .then(pl.concat_str(pl.lit(IDLE_RULE), "allocation_rule"))
+                .otherwise("attribution_rule"),
             )
-            .select(_NO_SHARES.columns)
+            .with_columns(
+                confidence=pl.col("basis").replace_strict(dict(self.confidence), return_dtype=pl.Float64)
+            )
         )
+        return self._with_owner(rows), [end - count for end, count in zip(ends, counts, strict=True)]
 
-    def _passed_on(self, parts: Sequence[_Part]) -> pl.DataFrame:
+    def _passed_on(self, parts: Sequence[_Part], of_charge: pl.Series) -> pl.DataFrame:
         """Parts given to an app that a rule takes from, which no rule took."""
         rules = [f"{SHARED}{one.share.rule.name}" for one in parts if one.share]
         sure = [self.confidence[one.share.basis] for one in parts if one.share]
-        return pl.DataFrame(
-            {
-                "charge": [one.charge for one in parts],
-                "app_id": [one.app_id for one in parts],
-                "attribution_rule": rules,
-                "confidence": sure,
-                "billed_cost": money_series("billed_cost", [one.billed for one in parts]),
-                "effective_cost": money_series("effective_cost", [one.effective for one in parts]),
-            },
-            schema={name: _SHARED_TYPES[name] for name in _SHARED},
-        )
+        charges = pl.Series([one.charge for one in parts], dtype=pl.UInt32)
+        return self._with_owner(
+            pl.DataFrame(
+                {
+                    "kind": of_charge.gather(charges),
+                    "usage_date": self.pools["usage_date"].gather(charges),
+                    "app_id": pl.Series([one.app_id for one in parts], dtype=pl.String),
+                    "attribution_rule": pl.Series(rules, dtype=pl.String),
+                    "confidence": pl.Series(sure, dtype=pl.Float64),
+                    "billed_cost": money_series("billed_cost", [one.billed for one in parts]),
+                    "effective_cost": money_series("effective_cost", [one.effective for one in parts]),
+                }
+            )
+        ).select(_SHARED)
 
     def _with_owner(self, shared: pl.DataFrame) -> pl.DataFrame:
         """Adds ``team`` and ``cost_center`` of the app on the day: of the line that held then, else of its first one."""
@@ -513,22 +600,21 @@ class _Splitting:
                 cost_center=pl.coalesce("cost_center", "first_center", pl.lit("")),
             )
         )
-        return shared.join(owners, on=["app_id", "usage_date"], how="left")
+        return shared.join(owners, on=["app_id", "usage_date"], how="left", maintain_order="left")
 
-    def _allocations(self, flows: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
-        """Sums over what a share gave of one day, source and currency: a row of a share says all the rest."""
-        kinds, of_charge = _distinct(self.pools.select("usage_date", "source_name", "billing_currency"))
-        charges = self.pools["charges"].cast(MONEY)
-        told = flows.with_columns(
-            kind=of_charge.gather(flows["charge"]), charges=charges.gather(flows["charge"])
-        )
-        summed = exact_sums(told, ["kind", "place", "from_app_id"], (*COSTS, "charges"), in_order=False)
+    def _allocations(
+        self, given: Sequence[_Given], shares: pl.DataFrame, first: Sequence[int]
+    ) -> pl.DataFrame:
+        """Sums over what a share gave of one app, day, source and currency: a row of a share says all the rest."""
+        kinds, of_charge = _distinct(self.pools.select("source_name", "billing_currency"))
+        numbers = of_charge.to_list()
+        sums = self._sums(given, lambda one: (numbers[one.part.charge], one.share.number, one.part.app_id))
+        rows = self._sum_rows(sums, first, is_going_on=True)
+        named = self._named(rows, shares)
         return (
-            _named(summed, shares)
-            .join(kinds, on="kind", how="left")
-            .pipe(self._with_owner)
+            named.hstack(kinds.drop("kind")[named["key"]].get_columns())
             .with_columns(
-                pl.col("charges").cast(pl.UInt64),
+                from_app_id=pl.col("stays_with"),
                 billing_period=pl.lit(self.month),
                 rule_version=pl.lit(self.rules.version),
             )
@@ -536,18 +622,16 @@ class _Splitting:
         )
 
 
+def _scaled(quantity: int, parts: int) -> int:
+    """A quantity counted in ``parts`` of one, in ``QUANTITY`` parts."""
+    return quantity * QUANTITY // parts
+
+
 def _distinct(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     """Distinct rows by their number ``kind``, and the number of each row."""
     kinds = rows.unique(maintain_order=True).with_row_index("kind")
     numbers = rows.join(kinds, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")["kind"]
     return kinds, numbers
-
-
-def _named(parts: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
-    """Adds what their row of the shares says to parts; what is of nobody stays with whom it came from."""
-    return parts.hstack(shares[parts["place"]].get_columns()).with_columns(
-        app_id=pl.when(pl.col("app_id") == "").then("from_app_id").otherwise("app_id")
-    )
 
 
 class ChargePart(NamedTuple):
@@ -705,33 +789,19 @@ class _Divided(NamedTuple):
 
 _RATIO = "ratio"
 _NOBODY = (ALWAYS, UNASSIGNED, "")
-_SHARED_TYPES: Mapping[str, Any] = {
-    "charge": pl.UInt32(),
-    "app_id": pl.String(),
-    "attribution_rule": pl.String(),
-    "confidence": pl.Float64(),
-    "billed_cost": MONEY,
-    "effective_cost": MONEY,
-}
-_SHARED = list(_SHARED_TYPES)
+_OWNED = ("app_id", "team", "cost_center")
+_SHARED = ["kind", *_OWNED, "attribution_rule", "confidence", *COSTS]
 _LEDGERS = ("billed", "effective")
 _NO_WORDS: Words = np.empty((0, 2), dtype=np.uint64)
-_NO_SHARES = pl.DataFrame(
-    schema={
-        "app_id": pl.String(),
-        "attribution_rule": pl.String(),
-        "basis": pl.String(),
-        "quantity": ALLOCATIONS["quantity"],
-        "ratio": MONEY,
-        "goes_on": pl.Boolean(),
-        "allocation_rule": pl.String(),
-        "instead_of": pl.String(),
-        "window_start": SECOND,
-        "window_end": SECOND,
-        "total_quantity": ALLOCATIONS["total_quantity"],
-        "confidence": pl.Float64(),
-    }
-)
+_NO_PLACES = np.empty(0, dtype=np.int64)
+_OF_SHARE = {
+    "usage_date": pl.Date(),
+    "allocation_rule": pl.String(),
+    "instead_of": pl.String(),
+    "basis": pl.String(),
+    "window_start": SECOND,
+    "window_end": SECOND,
+}
 
 
 def in_tiers(quantities: Sequence[int], tiers: Sequence[Tier], parts: int) -> list[int]:
@@ -775,6 +845,11 @@ def with_minimum(weights: Sequence[int], minimum: Fraction) -> list[int]:
                 share * rest if place in lifted else weight * left for place, weight in enumerate(weights)
             ]
         lifted |= more
+
+
+def _turns(lines: Sequence[Mapping[str, Any]]) -> list[date]:
+    """Days on which a line begins to hold, or no longer does, in their order."""
+    return sorted({line[edge] for line in lines for edge in ("valid_from", "valid_to")})
 
 
 def _names(lines: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -82,6 +82,12 @@ def _added(words: Words, parts: Words) -> Words:
     return np.column_stack((low, words[:, 1] + (low < parts)))
 
 
+def added(words: Words, others: Words) -> Words:
+    """Sums of whole numbers, row by row; they have at most the digits of ``MONEY``."""
+    low = words[:, 0] + others[:, 0]
+    return np.column_stack((low, words[:, 1] + others[:, 1] + (low < others[:, 0])))
+
+
 def words_of(units: Sequence[int]) -> Words:
     """Whole numbers of at most two words."""
     held = b"".join([unit.to_bytes(2 * _WORD // 8, "little", signed=True) for unit in units])

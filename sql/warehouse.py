@@ -42,6 +42,7 @@ STATEMENT_SECONDS = 3600
 _ROWS_A_BATCH = 65_536
 _ROWS_A_PIECE = 16_384
 _STREAM_BYTES = 1 << 20
+_CONNECT_SECONDS = 60
 _THIS_MACHINE = ("127.0.0.1", "localhost")
 _READONLY = 164
 _NOT_ENOUGH_SPACE = 243
@@ -99,6 +100,7 @@ class Warehouse:
         """
         # the server judges settings: the client's own list says that a reader may set none
         clickhouse_connect.common.set_setting("invalid_setting_action", "send")
+        is_here = address.host in _THIS_MACHINE
         with _named_errors():
             client = clickhouse_connect.get_client(
                 host=address.host,
@@ -109,15 +111,15 @@ class Warehouse:
                 username=username,
                 password=password,
                 autogenerate_session_id=False,
+                # it bounds each piece that is sent too, and who writes to a slow disk takes none for a while
+                connect_timeout=STATEMENT_SECONDS if is_here else _CONNECT_SECONDS,
                 send_receive_timeout=STATEMENT_SECONDS,
                 compress=False,
                 form_encode_query_params=True,
                 show_clickhouse_errors="scrub",
                 tz_mode="aware",
                 query_retries=0,
-                pool_mgr=default_pool_manager()
-                if address.host in _THIS_MACHINE and not address.is_tls
-                else None,
+                pool_mgr=default_pool_manager() if is_here and not address.is_tls else None,
             )  # never by a proxy
         return cls(client, form, reading)
 

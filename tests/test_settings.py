@@ -102,7 +102,7 @@ MISTAKES = [
     ("sources:\n  billing:\n    - {name: a, format: focus, location: x, token: T}\n", 3, "sources.billing[0].token", "is for a location that begins with https://"),
     ("sources:\n  billing:\n    - {name: a, format: focus, location: 'https://x', token: T}\n", 3, "sources.billing[0].api", "is missing"),
     ("sources:\n  billing:\n    - {name: a, format: focus, location: 'https://x', api: vercel}\n", 3, "sources.billing[0].token", "is missing"),
-    ("sources:\n  billing:\n    - {name: a, format: focus, location: 'https://x', api: versel, token: T}\n", 3, "sources.billing[0].api", "it can be focus, grafana-cloud, vercel"),
+    ("sources:\n  billing:\n    - {name: a, format: focus, location: 'https://x', api: versel, token: T}\n", 3, "sources.billing[0].api", "it can be atlas, focus, grafana-cloud, vercel"),
     ("sources:\n  billing:\n    - {name: a, format: focus, location: 'https://x', api: vercel, token: sk-secret}\n", 3, "sources.billing[0].token", "must be the name of a variable"),
     ("sources:\n  billing:\n    - {name: a, format: focus, location: 'https://u:p@x', api: vercel, token: T}\n", 3, "sources.billing[0].location", "holds a user or a password"),
     ("sources:\n  billing:\n    - {name: a, format: focus, location: 'https://x?a=b', api: vercel, token: T}\n", 3, "sources.billing[0].location", "holds a query"),

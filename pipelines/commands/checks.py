@@ -16,6 +16,7 @@ from typing import Any
 
 from models import age
 from models.alert_routes import FILE_NAME as ROUTES_FILE
+from models.billing_apis import apis
 from models.comparison import four_weeks
 from models.errors import AppfleetError, ConfigurationError, ControlTotalError
 from models.grants import FILE_NAME as PEOPLE_FILE
@@ -29,6 +30,7 @@ from models.shared_rules import idle_rules, refuse_circles, unknown_names
 from pipelines.actions.notify import told_of
 from pipelines.actions.remediate import load_playbooks
 from pipelines.actions.targets import address_of, load_routing
+from pipelines.commands.credits import waiting_credits, waiting_sentence
 from pipelines.commands.doubts import headline, silent_sentences
 from pipelines.commands.playbooks import mistakes
 from pipelines.commands.rebuild import damages
@@ -150,6 +152,13 @@ def sources(look: Look) -> Iterator[Finding]:
             yield Finding(
                 f"{source.name}: there is nothing in {source.location}", "look whether its export runs"
             )
+    for bill in settings.billing:
+        api = apis()[bill.api] if bill.api else None
+        if api and api.lacks:
+            yield Finding(
+                f"{bill.name}: {api.title} leaves out {api.lacks}: its total is not that of its invoice",
+                "bring those in as a source of their own (`format: mapping`)",
+            )
     try:
         refuse_shared_objects(settings.billing, settings.root)
     except AppfleetError as error:
@@ -253,6 +262,13 @@ def held_deliveries(look: Look) -> Iterator[Finding]:
         for line in waiting(look.warehouse)
     ]
     yield from _shown(found, "`appfleet deliveries` lists them all")
+
+
+def credits_waiting(look: Look) -> Iterator[Finding]:
+    """Credits for failures of shared apps that were neither accepted nor declined, and whose figures grow no more."""
+    advice = "`appfleet credits` shows the failures; then `appfleet credits accept` or `decline` it"
+    found = [Finding(waiting_sentence(one), advice) for one in waiting_credits(look.warehouse)]
+    yield from _shown(found, "`appfleet credits` lists them all")
 
 
 def last_pass(look: Look) -> Iterator[Finding]:

@@ -11,16 +11,17 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from models.credit_proposals import ACCEPTED, DECLINED, OPEN, REVERSED, Proposal
+from models.credit_proposals import ACCEPTED, DECLINED, OPEN, REVERSED, WAITING, Proposal
 from models.settings import Settings
 from models.statement_csv import plain
 from pipelines.reports.credits import Credits, credits_of, decide_credit
 from sql.opening import open_warehouse
+from sql.warehouse import Warehouse
 
 DECISIONS = {"accept": ACCEPTED, "decline": DECLINED, "reverse": REVERSED}
 """Word of the command line -> decision."""
 
-STATES = {OPEN: "grows until its month is whole", "waiting": "waits for a person", DECLINED: "declined"}
+STATES = {OPEN: "grows until its month is whole", WAITING: "waits for a person", DECLINED: "declined"}
 
 DECISIONS_SHOWN = 20
 
@@ -30,6 +31,17 @@ def print_credits(console: Console, settings: Settings) -> None:
     with open_warehouse(settings.root, role="reader") as warehouse:
         found = credits_of(warehouse)
     show(console, found)
+
+
+def waiting_credits(warehouse: Warehouse) -> list[Proposal]:
+    """Proposals whose month is whole and which nobody accepted or declined as they are now."""
+    return [one for one in credits_of(warehouse).proposed if one.state == WAITING]
+
+
+def waiting_sentence(one: Proposal) -> str:
+    """A proposal that waits, for people: by its name, who would pay what, and to how many."""
+    apps = f"{len(one.lines):,} app{'' if len(one.lines) == 1 else 's'}"
+    return f"{one.name}: {one.from_app_id} ({one.from_team}) would pay {one.billing_currency} {plain(one.total)} to {apps}"
 
 
 def show(console: Console, found: Credits) -> None:

@@ -29,6 +29,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.playbooks,
         checks.refusals,
         checks.held_deliveries,
+        checks.credits_waiting,
         checks.rejects,
         checks.notes,
         checks.repairs,

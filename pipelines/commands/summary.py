@@ -5,7 +5,7 @@ Figures come from named queries; money is printed from Decimal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
@@ -17,12 +17,14 @@ from rich.table import Table
 
 from models.budget_words import method_words
 from models.comparison import four_weeks
+from models.credit_proposals import Proposal
 from models.samples import objective_of, part_sentences
 from models.settings import Settings
 from models.slo import worst_first
 from models.statement_csv import plain
 from pipelines.commands.budgets import STYLES, budget_sentence
 from pipelines.commands.causes import largest_anomalies, print_largest
+from pipelines.commands.credits import waiting_credits, waiting_sentence
 from pipelines.commands.doubts import doubts, headline
 from pipelines.commands.report import PassReport, StepReport
 from pipelines.commands.slo_budgets import frozen_sentences, print_details, with_budgets
@@ -198,10 +200,11 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
             budgets_read = beside.submit(warehouse.frame, "queries/summary/budgets")
             reported_read = beside.submit(warehouse.frame, "queries/reporting/months")
             largest_read = beside.submit(largest_anomalies, warehouse)
+            credits_read = beside.submit(waiting_credits, warehouse)
             counts = headline(warehouse)
             print_doubts(console, warehouse, counts, clock)
         releases, budgets, largest = releases_read.result(), budgets_read.result(), largest_read.result()
-        reported = reported_read.result()
+        reported, credits = reported_read.result(), credits_read.result()
     table = Table("scope", "periods", "first", "last", "rows", "newest release (UTC)", title="Published")
     for scope in dict.fromkeys(release.scope for release in releases):
         of_scope = [release for release in releases if release.scope == scope]
@@ -225,6 +228,17 @@ def print_status(console: Console, settings: Settings, clock: datetime) -> None:
         f"{counts['pages']} page, {counts['tickets']} ticket, {counts['spent']} spent, {counts['silent']} silent, {counts['stale']} stale; {counts['open_anomalies']} open cost anomalies."
     )
     print_largest(console, largest)
+    print_waiting_credits(console, credits)
+
+
+def print_waiting_credits(console: Console, credits: Sequence[Proposal]) -> None:
+    """How many credits wait for an answer, and the first of them; nothing where none does."""
+    if credits:
+        more = f", and {len(credits) - 1:,} more" if len(credits) > 1 else ""
+        console.print(
+            f"Credits that wait for an answer: {waiting_sentence(credits[0])}{more}. `appfleet credits` lists them.",
+            style="yellow",
+        )
 
 
 def _reported(row: Mapping[str, Any]) -> str:

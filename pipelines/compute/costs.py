@@ -148,8 +148,9 @@ def _publish_costs(
         )
         insert(warehouse, "core_cost_allocations", split.allocations, allocations_batch)
         allocations = split.allocations.height
-    sums = _attributed_equals_billed(warehouse, month, billed, costs_batch)
-    reasons_batch, reasons = _reasons_batch(warehouse, month, identities, costs_batch)
+    attributed = warehouse.frame("queries/costs/batch_sums", billing_period=month, batch_id=costs_batch)
+    sums = _attributed_equals_billed(month, billed, attributed)
+    reasons_batch, reasons = _reasons_batch(warehouse, month, identities, attributed)
     costs = warehouse.frame("queries/chargeback/costs", billing_period=month, batch_id=costs_batch)
     lines = chargeback.statement_lines(
         costs,
@@ -177,9 +178,9 @@ def _publish_costs(
 
 
 def _reasons_batch(
-    warehouse: Warehouse, month: date, identities: Release, costs_batch: UUID
+    warehouse: Warehouse, month: date, identities: Release, attributed: pl.DataFrame
 ) -> tuple[UUID, int]:
-    """Batch and rows of what each identity cost and why, once it sums to the costs per app to the last digit."""
+    """Batch and rows of what each identity cost and why, once it sums to what is attributed to the last digit."""
     batch = new_batch_id()
     warehouse.execute(
         "statements/core_identity_costs",
@@ -188,7 +189,6 @@ def _reasons_batch(
         identities_batch=identities.batches["core_identities"],
     )
     told = warehouse.frame("queries/costs/identity_sums", billing_period=month, batch_id=batch)
-    attributed = warehouse.frame("queries/costs/batch_sums", billing_period=month, batch_id=costs_batch)
     if not told.drop("rows").equals(attributed):
         raise ControlTotalError(
             f"{month:%Y-%m}: what identities cost does not sum to what apps cost; the old figures stay"
@@ -209,13 +209,12 @@ def _lines_batch(warehouse: Warehouse, month: date, lines: pl.DataFrame, before:
 
 
 def _attributed_equals_billed(
-    warehouse: Warehouse, month: date, billed: Sequence[Release], costs_batch: UUID
+    month: date, billed: Sequence[Release], sums: pl.DataFrame
 ) -> dict[str, Decimal]:
-    """Sums of a batch per currency and metric, after each source's equal its release's."""
-    frame = warehouse.frame("queries/costs/batch_sums", billing_period=month, batch_id=costs_batch)
+    """Sums of a batch (``queries/costs/batch_sums``) per currency and metric, after each source's equal its release's."""
     attributed = {
         (f"billing/{row['source_name']}", f"{row['billing_currency']}/{metric}"): row[column]
-        for row in frame.iter_rows(named=True)
+        for row in sums.iter_rows(named=True)
         for metric, column in (("BilledCost", "billed_cost"), ("EffectiveCost", "effective_cost"))
     }
     expected = {

@@ -15,7 +15,7 @@ from uuid import UUID
 import polars as pl
 
 from models.identity import UNALLOCATED
-from models.money import units_of
+from models.money import units_in
 from models.ownership import ALWAYS
 from models.policy import shared_cost_policy
 from models.registry import OPEN_END
@@ -238,10 +238,9 @@ def _weights(
 ) -> Weights:
     """What apps are weighed by; ``usage`` reads telemetry by ``days`` or ``hours`` of some days."""
     costs: dict[date, dict[str, dict[str, int]]] = {}
-    for day, app, currency, cost in direct.select(
-        "usage_date", "app_id", "billing_currency", "effective_cost"
-    ).iter_rows():
-        costs.setdefault(day, {}).setdefault(currency, {})[app] = units_of(cost)
+    for (day, currency), own in direct.partition_by("usage_date", "billing_currency", as_dict=True).items():
+        units = units_in(own["effective_cost"])
+        costs.setdefault(day, {})[currency] = dict(zip(own["app_id"].to_list(), units, strict=True))
     windows = _windows(rules, pools)
     days = sorted({day for window in windows if not window.is_hour for day in window.days})
     hours = sorted({window.start.date() for window in windows if window.is_hour})
@@ -261,6 +260,8 @@ def _windows(rules: Rules, pools: pl.DataFrame) -> set[Window]:
 
 def _measured(usage: pl.DataFrame) -> dict[str, dict[Any, dict[str, int]]]:
     found: dict[str, dict[Any, dict[str, int]]] = {}
-    for when, measure, app, quantity in usage.iter_rows():
-        found.setdefault(measure, {}).setdefault(when, {})[app] = units_of(quantity, PLACES)
+    when, measure, app, quantity = usage.get_columns()
+    rows = zip(when.to_list(), measure.to_list(), app.to_list(), units_in(quantity, PLACES), strict=True)
+    for one, by, who, units in rows:
+        found.setdefault(by, {}).setdefault(one, {})[who] = units
     return found

@@ -7,7 +7,8 @@
 --   models/policy/gcp_columns.csv Identifier (as the object spells it), is_utf8 UInt8 (all text of the objects was; else U+FFFD
 --   stands for what was not), provider, credit_category, credit_frequency, commitment_pattern, commitment_category,
 --   commitment_frequency, correction_type, correction_class String, categories, frequencies Array(String) (by cost_types), commitment_credits,
---   commitment_kinds Array(String), source_name String, file_names and object_names Array(String) (the object in each file of
+--   commitment_kinds Array(String), catalogue_keys, catalogue_prices Array(String) (list prices of a catalogue by SKU, unit, currency
+--   and month), source_name String, file_names and object_names Array(String) (the object in each file of
 --   the path), periods Array(Date), batch_id UUID
 -- columns: none
 INSERT INTO raw_focus_costs
@@ -84,6 +85,18 @@ WITH
     s -> assumeNotNull(toDecimal128OrNull(s, 18)) AS money,
     -- A price is of one pricing unit only where it is said to be of one, or nothing else is said.
     (unit_quantity_text = '' OR ifNull(number(unit_quantity_text, 20) = 1, false)) AS is_of_one_unit,
+    -- The list price of a catalogue, where the row has none: of its SKU, unit, currency and month.
+    if(
+        list_price_text IN ('', 'NULL') AND is_of_one_unit,
+        transform(
+            concat(
+                ifNull(sku_code, ''), ' ', replaceRegexpAll(lower(ifNull(part({usage_pricing_unit:Identifier}, usage_text, 'pricing_unit'), '')), '[^a-z0-9/]', ''), ' ',
+                billing_currency, ' ', formatDateTime(toTimeZone(assumeNotNull(usage_starts), {time_zone:String}), '%Y-%m')
+            ),
+            {catalogue_keys:Array(String)}, {catalogue_prices:Array(String)}, ''
+        ),
+        ''
+    ) AS catalogue_price,
     [
         ('cost_at_list', '15', list_text), ('usage.amount', '20', amount_text),
         ('usage.amount_in_pricing_units', '20', pricing_text), ('price.effective_price', '20', effective_price_text),
@@ -122,7 +135,12 @@ WITH
             ),
             unread
         ),
-        arrayMap(one -> (one.1, labels_repair(one.2), toValidUTF8(substring(one.2, 1, 80))), unread_labels)
+        arrayMap(one -> (one.1, labels_repair(one.2), toValidUTF8(substring(one.2, 1, 80))), unread_labels),
+        if(
+            catalogue_price = '',
+            [],
+            [('price.list_price', 'is not delivered: the price of the Cloud Billing catalogue for that month is taken', '')]
+        )
     ) AS repairs,
     -- The lines of a row: place 0 is its cost, the others are its credits in their order.
     (record, member) -> nullIf(JSONExtract(record, member, 'Nullable(String)'), '') AS of_credit,
@@ -179,7 +197,7 @@ SELECT
     {provider:String},
     {provider:String},
     if(is_credit, billed, number(list_text, 15)),
-    if(is_credit OR NOT is_of_one_unit, NULL, number(list_price_text, 20)),
+    if(is_credit OR NOT is_of_one_unit, NULL, number(if(catalogue_price != '', catalogue_price, list_price_text), 20)),
     priced,
     if(is_credit, NULL, part({usage_pricing_unit:Identifier}, usage_text, 'pricing_unit')),
     {provider:String},

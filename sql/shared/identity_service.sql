@@ -1,4 +1,2 @@
-    AND identity.identity_service = if(
-        (costs.x_IdentityHash, toString(costs.ServiceName)) IN
-            (SELECT x_IdentityHash, service_name FROM core_identities WHERE batch_id = {identities_batch:UUID} AND service_name != ''),
-        toString(costs.ServiceName), '')
+    AND identity.identity_service =
+        -- shared: shared/identity_service_name

@@ -10,35 +10,72 @@ INSERT INTO core_app_costs_daily
     charge_category, charge_class, charge_frequency, billing_currency, billed_cost, effective_cost, attribution_rule, confidence, batch_id
 )
 SELECT
-    x_BillingPeriod AS billing_period,
-    toDate(ChargePeriodStart) AS usage_date,
-    x_SourceName AS source_name,
-    if((part.1).app_id = '', 'unallocated', (part.1).app_id) AS app,
-    if((part.1).app_id = '', 'unassigned', (part.1).team) AS owner,
-    (part.1).cost_center AS center,
-    (part.1).environment AS environment_tag,
-    coalesce(toString(ServiceProviderName), toString(ProviderName), '') AS provider,
-    ServiceName AS service_name,
-    ChargeCategory AS charge_category,
-    ifNull(toString(ChargeClass), '') AS class,
-    ifNull(toString(ChargeFrequency), '') AS frequency,
-    BillingCurrency AS billing_currency,
-    CAST(sum(part.4), 'Decimal(38, 18)') AS billed_cost,
-    CAST(sum(part.5), 'Decimal(38, 18)') AS effective_cost,
-    if((part.1).app_id = '', 'unallocated', (part.1).rule) AS rule,
-    (part.1).confidence AS sureness,
-    {batch_id:UUID} AS batch
+    {billing_period:Date},
+    sums.day,
+    sums.source,
+    if(sums.owner = 0, 'unallocated', owners.app) AS app,
+    if(sums.owner = 0, 'unassigned', owners.owning_team),
+    owners.center,
+    owners.environment_tag,
+    sums.provider,
+    sums.service,
+    sums.category,
+    sums.class,
+    sums.frequency,
+    sums.currency,
+    sums.billed,
+    sums.effective,
+    if(sums.owner = 0, 'unallocated', owners.rule),
+    owners.sureness,
+    {batch_id:UUID}
 FROM
 (
     SELECT
-        x_BillingPeriod, ChargePeriodStart, ChargePeriodEnd, x_SourceName, ServiceProviderName, ProviderName, ServiceName,
-        ChargeCategory, ChargeClass, ChargeFrequency, BillingCurrency, BilledCost, EffectiveCost,
-        -- shared: shared/charge_parts
-    FROM raw_focus_costs_published AS costs
-    -- shared: shared/identity_join
-    WHERE costs.x_BillingPeriod = {billing_period:Date}
-)
+        owner,
+        toDate(began) AS day,
+        x_SourceName AS source,
+        coalesce(ServiceProviderName, ProviderName, '') AS provider,
+        ServiceName AS service,
+        ChargeCategory AS category,
+        ifNull(ChargeClass, '') AS class,
+        ifNull(ChargeFrequency, '') AS frequency,
+        BillingCurrency AS currency,
+        CAST(sum(billed_part), 'Decimal(38, 18)') AS billed,
+        CAST(sum(effective_part), 'Decimal(38, 18)') AS effective
+    FROM
+    (
+        SELECT
+            x_SourceName, ServiceProviderName, ProviderName, ServiceName, ChargeCategory, ChargeClass, ChargeFrequency,
+            BillingCurrency, ChargePeriodStart AS began, identity.line AS owner, toDecimal256(BilledCost, 18) AS billed_part,
+            toDecimal256(EffectiveCost, 18) AS effective_part
+        FROM raw_focus_costs_published AS costs
+        -- shared: shared/owner_join
+        WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_IdentityHash NOT IN
+        (
+            -- shared: shared/changing_identities
+        )
+        UNION ALL
+        SELECT
+            x_SourceName, ServiceProviderName, ProviderName, ServiceName, ChargeCategory, ChargeClass, ChargeFrequency,
+            BillingCurrency, ChargePeriodStart, part.1, part.4, part.5
+        FROM
+        (
+            SELECT
+                costs.*,
+                -- shared: shared/charge_parts
+            FROM raw_focus_costs_published AS costs
+            -- shared: shared/owner_join
+            WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_IdentityHash IN
+            (
+                -- shared: shared/changing_identities
+            )
+        )
+    )
+    GROUP BY owner, day, source, provider, service, category, class, frequency, currency
+) AS sums
+LEFT ANY JOIN
+(
+    -- shared: shared/identity_owners
+) AS owners
+ON owners.owner = sums.owner AND owners.owner != 0
 WHERE NOT has({pools:Array(String)}, app)
-GROUP BY
-    billing_period, usage_date, source_name, app, owner, center, environment_tag, provider, service_name,
-    charge_category, class, frequency, billing_currency, rule, sureness

@@ -9,17 +9,17 @@ INSERT INTO core_identity_costs
     owned_to, billing_currency, charges, billed_cost, effective_cost, batch_id
 )
 SELECT
-    {billing_period:Date} AS month,
+    {billing_period:Date},
     bill.source,
     bill.hash,
     bill.service,
     bill.resource,
-    if(bill.app = '', 'unallocated', bill.app),
-    if(bill.app = '', 'unassigned', bill.owner),
-    bill.center,
-    if(bill.app = '', 'unallocated', bill.rule),
-    if(bill.app = '', 'unallocated', toString(told.basis)),
-    bill.sureness,
+    if(told.app_id = '', 'unallocated', told.app_id),
+    if(told.app_id = '', 'unassigned', toString(told.team)),
+    told.cost_center,
+    if(told.app_id = '', 'unallocated', toString(told.attribution_rule)),
+    if(told.app_id = '', 'unallocated', toString(told.basis)),
+    told.confidence,
     told.evidence,
     told.spans,
     told.first_seen,
@@ -38,26 +38,44 @@ SELECT
 FROM
 (
     SELECT
-        toString(x_SourceName) AS source,
+        x_SourceName AS source,
         x_IdentityHash AS hash,
+        -- shared: shared/identity_service_name
+        AS told_service,
+        toDateTime64(0, 9, 'UTC') AS told_from,
+        true AS is_told,
+        ServiceName AS service,
+        any(ifNull(ResourceId, '')) AS resource,
+        false AS is_cut,
+        told_from AS began, told_from AS ended, told_from AS taken, told_from AS given,
+        BillingCurrency AS currency,
+        count() AS charges,
+        CAST(sum(toDecimal256(BilledCost, 18)), 'Decimal(38, 18)') AS billed,
+        CAST(sum(toDecimal256(EffectiveCost, 18)), 'Decimal(38, 18)') AS effective
+    FROM raw_focus_costs_published AS costs
+    WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_IdentityHash NOT IN
+    (
+        -- shared: shared/changing_identities
+    )
+    GROUP BY source, hash, service, currency
+    UNION ALL
+    SELECT
+        x_SourceName,
+        x_IdentityHash,
         identity_service AS told_service,
         (part.1).holds_from AS told_from,
-        toString(ServiceName) AS service,
-        any(ifNull(ResourceId, '')) AS resource,
-        (part.1).app_id AS app,
-        (part.1).team AS owner,
-        (part.1).cost_center AS center,
-        (part.1).rule AS rule,
-        (part.1).confidence AS sureness,
+        (part.1).rule != '' AS is_told,
+        ServiceName,
+        any(ifNull(ResourceId, '')),
         length(starts) > 1 AS is_cut,
         if(is_cut, ChargePeriodStart, toDateTime64(0, 9, 'UTC')) AS began,
         if(is_cut, ChargePeriodEnd, toDateTime64(0, 9, 'UTC')) AS ended,
         if(is_cut, part.2, toDateTime64(0, 9, 'UTC')) AS taken,
         if(is_cut, part.3, toDateTime64(0, 9, 'UTC')) AS given,
-        toString(BillingCurrency) AS currency,
-        countIf(part.6 = 1) AS charges,
-        CAST(sum(part.4), 'Decimal(38, 18)') AS billed,
-        CAST(sum(part.5), 'Decimal(38, 18)') AS effective
+        BillingCurrency,
+        countIf(part.6 = 1),
+        CAST(sum(part.4), 'Decimal(38, 18)'),
+        CAST(sum(part.5), 'Decimal(38, 18)')
     FROM
     (
         SELECT
@@ -66,16 +84,21 @@ FROM
             -- shared: shared/charge_parts
         FROM raw_focus_costs_published AS costs
         -- shared: shared/identity_join
-        WHERE costs.x_BillingPeriod = {billing_period:Date}
+        WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_IdentityHash IN
+        (
+            -- shared: shared/changing_identities
+        )
     )
     GROUP BY
-        source, hash, told_service, told_from, service, app, owner, center, rule, sureness, is_cut, began, ended, taken, given,
-        currency
+        x_SourceName, x_IdentityHash, told_service, told_from, is_told, ServiceName, is_cut, began, ended, taken, given,
+        BillingCurrency
 ) AS bill
 LEFT JOIN
 (
-    SELECT x_IdentityHash, service_name, holds_from, basis, evidence, spans, first_seen, last_seen, covered
+    SELECT
+        x_IdentityHash, service_name, holds_from, app_id, team, cost_center, attribution_rule, basis, confidence, evidence, spans,
+        first_seen, last_seen, covered
     FROM core_identities
     WHERE batch_id = {identities_batch:UUID}
 ) AS told
-ON told.x_IdentityHash = bill.hash AND told.service_name = bill.told_service AND told.holds_from = bill.told_from
+ON told.x_IdentityHash = bill.hash AND told.service_name = bill.told_service AND told.holds_from = bill.told_from AND bill.is_told

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from pipelines.ingest.billing import counting, ingest
+from pipelines.ingest.billing import comparing, counting, ingest, month_lines, writing
 from pipelines.ingest.billing.delivery import DeliveredObject
 from pipelines.ingest.billing.formats import BILL_FORMATS
 from pipelines.ingest.billing.ledger import NO_MONTH, Line, MonthTotals, ObjectMonth, Profile
@@ -51,20 +51,20 @@ def test_objects_are_loaded_once_with_their_months() -> None:
     copy = candidate("copy of a", "1", SEPTEMBER, OCTOBER)
     header = candidate("header", "3")
     plans = [month("load", A, B, header), month("load", copy, B, period=OCTOBER)]
-    assert ingest._by_object(plans) == [(A, [SEPTEMBER, OCTOBER]), (B, [SEPTEMBER])]
+    assert writing.by_object(plans) == [(A, [SEPTEMBER, OCTOBER]), (B, [SEPTEMBER])]
 
 
 def test_a_month_holds_what_its_objects_hold_of_it() -> None:
-    totals = ingest._expected(month("load", A, B, candidate("header", "3"), period=OCTOBER))
+    totals = comparing.expected_of(month("load", A, B, candidate("header", "3"), period=OCTOBER))
     assert (totals.rows, totals.sums) == (5, SUMS)
-    assert ingest._expected(month("load", A, B)).rows == 10
-    assert list(ingest._keys(month("load", A, B))) == [("a", SEPTEMBER), ("b", SEPTEMBER)]
+    assert comparing.expected_of(month("load", A, B)).rows == 10
+    assert list(comparing.keys_of(month("load", A, B))) == [("a", SEPTEMBER), ("b", SEPTEMBER)]
 
 
 def test_costs_without_a_column_are_told_with_the_money_beside_them() -> None:
     empty = replace(A, profile=replace(A.profile, months={**A.profile.months, NO_MONTH: MonthTotals()}))
     money = {key: SUMS[key] for key in ("USD/BilledCost", "USD/EffectiveCost")}
-    assert ingest._undelivered(empty, ["ListCost"]) == [
+    assert writing.undelivered_costs(empty, ["ListCost"]) == [
         Repair("a", period, "ListCost", "is not delivered: empty", 5, money)
         for period in (SEPTEMBER, OCTOBER)
     ]
@@ -80,14 +80,14 @@ def test_costs_without_a_column_are_told_with_the_money_beside_them() -> None:
     ],
 )
 def test_a_month_ends_where_the_next_one_begins(period: date, ends: tuple[int, int]) -> None:
-    assert ingest._month_ends(period) == datetime(*ends, 1, tzinfo=UTC)
+    assert comparing.month_ends(period) == datetime(*ends, 1, tzinfo=UTC)
 
 
 def test_a_hash_below_which_enough_are_found() -> None:
     """Four times as many as a sketch needs, of hashes that are spread evenly; all of them where there are no more."""
-    assert ingest._enough_below(400, 100) == 2**64 - 1
+    assert comparing.enough_below(400, 100) == 2**64 - 1
     for rows in (401, 800, 10**9):
-        assert ingest._enough_below(rows, 100) == 2**64 * 400 // rows
+        assert comparing.enough_below(rows, 100) == 2**64 * 400 // rows
 
 
 def test_two_objects_of_equal_charges_are_seen() -> None:
@@ -96,10 +96,12 @@ def test_two_objects_of_equal_charges_are_seen() -> None:
             ("a", SEPTEMBER): ObjectMonth(MonthTotals(), left),
             ("b", SEPTEMBER): ObjectMonth(MonthTotals(), right),
         }
-        return ingest._twins(month("load", A, B), found)
+        return comparing.are_twins(month("load", A, B), found)
 
     assert of(Print(5, 1), Print(5, 1)) and not of(Print(5, 1), Print(5, 2))
-    assert not ingest._twins(month("load", A, B), {("a", SEPTEMBER): ObjectMonth(MonthTotals(), Print(5, 1))})
+    assert not comparing.are_twins(
+        month("load", A, B), {("a", SEPTEMBER): ObjectMonth(MonthTotals(), Print(5, 1))}
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_folders_of_points_in_time_of_one_place_are_runs(
         for (name, place), sha256 in ((left, "1"), (right, "2"))
     )
     shared = Shared(SEPTEMBER, Held("", left[0], "1"), Held("", right[0], "2"), 3, 3, 3)
-    assert ingest._are_runs(shared, month("load", one, two)) is are_runs
+    assert comparing.are_runs(shared, month("load", one, two)) is are_runs
 
 
 def test_the_older_of_each_pair_is_left_out() -> None:
@@ -133,8 +135,8 @@ def test_the_older_of_each_pair_is_left_out() -> None:
         )
         for one, other in pairs
     ]
-    assert ingest._older_of_pairs(plan, shared) == {"1", "3"}
-    assert ingest._older_of_pairs(plan, []) == set()
+    assert comparing.older_of_pairs(plan, shared) == {"1", "3"}
+    assert comparing.older_of_pairs(plan, []) == set()
 
 
 ASIDE = Aside(B, "unchanged", "a copy")
@@ -143,11 +145,11 @@ ASIDE = Aside(B, "unchanged", "a copy")
 def test_lines_say_what_became_of_each_object() -> None:
     totals = A.profile.months[SEPTEMBER]
     batch = UUID(int=3)
-    assert ingest._lines(month("load", A), "held", "wait", batch) == [
+    assert month_lines.lines_of(month("load", A), "held", "wait", batch) == [
         Line(A.item, "1", SEPTEMBER, "held", "wait", batch, totals)
     ]
     beside = Line(B.item, "2", SEPTEMBER, "unchanged", "a copy")
-    assert ingest._loaded_lines(month("load", A, asides=(ASIDE,)), batch) == [
+    assert month_lines.loaded_lines(month("load", A, asides=(ASIDE,)), batch) == [
         Line(A.item, "1", SEPTEMBER, "loaded", "", batch, totals, ("x",)),
         beside,
     ]
@@ -160,8 +162,8 @@ def test_lines_say_what_became_of_each_object() -> None:
         ("rejected", []),
     ):
         plan = month(action, A, asides=(ASIDE,), vanished=("g",), version=at(5))
-        assert ingest._quiet_lines([plan]) == [*lines, beside], action
-    (line,) = ingest._quiet_lines([month("vanished", vanished=("g",))])
+        assert month_lines.quiet_lines([plan]) == [*lines, beside], action
+    (line,) = month_lines.quiet_lines([month("vanished", vanished=("g",))])
     assert line.item.version == datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -176,7 +178,7 @@ def test_lines_say_what_became_of_each_object() -> None:
     ],
 )
 def test_what_counts_otherwise_than_delivered_is_a_note(state: str, reason: str, is_note: bool) -> None:
-    assert ingest._is_note(Line(A.item, "1", SEPTEMBER, state, reason)) is is_note
+    assert month_lines.is_note(Line(A.item, "1", SEPTEMBER, state, reason)) is is_note
 
 
 def test_what_is_kept_is_told_with_its_release() -> None:

@@ -14,10 +14,12 @@ from models.billing_apis import (
     apis,
     check_parameters,
     is_due,
+    listing_of,
     mapping_of,
     months_before,
     pull_policy,
     ranges,
+    report_of,
     target_of,
 )
 from models.errors import ConfigurationError
@@ -27,7 +29,7 @@ NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
 def test_the_table_of_providers_holds_together() -> None:
-    assert BILLING_FORMATS and set(apis()) == {"vercel", "grafana-cloud", "focus"}
+    assert BILLING_FORMATS and set(apis()) == {"vercel", "grafana-cloud", "atlas", "focus"}
     for one in apis().values():
         assert bool(one.since) == bool(one.until) and (one.mapping is None or one.mapping in shipped())
         assert not one.since or (one.times and one.longest_days and one.longest_days >= 31)
@@ -59,6 +61,19 @@ def test_a_month_is_a_request_and_the_running_one_ends_today() -> None:
     assert ranges(apis()["focus"], None, NOW, {"org": "a"}) == [Range("charges.jsonl")]
     with pytest.raises(ConfigurationError, match="lies in the future"):
         ranges(apis()["vercel"], date(2026, 4, 1), NOW)
+
+
+def test_invoices_of_a_month_are_listed_and_a_report_of_each_is_asked_for() -> None:
+    atlas, given_ = apis()["atlas"], {"orgId": "5e/1", "includeLinkedOrgs": "true"}
+    found = ranges(atlas, date(2026, 2, 1), NOW)
+    assert [one.name for one in found] == ["2026-02.csv", "2026-03.csv"]
+    assert listing_of(atlas, "https://cloud.mongodb.com/", given_, found[0]) == (
+        "https://cloud.mongodb.com/api/atlas/v2/orgs/5e%2F1/associatedInvoices",
+        {"includeLinkedOrgs": "true", "month": "2", "year": "2026"},
+    )
+    assert report_of(atlas, "https://cloud.mongodb.com", given_, "32b6") == (
+        "https://cloud.mongodb.com/api/atlas/v2/orgs/5e%2F1/invoices/32b6/reports"
+    )
 
 
 @given(st.dates(date(2000, 1, 1), date(2099, 12, 31)), st.integers(-500, 500))

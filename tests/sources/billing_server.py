@@ -42,6 +42,8 @@ class Asked:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass
@@ -69,9 +71,12 @@ def provider(folder: Path) -> Iterator[Provider]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            asked = Asked(parts.path, dict(parse_qsl(parts.query)), dict(self.headers))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked = Asked(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self.command, body)
             told.asked.append(asked)
             self._send(told.answers(asked))
+
+        do_POST = do_GET
 
         def _send(self, reply: Reply) -> None:
             time.sleep(reply.waits)

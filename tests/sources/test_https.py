@@ -15,7 +15,7 @@ import pytest
 from models.errors import ConfigurationError, InputRefused
 from models.retries import PullRetries, retry_policy
 from models.settings import BillingSource
-from pipelines.ingest.sources import https, open_store, refuse_shared_objects
+from pipelines.ingest.sources import https_requests, open_store, refuse_shared_objects
 from pipelines.ingest.sources.endpoints import check_endpoint
 from pipelines.ingest.sources.https import HttpsStore
 from tests.sources.billing_server import Provider, Reply, provider
@@ -118,6 +118,16 @@ def test_a_month_is_asked_for_with_token_and_range_and_not_again_before_it_is_du
         and after["2026-03.jsonl"] != before["2026-03.jsonl"]
     )
     assert pulled.contents()["2026-03.jsonl"] == lines("2")
+
+
+def test_grafana_cloud_gives_all_it_has_as_one_csv(pulled: Pulled) -> None:
+    pulled.source = replace(pulled.source, api="grafana-cloud", parameters={"org": "acme"}, since=None)
+    sent_as = (("Content-Type", "text/csv"), ("Content-Disposition", "attachment; filename=7_focus.csv"))
+    pulled.provider.script(Reply(b"BilledCost\n1.5\n", headers=sent_as))
+    assert pulled.contents() == {"charges.csv": b"BilledCost\n1.5\n"}
+    [asked] = pulled.provider.asked
+    assert (asked.path, asked.query) == ("/api/orgs/acme/focus", {})
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}" and asked.headers["Accept"] == "text/csv"
 
 
 WHOLE = Reply(lines("1", "2"))
@@ -244,7 +254,7 @@ def test_a_name_that_leads_elsewhere_a_moment_later_is_not_followed(
     pulled: Pulled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The address that was looked at is the address that is asked."""
-    monkeypatch.setattr(https, "check_endpoint", lambda *given: [])
+    monkeypatch.setattr(https_requests, "check_endpoint", lambda *given: [])
     with pytest.raises(InputRefused, match="localhost is not known, 3 times"):
         pulled.store().objects()
     assert not pulled.provider.asked

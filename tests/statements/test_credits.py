@@ -22,7 +22,9 @@ from models.credit_proposals import ACCEPTED, DECLINED, REVERSED
 from models.errors import CloseRefused, NotAdmitted
 from models.people import CLOSE_MONTHS, SEE_ALL_TEAMS, SEE_STATEMENTS, Viewer, access_policy
 from pipelines.commands import credits as command
+from pipelines.commands.checks import Look, credits_waiting
 from pipelines.commands.explain import credit_sentence
+from pipelines.commands.summary import print_waiting_credits
 from pipelines.reports.closing import reclassify_month, reopen_month
 from pipelines.reports.credits import credits_of, decide_credit
 from pipelines.reports.statements import read_statement, write_statement
@@ -61,6 +63,15 @@ def decide(books: Books, name: str, decision: str = ACCEPTED, reason: str = "the
     return decide_credit(books.warehouse, books.settings, name, decision, "fin", reason, NOW)[1]
 
 
+def told_to_wait(books: Books) -> tuple[list[tuple[str, bool]], str]:
+    """Findings of ``doctor`` on credits that wait, with whether they fail it; and what ``status`` says of them."""
+    found = list(credits_waiting(Look(books.warehouse, books.settings, NOW)))
+    assert all("appfleet credits accept" in one.advice for one in found)
+    console = Console(record=True, width=300, soft_wrap=True)
+    print_waiting_credits(console, command.waiting_credits(books.warehouse))
+    return [(one.sentence, one.is_failure) for one in found], console.export_text()
+
+
 JANUARYS = [
     hurt(JANUARY, "shop", "web", "1.015", 4),
     hurt(JANUARY, "search", "web", "0.000000000000000001", 1),
@@ -81,6 +92,7 @@ def test_an_accepted_credit_is_lines_that_sum_to_nothing(quick: QuickBooks, tmp_
     failed(warehouse, [hurt(JANUARY, "shop", "web", "1.005", 3), JANUARYS[1]], date(2026, 1, 30))
     [one] = credits_of(warehouse).proposed
     assert (one.state, one.total) == ("open", D("1.005000000000000001"))
+    assert told_to_wait(quick) == ([], "")  # its month is not whole, so there is nothing to answer yet
     with pytest.raises(CloseRefused, match="2026-01 is known to 2026-01-30 only"):
         decide(quick, one.name)
     with pytest.raises(CloseRefused, match="say why with --reason"):
@@ -91,7 +103,13 @@ def test_an_accepted_credit_is_lines_that_sum_to_nothing(quick: QuickBooks, tmp_
     with pytest.raises(CloseRefused, match=f"it is {now.name} now, USD 1.015000000000000001 to 2 apps"):
         decide(quick, one.name)
     assert credits_on(quick, JANUARY) == []
+    sentence = f"{now.name}: gate (jobs) would pay USD 1.015000000000000001 to 2 apps"
+    assert told_to_wait(quick) == (
+        [(sentence, False)],
+        f"Credits that wait for an answer: {sentence}. `appfleet credits` lists them.\n",
+    )
     assert decide(quick, now.name, DECLINED)
+    assert told_to_wait(quick) == ([], "")
     console = Console(record=True, width=200, soft_wrap=True)
     command.show(console, credits_of(warehouse))
     text = console.export_text()

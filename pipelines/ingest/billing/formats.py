@@ -207,6 +207,8 @@ def _gcp_values(header: Header) -> dict[str, Any]:
         "correction_class": correction["class"],
         "commitment_credits": list(words["commitment_credits"]),
         "commitment_kinds": list(words["commitment_credits"].values()),
+        "catalogue_keys": [""],
+        "catalogue_prices": [""],
     }
 
 

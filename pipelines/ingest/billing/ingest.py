@@ -13,15 +13,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from itertools import permutations
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-
-import numpy as np
-import numpy.typing as npt
 
 from models.errors import (
     AppfleetError,
@@ -33,44 +28,42 @@ from models.errors import (
     ObjectRefused,
     WarehouseError,
 )
-from models.settings import BillingSource, Settings, pairs_of
+from models.settings import BillingSource, Settings
+from pipelines.ingest.billing.comparing import (
+    Comparing,
+    MonthState,
+    are_runs,
+    are_twins,
+    expected_of,
+    keys_of,
+    older_of_pairs,
+)
 from pipelines.ingest.billing.counting import Counter
-from pipelines.ingest.billing.delivery import DeliveredObject, Delivery, changed_meanwhile, scan
-from pipelines.ingest.billing.formats import BillFormat, feeds_of
+from pipelines.ingest.billing.delivery import Delivery, changed_meanwhile, scan
+from pipelines.ingest.billing.formats import BillFormat
 from pipelines.ingest.billing.held import PUBLISHING, TABLE, added, collect, difference, held_sentence
 from pipelines.ingest.billing.ledger import (
     NO_MONTH,
-    REPAIR_METRICS,
     Hold,
     Ledger,
     Line,
-    MonthTotals,
     ObjectMonth,
 )
-from pipelines.ingest.billing.loading import Loadable, bound, together
 from pipelines.ingest.billing.mappings import bill_of
+from pipelines.ingest.billing.month_lines import is_note, lines_of, loaded_lines, note_of, quiet_lines
 from pipelines.ingest.billing.outcome import BillingOutcome, PeriodOutcome, PeriodState, Refusal, Repair
 from pipelines.ingest.billing.plan import Candidate, Known, MonthPlan, Published, is_accepted, plan
-from pipelines.ingest.billing.policy import policy
 from pipelines.ingest.billing.sameness import (
-    Before,
-    Held,
     Reason,
     Shared,
-    growth_reason,
-    is_declared_pair,
-    overlap_reason,
-    overlaps,
-    restatement_reason,
-    same_money_reason,
-    with_keys,
 )
 from pipelines.ingest.billing.spooling import Spool
-from pipelines.ingest.sources import ObjectStore, SourceObject, open_store
-from sql.bill_files import EngineFile, member_names, survey, undelivered
+from pipelines.ingest.billing.writing import Writing
+from pipelines.ingest.sources import ObjectStore, open_store
+from sql.bill_files import EngineFile, member_names, survey
 from sql.catalog import statement
 from sql.leases import lease
-from sql.publish import Release, heads, new_batch_id, publish
+from sql.publish import Release, publish
 from sql.state import state_folder
 from sql.warehouse import Warehouse
 
@@ -81,10 +74,6 @@ MOST_ATTEMPTS = 4
 """Loads of one month in an ingest: as delivered, without copies, without what is replaced, and once more."""
 
 PUBLISHING_SECONDS = 600.0
-
-ALL_HASHES = 2**64 - 1
-LEAST_SKETCH = 64
-"""Distinct hashes below which a sketch is taken again from all rows."""
 
 
 def ingest_source(
@@ -175,16 +164,6 @@ def rows_rules(bill: BillFormat) -> str:
     return "rules " + hashlib.sha256(statement(bill.load).encode()).hexdigest()[:12]
 
 
-@dataclass(frozen=True)
-class _State:
-    """What is published, known and waiting for a person at the start of an attempt."""
-
-    releases: Mapping[date, Release]
-    published: Mapping[date, Published]
-    known: Known
-    waiting: Mapping[date, Hold]
-
-
 @dataclass
 class _Run:
     """State of one ingest while it runs."""
@@ -238,7 +217,7 @@ class _Run:
         quiet = [one for one in plans if one.action != "load"]
         self.found += sorted(one.period for one in plans if one.action == "load")
         self.periods += [_kept(one, state.releases.get(one.period)) for one in quiet]
-        self.standing += [_note(line) for line in _quiet_lines(quiet) if _is_note(line)]
+        self.standing += [note_of(line) for line in quiet_lines(quiet) if is_note(line)]
 
     def deliver(self, store: ObjectStore, spool: Spool) -> None:
         """Everything of one delivery, from listing to collection.
@@ -265,7 +244,7 @@ class _Run:
         self.periods.sort(key=lambda one: one.period)
 
     def _plans(
-        self, delivery: Delivery, candidates: list[Candidate], refused: dict[str, str], state: _State
+        self, delivery: Delivery, candidates: list[Candidate], refused: dict[str, str], state: MonthState
     ) -> list[MonthPlan]:
         """What is to be done with each month that was asked for and is not done yet."""
         incomplete = str(delivery.refused[0]) if delivery.refused else ""
@@ -278,7 +257,7 @@ class _Run:
             if (self.months is None or one.period in self.months) and one.period not in done
         ]
 
-    def _state(self) -> _State:
+    def _state(self) -> MonthState:
         """What is published and known now."""
         releases = self.ledger.releases()
         objects = self.ledger.published_objects()
@@ -295,11 +274,11 @@ class _Run:
         waiting = {
             line.period: line for line in lines if line.is_latest and line.state in ("held", "accepted")
         }
-        return _State(releases, published, known, waiting)
+        return MonthState(releases, published, known, waiting)
 
-    def _report_quiet(self, plans: list[MonthPlan], state: _State) -> None:
+    def _report_quiet(self, plans: list[MonthPlan], state: MonthState) -> None:
         """Outcomes of months that are not loaded, and what did not count beside the others."""
-        self._record(_quiet_lines(plans))
+        self._record(quiet_lines(plans))
         for one in plans:
             self.periods.append(_kept(one, state.releases.get(one.period)))
             self._lapse(one.period, "", state)
@@ -307,10 +286,10 @@ class _Run:
     def _record(self, lines: list[Line]) -> None:
         """Writes ledger lines and notes of them what changes what counts."""
         news = self.ledger.record(lines)
-        self.notes += [_note(line) for line in news if _is_note(line)]
-        self.standing += [_note(line) for line in lines if _is_note(line)]
+        self.notes += [note_of(line) for line in news if is_note(line)]
+        self.standing += [note_of(line) for line in lines if is_note(line)]
 
-    def _lapse(self, period: date, fingerprint: str, state: _State) -> None:
+    def _lapse(self, period: date, fingerprint: str, state: MonthState) -> None:
         """Ends the wait of a delivery that is not what is delivered any more."""
         waiting = state.waiting.get(period)
         if waiting and waiting.state == "held" and waiting.sha256 != fingerprint:
@@ -363,37 +342,34 @@ class _Run:
             if any(month.rejected for month in one.profile.months.values()):
                 self.refusals += self.ledger.rejects(one.profile.sha256, one.item.name)
 
-    def _attempt(self, plans: list[MonthPlan], spool: Spool, state: _State) -> None:
+    def _attempt(self, plans: list[MonthPlan], spool: Spool, state: MonthState) -> None:
         """Loads months and publishes each that proves right; one whose objects turn out to hold the same charges is
         left to be planned again, one that needs a person is held."""
         failed: dict[date, str] = {}
         batches, measured = self._reused(plans, state)
         new = [one for one in plans if one.period not in batches]
         if new:
-            batch_id = self._load(new, spool, failed)
+            batch_id = self._written(new, spool, failed)
             batches |= {one.period: batch_id for one in new}
-            measured |= self._measured(
+            measured |= self._comparing.measured(
                 [one for one in new if one.period not in failed], batch_id, state.known
             )
         proved = []
         for one in plans:
-            expected = _expected(one)
-            counted = added(measured[key].totals for key in _keys(one) if key in measured)
+            expected = expected_of(one)
+            counted = added(measured[key].totals for key in keys_of(one) if key in measured)
             if one.period not in failed and (wrong := difference(expected, counted)):
                 failed[one.period] = str(
                     ControlTotalError(f"{one.period:%Y-%m}: {wrong}; nothing was published")
                 )
                 self.refusals.append(Refusal(self.source.name, 0, failed[one.period]))
             if one.period in failed:
-                self.ledger.record(_lines(one, "refused", failed[one.period]))
+                self.ledger.record(lines_of(one, "refused", failed[one.period]))
                 self.periods.append(PeriodOutcome(one.period, "refused", failed[one.period]))
-            elif not _twins(one, measured):
+            elif not are_twins(one, measured):
                 proved.append(one)
         with lease(self.settings.root, PUBLISHING, PUBLISHING_SECONDS):
-            found = with_keys(
-                self._overlaps(proved, batches, state),
-                overlaps(self._shared_keys(proved, spool, state), policy()),
-            )
+            found = self._comparing.shared(proved, batches, spool, state)
             for one in proved:
                 shared = [each for each in found if each.period == one.period]
                 self._publish_or_hold(one, batches[one.period], measured, shared, state)
@@ -404,96 +380,34 @@ class _Run:
         batch_id: UUID,
         measured: Mapping[tuple[str, date], ObjectMonth],
         found: list[Shared],
-        state: _State,
+        state: MonthState,
     ) -> None:
         own = [each for each in found if not each.one.source and not each.other.source]
         if self._overlaps_are == "add":
             found = [each for each in found if each not in own]
-        replaced = own if self._overlaps_are == "replace" else [each for each in own if _are_runs(each, one)]
+        replaced = own if self._overlaps_are == "replace" else [each for each in own if are_runs(each, one)]
         if is_accepted(one, state.known):
             reason = None
         elif replaced:
             self.ledger.remember_overlaps(replaced)
             return
         else:
-            reason = (
-                overlap_reason(found)
-                or self._same_money(one, batch_id)
-                or self._restatement(one, batch_id, measured, state)
-            )
+            reason = self._comparing.reason_to_hold(one, batch_id, measured, found, state)
         if reason is None:
             self._publish(one, batch_id)
             self._lapse(one.period, "", state)
         else:
             self._hold(one, batch_id, reason, own, state)
 
-    def _same_money(self, one: MonthPlan, batch_id: UUID) -> Reason | None:
-        """Whether a source whose rows are made by other rules, so that no hash of theirs can be equal, has the same money.
-
-        A source that is gone from the settings has the rules its charges were remembered by.
-        """
-        formats = {each.name: each.format for each in self.settings.billing}
-        pairs = {each.name for each in pairs_of(self.source, self.settings.billing)}
-        others = [
-            name
-            for each in heads(self.warehouse, "billing/")
-            if each.period == one.period and each.rows and each.scope != self.ledger.scope
-            for name in [each.scope.removeprefix("billing/")]
-            if name not in pairs and formats.get(name) != self.source.format
-            if name in formats or not Ledger(self.warehouse, name).prints(self.rules)
-        ]
-        if not others:
-            return None
-        return same_money_reason(self.ledger.same_money(one.period, batch_id, others), policy())
-
-    def _restatement(
-        self,
-        one: MonthPlan,
-        batch_id: UUID,
-        measured: Mapping[tuple[str, date], ObjectMonth],
-        state: _State,
-    ) -> Reason | None:
-        release = state.releases.get(one.period)
-        if release is None:
-            return None
-        if one.kept_out:
-            return Reason(
-                "rejected_before",
-                f"{', '.join(one.kept_out)} was rejected, and what it stands for is not delivered any more",
-            )
-        digests = frozenset(state.published[one.period].objects.values())
-        prints = [state.known.prints.get((digest, one.period)) for digest in digests]
-        known = [each for each in prints if each is not None]
-        gross: dict[str, Decimal] = {}
-        for each in known:
-            for currency, amount in each.gross.items():
-                gross[currency] = gross.get(currency, Decimal(0)) + amount
-        prints_now = [measured[key].print for key in _keys(one) if key in measured]
-        before = Before(
-            digests, release.rows, gross if len(known) == len(prints) else {}, release.published_at
-        )
-        reason = restatement_reason(
-            before,
-            [each.sha256 for each in one.candidates],
-            prints_now,
-            one.emptied,
-            one.rolled_on,
-            _month_ends(one.period),
-            policy(),
-            known if len(known) == len(prints) else None,
-        )
-        if reason and reason.cause == "grows":
-            covered = self.ledger.days_covered(one.period, batch_id, release.batches[TABLE])
-            return growth_reason(before, covered, policy())
-        return reason
-
-    def _hold(self, one: MonthPlan, batch_id: UUID, reason: Reason, own: list[Shared], state: _State) -> None:
+    def _hold(
+        self, one: MonthPlan, batch_id: UUID, reason: Reason, own: list[Shared], state: MonthState
+    ) -> None:
         """Leaves a loaded month unread until a person decides."""
         assert one.version is not None
-        expected = _expected(one)
+        expected = expected_of(one)
         release = state.releases.get(one.period)
         old = set(state.published[one.period].objects.values()) if release else set()
-        older = _older_of_pairs(one, own)
+        older = older_of_pairs(one, own)
         line = Hold(
             source=self.source.name,
             period=one.period,
@@ -514,14 +428,14 @@ class _Run:
         )
         before = state.waiting.get(one.period)
         if before is None or replace(before, recorded_at=line.recorded_at) != line:
-            self.ledger.record(_lines(one, "held", reason.sentence, batch_id), even_if_known=True)
+            self.ledger.record(lines_of(one, "held", reason.sentence, batch_id), even_if_known=True)
             self.ledger.hold(line)
         sentence = held_sentence(line)
         kept = PeriodOutcome(one.period, "held", sentence)
         self.periods.append(_of_release(one.period, "held", sentence, release) if release else kept)
 
     def _reused(
-        self, plans: list[MonthPlan], state: _State
+        self, plans: list[MonthPlan], state: MonthState
     ) -> tuple[dict[date, UUID], dict[tuple[str, date], ObjectMonth]]:
         """Batches of months that were loaded and held as exactly this before, as long as their rows are there."""
         batches: dict[date, UUID] = {}
@@ -530,201 +444,29 @@ class _Run:
             line = state.waiting.get(one.period)
             if line is None or line.sha256 != one.fingerprint:
                 continue
-            found = self._measured([one], line.batch_id, state.known)
-            if not difference(_expected(one), added(month.totals for month in found.values())):
+            found = self._comparing.measured([one], line.batch_id, state.known)
+            if not difference(expected_of(one), added(month.totals for month in found.values())):
                 batches[one.period] = line.batch_id
                 measured |= found
         return batches, measured
 
-    def _load(self, plans: list[MonthPlan], spool: Spool, failed: dict[date, str]) -> UUID:
-        """Writes one batch with the rows of all these months; why a month could not be written is in ``failed``."""
-        batch_id = new_batch_id()
-        undelivered: list[Repair] = []
-        for run in together(self._loadable(plans, spool, failed, undelivered)):
-            if len(run) > 1 and all(one.is_there for one in run):
-                try:
-                    self._write(run, batch_id)
-                    continue
-                except WarehouseError:
-                    # some of its rows may be there: under another batch each is loaded by itself, so the one at fault is named
-                    batch_id, undelivered = new_batch_id(), []
-                    for one in self._loadable(plans, spool, failed, undelivered):
-                        self._load_alone(one, spool, batch_id, failed)
-                    break
-            for one in run:
-                self._load_alone(one, spool, batch_id, failed)
-        self._tell_repairs(plans, batch_id, undelivered, failed)
-        return batch_id
+    @property
+    def _comparing(self) -> Comparing:
+        return Comparing(self.warehouse, self.settings, self.source, self.ledger, self.bill, self.rules)
 
-    def _loadable(
-        self, plans: list[MonthPlan], spool: Spool, failed: dict[date, str], undelivered: list[Repair]
-    ) -> Iterator[Loadable]:
-        """The objects of months that did not fail; one that cannot be read fails its months."""
-        for item, periods in _by_object(plans):
-            wanted = tuple(period for period in periods if period not in failed)
-            if not wanted:
-                continue
-            try:
-                readable = spool.readable(item.item)
-            except ObjectRefused as error:
-                self._fail(item.item.name, error.reason, wanted, failed)
-                continue
-            undelivered += _undelivered(item, self._missing(readable.header.undelivered_metrics))
-            yield Loadable(item, readable, wanted)
-
-    def _missing(self, undelivered_metrics: Iterable[str]) -> list[str]:
-        """Costs that neither an object has nor the source it is a pair with, which has the other view of the bill."""
-        fed = {feeds_of(one.format) for one in pairs_of(self.source, self.settings.billing)}
-        return [metric for metric in undelivered_metrics if metric not in fed]
-
-    def _load_alone(self, one: Loadable, spool: Spool, batch_id: UUID, failed: dict[date, str]) -> None:
-        """Writes the rows of an object, which is fetched again where its bytes are gone by now."""
+    def _written(self, plans: list[MonthPlan], spool: Spool, failed: dict[date, str]) -> UUID:
+        """The batch of these months, with what was met while it was written among what is told."""
+        writing = Writing(self.warehouse, self.settings, self.source, self.ledger, self.bill)
         try:
-            self._write((replace(one, readable=spool.readable(one.candidate.item)),), batch_id)
-        except ObjectRefused as error:
-            self._fail(one.name, error.reason, one.periods, failed)
-        except WarehouseError as error:
-            self._fail(one.name, f"it cannot be loaded ({error})", one.periods, failed)
-
-    def _write(self, run: tuple[Loadable, ...], batch_id: UUID) -> None:
-        parameters, text = bound(run), self.bill.text(self.bill.load)
-        self.warehouse.load(
-            self.bill.load,
-            words=self.bill.words,
-            reading_settings=run[0].readable.file.settings,
-            leave_out=undelivered(text, parameters),
-            **parameters,
-            source_name=self.source.name,
-            batch_id=batch_id,
-        )
-
-    def _fail(self, name: str, reason: str, periods: Iterable[date], failed: dict[date, str]) -> None:
-        self.refusals.append(Refusal(name, 0, reason))
-        failed |= dict.fromkeys(periods, f"{name}: {reason}")
-
-    def _tell_repairs(
-        self, plans: list[MonthPlan], batch_id: UUID, undelivered: list[Repair], failed: Mapping[date, str]
-    ) -> None:
-        """Keeps and tells what the rows of a batch hold that is not as it was delivered, or was not delivered."""
-        loaded = [one for one in plans if one.period not in failed]
-        repairs = self.ledger.repairs_of(batch_id, [one.period for one in loaded])
-        for one in loaded:
-            sha256_by_name = {each.item.name: each.profile.sha256 for each in one.candidates}
-            found = [repair for repair in (*repairs, *undelivered) if repair.period == one.period]
-            self.ledger.repaired(found, sha256_by_name)
-            self.repairs += found
-
-    def _measured(
-        self, plans: list[MonthPlan], batch_id: UUID, known: Known
-    ) -> dict[tuple[str, date], ObjectMonth]:
-        """What a batch holds of each object and month, read once; charges met for the first time are remembered."""
-        if not plans:
-            return {}
-        most = policy().sketch_hashes
-        periods = [one.period for one in plans]
-        unknown = {
-            (each.item.name, one.period): each
-            for one in plans
-            for each in one.candidates
-            if (each.sha256, one.period) not in known.prints
-        }
-        limits: dict[str, int] = {}
-        for (name, period), each in unknown.items():
-            rows = each.profile.months.get(period, MonthTotals()).rows
-            limits[name] = max(limits.get(name, 0), _enough_below(rows, most))
-        found = self.ledger.batch(batch_id, periods, limits, most)
-        # Equal rows have equal hashes: an object of few distinct charges may have none below its limit.
-        thin = {
-            name
-            for (name, _), month in found.items()
-            if 0 < limits.get(name, 0) < ALL_HASHES and len(month.sketch) < LEAST_SKETCH
-        }
-        if thin:
-            again = self.ledger.batch(batch_id, periods, dict.fromkeys(sorted(thin), ALL_HASHES), most)
-            found |= {key: month for key, month in again.items() if key[0] in thin}
-        fresh = {
-            (Held("", key[0], each.sha256), key[1]): found[key]
-            for key, each in unknown.items()
-            if key in found
-        }
-        self.ledger.remember_charges(self.rules, fresh)
-        return found
-
-    def _overlaps(self, plans: list[MonthPlan], batches: Mapping[date, UUID], state: _State) -> list[Shared]:
-        """Objects that share more charges than chance explains, of which at least one is new.
-
-        Objects of one manifest or run folder are one delivery, and never looked up in each other.
-        """
-        others = {
-            one.period
-            for one in heads(self.warehouse, "billing/")
-            if one.scope != self.ledger.scope and one.rows
-        }
-        parts = []
-        groups: dict[tuple[date, str], str] = {}
-        for one in plans:
-            before = state.published.get(one.period)
-            old = set(before.objects.values()) if before else set()
-            filled = [each for each in one.candidates if one.period in each.profile.months]
-            if len(filled) < 2 and one.period not in others:
-                continue
-            for each in filled:
-                held = Held("", each.item.name, each.sha256)
-                groups[one.period, each.sha256] = each.item.group
-                parts.append((one.period, batches[one.period], held, each.sha256 not in old))
-        if not any(new for _, _, _, new in parts):
-            return []
-        shared = [
-            each
-            for each in self.ledger.shared_charges(self.rules, parts)
-            if each.one.source
-            or each.other.source
-            or not groups[each.period, each.one.sha256]
-            or groups[each.period, each.one.sha256] != groups[each.period, each.other.sha256]
-        ]
-        fed = {
-            one.name: feeds_of(one.format) for one in self.settings.billing if one.name != self.source.name
-        }
-        fed[""] = self.bill.feeds
-        return overlaps((each for each in shared if not is_declared_pair(each, fed)), policy())
-
-    def _shared_keys(self, plans: list[MonthPlan], spool: Spool, state: _State) -> Iterator[Shared]:
-        """Pairs of objects of this source that hold rows of the same key, whatever these cost; one at least is new.
-
-        A row that was restated with another amount has another hash and the same key. Objects of one manifest or run
-        folder are one delivery.
-        """
-        for one in plans if self.bill.keys else ():
-            before = state.published.get(one.period)
-            old = set(before.objects.values()) if before else set()
-            filled = [each for each in one.candidates if one.period in each.profile.months]
-            pairs = [
-                (left, right)
-                for left, right in permutations(filled, 2)
-                if not {left.sha256, right.sha256} <= old
-                and not (left.item.group and left.item.group == right.item.group)
-            ]
-            held = {each.sha256: each for pair in pairs for each in pair}
-            keys = {sha256: self._row_keys(each, one.period, spool) for sha256, each in held.items()}
-            for left, right in pairs:
-                found = np.intersect1d(keys[left.sha256], keys[right.sha256], assume_unique=True).size
-                if found:
-                    rows = left.profile.months[one.period].rows
-                    first, second = (Held("", each.item.name, each.sha256) for each in (left, right))
-                    yield Shared(one.period, first, second, keys[left.sha256].size, found, rows)
-
-    def _row_keys(self, each: Candidate, period: date, spool: Spool) -> npt.NDArray[np.uint64]:
-        """The keys of an object's rows in a month, each once."""
-        readable = spool.readable(each.item)
-        frame = self.warehouse.reading.frame(
-            self.bill.keys, settings=readable.file.settings, period=period, **readable.bound
-        )
-        return frame["row_key"].to_numpy()
+            return writing.load(plans, spool, failed)
+        finally:
+            self.refusals += writing.refusals
+            self.repairs += writing.repairs
 
     def _publish(self, one: MonthPlan, batch_id: UUID) -> None:
         assert one.version is not None
-        totals = _expected(one)
-        self._record(_loaded_lines(one, batch_id))
+        totals = expected_of(one)
+        self._record(loaded_lines(one, batch_id))
         release = publish(
             self.warehouse,
             self.ledger.scope,
@@ -744,40 +486,6 @@ class _Run:
         collect(self.warehouse, self.source.name, periods)
 
 
-def _by_object(plans: list[MonthPlan]) -> list[tuple[Candidate, list[date]]]:
-    """Objects with the months to load from each; equal bytes once."""
-    found: dict[str, tuple[Candidate, list[date]]] = {}
-    for one in plans:
-        for candidate in one.candidates:
-            if one.period in candidate.profile.months:
-                found.setdefault(candidate.profile.sha256, (candidate, []))[1].append(one.period)
-    return list(found.values())
-
-
-def _expected(one: MonthPlan) -> MonthTotals:
-    """What the month must hold in the table, by the counts over the bytes of its objects."""
-    return added(each.profile.months.get(one.period, MonthTotals()) for each in one.candidates)
-
-
-def _undelivered(candidate: Candidate, metrics: Iterable[str]) -> list[Repair]:
-    """What the months of an object lack because it has no column for these costs."""
-    return [
-        Repair(
-            candidate.item.name,
-            period,
-            metric,
-            "is not delivered: 0, as its rows need one"
-            if metric in REPAIR_METRICS
-            else "is not delivered: empty",
-            month.rows,
-            {key: value for key, value in month.sums.items() if key.split("/")[1] in REPAIR_METRICS},
-        )
-        for metric in metrics
-        for period, month in candidate.profile.months.items()
-        if month.rows
-    ]
-
-
 def _kept(one: MonthPlan, release: Release | None) -> PeriodOutcome:
     assert one.action != "load"
     if release is None:
@@ -787,107 +495,3 @@ def _kept(one: MonthPlan, release: Release | None) -> PeriodOutcome:
 
 def _of_release(period: date, state: PeriodState, reason: str, release: Release) -> PeriodOutcome:
     return PeriodOutcome(period, state, reason, release.rows, release.sums, release.residues, release.version)
-
-
-def _lines(one: MonthPlan, state: str, reason: str, batch_id: UUID | None = None) -> list[Line]:
-    return [
-        Line(
-            each.item,
-            each.profile.sha256,
-            one.period,
-            state,
-            reason,
-            batch_id,
-            each.profile.months.get(one.period),
-        )
-        for each in one.candidates
-    ]
-
-
-def _loaded_lines(one: MonthPlan, batch_id: UUID) -> list[Line]:
-    loaded = [
-        Line(
-            each.item,
-            each.profile.sha256,
-            one.period,
-            "loaded",
-            "",
-            batch_id,
-            each.profile.months.get(one.period),
-            each.profile.ignored_columns,
-        )
-        for each in one.candidates
-    ]
-    return loaded + _aside_lines(one)
-
-
-def _aside_lines(one: MonthPlan) -> list[Line]:
-    return [
-        Line(each.candidate.item, each.candidate.sha256, one.period, each.state, each.reason)
-        for each in one.asides
-    ]
-
-
-def _note(line: Line) -> str:
-    return f"{line.item.name} {line.period:%Y-%m}: {line.reason}"
-
-
-def _is_note(line: Line) -> bool:
-    """Whether a ledger line of an object that does not count beside the others is told to whoever runs."""
-    return line.state in ("unchanged", "replaced") and bool(line.reason)
-
-
-def _quiet_lines(plans: Iterable[MonthPlan]) -> list[Line]:
-    """Ledger lines of months that are not loaded; an unchanged one tells only what does not count beside it."""
-    lines = []
-    for one in plans:
-        if one.action in ("refused", "superseded"):
-            lines += _lines(one, one.action, one.reason)
-        if one.action == "vanished":
-            lines += [_vanished(name, one) for name in one.vanished]
-        lines += _aside_lines(one)
-    return lines
-
-
-def _vanished(name: str, one: MonthPlan) -> Line:
-    gone = SourceObject(name, 0, one.version or datetime(1970, 1, 1, tzinfo=UTC), "")
-    return Line(DeliveredObject(gone, gone.modified_at), "", one.period, "vanished", one.reason)
-
-
-def _keys(one: MonthPlan) -> Iterator[tuple[str, date]]:
-    """The objects of a month as a batch names them."""
-    return ((each.item.name, one.period) for each in one.candidates)
-
-
-def _twins(one: MonthPlan, measured: Mapping[tuple[str, date], ObjectMonth]) -> bool:
-    """Whether two objects of a month proved to hold the same charges."""
-    prints = [measured[key].print for key in _keys(one) if key in measured]
-    return len(set(prints)) < len(prints)
-
-
-def _enough_below(rows: int, sketch_hashes: int) -> int:
-    """A hash below which an object of so many distinct rows has more than a sketch's hashes, by far."""
-    wanted = 4 * sketch_hashes
-    return ALL_HASHES if rows <= wanted else 2**64 * wanted // rows
-
-
-def _are_runs(shared: Shared, one: MonthPlan) -> bool:
-    """Whether both objects lie in folders of a point in time of one place: the newer run replaces the older."""
-    places = {each.sha256: each.item for each in one.candidates}
-    left, right = places[shared.one.sha256], places[shared.other.sha256]
-    return bool(left.run_place) and left.run_place == right.run_place and _folder(left) != _folder(right)
-
-
-def _folder(item: DeliveredObject) -> str:
-    return item.name.rpartition("/")[0]
-
-
-def _older_of_pairs(one: MonthPlan, own: Iterable[Shared]) -> set[str]:
-    """Contents that would be left out if the newer of two objects that share charges counted alone."""
-    age = {each.sha256: each.age for each in one.candidates}
-    return {min(pair.one.sha256, pair.other.sha256, key=lambda sha256: age[sha256]) for pair in own}
-
-
-def _month_ends(period: date) -> datetime:
-    following = (period.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return datetime(following.year, following.month, following.day, tzinfo=UTC)

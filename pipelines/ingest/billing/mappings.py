@@ -13,6 +13,7 @@ from models.errors import ConfigurationError
 from models.mapping import FORMAT, parse_mapping, shipped
 from models.settings import BillingSource
 from pipelines.ingest.billing.formats import BILL_FORMATS, BillFormat, mapping_format
+from pipelines.ingest.billing.list_prices import with_list_prices
 
 MOST_BYTES = 1 << 20
 """A mapping is written by people."""
@@ -26,7 +27,8 @@ def bill_of(source: BillingSource, root: Path) -> BillFormat:
     """
     name = source.mapping or mapping_of(source.api)
     if source.format != FORMAT and not name:
-        return BILL_FORMATS[source.format]
+        bill = BILL_FORMATS[source.format]
+        return with_list_prices(bill) if source.list_prices else bill
     assert name is not None  # the settings hold a source of this format to one
     return _format(*mapping_text(name, root))
 

@@ -1,4 +1,5 @@
-"""Charges pulled over https from a provider that hands them out: each month that is asked for is an object.
+"""Charges pulled over https from a provider that hands them out: each month that is asked for is an object, or one
+of each of its invoices.
 
 A reply is kept in the state folder and is what the object holds until the provider is asked again, so that a source is read
 twice without being asked twice. A reply that is not whole replaces nothing. The token is sent to the address of the source
@@ -11,41 +12,27 @@ import hashlib
 import json
 import logging
 import os
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol, cast
-from urllib.parse import urlencode, urlsplit
-
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-    SSLError,
-)
 
 from models.billing_apis import BillingApi, Range, apis, is_due, ranges, target_of
 from models.errors import ConfigurationError, InputRefused, ObjectRefused
 from models.retries import PullRetries, retry_policy
-from models.text import visible
 from pipelines.ingest.sources.disk import DiskStore
 from pipelines.ingest.sources.endpoints import check_endpoint
+from pipelines.ingest.sources.https_reports import ReportsOfMonths
+from pipelines.ingest.sources.https_requests import Asker, BillingRequest, Passes
 from pipelines.ingest.sources.objects import Location, SourceObject, SpooledObject
-from pipelines.ingest.sources.spool import CHUNK_BYTES, SpoolLimits, spool
+from pipelines.ingest.sources.spool import SpoolLimits
 from sql.state import state_folder
 
 _LOG = logging.getLogger(__name__)
 _NOTHING = (b"", b"[]")
 """What a reply without any charge holds, blanks aside."""
-_REDIRECTS = range(300, 400)
-_NO_CONTENT = 204
 
 
 class PulledSource(Location, Protocol):
@@ -59,14 +46,6 @@ class PulledSource(Location, Protocol):
     def parameters(self) -> Mapping[str, str]: ...
     @property
     def since(self) -> str | None: ...
-
-
-class _Passes(Exception):
-    """What may be better the next time; with the seconds the provider asks to wait."""
-
-    def __init__(self, reason: str, after: float | None = None) -> None:
-        self.reason, self.after = reason, after
-        super().__init__(reason)
 
 
 @dataclass(frozen=True)
@@ -137,8 +116,8 @@ class HttpsStore:
                 self._pull(one)
                 pulled[one.name] = now.isoformat()
                 self._remember(pulled)
-        names = {one.name for one in wanted}
-        return [item for item in self._disk.objects() if item.name in names]
+        names = {_range_name(one.name) for one in wanted}
+        return [item for item in self._disk.objects() if _range_name(item.name) in names]
 
     def fetch(
         self, item: SourceObject, target: Path, limits: SpoolLimits | None = None, may_grow: bool = False
@@ -179,7 +158,7 @@ class HttpsStore:
             try:
                 self._keep(asked, self._answered(asked))
                 return
-            except _Passes as found:
+            except Passes as found:
                 after = wait if found.after is None else found.after
                 if after > self._retries.longest_wait_seconds:
                     raise self._refused(
@@ -193,116 +172,40 @@ class HttpsStore:
                 self._sleep(after)
                 wait = min(2 * wait, self._retries.longest_wait_seconds)
 
-    def _keep(self, asked: Range, reply: Path) -> None:
-        target = self._replies / asked.name
-        with reply.open("rb") as file:
-            is_empty = file.read(1024).strip() in _NOTHING and reply.stat().st_size < 1024
-        if is_empty:
-            target.unlink(missing_ok=True)
-            reply.unlink()
-        elif target.exists() and _digest(target) == _digest(reply):
-            reply.unlink()
-        else:
-            reply.replace(target)
+    def _keep(self, asked: Range, replies: Mapping[str, Path]) -> None:
+        """What was answered counts now for its range, and nothing else that was there of it."""
+        for name, reply in replies.items():
+            target = self._replies / name
+            with reply.open("rb") as file:
+                is_empty = file.read(1024).strip() in _NOTHING and reply.stat().st_size < 1024
+            if is_empty:
+                target.unlink(missing_ok=True)
+                reply.unlink()
+            elif target.exists() and _digest(target) == _digest(reply):
+                reply.unlink()
+            else:
+                reply.replace(target)
+        for path in self._replies.iterdir():
+            if _range_name(path.name) == _range_name(asked.name) and path.name not in replies:
+                path.unlink()
 
-    def _answered(self, asked: Range) -> Path:
-        """A whole reply to the request for a range, unpacked, beside the replies that count.
+    def _answered(self, asked: Range) -> dict[str, Path]:
+        """Whole replies to the request for a range, unpacked, by the names of their objects, beside the replies that count.
 
         Raises:
-            _Passes: there is none, and there may be one later.
+            Passes: there is none, and there may be one later.
             InputRefused: the provider does not answer this.
         """
-        address, query = target_of(
-            self._provider.api, self._provider.location, self._provider.parameters, asked
-        )
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port or 443
-        path = f"{parts.path or '/'}?{urlencode(query)}" if query else parts.path or "/"
-        # The very address that was checked is asked, so that a name cannot lead elsewhere a moment later.
-        addresses = check_endpoint(self._provider.source, address, "location")
-        if not addresses:
-            raise _Passes(f"{host} is not known")
-        ends = time.monotonic() + self._retries.reply_seconds
-        with urllib3.HTTPSConnectionPool(
-            str(addresses[0]),
-            port,
-            ssl_context=ssl.create_default_context(),
-            server_hostname=host,
-            assert_hostname=host,
-            timeout=urllib3.Timeout(connect=self._retries.connect_seconds, read=self._retries.read_seconds),
-            retries=False,
-        ) as pool:
-            try:
-                reply = pool.urlopen(
-                    "GET",
-                    path,
-                    headers={
-                        "Host": host if parts.port is None else f"{host}:{port}",
-                        "Authorization": f"Bearer {self._provider.token}",
-                        "Accept": self._provider.api.accept,
-                        "Accept-Encoding": "gzip",
-                        "User-Agent": "appfleet",
-                    },
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                    decode_content=False,
-                )
-                try:
-                    return self._whole(asked, host, reply, ends)
-                finally:
-                    reply.close()
-            except SSLError:
-                raise self._refused(
-                    asked, f"the certificate of {host} does not hold: nothing was sent"
-                ) from None
-            except ReadTimeoutError:
-                raise _Passes(f"it says nothing for {self._retries.read_seconds:g} s") from None
-            except (ConnectTimeoutError, NewConnectionError):
-                raise _Passes("it cannot be reached") from None
-            except ProtocolError:
-                raise _Passes("its reply is cut") from None
-            except HTTPError as error:
-                raise _Passes(f"it cannot be asked ({type(error).__name__})") from None
-
-    def _whole(self, asked: Range, host: str, reply: urllib3.BaseHTTPResponse, ends: float) -> Path:
-        status, variable = reply.status, self._provider.variable
+        one = self._provider
+        asker = Asker(one.source, one.api.title, one.variable, self._retries, self._now)
+        if one.api.reports:
+            of_months = ReportsOfMonths(asker, one.api, one.location, one.parameters, one.token, self._sleep)
+            return of_months.fetched(asked, self._coming)
+        address, query = target_of(one.api, one.location, one.parameters, asked)
+        headers = {"Authorization": f"Bearer {one.token}", "Accept": one.api.accept}
+        request = BillingRequest(address, query, headers, secret=one.token)
         target = self._coming / asked.name
-        if status in self._retries.statuses:
-            raise _Passes(
-                f"it answers {status}", _asked_to_wait(reply.headers.get("Retry-After"), self._now())
-            )
-        if status in _REDIRECTS:
-            to = urlsplit(reply.headers.get("Location") or "").hostname or host
-            to = "a place of another name" if self._provider.token.lower() in to else to
-            raise self._refused(
-                asked,
-                f"it sends elsewhere, to {visible(to)[:100]}, where the token may not go: correct the location",
-            )
-        if status in (401, 403):
-            raise self._refused(
-                asked, f"it does not take the token of {variable} ({status}): give one that may read billing"
-            )
-        if status == _NO_CONTENT:
-            target.write_bytes(b"")
-            return target
-        if status != 200:
-            raise self._refused(asked, f"it answers {status}: check location, api and parameters")
-        packing = (reply.headers.get("Content-Encoding") or "identity").lower()
-        if packing not in ("identity", "gzip"):
-            raise self._refused(
-                asked, f"its reply is packed as {visible(packing)[:40]}, which was not asked for"
-            )
-        if not reply.chunked and reply.headers.get("Content-Length") is None and packing != "gzip":
-            raise self._refused(asked, "its reply does not say where it ends, so it may be cut")
-        spool(asked.name, self._chunks(asked, reply, ends), target, SpoolLimits())
-        return target
-
-    def _chunks(self, asked: Range, reply: urllib3.BaseHTTPResponse, ends: float) -> Iterator[bytes]:
-        for chunk in reply.stream(CHUNK_BYTES, decode_content=False):
-            if time.monotonic() > ends:
-                raise self._refused(asked, f"its reply takes longer than {self._retries.reply_seconds:.0f} s")
-            yield chunk
+        return {asked.name: asker.answered(asked.name, request, asker.into(asked.name, target))}
 
     def _refused(self, asked: Range, reason: str) -> InputRefused:
         return InputRefused(
@@ -321,17 +224,9 @@ def _token(source: str, variable: str) -> str:
     return token
 
 
-def _asked_to_wait(text: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After says, which is a number of them or a date; None where it says neither."""
-    if not text:
-        return None
-    if text.strip().isdigit():
-        return float(text.strip()[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
+def _range_name(name: str) -> str:
+    """What objects of one range have in common: their name up to the first point."""
+    return name.partition(".")[0]
 
 
 def _digest(path: Path) -> str:

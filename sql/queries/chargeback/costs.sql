@@ -1,4 +1,4 @@
--- purpose: what a month cost, at the grain of a statement line, from one batch that need not be published yet
+-- purpose: what a month cost, at the grain of a statement line, from one batch that need not be published yet; in no order
 -- parameters: billing_period Date, batch_id UUID (of core_app_costs_daily)
 -- columns: billing_currency, cost_center, team, app_id, source_name, provider, service_name, charge_category, charge_class,
 --   attribution_rule, billed_cost Decimal(38, 18), effective_cost Decimal(38, 18)
@@ -18,4 +18,3 @@ SELECT
 FROM core_app_costs_daily AS costs
 WHERE billing_period = {billing_period:Date} AND batch_id = {batch_id:UUID}
 GROUP BY ALL
-ORDER BY ALL

@@ -1,5 +1,5 @@
 -- purpose: what apps cost on each day of a billing month by what is theirs, without what shared cost rules gave: a weight of those
---   rules, and the apps the registry does not know
+--   rules, and the apps the registry does not know; in no order
 -- parameters: billing_period Date, batch_id UUID (of core_app_costs_daily)
 -- columns: usage_date, app_id, billing_currency, effective_cost Decimal(38, 18), team, cost_center
 SELECT
@@ -13,4 +13,3 @@ FROM core_app_costs_daily AS costs
 WHERE billing_period = {billing_period:Date} AND batch_id = {batch_id:UUID} AND app_id != 'unallocated'
     AND NOT match(toString(costs.attribution_rule), '^(shared|idle):')
 GROUP BY usage_date, app_id, billing_currency
-ORDER BY usage_date, app_id, billing_currency

@@ -24,6 +24,14 @@ FROM
     -- shared: shared/identity_join
     WHERE costs.x_BillingPeriod = {billing_period:Date} AND costs.x_SourceName IN {sources:Array(String)}
         AND costs.x_BatchId IN {batches:Array(UUID)}
+        -- identities whose every charge is of an app outside the pools: most of the bill need not be joined
+        AND costs.x_IdentityHash NOT IN
+        (
+            SELECT x_IdentityHash FROM core_identities WHERE batch_id = {identities_batch:UUID}
+            GROUP BY x_IdentityHash
+            HAVING NOT max(has({pools:Array(String)}, if(core_identities.app_id = '', 'unallocated', core_identities.app_id)))
+                AND min(service_name) = '' AND countIf(holds_from = toDateTime64(0, 9, 'UTC')) = uniqExact(service_name)
+        )
 ) AS costs
 WHERE has({pools:Array(String)}, app_id)
 GROUP BY ALL
