@@ -370,6 +370,64 @@ def test_costs_per_app_and_day_are_the_bill_attributed(
     assert cut > 10
 
 
+def test_pools_are_all_charges_of_their_apps_and_no_others(
+    fresh_warehouse: Warehouse, sample: Sample, bill: Bill
+) -> None:
+    """What rules take from: of some apps, of what is nobody's and of both, whichever lines an identity has had."""
+    identities, live = (
+        fresh_warehouse.frame_of(
+            "SELECT DISTINCT toString(batch_id) AS batch FROM current_batches WHERE table_name = {name:String} ORDER BY batch",
+            name=name,
+        )["batch"].to_list()
+        for name in ("core_identities", "raw_focus_costs")
+    )
+    parts = [
+        (row, line["app_id"] or "unallocated", billed, effective)
+        for row in bill.rows
+        for line, billed, effective in parts_of(sample, row)
+    ]
+    apps, seen = sorted({app for _, app, _, _ in parts} - {"unallocated"}), 0
+    for asked in (["unallocated"], apps[:1], ["unallocated", *apps[:3]]):
+        for month in MONTHS:
+            rows = [
+                {
+                    "day": row["ChargePeriodStart"].date(),
+                    "app": app,
+                    "service": row["ServiceName"],
+                    "currency": row["BillingCurrency"],
+                    "billed": billed,
+                    "effective": effective,
+                }
+                for row, app, billed, effective in parts
+                if row["x_BillingPeriod"] == month and app in asked
+            ]
+            keys = ("day", "app", "service", "currency")
+            want = [
+                (*key, len(own), total(own, "billed"), total(own, "effective"))
+                for key, own in groups(rows, *keys).items()
+            ]
+            found = fresh_warehouse.frame(
+                "queries/costs/pools",
+                billing_period=month,
+                sources=sorted({row["x_SourceName"] for row in bill.rows}),
+                batches=live,
+                identities_batch=identities[0],
+                pools=asked,
+                looked_at=[],
+                tag_keys=[],
+                hourly=False,
+            )
+            got = [
+                (*key, sum(own["charges"]), sum(own["billed_cost"]), sum(own["effective_cost"]))
+                for key, own in found.partition_by(
+                    "usage_date", "app_id", "service_name", "billing_currency", as_dict=True
+                ).items()
+            ]
+            assert sorted(got) == sorted(want)
+            seen += len(rows)
+    assert seen > 20
+
+
 def test_what_each_identity_cost_is_told_with_who_had_it_and_why(
     fresh_warehouse: Warehouse, sample: Sample, bill: Bill
 ) -> None:
