@@ -9,7 +9,7 @@ import pytest
 from rich.table import Table
 
 from models.errors import WarehouseError
-from pipelines.commands import cli
+from pipelines.commands import cli, cli_words
 
 EVIL = "a\x1b[2J\x1b]0;title\x07b\nc\r\u202ed\u200b"
 SHOWN = "a\\x1b[2J\\x1b]0;title\\x07b\\nc\\r\\u202ed\\u200b"
@@ -17,7 +17,7 @@ SHOWN = "a\\x1b[2J\\x1b]0;title\\x07b\\nc\\r\\u202ed\\u200b"
 
 def test_a_table_and_a_line_show_outside_text_as_text() -> None:
     out = io.StringIO()
-    console = cli.PlainConsole(file=out, highlight=False, markup=False, soft_wrap=True, width=cli.UNCUT_WIDTH)
+    console = cli_words.PlainConsole(file=out, highlight=False, markup=False, soft_wrap=True, width=cli_words.UNCUT_WIDTH)
     table = Table("object", title=EVIL)
     table.add_row(EVIL)
     console.print(table)
@@ -28,7 +28,7 @@ def test_a_table_and_a_line_show_outside_text_as_text() -> None:
 
 
 def test_every_command_prints_through_it() -> None:
-    assert isinstance(cli._console(), cli.PlainConsole)
+    assert isinstance(cli_words.console_here(), cli_words.PlainConsole)
 
 
 @pytest.mark.parametrize(
