@@ -207,6 +207,20 @@ STEPS: Mapping[str, Step] = {
             of_moment=True,
         ),
         Step(
+            "maintenance",
+            "reliability",
+            {
+                "mart_maintenance": Asset("When which apps are in maintenance, and why."),
+                "core_maintenance_hours": Asset(
+                    "What of the hours of requests is in maintenance, and counts for no objective."
+                ),
+            },
+            ("core_apps",),
+            "2-59/5 * * * *",
+            as_published=("core_request_slices", "core_app_costs_daily", "core_app_telemetry_daily"),
+            of_moment=True,
+        ),
+        Step(
             "slo",
             "reliability",
             {
@@ -225,7 +239,12 @@ STEPS: Mapping[str, Step] = {
             },
             ("core_request_slices", "core_request_hours", "core_apps"),
             "2-59/5 * * * *",
-            as_published=("core_app_costs_daily", "core_indicator_slices"),
+            as_published=(
+                "core_app_costs_daily",
+                "core_indicator_slices",
+                "mart_maintenance",
+                "core_maintenance_hours",
+            ),
             of_moment=True,
         ),
         Step(
@@ -297,6 +316,7 @@ STEPS: Mapping[str, Step] = {
                 "mart_cost_causes",
                 "mart_budget_states",
                 "mart_app_inventory",
+                "mart_maintenance",
                 "core_cost_days",
                 "core_apps",
             ),

@@ -14,6 +14,7 @@ import polars as pl
 
 from models import objectives, paging, requests, silence, slo
 from models.alert_policies import windows_for
+from models.maintenance import Maintenance, with_maintenance
 from models.openslo import TimeWindow
 from models.parts import spread, unheard
 from models.policy import (
@@ -30,6 +31,7 @@ from models.schemas import SCHEMAS
 from models.settings import Settings
 from models.unheard import Unheard
 from pipelines.compute.as_of import AsOf
+from pipelines.compute.maintenance import maintenance_before
 from pipelines.compute.objectives import Promises, promises, targets_named
 from pipelines.compute.publishing import (
     Outcome,
@@ -75,6 +77,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         files_sha256,
         settings.burn_windows,
         *[(one.period, one.sha256) for one in released.get("indicators", ())],
+        *[(one.period, one.sha256) for one in released.get("maintenance", ())],
         # Who a policy may tell is known by the routes; without files no objective has a policy.
         *(sorted(targets_named(settings.root) or ()) if files_sha256 else ()),
     )
@@ -85,10 +88,13 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     if is_known:
         notes = (*_notes(as_of), *held.notes(held.before), *_unheard(warehouse, held))
         return Outcome(unchanged=1, notes=notes, refused=held.refused)
+    maintenance = maintenance_before(warehouse, released, as_of.slice_end)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
         policy = windows_for(settings.burn_windows, slo_defaults())
-        counting = beside.submit(copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of)
+        counting = beside.submit(
+            copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of, maintenance
+        )
         heard = heard_lately(warehouse, as_of.slice_end)
         silences = _silences(warehouse, apps, as_of, heard.unheard)
         counts = counting.result()
@@ -117,7 +123,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         group = objectives.promised_in(window, lines, as_of.slice_end)
         policy = windows_for(settings.burn_windows, group)
         seen = defaults.status.filter(pl.col("app_id").is_in(own))
-        counts = _counts(warehouse, group, policy, as_of, own)
+        counts = _counts(warehouse, group, policy, as_of, maintenance, own)
         found = judge(
             counts.buckets,
             group,
@@ -155,6 +161,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         judged.append(chosen_counted(of_counts, places, window))
     promised = objectives.definitions(places, slo_defaults(), held.asked)
     status = with_samples(warehouse, pl.concat([one.status for one in judged]), promised, as_of.slice_end)
+    status = with_maintenance(status, promised, maintenance, as_of.slice_end)
     tables = {
         "mart_slo_status": _with_team(status, apps),
         "mart_slo_burn": _with_team(pl.concat([one.burn for one in judged]), apps),
@@ -190,16 +197,27 @@ class _Counts(NamedTuple):
 
 
 def _counts(
-    warehouse: Warehouse, promised: Objectives, policy: BurnWindows, as_of: AsOf, apps: Sequence[str] = ()
+    warehouse: Warehouse,
+    promised: Objectives,
+    policy: BurnWindows,
+    as_of: AsOf,
+    maintenance: Maintenance,
+    apps: Sequence[str] = (),
 ) -> _Counts:
     """Counts between the boundaries of all windows; those of the hold and the past only of apps that may fire."""
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
     asked = partial(slo.bucket_parameters, promised, policy, as_of.slice_end, ladder)
-    buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False, apps=apps))
+
+    def counted(hold: bool, only: Sequence[str]) -> pl.DataFrame:
+        parameters = asked(hold=hold, apps=only)
+        left_out = maintenance.parameters(parameters["window_from"], as_of.slice_end)
+        return warehouse.frame("queries/slo/buckets", **parameters, **left_out)
+
+    buckets = counted(hold=False, only=apps)
     firing = slo.may_fire(buckets, policy)
     if not firing:
         return _Counts(buckets, None)
-    held = warehouse.frame("queries/slo/buckets", **asked(apps=firing))
+    held = counted(hold=True, only=firing)
     past = slo.clustering_parameters(promised, policy, as_of.slice_end, ladder, apps=firing)
     clustering = paging.clusterings(warehouse.frame("queries/slo/clustering", **past), policy.clustering)
     return _Counts(pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held]), clustering)

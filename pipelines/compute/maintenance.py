@@ -1,0 +1,153 @@
+"""Publishes when which apps are in maintenance, and what of their hours is; the rules are ``models.maintenance``.
+
+Nothing is computed where no window was ever said. What is judged without these slices is ``pipelines.compute.slo``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from models.maintenance import (
+    TABLE,
+    HeldWindows,
+    Maintenance,
+    as_they_were,
+    maintenance_frame,
+    maintenance_policy,
+    scoped_slices,
+    slice_parameters,
+    unknown_names,
+)
+from models.settings import Settings
+from models.slo import EPOCH
+from pipelines.compute.as_of import AsOf
+from pipelines.compute.publishing import (
+    LEASE_WAIT_SECONDS,
+    Outcome,
+    fingerprint,
+    frame_fingerprint,
+    publish_frames,
+)
+from pipelines.ingest.maintenance import held_windows
+from sql.leases import lease
+from sql.publish import WHOLE_TABLE, Release, collect, heads_by_scope, new_batch_id, publish_periods
+from sql.warehouse import Warehouse
+
+SCOPE = "maintenance"
+HOURS = "core_maintenance_hours"
+DAY = timedelta(days=1)
+_BACK = timedelta(days=400)
+"""How far back windows are known: the longest calendar window of an objective is a year, and a margin."""
+_APPS = {"app_id": pl.String(), "team": pl.String()}
+
+
+def compute_maintenance(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
+    """Publishes the stretches of every window around a moment, and the hours of each day whose slices or stretches changed."""
+    held = held_windows(warehouse, settings)
+    released = heads_by_scope(warehouse)
+    before = released.get(SCOPE, [])
+    if not held.windows and not held.refused and not before:
+        return Outcome()
+    midnight = as_of.slice_end.replace(hour=0, minute=0, second=0, microsecond=0)
+    since, until = max(EPOCH, midnight - _BACK), midnight + maintenance_policy().ahead
+    apps = _apps(warehouse, held)
+    kept = as_they_were(_rows(warehouse, since), held) if held.refused else None
+    rows = maintenance_frame(held.windows, apps, since, until)
+    rows = rows if kept is None else pl.concat([rows, kept]).sort(rows.columns)
+    print_ = fingerprint(frame_fingerprint(rows))
+    stretches = publish_frames(warehouse, settings, SCOPE, {TABLE: rows}, print_, as_of)
+    days = _published_hours(warehouse, settings, rows, released, (since.date(), until.date()))
+    refused = tuple(
+        f"{one}; windows of the file that cannot be read stay as they were" for one in held.refused
+    )
+    return Outcome(
+        (*stretches.releases, *days),
+        0 if stretches.releases or days else 1,
+        notes=tuple(unknown_names(held.windows, apps)),
+        refused=refused,
+    )
+
+
+def _apps(warehouse: Warehouse, held: HeldWindows) -> pl.DataFrame:
+    """Known apps and their teams; read only where a window names some."""
+    if not any(one.apps or one.teams for one in held.windows):
+        return pl.DataFrame(schema=_APPS)
+    return warehouse.frame("queries/inventory/apps").select(*_APPS)
+
+
+def _rows(warehouse: Warehouse, since: datetime) -> pl.DataFrame:
+    return warehouse.frame("queries/maintenance/current", since=since).with_columns(
+        pl.col("begins_at", "ends_at").cast(pl.Datetime("us", "UTC"))
+    )
+
+
+def _published_hours(
+    warehouse: Warehouse,
+    settings: Settings,
+    rows: pl.DataFrame,
+    released: Mapping[str, Sequence[Release]],
+    horizon: tuple[date, date],
+) -> list[Release]:
+    """Publishes what is in maintenance of each day whose slices or stretches changed; of a day with none any more, nothing."""
+    scoped = scoped_slices(rows)
+    prints = _day_prints(scoped, released, horizon)
+    known = {one.period: one.sha256 for one in released.get(SCOPE, ()) if one.period != WHOLE_TABLE}
+    nothing = fingerprint()
+    gone = {
+        day: nothing
+        for day, print_ in known.items()
+        if horizon[0] <= day <= horizon[1] and day not in prints and print_ != nothing
+    }
+    changed = {day: print_ for day, print_ in prints.items() if known.get(day) != print_}
+    if not changed and not gone:
+        return []
+    with lease(settings.root, SCOPE, LEASE_WAIT_SECONDS):
+        batch = new_batch_id()
+        counted: dict[date, int] = {}
+        if changed:
+            first, last = (
+                datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (min(changed), max(changed))
+            )
+            warehouse.execute(
+                f"statements/{HOURS}",
+                days=[day.isoformat() for day in sorted(changed)],
+                batch_id=batch,
+                **slice_parameters(scoped, first, last + DAY),
+            )
+            counted = dict(warehouse.frame("queries/maintenance/batch_rows", batch_id=batch).iter_rows())
+        releases = publish_periods(warehouse, SCOPE, {HOURS: batch}, {**gone, **changed}, counted)
+        collect(warehouse, releases)
+    return releases
+
+
+def _day_prints(
+    scoped: pl.DataFrame, released: Mapping[str, Sequence[Release]], horizon: tuple[date, date]
+) -> dict[date, str]:
+    """Fingerprint of the slices and the stretches of each day that has both."""
+    slices = {
+        one.period: one.sha256 for one in released.get("slices", ()) if horizon[0] <= one.period <= horizon[1]
+    }
+    seconds = int(DAY.total_seconds())
+    by_day = scoped.with_columns(
+        day=pl.int_ranges(pl.col("begin") // seconds, (pl.col("end") - 1) // seconds + 1)
+    ).explode("day")
+    prints = {}
+    for (number,), own in by_day.group_by("day", maintain_order=True):
+        day = EPOCH.date() + DAY * int(str(number))
+        if day in slices:
+            begin = int(str(number)) * seconds
+            cut = own.with_columns(pl.col("begin", "end").clip(begin, begin + seconds))
+            prints[day] = fingerprint(slices[day], frame_fingerprint(cut))
+    return prints
+
+
+def maintenance_before(
+    warehouse: Warehouse, released: Mapping[str, Sequence[Release]], as_of: datetime
+) -> Maintenance:
+    """What is published of the time before a moment that anybody judges; nothing is read where no window was ever said."""
+    if not any(one.rows for one in released.get(SCOPE, ()) if one.period == WHOLE_TABLE):
+        return Maintenance.none()
+    return Maintenance(_rows(warehouse, max(EPOCH, as_of - _BACK)))
