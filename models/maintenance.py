@@ -15,15 +15,19 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import yaml
 from dateutil.rrule import rrule, rrulestr
 
+from models.paging import Flags, Floats, Integers
+from models.parts import JudgedApart, spread
 from models.policy import duration
 from models.schemas import SCHEMAS
 from models.slo_windows import period_at, window_of
-from models.timeslices import EPOCH
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EVERY = "*"
 """Stands for every app, or every environment, in ``mart_maintenance``."""
 SLICE_SECONDS = 300
@@ -363,6 +367,35 @@ def of_apps(scoped: pl.DataFrame, apps: pl.DataFrame) -> pl.DataFrame:
     return disjoint(found.select(*_SCOPE, "begin", "end"))
 
 
+@dataclass(frozen=True)
+class LostHours:
+    """Rows of some apps, hours since 1970, and the share of each hour in which nothing is expected; each row and hour once."""
+
+    rows: Integers
+    hours: Integers
+    shares: Floats
+
+    @classmethod
+    def none(cls) -> LostHours:
+        """Of nobody any hour."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+
+    def beyond(self, unheard: Mapping[int, float]) -> LostHours:
+        """The same with what of each share is more than was lost of all apps."""
+        if not unheard or not self.rows.size:
+            return self
+        of_all = np.array([unheard.get(int(hour), 0.0) for hour in self.hours])
+        left = (self.shares - of_all).clip(0)
+        return LostHours(self.rows[left > 0], self.hours[left > 0], left[left > 0])
+
+    def of(self, rows: npt.NDArray[np.intp], height: int) -> LostHours:
+        """Those of some of the apps, numbered anew; ``height`` is how many apps there were."""
+        places = np.full(height, -1, np.int64)
+        places[rows] = np.arange(len(rows))
+        held = places[self.rows] >= 0
+        return LostHours(places[self.rows][held], self.hours[held], self.shares[held])
+
+
 class Maintenance:
     """What is in maintenance as those who judge ask for it; of nobody where there are no rows."""
 
@@ -379,6 +412,76 @@ class Maintenance:
     def __bool__(self) -> bool:
         """Whether anybody ever is."""
         return not self.rows.is_empty()
+
+    def spread(self, parts: Sequence[JudgedApart]) -> Maintenance:
+        """The same of what is judged apart of apps, under its text."""
+        if not self:
+            return self
+        every = self.rows.filter(pl.col("app_id") == EVERY)
+        return Maintenance(pl.concat([every, spread(self.rows, parts)]))
+
+    def flags(self, apps: pl.DataFrame, since: int, slices: int) -> Flags:
+        """Whether each slice from a moment (seconds since 1970) on is left out, a row per app in the order of ``apps``."""
+        steps = np.zeros((apps.height, slices + 1), np.int64)
+        if self and apps.height:
+            rows, first, last = self._places(apps, since, slices)
+            np.add.at(steps, (rows, first), 1)
+            np.add.at(steps, (rows, last), -1)
+        return np.asarray(steps[:, :-1].cumsum(axis=1) > 0)
+
+    def share_of_all(self, weights: pl.DataFrame, since: int, slices: int) -> Floats:
+        """Share of the requests of all apps together that nobody expects in each slice from a moment on.
+
+        Args:
+            weights: ``app_id, environment, requests``: how much each has of all.
+            since: seconds since 1970.
+            slices: how many.
+        """
+        whole = float(weights["requests"].sum())
+        steps = np.zeros(slices + 1)
+        if self and whole:
+            rows, first, last = self._places(weights, since, slices)
+            own = weights["requests"].to_numpy().astype(np.float64)[rows]
+            np.add.at(steps, first, own)
+            np.add.at(steps, last, -own)
+        share = steps[:-1].cumsum() / whole if whole else steps[:-1]
+        return np.where(share > 1 - 1e-9, 1.0, share.clip(0))
+
+    def hours(self, apps: pl.DataFrame, since: datetime, until: datetime) -> LostHours:
+        """Hours between two moments of which some is left out, of apps in the order of ``apps``."""
+        begin = int(since.timestamp()) // 3600 * 3600
+        slices = -(-(int(until.timestamp()) - begin) // SLICE_SECONDS)
+        rows, first, last = self._places(apps, begin, slices)
+        per_hour = 3600 // SLICE_SECONDS
+        ranges = pl.DataFrame({"row": rows, "first": first, "last": last}).filter(
+            pl.col("last") > pl.col("first")
+        )
+        hours = ranges.with_columns(
+            hour=pl.int_ranges(pl.col("first") // per_hour, (pl.col("last") - 1) // per_hour + 1)
+        ).explode("hour")
+        slots = pl.col("hour") * per_hour
+        held = hours.with_columns(
+            share=(
+                pl.col("last").clip(upper_bound=slots + per_hour) - pl.col("first").clip(lower_bound=slots)
+            )
+            / per_hour
+        )
+        shares = held.group_by("row", "hour", maintain_order=True).agg(pl.col("share").sum())
+        return LostHours(
+            shares["row"].to_numpy().astype(np.int64),
+            shares["hour"].to_numpy().astype(np.int64) + begin // 3600,
+            shares["share"].to_numpy(),
+        )
+
+    def _places(self, apps: pl.DataFrame, since: int, slices: int) -> tuple[Integers, Integers, Integers]:
+        """Row of ``apps``, first slice and the one after the last of each disjoint interval."""
+        keys = apps.select(*_SCOPE)
+        own = of_apps(self.scoped, keys).join(keys.with_row_index("row"), on=_SCOPE, how="inner")
+        first, last = (
+            ((own[name].to_numpy().astype(np.int64) - since) // SLICE_SECONDS).clip(0, slices)
+            for name in ("begin", "end")
+        )
+        return own["row"].to_numpy().astype(np.int64), first, last
 
     def parameters(self, since: datetime, until: datetime) -> dict[str, Any]:
         """Parameters of statements that leave slices out, of a stretch of time (``slice_parameters``)."""
@@ -444,7 +547,8 @@ def slice_parameters(scoped: pl.DataFrame, since: datetime, until: datetime) -> 
         scoped: ``scoped_slices``.
         since, until: what is counted.
     """
-    first, last = (int(moment.timestamp()) // SLICE_SECONDS * SLICE_SECONDS for moment in (since, until))
+    first = int(since.timestamp()) // SLICE_SECONDS * SLICE_SECONDS
+    last = -(int(-until.timestamp()) // SLICE_SECONDS) * SLICE_SECONDS
     near = scoped.filter((pl.col("end") > first) & (pl.col("begin") < last)).with_columns(
         pl.col("begin", "end").clip(first, last)
     )

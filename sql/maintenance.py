@@ -6,6 +6,7 @@ What a window means, and which of them hold, is ``models.maintenance``.
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import polars as pl
 
@@ -35,12 +36,12 @@ _COLUMNS = pl.Schema(
 def maintenance_acts(warehouse: Warehouse) -> list[MaintenanceAct]:
     """Everything that was said, the oldest first."""
     frame = warehouse.frame("queries/maintenance/acts")
-    return [
-        MaintenanceAct(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-        )
-        for row in frame.iter_rows(named=True)
-    ]
+    return [_act(row) for row in frame.iter_rows(named=True)]
+
+
+def _act(row: dict[str, Any]) -> MaintenanceAct:
+    lists = {name: tuple(row[name]) for name in ("apps", "teams", "environments")}
+    return MaintenanceAct(**{**row, **lists})
 
 
 def said_windows(warehouse: Warehouse) -> list[MaintenanceWindow]:

@@ -30,6 +30,7 @@ from pipelines.compute.publishing import (
     fingerprint,
     frame_fingerprint,
     publish_frames,
+    table_sha256,
 )
 from pipelines.ingest.maintenance import held_windows
 from sql.leases import lease
@@ -54,11 +55,20 @@ def compute_maintenance(warehouse: Warehouse, settings: Settings, as_of: AsOf) -
     midnight = as_of.slice_end.replace(hour=0, minute=0, second=0, microsecond=0)
     since, until = max(EPOCH, midnight - _BACK), midnight + maintenance_policy().ahead
     apps = _apps(warehouse, held)
-    kept = as_they_were(_rows(warehouse, since), held) if held.refused else None
-    rows = maintenance_frame(held.windows, apps, since, until)
-    rows = rows if kept is None else pl.concat([rows, kept]).sort(rows.columns)
-    print_ = fingerprint(frame_fingerprint(rows))
-    stretches = publish_frames(warehouse, settings, SCOPE, {TABLE: rows}, print_, as_of)
+    rows = _rows(warehouse, since) if held.refused or before else None
+    kept = as_they_were(rows, held) if held.refused and rows is not None else None
+    print_ = fingerprint(
+        [repr(one) for one in held.windows],
+        since,
+        until,
+        frame_fingerprint(apps),
+        "" if kept is None else frame_fingerprint(kept),
+    )
+    stretches = Outcome()
+    if rows is None or table_sha256(released, SCOPE) != print_:
+        rows = maintenance_frame(held.windows, apps, since, until)
+        rows = rows if kept is None else pl.concat([rows, kept]).sort(rows.columns)
+        stretches = publish_frames(warehouse, settings, SCOPE, {TABLE: rows}, print_, as_of)
     days = _published_hours(warehouse, settings, rows, released, (since.date(), until.date()))
     refused = tuple(
         f"{one}; windows of the file that cannot be read stay as they were" for one in held.refused
@@ -75,7 +85,7 @@ def _apps(warehouse: Warehouse, held: HeldWindows) -> pl.DataFrame:
     """Known apps and their teams; read only where a window names some."""
     if not any(one.apps or one.teams for one in held.windows):
         return pl.DataFrame(schema=_APPS)
-    return warehouse.frame("queries/inventory/apps").select(*_APPS)
+    return warehouse.frame("queries/inventory/apps").select(*_APPS).sort("app_id")
 
 
 def _rows(warehouse: Warehouse, since: datetime) -> pl.DataFrame:
@@ -131,17 +141,18 @@ def _day_prints(
         one.period: one.sha256 for one in released.get("slices", ()) if horizon[0] <= one.period <= horizon[1]
     }
     seconds = int(DAY.total_seconds())
-    by_day = scoped.with_columns(
-        day=pl.int_ranges(pl.col("begin") // seconds, (pl.col("end") - 1) // seconds + 1)
-    ).explode("day")
-    prints = {}
-    for (number,), own in by_day.group_by("day", maintain_order=True):
-        day = EPOCH.date() + DAY * int(str(number))
-        if day in slices:
-            begin = int(str(number)) * seconds
-            cut = own.with_columns(pl.col("begin", "end").clip(begin, begin + seconds))
-            prints[day] = fingerprint(slices[day], frame_fingerprint(cut))
-    return prints
+    cut = [
+        (pl.col(name).clip(pl.col("day") * seconds, (pl.col("day") + 1) * seconds))
+        for name in ("begin", "end")
+    ]
+    by_day = (
+        scoped.with_columns(day=pl.int_ranges(pl.col("begin") // seconds, (pl.col("end") - 1) // seconds + 1))
+        .explode("day")
+        .group_by("day", maintain_order=True)
+        .agg(text=pl.concat_str("app_id", "environment", *cut, separator=" ").str.join("\n"))
+    )
+    days = ((EPOCH.date() + DAY * number, text) for number, text in by_day.iter_rows())
+    return {day: fingerprint(slices[day], text) for day, text in days if day in slices}
 
 
 def maintenance_before(
@@ -150,4 +161,9 @@ def maintenance_before(
     """What is published of the time before a moment that anybody judges; nothing is read where no window was ever said."""
     if not any(one.rows for one in released.get(SCOPE, ()) if one.period == WHOLE_TABLE):
         return Maintenance.none()
-    return Maintenance(_rows(warehouse, max(EPOCH, as_of - _BACK)))
+    return maintenance_since(warehouse, as_of - _BACK)
+
+
+def maintenance_since(warehouse: Warehouse, since: datetime) -> Maintenance:
+    """What is published of stretches that end after a moment, those ahead too."""
+    return Maintenance(_rows(warehouse, max(EPOCH, since)))

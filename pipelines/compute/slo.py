@@ -95,8 +95,8 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         counting = beside.submit(
             copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of, maintenance
         )
-        heard = heard_lately(warehouse, as_of.slice_end)
-        silences = _silences(warehouse, apps, as_of, heard.unheard)
+        heard = heard_lately(warehouse, as_of.slice_end, maintenance)
+        silences = _silences(warehouse, apps, as_of, heard.unheard, maintenance)
         counts = counting.result()
     judge = partial(
         slo.status,
@@ -132,7 +132,9 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             silences=silences.filter(pl.col("app_id").is_in(own)),
             seen=seen,
             clustering=counts.clustering,
-            by_slices=judged_by_slices(warehouse, group, window, policy, as_of.slice_end, own, silences),
+            by_slices=judged_by_slices(
+                warehouse, group, window, policy, as_of.slice_end, own, silences, maintenance
+            ),
         )
         judged.append(_chosen(found, places, window))
     for window, lines in held.asked.parts_by_rules:
@@ -145,6 +147,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             as_of.slice_end,
             defaults.status,
             partial(judge, silences=spread(silences, parts)),
+            maintenance,
         )
         judged.append(chosen_parts(of_parts, places, window))
     for window, lines in held.asked.counted_by_rules:
@@ -157,10 +160,13 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             as_of.slice_end,
             places,
             judge,
+            maintenance,
         )
         judged.append(chosen_counted(of_counts, places, window))
     promised = objectives.definitions(places, slo_defaults(), held.asked)
-    status = with_samples(warehouse, pl.concat([one.status for one in judged]), promised, as_of.slice_end)
+    status = with_samples(
+        warehouse, pl.concat([one.status for one in judged]), promised, as_of.slice_end, maintenance
+    )
     status = with_maintenance(status, promised, maintenance, as_of.slice_end)
     tables = {
         "mart_slo_status": _with_team(status, apps),
@@ -223,7 +229,9 @@ def _counts(
     return _Counts(pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held]), clustering)
 
 
-def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf, unheard: Unheard) -> pl.DataFrame:
+def _silences(
+    warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf, unheard: Unheard, maintenance: Maintenance
+) -> pl.DataFrame:
     """The silent apps; of one the catalogue calls deprecated nobody expects that it goes on."""
     policy = silence_policy()
     hours = warehouse.frame(
@@ -233,7 +241,7 @@ def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf, unheard: Un
     )
     ending = apps.filter(pl.col("lifecycle") == "deprecated")
     return silence.silences(
-        hours.join(ending, on="app_id", how="anti"), as_of.slice_end, policy, unheard.hours
+        hours.join(ending, on="app_id", how="anti"), as_of.slice_end, policy, unheard.hours, maintenance
     )
 
 

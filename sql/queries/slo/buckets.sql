@@ -33,8 +33,6 @@ WITH
                 errors * 1000000000 > requests * arrayMin({budgets_ppb:Array(UInt64)})
                 OR (timed - within[{least_rung:UInt8}]) * 1000000000 > timed * arrayMin({budgets_ppb:Array(UInt64)})
             )
-          AND NOT
--- shared: shared/in_maintenance
     ),
     summed AS
     (
@@ -63,13 +61,22 @@ WITH
         GROUP BY app_id, environment, kind, bucket
         UNION ALL
         SELECT
-            app_id, environment, kind, roundDown(toUInt32(slice_start), boundaries) AS bucket, toUInt32(slice_start) AS alone, false,
-            sum(slices.requests), sum(slices.errors), sum(slices.timed), sumForEach(slices.within), 0
-        FROM core_request_slices_current AS slices
-        WHERE slice_start >= {slices_from:DateTime('UTC')} AND slice_start < {as_of:DateTime('UTC')}
-          AND (empty({apps:Array(String)}) OR app_id IN {apps:Array(String)})
-          AND cityHash64(app_id, environment, slice_start) IN troubled
-        GROUP BY app_id, environment, kind, bucket, alone
+            app_id, environment, kind, bucket, toUInt32(slice_start) AS alone,
+-- shared: shared/in_maintenance
+            AS is_out,
+            requests, errors, timed, within, 0
+        FROM
+        (
+            SELECT
+                app_id, environment, kind, slice_start, roundDown(toUInt32(slice_start), boundaries) AS bucket,
+                sum(slices.requests) AS requests, sum(slices.errors) AS errors, sum(slices.timed) AS timed,
+                sumForEach(slices.within) AS within
+            FROM core_request_slices_current AS slices
+            WHERE slice_start >= {slices_from:DateTime('UTC')} AND slice_start < {as_of:DateTime('UTC')}
+              AND (empty({apps:Array(String)}) OR app_id IN {apps:Array(String)})
+              AND cityHash64(app_id, environment, slice_start) IN troubled
+            GROUP BY app_id, environment, kind, bucket, slice_start
+        )
         UNION ALL
         SELECT
             app_id, environment, kind, roundDown(toUInt32(hour), boundaries) AS bucket, toUInt32(0), true,
@@ -116,7 +123,7 @@ WITH
             app_id, environment, bucket, place, alone, is_out,
             sum(counted.total) AS total,
             sum(counted.bad) AS bad,
-            alone > 0 AND bad * 1000000000 > total * {budgets_ppb:Array(UInt64)}[place] AS is_bad,
+            alone > 0 AND NOT is_out AND bad * 1000000000 > total * {budgets_ppb:Array(UInt64)}[place] AS is_bad,
             sum(counted.strange) AS strange
         FROM counted
         GROUP BY app_id, environment, bucket, place, alone, is_out
@@ -126,12 +133,12 @@ SELECT
     toString(j.environment) AS environment,
     {names:Array(String)}[place] AS objective,
     toDateTime64(toDateTime(j.bucket, 'UTC'), 0, 'UTC') AS bucket,
-    toUInt64(sumIf(j.bad, alone = 0 AND NOT is_out) - sumIf(j.bad, is_out)) AS bad,
-    toUInt64(sumIf(j.total, alone = 0 AND NOT is_out) - sumIf(j.total, is_out)) AS total,
+    toUInt64(sumIf(j.bad, alone = 0 AND NOT is_out) - sumIf(j.bad, alone = 0 AND is_out)) AS bad,
+    toUInt64(sumIf(j.total, alone = 0 AND NOT is_out) - sumIf(j.total, alone = 0 AND is_out)) AS total,
     countIf(is_bad) AS bad_slices,
     if(bad_slices = 0, NULL, toDateTime64(toDateTime(minIf(alone, is_bad), 'UTC'), 0, 'UTC')) AS first_bad,
     sum(strange) AS other_ladders,
-    sumIf(j.total, is_out) AS in_maintenance
+    sumIf(j.total, alone = 0 AND is_out) AS in_maintenance
 FROM judged AS j
 GROUP BY app_id, j.environment, j.bucket, place
 HAVING total + in_maintenance > 0
