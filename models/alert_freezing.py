@@ -32,7 +32,8 @@ def frozen_in_maintenance(
         moments: the newest slice that is judged, and the clock, which newest minutes are looked at by.
     """
     kept = [one for one in before if one.kind in KINDS and one.resolved_at is None]
-    asked = {(one.subject, one.environment) for one in (*found, *kept) if one.kind in KINDS}
+    asked = {(one.subject, one.environment) for one in found if one.kind in KINDS}
+    asked |= {(one.subject, one.environment) for one in kept}
     if not maintenance or not asked:
         return list(found)
     apps = pl.DataFrame(sorted(asked), schema=["app_id", "environment"], orient="row")

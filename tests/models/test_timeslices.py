@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from models import timeslices
 from models.budgeting import EXCLUDED, GOOD, MISSING, QUIET, Budgeting, slice_policy
+from models.maintenance import Maintenance
 from models.openslo import RATIO_TIMESLICES, TIMESLICES, Shorthand, TimeWindow
 from models.policy import Objective, burn_windows, silence_policy
 from models.slo_windows import Period, period_at
@@ -71,12 +72,13 @@ def judged(
     holes: set[int] | None = None,
     silences: pl.DataFrame = SILENCES,
     as_of: datetime = AS_OF,
+    maintenance: Maintenance = Maintenance.none(),  # noqa: B008 (nothing of it changes)
 ) -> timeslices.SliceJudgement:
     """What the model says; ``holes`` are begins of slices of requests in which nobody was heard."""
     axis = axis_of(asked, as_of)
     begin = int(axis.since.timestamp())
     flags = np.array([begin + FIVE * number in (holes or ()) for number in range(axis.slices)])
-    return judge(counts_of(apps), axis, flags, silences, asked, as_of)
+    return judge(counts_of(apps), axis, flags, silences, asked, as_of, maintenance)
 
 
 class Oracle:
@@ -350,6 +352,7 @@ def test_a_calendar_period_begins_whole_and_its_slices_begin_with_it() -> None:
         SILENCES,
         asked,
         AS_OF,
+        Maintenance.none(),
     ).budgets.row(0, named=True)
     assert left["slice_slices_counted"] == (AS_OF - begin) // timedelta(hours=1) == 13
     assert left["slice_days"] == [date(2026, 2, 28), date(2026, 3, 1)]

@@ -13,6 +13,7 @@ import pytest
 
 from models import requests
 from models.alerts import FIRING, RESOLVED
+from models.maintenance import Maintenance
 from models.policy import health_checks, request_errors, request_slices, slo_defaults
 from models.schemas import SCHEMAS
 from models.settings import Settings
@@ -174,6 +175,7 @@ def test_the_newest_minutes_are_counted_as_slices_are(place: tuple[Settings, War
         **requests.classification(request_errors(), health_checks()),
         bounds_ns=requests.slicing(request_slices(), slo_defaults())["bounds_ns"],
         **requests.sampling(request_slices()),
+        **Maintenance.none().parameters(NOW, NOW),
     )
     expected: dict[tuple[str, str, datetime], Counter[str]] = {}
     for one in spans():

@@ -32,6 +32,7 @@ FROM
         UNION ALL
         SELECT app_id, environment, hour, kind, requests, errors, timed, within, true
         FROM core_maintenance_hours_current
+        WHERE toDate(hour) IN (SELECT period FROM current_batches WHERE table_name = 'core_request_hours')
     )
     ARRAY JOIN if(kind = 'server', {server:Array(UInt8)}, {consumer:Array(UInt8)}) AS place
     WHERE hour >= {since:DateTime('UTC')} AND hour < {until:DateTime('UTC')} AND kind IN ('server', 'consumer')
