@@ -7,7 +7,7 @@ meanwhile ``models.alert_freezing``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -614,6 +614,49 @@ def with_maintenance(
     )
 
 
+NAMED = 5
+"""Apps that are named where many say the same."""
+
+
+def maintained_sentences(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for all apps that are in the same maintenance now, the first to end first.
+
+    Args:
+        rows: ``app_id, maintained_until, maintenance_reason`` of objectives.
+    """
+    apps: dict[tuple[datetime, str], set[str]] = {}
+    for row in rows:
+        if row["maintained_until"] is not None:
+            apps.setdefault((row["maintained_until"], row["maintenance_reason"]), set()).add(row["app_id"])
+    for (until, reason), names in sorted(apps.items()):
+        yield f"{_some(names)} in maintenance until {until:%Y-%m-%d %H:%M} UTC: {reason}; alerts stay as they are."
+
+
+def left_out_sentences(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for all apps of whose objectives as many minutes are left out, the most first.
+
+    Args:
+        rows: ``app_id, maintenance_minutes`` of objectives.
+    """
+    apps: dict[int, set[str]] = {}
+    for row in rows:
+        if row["maintenance_minutes"]:
+            apps.setdefault(row["maintenance_minutes"], set()).add(row["app_id"])
+    for minutes, names in sorted(apps.items(), reverse=True):
+        yield f"{_some(names)}: {_left_out(minutes)}."
+
+
+def _some(names: set[str]) -> str:
+    """The first of some apps by name, and how many there are beside."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - NAMED:,} more" if len(ordered) > NAMED else ""
+    return f"{', '.join(ordered[:NAMED])}{more}"
+
+
+def _left_out(minutes: int) -> str:
+    return f"{minutes:,} minutes of maintenance left out ({minutes * 60 // SLICE_SECONDS:,} slices)"
+
+
 def maintenance_words(row: Mapping[str, Any]) -> list[str]:
     """What is said of maintenance beside an objective: that it is in one, until when and why, and how much was left out.
 
@@ -626,8 +669,5 @@ def maintenance_words(row: Mapping[str, Any]) -> list[str]:
             f"in maintenance until {row['maintained_until']:%Y-%m-%d %H:%M} UTC: {row['maintenance_reason']}; its alert stays as it is"
         )
     if minutes := row["maintenance_minutes"]:
-        slices = minutes * 60 // SLICE_SECONDS
-        said.append(
-            f"{minutes:,} minutes of maintenance left out: {slices:,} slices with {row['maintenance_events']:,} events"
-        )
+        said.append(f"{_left_out(minutes)} with {row['maintenance_events']:,} events")
     return said

@@ -226,7 +226,7 @@ def hourly(last: datetime, app: str) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("later", [0, 1, 2, 30])
+@pytest.mark.parametrize("later", [0, 1, 2, 3, 30])
 def test_an_app_is_not_waited_for_while_it_is_in_maintenance(later: int) -> None:
     """Two that stop at one moment, one of them for a day of maintenance: it is silent only as long after it as the other before."""
     stopped = SINCE - timedelta(hours=24)
@@ -239,8 +239,7 @@ def test_an_app_is_not_waited_for_while_it_is_in_maintenance(later: int) -> None
         traffic.filter(pl.col("app_id") == "b"), stopped + timedelta(hours=later), silence_policy()
     )
     assert "b" in found["app_id"]
-    assert ("a" in found["app_id"]) == (not alone.is_empty()) == (later >= 30) or later in (1, 2)
-    assert later > 2 or "a" not in found["app_id"] or not alone.is_empty()
+    assert ("a" in found["app_id"]) == (not alone.is_empty())
 
 
 def test_nobody_is_due_while_all_are_in_maintenance_and_they_are_after() -> None:
