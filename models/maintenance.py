@@ -288,7 +288,7 @@ def _scopes(place: int, one: MaintenanceWindow, apps: pl.DataFrame) -> pl.DataFr
     return own.to_frame().join(where, how="cross").with_columns(place=pl.lit(place, pl.Int64))
 
 
-def unknown_names(windows: Iterable[MaintenanceWindow], apps: pl.DataFrame) -> list[str]:
+def strange_names(windows: Iterable[MaintenanceWindow], apps: pl.DataFrame) -> list[str]:
     """A sentence for each app or team a window names that nobody knows, and for each window that is therefore about nobody."""
     known, teams = set(apps["app_id"]), set(apps["team"])
     said = []

@@ -27,8 +27,8 @@ from models.maintenance import (
     MaintenanceWindow,
     maintenance_policy,
     said_by_command,
+    strange_names,
     stretches,
-    unknown_names,
 )
 from models.maintenance_file import span_problem
 from models.registry import normalised_app_id
@@ -65,7 +65,7 @@ def print_windows(console: Console, settings: Settings, now: datetime) -> int:
         console.print(
             f"No maintenance window. Write {MAINTENANCE_FILE}, or `appfleet maintenance add --app A --from T --until T --reason TEXT`."
         )
-    for sentence in unknown_names(held.windows, apps):
+    for sentence in strange_names(held.windows, apps):
         console.print(sentence, style="yellow", markup=False)
     return _print_refused(console, held)
 
@@ -142,7 +142,7 @@ def add(
     )
     with open_warehouse(settings.root) as warehouse:
         known = _apps(warehouse)
-        strange = unknown_names(said_by_command([act]), known)
+        strange = strange_names(said_by_command([act]), known)
         if strange:
             named = strange[0].split(" names ")[1].split(", which nobody knows")[0]
             raise ConfigurationError(

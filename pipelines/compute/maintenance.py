@@ -19,7 +19,7 @@ from models.maintenance import (
     maintenance_policy,
     scoped_slices,
     slice_parameters,
-    unknown_names,
+    strange_names,
 )
 from models.settings import Settings
 from models.slo import EPOCH
@@ -76,7 +76,7 @@ def compute_maintenance(warehouse: Warehouse, settings: Settings, as_of: AsOf) -
     return Outcome(
         (*stretches.releases, *days),
         0 if stretches.releases or days else 1,
-        notes=tuple(unknown_names(held.windows, apps)),
+        notes=tuple(strange_names(held.windows, apps)),
         refused=refused,
     )
 

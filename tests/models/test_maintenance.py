@@ -17,8 +17,8 @@ from models.maintenance import (
     Maintenance,
     MaintenanceWindow,
     maintenance_frame,
+    strange_names,
     stretches,
-    unknown_names,
 )
 from models.maintenance_file import read_windows
 from models.policy import silence_policy
@@ -203,7 +203,7 @@ def test_teams_are_their_apps_and_names_nobody_knows_are_told() -> None:
     )
     frame = maintenance_frame(found.windows, APPS, SINCE, SINCE + timedelta(days=1))
     assert sorted(frame.select("name", "app_id").rows()) == [("w", "a"), ("w", "b"), ("w", "c"), ("w", "x")]
-    assert unknown_names(found.windows, APPS) == [
+    assert strange_names(found.windows, APPS) == [
         "maintenance.yaml, line 2: window w names app x, which nobody knows; it holds for the others",
         "maintenance.yaml, line 3: window v names team grey, which nobody knows; so it is about nobody",
     ]
