@@ -213,8 +213,8 @@ def _apps(warehouse: Warehouse) -> pl.DataFrame:
 def _moment(text: str | None, option: str, begin: datetime | None) -> datetime:
     """A moment, or so long after the begin."""
     if text is None or not text.strip():
-        what = "begin" if begin is None else "end"
-        raise ConfigurationError(f"{option} is missing: a maintenance window has a {what}")
+        what = "a begin" if begin is None else "an end"
+        raise ConfigurationError(f"{option} is missing: a maintenance window has {what}")
     length = _LENGTH.fullmatch(text.strip())
     if length and begin is not None:
         return begin + int(length[1]) * _UNITS[length[2]]
