@@ -1,5 +1,7 @@
 -- purpose: what of the hours of some days is in maintenance, from their slices as they are published
--- parameters: days Array(Date), batch_id UUID, and those of shared/maintained
+-- parameters: days Array(Date), batch_id UUID, and maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them)
 -- columns: none
 INSERT INTO core_maintenance_hours (hour, app_id, environment, kind, requests, errors, timed, within, batch_id)
 WITH

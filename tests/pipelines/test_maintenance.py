@@ -236,7 +236,7 @@ def test_a_rerun_changes_nothing_and_a_late_window_that_is_withdrawn_leaves_noth
         begins_at=first, ends_at=first + timedelta(hours=31, minutes=2),
     )  # fmt: skip
     write_maintenance_act(warehouse, act)
-    days = {one.slice_start.date() for one in rows} & {first.date(), first.date() + timedelta(days=1)}
+    days = {one.date() for one in minutes_of(first, 31 * 60 + 2)} & {one.slice_start.date() for one in rows}
     assert computed(warehouse, root) == (
         1 + len(days),
         1,

@@ -4,7 +4,9 @@
 --   are no matter), grpc_errors_keys, grpc_errors_values Array(String), http_errors, caller_faults Array(UInt16), health_paths,
 --   health_services, health_agents String, health_methods Array(String), bounds_ns Array(UInt64), sampled_trace_state String,
 --   sampler_types Array(String) (as core_request_slices takes them), and
---   those of shared/maintained, whose spans are left out
+--   maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them, whose spans are left out)
 -- columns: app_id, environment, objective, team, target, threshold_ms UInt32, window_days, moment DateTime64(0) (its begin), bad, total
 -- Objectives of the requests of a whole app alone, by occurrences: those of a route, without cold starts, by slices of time, of
 -- anything else than requests, or with alert policies of their own wait for their slices. What stands for other spans, and apps whose slices are counted from metrics or from a sample, is left out: a sample may keep

@@ -8,7 +8,9 @@
 --   budgets_ppb Array(UInt64) (share of events that may be bad, in parts per billion: a slice above it is a bad one),
 --   bounds UInt8 (how many the ladder has), least_rung UInt8 (place of the lowest threshold, or the last: who is within it is
 --   within all), server, consumer, health Array(UInt8) (places, from 1, of the names that
---   count requests of that kind), apps Array(String) (only these; empty: all), and those of shared/maintained
+--   count requests of that kind), apps Array(String) (only these; empty: all), and maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them)
 -- columns: app_id, environment, objective, bucket DateTime64(0) (the boundary it begins at), bad, total, bad_slices,
 --   first_bad DateTime64(0) (start of the first bad slice, NULL if none), other_ladders (slices cut by a ladder of another
 --   length: their counts mean nothing), in_maintenance (events that are left out)

@@ -1,7 +1,9 @@
 -- purpose: what slo/buckets counts, of objectives that count something else than requests
 -- parameters: parts Array(String) (app and indicator with `between` in between), part_apps Array(String) (the apps they are of),
 --   between String, as_of, window_from, slices_from DateTime, edges Array(UInt32), names Array(String), budgets_ppb
---   Array(UInt64) as for slo/buckets, and those of shared/maintained
+--   Array(UInt64) as for slo/buckets, and maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them)
 -- columns: app_id (the part), environment, objective, bucket DateTime64(0), bad, total, bad_slices, first_bad DateTime64(0),
 --   other_ladders (none here), in_maintenance (events that are left out)
 WITH

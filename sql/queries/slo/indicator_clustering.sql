@@ -1,7 +1,9 @@
 -- purpose: what slo/clustering sums up, of objectives that count something else than requests
 -- parameters: parts Array(String) (app and indicator with `between` in between), part_apps Array(String) (the apps they are of),
 --   between String, since, until DateTime, names Array(String), budgets_ppb Array(UInt64), cap, sigmas Float64 as for
---   slo/clustering, and those of shared/maintained
+--   slo/clustering, and maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them)
 -- columns: app_id (the part), environment, objective, bad UInt64, total UInt64, bad_bad Float64, bad_total Float64,
 --   total_total Float64
 WITH

@@ -1,7 +1,9 @@
 -- purpose: what slo/slices counts, of objectives that count something else than requests
 -- parameters: parts Array(String) (app and indicator with `between` in between), part_apps Array(String) (the apps they are of),
 --   between String, as_of DateTime (end of the newest slice counted), since DateTime (slices from here on), and
---   those of shared/maintained, whose slices have no row
+--   maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them, whose slices have no row)
 -- columns: app_id (the part), environment, slices Array(UInt32) (seconds since 1970, ascending), bad Array(UInt64),
 --   total Array(UInt64)
 WITH

@@ -2,7 +2,9 @@
 -- parameters: parts Array(String) (app, route or empty, and 1 where cold starts do not count, with `between` in between),
 --   part_apps Array(String) (the apps they are of), between String, as_of, window_from, slices_from DateTime, edges
 --   Array(UInt32), names Array(String), rungs Array(UInt8), budgets_ppb Array(UInt64), bounds UInt8, server, consumer
---   Array(UInt8) as for slo/buckets, and those of shared/maintained
+--   Array(UInt8) as for slo/buckets, and maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them)
 -- columns: app_id (the part), environment, objective, bucket DateTime64(0), bad, total, bad_slices, first_bad DateTime64(0),
 --   other_ladders, kept_out (cold starts of the kinds the objective counts that did not count),
 --   in_maintenance (events that are left out)

@@ -1,7 +1,9 @@
 -- purpose: what slo/clustering tells, of parts of apps: how their bad events spread over the hours of the past
 -- parameters: parts, part_apps Array(String), between String as for slo/part_buckets; since, until DateTime, names Array(String),
 --   rungs Array(UInt8), budgets_ppb Array(UInt64), bounds UInt8, server, consumer Array(UInt8), cap, sigmas Float64 as for
---   slo/clustering, and those of shared/maintained
+--   slo/clustering, and maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them)
 -- columns: app_id (the part), environment, objective, bad UInt64, total UInt64, bad_bad Float64, bad_total Float64, total_total Float64
 WITH
 -- shared: shared/maintained
