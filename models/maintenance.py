@@ -42,6 +42,7 @@ class MaintenancePolicy:
     """The policy of ``maintenance.yaml``."""
 
     longest: timedelta
+    back: timedelta
     ahead: timedelta
     frequencies: tuple[str, ...]
     parts: tuple[str, ...]
@@ -53,7 +54,11 @@ def maintenance_policy() -> MaintenancePolicy:
     text = (resources.files("models") / "policy" / "maintenance.yaml").read_text("utf-8")
     data: dict[str, Any] = yaml.safe_load(text)
     return MaintenancePolicy(
-        duration(data["longest"]), duration(data["ahead"]), tuple(data["frequencies"]), tuple(data["parts"])
+        duration(data["longest"]),
+        duration(data["back"]),
+        duration(data["ahead"]),
+        tuple(data["frequencies"]),
+        tuple(data["parts"]),
     )
 
 

@@ -237,14 +237,15 @@ STEPS: Mapping[str, Step] = {
                 ),
                 "mart_as_of": Asset("The moment figures are given for, and what it rests on."),
             },
-            ("core_request_slices", "core_request_hours", "core_apps"),
-            "2-59/5 * * * *",
-            as_published=(
-                "core_app_costs_daily",
-                "core_indicator_slices",
+            (
+                "core_request_slices",
+                "core_request_hours",
+                "core_apps",
                 "mart_maintenance",
                 "core_maintenance_hours",
             ),
+            "2-59/5 * * * *",
+            as_published=("core_app_costs_daily", "core_indicator_slices"),
             of_moment=True,
         ),
         Step(

@@ -41,7 +41,6 @@ from sql.warehouse import Warehouse
 
 _LENGTH = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_LONG_AGO = timedelta(days=400)
 
 
 def print_windows(console: Console, settings: Settings, now: datetime) -> int:
@@ -124,10 +123,6 @@ def add(
     ends_at = _moment(until, "--until", begins_at)
     if problem := span_problem(begins_at, ends_at):
         raise ConfigurationError(f"--until {problem}")
-    if ends_at < now - _LONG_AGO:
-        raise ConfigurationError(
-            f"--until is more than {_LONG_AGO.days} days ago, which nothing that is judged reaches back to"
-        )
     act = MaintenanceAct(
         uuid.uuid4().hex[:12],
         ADD,

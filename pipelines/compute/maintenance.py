@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 import polars as pl
 
@@ -23,7 +24,9 @@ from models.maintenance import (
 )
 from models.settings import Settings
 from models.slo import EPOCH
+from models.slo_windows import period_at
 from pipelines.compute.as_of import AsOf
+from pipelines.compute.objectives import windows_named
 from pipelines.compute.publishing import (
     LEASE_WAIT_SECONDS,
     Outcome,
@@ -40,20 +43,25 @@ from sql.warehouse import Warehouse
 SCOPE = "maintenance"
 HOURS = "core_maintenance_hours"
 DAY = timedelta(days=1)
-_BACK = timedelta(days=400)
-"""How far back windows are known: the longest calendar window of an objective is a year, and a margin."""
 _APPS = {"app_id": pl.String(), "team": pl.String()}
 
 
-def compute_maintenance(warehouse: Warehouse, settings: Settings, as_of: AsOf) -> Outcome:
-    """Publishes the stretches of every window around a moment, and the hours of each day whose slices or stretches changed."""
+def compute_maintenance(warehouse: Warehouse, settings: Settings, as_of: AsOf, clock: datetime) -> Outcome:
+    """Publishes the stretches of every window from as far back as anything is judged to some days ahead, and the hours of each day
+    whose slices or stretches changed.
+
+    Args:
+        warehouse: where slices are read and stretches are published.
+        settings: whose windows.
+        as_of: end of the newest slice counted.
+        clock: now: newest minutes are looked at by it, whatever moment figures are given for.
+    """
     held = held_windows(warehouse, settings)
     released = heads_by_scope(warehouse)
     before = released.get(SCOPE, [])
     if not held.windows and not held.refused and not before:
         return Outcome()
-    midnight = as_of.slice_end.replace(hour=0, minute=0, second=0, microsecond=0)
-    since, until = max(EPOCH, midnight - _BACK), midnight + maintenance_policy().ahead
+    since, until = _horizon(warehouse, settings, as_of.slice_end, clock)
     apps = _apps(warehouse, held)
     rows = _rows(warehouse, since) if held.refused or before else None
     kept = as_they_were(rows, held) if held.refused and rows is not None else None
@@ -69,7 +77,7 @@ def compute_maintenance(warehouse: Warehouse, settings: Settings, as_of: AsOf) -
         rows = maintenance_frame(held.windows, apps, since, until)
         rows = rows if kept is None else pl.concat([rows, kept]).sort(rows.columns)
         stretches = publish_frames(warehouse, settings, SCOPE, {TABLE: rows}, print_, as_of)
-    days = _published_hours(warehouse, settings, rows, released, (since.date(), until.date()))
+    days = published_hours(warehouse, settings, rows, released, until.date())
     refused = tuple(
         f"{one}; windows of the file that cannot be read stay as they were" for one in held.refused
     )
@@ -79,6 +87,20 @@ def compute_maintenance(warehouse: Warehouse, settings: Settings, as_of: AsOf) -
         notes=tuple(strange_names(held.windows, apps)),
         refused=refused,
     )
+
+
+def _horizon(
+    warehouse: Warehouse, settings: Settings, as_of: datetime, clock: datetime
+) -> tuple[datetime, datetime]:
+    """From which midnight to which windows are known."""
+    policy = maintenance_policy()
+    begins = [period_at(one, as_of).begin for one in windows_named(warehouse, settings)]
+    since = min(as_of - policy.back, *(begin - DAY for begin in begins), as_of)
+    until = max(as_of, clock.astimezone(UTC)) + policy.ahead
+    first, last = (
+        moment.replace(hour=0, minute=0, second=0, microsecond=0) for moment in (max(EPOCH, since), until)
+    )
+    return first, last
 
 
 def _apps(warehouse: Warehouse, held: HeldWindows) -> pl.DataFrame:
@@ -94,23 +116,32 @@ def _rows(warehouse: Warehouse, since: datetime) -> pl.DataFrame:
     )
 
 
-def _published_hours(
+def published_hours(
     warehouse: Warehouse,
     settings: Settings,
     rows: pl.DataFrame,
     released: Mapping[str, Sequence[Release]],
-    horizon: tuple[date, date],
+    last: date,
 ) -> list[Release]:
-    """Publishes what is in maintenance of each day whose slices or stretches changed; of a day with none any more, nothing."""
+    """Publishes what is in maintenance of each day up to one whose slices or stretches changed; of a day with none any more, nothing.
+
+    Args:
+        warehouse: where slices are.
+        settings: whose lease.
+        rows: columns of ``mart_maintenance``.
+        released: the releases of every scope.
+        last: the day.
+    """
     scoped = scoped_slices(rows)
-    prints = _day_prints(scoped, released, horizon)
-    known = {one.period: one.sha256 for one in released.get(SCOPE, ()) if one.period != WHOLE_TABLE}
-    nothing = fingerprint()
-    gone = {
-        day: nothing
-        for day, print_ in known.items()
-        if horizon[0] <= day <= horizon[1] and day not in prints and print_ != nothing
+    slices = {one.period: one.sha256 for one in released.get("slices", ()) if one.period <= last}
+    prints = _day_prints(scoped, slices)
+    known = {
+        one.period: one.sha256
+        for one in released.get(SCOPE, ())
+        if one.period != WHOLE_TABLE and one.period <= last
     }
+    nothing = fingerprint()
+    gone = {day: nothing for day, print_ in known.items() if day not in prints and print_ != nothing}
     changed = {day: print_ for day, print_ in prints.items() if known.get(day) != print_}
     if not changed and not gone:
         return []
@@ -133,13 +164,8 @@ def _published_hours(
     return releases
 
 
-def _day_prints(
-    scoped: pl.DataFrame, released: Mapping[str, Sequence[Release]], horizon: tuple[date, date]
-) -> dict[date, str]:
+def _day_prints(scoped: pl.DataFrame, slices: Mapping[date, str]) -> dict[date, str]:
     """Fingerprint of the slices and the stretches of each day that has both."""
-    slices = {
-        one.period: one.sha256 for one in released.get("slices", ()) if horizon[0] <= one.period <= horizon[1]
-    }
     seconds = int(DAY.total_seconds())
     cut = [
         (pl.col(name).clip(pl.col("day") * seconds, (pl.col("day") + 1) * seconds))
@@ -155,13 +181,28 @@ def _day_prints(
     return {day: fingerprint(slices[day], text) for day, text in days if day in slices}
 
 
+class Judged(NamedTuple):
+    """What is left out before a moment, and the fingerprints of its hours by day."""
+
+    maintenance: Maintenance
+    prints: tuple[tuple[date, str], ...] = ()
+
+
 def maintenance_before(
-    warehouse: Warehouse, released: Mapping[str, Sequence[Release]], as_of: datetime
-) -> Maintenance:
-    """What is published of the time before a moment that anybody judges; nothing is read where no window was ever said."""
-    if not any(one.rows for one in released.get(SCOPE, ()) if one.period == WHOLE_TABLE):
-        return Maintenance.none()
-    return maintenance_since(warehouse, as_of - _BACK)
+    warehouse: Warehouse, settings: Settings, released: Mapping[str, Sequence[Release]], as_of: datetime
+) -> Judged:
+    """What is published of the time before a moment, with the hours of slices as they are now, whoever published these meanwhile.
+
+    Nothing is read where no window was ever said.
+    """
+    own = released.get(SCOPE, ())
+    if not own:
+        return Judged(Maintenance.none())
+    rows = _rows(warehouse, EPOCH)
+    last = as_of.date()
+    days = {one.period: one.sha256 for one in own if one.period != WHOLE_TABLE and one.period <= last}
+    days |= {one.period: one.sha256 for one in published_hours(warehouse, settings, rows, released, last)}
+    return Judged(Maintenance(rows.filter(pl.col("begins_at") < as_of)), tuple(sorted(days.items())))
 
 
 def maintenance_since(warehouse: Warehouse, since: datetime) -> Maintenance:

@@ -63,6 +63,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     files_sha256 = objectives_sha256(settings)
     released = heads_by_scope(warehouse)
     prints = [(one.period, one.sha256) for one in released.get("slices", ())]
+    maintenance, hours_left_out = maintenance_before(warehouse, settings, released, as_of.slice_end)
     # The newest team a bill names owns what the registry does not: no release says that it changed.
     apps = warehouse.frame("queries/inventory/apps")
     print_ = fingerprint(
@@ -77,7 +78,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         files_sha256,
         settings.burn_windows,
         *[(one.period, one.sha256) for one in released.get("indicators", ())],
-        *[(one.period, one.sha256) for one in released.get("maintenance", ())],
+        *([frame_fingerprint(maintenance.rows), hours_left_out] if maintenance else []),
         # Who a policy may tell is known by the routes; without files no objective has a policy.
         *(sorted(targets_named(settings.root) or ()) if files_sha256 else ()),
     )
@@ -88,7 +89,6 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     if is_known:
         notes = (*_notes(as_of), *held.notes(held.before), *_unheard(warehouse, held))
         return Outcome(unchanged=1, notes=notes, refused=held.refused)
-    maintenance = maintenance_before(warehouse, released, as_of.slice_end)
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
         policy = windows_for(settings.burn_windows, slo_defaults())

@@ -334,7 +334,7 @@ def _left_out_in_maintenance(warehouse: Warehouse, settings: Settings, levels: l
     write_maintenance_act(
         warehouse, MaintenanceAct("w", ADD, "ann", END, "moved", ("shop",), begins_at=begin, ends_at=end)
     )
-    assert compute_maintenance(warehouse, settings, AS_OF).releases
+    assert compute_maintenance(warehouse, settings, AS_OF, END).releases
     assert compute_slo(warehouse, settings, AS_OF, END).releases
     after = states(warehouse)
     left_out = {

@@ -126,7 +126,7 @@ def warehouse(root: Path, rows: Sequence[Row]) -> Iterator[Warehouse]:
 def computed(warehouse: Warehouse, root: Path) -> tuple[int, int]:
     """Releases of windows and of objectives after a pass over both."""
     settings = settings_of(root)
-    windows = compute_maintenance(warehouse, settings, AS_OF)
+    windows = compute_maintenance(warehouse, settings, AS_OF, MOMENT)
     assert not windows.refused
     return len(windows.releases), len(compute_slo(warehouse, settings, AS_OF, MOMENT).releases)
 
@@ -271,7 +271,7 @@ def test_what_cannot_be_read_stays_as_it_was_and_is_said(warehouse: Warehouse, r
     before = everything(warehouse)
     broken = FILE.replace("duration: 95m", "duration: 95")
     (root / "maintenance.yaml").write_text(broken, encoding="utf-8")
-    outcome = compute_maintenance(warehouse, settings_of(root), AS_OF)
+    outcome = compute_maintenance(warehouse, settings_of(root), AS_OF, MOMENT)
     assert [one.split(": ")[0] for one in outcome.refused] == ["maintenance.yaml, line 8"]
     compute_slo(warehouse, settings_of(root), AS_OF, MOMENT)
     for was, now in zip(before, everything(warehouse), strict=True):

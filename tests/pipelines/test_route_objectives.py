@@ -284,7 +284,7 @@ def test_parts_are_judged_without_what_is_in_maintenance(
         f"start: {first:%Y-%m-%dT%H:%MZ}, end: {last:%Y-%m-%dT%H:%MZ}}}\n",
         encoding="utf-8",
     )
-    assert compute_maintenance(warehouse, settings_of(root), AS_OF).refused == ()
+    assert compute_maintenance(warehouse, settings_of(root), AS_OF, MOMENT).refused == ()
     compute_slo(warehouse, settings_of(root), AS_OF, MOMENT)
     found = published(warehouse)
     out = {
