@@ -181,7 +181,7 @@ def _day_prints(scoped: pl.DataFrame, slices: Mapping[date, str]) -> dict[date, 
     return {day: fingerprint(slices[day], text) for day, text in days if day in slices}
 
 
-class Judged(NamedTuple):
+class LeftOut(NamedTuple):
     """What is left out before a moment, and the fingerprints of its hours by day."""
 
     maintenance: Maintenance
@@ -190,19 +190,19 @@ class Judged(NamedTuple):
 
 def maintenance_before(
     warehouse: Warehouse, settings: Settings, released: Mapping[str, Sequence[Release]], as_of: datetime
-) -> Judged:
+) -> LeftOut:
     """What is published of the time before a moment, with the hours of slices as they are now, whoever published these meanwhile.
 
     Nothing is read where no window was ever said.
     """
     own = released.get(SCOPE, ())
     if not own:
-        return Judged(Maintenance.none())
+        return LeftOut(Maintenance.none())
     rows = _rows(warehouse, EPOCH)
     last = as_of.date()
     days = {one.period: one.sha256 for one in own if one.period != WHOLE_TABLE and one.period <= last}
     days |= {one.period: one.sha256 for one in published_hours(warehouse, settings, rows, released, last)}
-    return Judged(Maintenance(rows.filter(pl.col("begins_at") < as_of)), tuple(sorted(days.items())))
+    return LeftOut(Maintenance(rows.filter(pl.col("begins_at") < as_of)), tuple(sorted(days.items())))
 
 
 def maintenance_since(warehouse: Warehouse, since: datetime) -> Maintenance:
