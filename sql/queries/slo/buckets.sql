@@ -84,7 +84,7 @@ WITH
             app_id, environment, kind, roundDown(toUInt32(hour), boundaries) AS bucket, toUInt32(0), true,
             sum(hours.requests), sum(hours.errors), sum(hours.timed), sumForEach(hours.within), 0
         FROM core_maintenance_hours_current AS hours
-        WHERE hour >= {window_from:DateTime('UTC')} AND hour < {as_of:DateTime('UTC')}
+        WHERE notEmpty({maintained_calendars:Array(UInt32)}) AND hour >= {window_from:DateTime('UTC')} AND hour < {as_of:DateTime('UTC')}
           AND (empty({apps:Array(String)}) OR app_id IN {apps:Array(String)})
           AND toUInt32(hour) NOT IN {cut_hours:Array(UInt32)}
         GROUP BY app_id, environment, kind, bucket
@@ -93,7 +93,7 @@ WITH
             app_id, environment, kind, roundDown(toUInt32(slice_start), boundaries) AS bucket, toUInt32(0), true,
             sum(slices.requests), sum(slices.errors), sum(slices.timed), sumForEach(slices.within), 0
         FROM core_request_slices AS slices
-        WHERE (toDate(slice_start), batch_id) IN (
+        WHERE notEmpty({maintained_calendars:Array(UInt32)}) AND (toDate(slice_start), batch_id) IN (
                 SELECT period, batch_id FROM current_batches
                 WHERE table_name = 'core_request_slices' AND period IN {cut_days:Array(Date)}
                   AND period IN (SELECT toDate(toDateTime(slice, 'UTC')) FROM maintained)
