@@ -25,8 +25,8 @@ from bench.targets import Figure, Target, Unit, target
 from models import anomaly
 from models.policy import request_slices, slo_defaults
 from models.requests import ladder_ms
-from models.settings import Settings
-from pipelines.compute import AsOf, compute_registry, compute_slo
+from models.settings import MAINTENANCE_FILE, Settings
+from pipelines.compute import AsOf, compute_maintenance, compute_registry, compute_slo
 from sql.opening import open_warehouse
 from sql.publish import new_batch_id, publish_periods
 from sql.warehouse import Warehouse
@@ -35,6 +35,9 @@ SLICES_PER_DAY = 288
 SLICE = timedelta(minutes=5)
 OBJECTIVES = 2
 LAST_DAY = date(2026, 10, 31)
+WINDOW = """maintenance:
+  - {name: w, reason: r, fleet: true, start: 2026-01-05T02:10, rrule: "FREQ=WEEKLY;BYDAY=MO,WE,SA", duration: 2h}
+"""
 STRESS = {"noise": 1.5, "tailp": 0.02}
 
 
@@ -43,7 +46,11 @@ def bench_slo(bench: Bench) -> None:
     settings, days, apps = bench.workspace("slo"), bench.sizes.slice_days, bench.sizes.apps
     size = {"apps": apps, "objectives": OBJECTIVES, "slices": days * SLICES_PER_DAY}
     what, rows = f"{apps:,} apps x {OBJECTIVES} x {days} days", apps * OBJECTIVES * SLICES_PER_DAY * days
-    ticks, end = Costs(), datetime.combine(LAST_DAY + timedelta(days=1), datetime.min.time(), UTC)
+    ticks, maintained, end = (
+        Costs(),
+        Costs(),
+        datetime.combine(LAST_DAY + timedelta(days=1), datetime.min.time(), UTC),
+    )
     with open_warehouse(settings.root) as warehouse:
         _fill_slices(warehouse, apps, [LAST_DAY - timedelta(days=offset) for offset in range(days)])
         compute_registry(warehouse, settings)
@@ -52,10 +59,17 @@ def bench_slo(bench: Bench) -> None:
             for number in range(1, ROUNDS + 1):
                 _fill_slices(warehouse, apps, [end.date()], number)
                 ticks.measure(partial(_slo, warehouse, settings, end + number * SLICE))
+        (settings.root / MAINTENANCE_FILE).write_text(WINDOW, encoding="utf-8")
+        _maintained(warehouse, settings, end + ROUNDS * SLICE)
+        for number in range(ROUNDS + 1, 2 * ROUNDS + 1):
+            _fill_slices(warehouse, apps, [end.date()], number)
+            maintained.measure(partial(_maintained, warehouse, settings, end + number * SLICE))
     note = f"{answers:,} answers, {rate(rows, cost, 'slices')}"
     bench.add(Line(f"SLO pass: {what}", cost, note, target=target("slo"), size=size))
     note = "a pass after five more minutes of slices"
     bench.add(repeated(f"SLO tick: {what}", ticks, note=note, target=target("slo-tick"), size=size))
+    note = "the same with a maintenance window of the whole fleet three times a week, across edges of hours"
+    bench.add(repeated(f"SLO tick in maintenance: {what}", maintained, note=note, size=size))
     bench.add(
         memory_line(
             f"SLO memory: {what}",
@@ -92,6 +106,12 @@ def _slo(warehouse: Warehouse, settings: Settings, end: datetime) -> int:
     outcome = compute_slo(warehouse, settings, AsOf(end, (end - SLICE).date()), end)
     told([] if outcome.releases else ["nothing was published"])
     return outcome.rows
+
+
+def _maintained(warehouse: Warehouse, settings: Settings, end: datetime) -> int:
+    """The same with what is in maintenance published before."""
+    told(compute_maintenance(warehouse, settings, AsOf(end, (end - SLICE).date()), end).refused)
+    return _slo(warehouse, settings, end)
 
 
 def bench_anomalies(bench: Bench) -> None:

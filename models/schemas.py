@@ -229,6 +229,18 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "last_slice": SECOND,
         }
     ),
+    "core_maintenance_hours": pl.Schema(
+        {
+            "hour": SECOND,
+            "app_id": pl.String(),
+            "environment": pl.String(),
+            "kind": pl.String(),
+            "requests": pl.UInt64(),
+            "errors": pl.UInt64(),
+            "timed": pl.UInt64(),
+            "within": pl.List(pl.UInt64),
+        }
+    ),
     "core_indicator_slices": pl.Schema(
         {
             "slice_start": SECOND,
@@ -300,6 +312,21 @@ SCHEMAS: Mapping[str, pl.Schema] = {
             "stands_for": pl.Float64(),
             "sli_scaled": pl.Float64(),
             "fired_by": pl.String(),
+            "maintenance_minutes": pl.UInt32(),
+            "maintenance_events": pl.UInt64(),
+            "maintained_until": SECOND,
+            "maintenance_reason": pl.String(),
+        }
+    ),
+    "mart_maintenance": pl.Schema(
+        {
+            "name": pl.String(),
+            "reason": pl.String(),
+            "said_by": pl.String(),
+            "app_id": pl.String(),
+            "environment": pl.String(),
+            "begins_at": SECOND,
+            "ends_at": SECOND,
         }
     ),
     "mart_slo_burn": pl.Schema(

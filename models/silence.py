@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from models.maintenance import LostHours, Maintenance
 from models.policy import SilencePolicy
 from models.unheard import due_in
 
@@ -92,6 +93,7 @@ def silences(
     as_of: datetime,
     policy: SilencePolicy,
     unheard: Mapping[int, float] = MappingProxyType({}),
+    maintenance: Maintenance | None = None,
 ) -> pl.DataFrame:
     """The silent apps and environments: the columns of ``SCHEMA``, by app and environment.
 
@@ -113,6 +115,7 @@ def silences(
         as_of: end of the newest slice counted, an aware datetime.
         policy: ``models.policy.silence_policy()``.
         unheard: hours since 1970 in which nobody was heard, and the share of each (``models.unheard``).
+        maintenance: when nothing is due of whom.
     """
     hour_of_as_of = as_of.replace(minute=0, second=0, microsecond=0)
     newest = hour_of_as_of if as_of > hour_of_as_of else hour_of_as_of - _HOUR
@@ -123,13 +126,26 @@ def silences(
     since_hour = (as_of - newest) / _HOUR
     last = counts.shape[1] - 1 - np.argmax(counts[:, ::-1] > 0, axis=1)
     first = np.argmax(counts > 0, axis=1)
-    few = _too_few_came(counts, first, since_hour, number, policy, unheard)
+    lost = LostHours.none()
+    if maintenance:
+        lost = maintenance.hours(keys, as_of - policy.retired_after - 2 * _HOUR, as_of).beyond(unheard)
+    few = _too_few_came(counts, first, since_hour, number, policy, unheard, lost)
     gap = (as_of.timestamp() - last_end) / 3600
     # Who has asked just now is not silent but by too few: its rhythm need not be known.
     asked = np.flatnonzero((gap >= policy.least_silence / _HOUR) | few.is_silent)
     few, gap = few.of(asked), gap[asked]
     rhythm = _rhythm(counts[asked], last[asked], first[asked], number, policy)
-    none = _none_came(counts[asked], rhythm, last[asked], last_end[asked], as_of, number, policy, unheard)
+    none = _none_came(
+        counts[asked],
+        rhythm,
+        last[asked],
+        last_end[asked],
+        as_of,
+        number,
+        policy,
+        unheard,
+        lost.of(asked, len(counts)),
+    )
     # A request now and then is no end of a silence: where few say clearly more than none, they say since when.
     is_none = none.is_silent & (gap >= policy.least_silence / _HOUR)
     is_none &= ~(few.is_silent & (few.surprise > 1.5 * none.surprise))
@@ -286,6 +302,7 @@ def _none_came(
     number: int,
     policy: SilencePolicy,
     unheard: Mapping[int, float],
+    lost: LostHours,
 ) -> _Found:
     """Whether chance explains that nothing came since the last request."""
     hour_end = (number - (counts.shape[1] - 1 - last) + 1) * 3600.0
@@ -299,7 +316,11 @@ def _none_came(
     so_far = np.concatenate([np.zeros((len(counts), 1)), rhythm.mean.cumsum(1)], axis=1)
     now, before = (rows, whole % WEEK), (rows, (whole - 1) % WEEK)
     whole_hours = whole // WEEK * so_far[:, -1] + so_far[now]
-    begun_hours = np.minimum(begun * rhythm.mean[:, -1], lacking) + share * rhythm.mean[now]
+    last_hour = number - (counts.shape[1] - 1 - last)
+    in_last = lost.hours == last_hour[lost.rows]
+    left_out = np.bincount(lost.rows[in_last], weights=lost.shares[in_last], minlength=len(counts))
+    begun_due = (np.minimum(begun * rhythm.mean[:, -1], lacking) - left_out * rhythm.mean[:, -1]).clip(0)
+    begun_hours = begun_due + share * rhythm.mean[now]
     expected = whole_hours + begun_hours
     sets_in = _sets_in(rhythm.mean)
     grace = share * rhythm.mean[now] * sets_in[now] + np.where(
@@ -310,14 +331,15 @@ def _none_came(
     weeks = rhythm.weeks.clip(2)
     usually = ((rhythm.mean[:, -2:].sum(1) * weeks - lately) / (weeks - 1)).clip(0)
     early = (lately - 3 * usually).clip(0)
-    last_hour = number - (counts.shape[1] - 1 - last)
-    lost = due_in(unheard, last_hour.astype(np.float64), rhythm.mean)
-    due = (expected - grace - early - lost).clip(0)
+    not_due = due_in(unheard, last_hour.astype(np.float64), rhythm.mean) + _due_in(
+        lost, last_hour, rhythm.mean
+    )
+    due = (expected - grace - early - not_due).clip(0)
     # Counts per hour say nothing about the minute: what runs like a clock is late when its hour is over.
     due = np.where(rhythm.clustering < 1, (due - begun_hours).clip(0), due)
     nights = ((after - JITTER).clip(0) // DAY).astype(np.int64)
     # A night on part of which nobody was heard may have had its run.
-    nights = (nights - _nights_unheard(unheard, last_hour)).clip(0)
+    nights = (nights - _nights_unheard(unheard, last_hour) - _nights_lost(lost, unheard, last_hour)).clip(0)
     missed = nights // 7 * rhythm.due_days.sum(1) + np.where(
         np.arange(7) < (nights % 7)[:, None], rhythm.due_days, 0.0
     ).sum(1)
@@ -336,6 +358,24 @@ def _nights_unheard(unheard: Mapping[int, float], last_hour: Integers) -> Intege
     """Days after the last request of each app on which nobody was heard for a while."""
     days = np.array(sorted({hour // DAY for hour in unheard}), np.int64)
     return len(days) - np.searchsorted(days, last_hour // DAY)
+
+
+def _due_in(lost: LostHours, last_hour: Integers, mean: Floats) -> Floats:
+    """What would have been due of each app in hours that are left out, after its last request."""
+    back = lost.hours - last_hour[lost.rows] - 1
+    after = back >= 0
+    rows = lost.rows[after]
+    due = lost.shares[after] * mean[rows, back[after] % mean.shape[1]]
+    return np.bincount(rows, weights=due, minlength=len(mean)).astype(np.float64)
+
+
+def _nights_lost(lost: LostHours, unheard: Mapping[int, float], last_hour: Integers) -> Integers:
+    """Days after the last request of each app of which some is left out, beside those on which nobody was heard."""
+    days = lost.hours // DAY
+    known = np.array(sorted({hour // DAY for hour in unheard}), np.int64)
+    own = (days >= last_hour[lost.rows] // DAY) & ~np.isin(days, known)
+    pairs = np.unique(np.stack([lost.rows[own], days[own]]), axis=1)
+    return np.bincount(pairs[0], minlength=len(last_hour)).astype(np.int64)
 
 
 def _wait(rhythm: _Rhythm, policy: SilencePolicy) -> Floats:
@@ -362,6 +402,7 @@ def _too_few_came(
     number: int,
     policy: SilencePolicy,
     unheard: Mapping[int, float],
+    lost: LostHours,
 ) -> _Found:
     """Whether far fewer came than were due in the hours before as-of, over the span of hours that says it best."""
     width = counts.shape[1]
@@ -374,6 +415,11 @@ def _too_few_came(
     for hour, share in unheard.items():
         if 0 <= number - hour < due.shape[1]:
             due[:, hour - number - 1] *= 1 - share
+    back = number - lost.hours
+    near = (back >= 0) & (back < due.shape[1])
+    rows, columns = lost.rows[near], -back[near] - 1
+    heard = 1 - np.array([unheard.get(int(hour), 0.0) for hour in lost.hours[near]])
+    due[rows, columns] *= np.clip(1 - lost.shares[near] / np.maximum(heard, 1e-9), 0, 1)
     expected = due[:, ::-1].cumsum(1)
     received = counts[:, : -_RECENT - 1 : -1].cumsum(1)
     known = (rhythm.total >= policy.least_requests)[:, None] & (rhythm.weeks >= 1)[:, None]

@@ -296,6 +296,11 @@ def status(
     budgets = _budgets(windows, edges, promised, clusters, policy, objectives)
     budgets = _with_coverage(budgets, objectives, coverage, slice_policy())
     burn = _burn(windows, promised, objectives, policy, as_of)
+    left_out = (
+        counted.filter(pl.col("bucket") >= begin)
+        .group_by(_KEYS)
+        .agg(maintenance_events=pl.col("in_maintenance").sum().cast(pl.UInt64))
+    )
     judged = promised.with_columns(
         bad=pl.Series(windows.whole.bad),
         total=pl.Series(windows.whole.total),
@@ -312,8 +317,10 @@ def status(
         judged = timeslices.standing_in(judged, by_slices.status)
         burn = timeslices.standing_in(burn, by_slices.burn)
         budgets = timeslices.standing_in(budgets, by_slices.budgets)
-    judged = judged.join(_silences(silences), on=["app_id", "environment"], how="left").join(
-        health, on=["app_id", "environment"], how="left"
+    judged = (
+        judged.join(_silences(silences), on=["app_id", "environment"], how="left")
+        .join(health, on=["app_id", "environment"], how="left")
+        .join(left_out, on=_KEYS, how="left")
     )
     return Judged(_stated(judged, policy, environments, state_policy, as_of, age), burn, budgets)
 
@@ -661,6 +668,10 @@ def _stated(
         sampled=pl.lit(0, pl.UInt64),
         stands_for=pl.lit(None, pl.Float64),
         sli_scaled=pl.lit(None, pl.Float64),
+        maintenance_minutes=pl.lit(0, pl.UInt32),
+        maintenance_events=pl.col("maintenance_events").fill_null(0),
+        maintained_until=pl.lit(None, pl.Datetime("us", "UTC")),
+        maintenance_reason=pl.lit(""),
     ).with_columns(
         state_rank=pl.col("state").replace_strict(ranks, return_dtype=pl.UInt8),
         since=pl.when(pl.col("state").is_in(policy.severities))

@@ -20,6 +20,7 @@ from models import error_budget, paging
 from models.alert_rules import by_words
 from models.budgeting import BAD, GOOD, SlicePolicy
 from models.errors import ModelError
+from models.maintenance import Maintenance
 from models.openslo import RATIO_TIMESLICES
 from models.paging import PARTS, Counts, Firing, Flags, Floats, Integers
 from models.policy import BurnWindows, Objective, duration
@@ -105,7 +106,7 @@ def least_due(policy: SlicePolicy, clustering_cap: float) -> float:
 
 
 def heard_holes(
-    heard: pl.DataFrame, axis: Axis, slices_from: datetime, limit: float
+    heard: pl.DataFrame, axis: Axis, slices_from: datetime, limit: float, lost: Floats | None = None
 ) -> npt.NDArray[np.bool_]:
     """Slices in which nobody's requests came though somebody's were due: telemetry did not arrive.
 
@@ -114,21 +115,31 @@ def heard_holes(
         axis: what was read.
         slices_from: begin of an hour, from which on slices were read.
         limit: ``least_due``.
+        lost: share of what is due that is not, as apps are in maintenance, in each slice of the axis.
     """
-    hours, hourly, slices = heard_slices(heard, axis)
-    if not hours.any():
+    heard_ = heard_slices(heard, axis, lost)
+    if not heard_.hours.any():
         return np.zeros((axis.until - slices_from) // SLICE, np.bool_)
-    rhythm = np.repeat(hourly / PER_HOUR, PER_HOUR)
     first = (slices_from - axis.since) // SLICE
-    return np.asarray(holes(slices[None, first:], rhythm[None, first : axis.slices], limit)[0])
+    return np.asarray(holes(heard_.slices[None, first:], heard_.due[None, first:], limit)[0])
 
 
-def heard_slices(heard: pl.DataFrame, axis: Axis) -> tuple[Floats, Floats, Integers]:
-    """Requests of all apps together by hour, those that were due in each, and requests by slice, of the slices that were read.
+class HeardSlices(NamedTuple):
+    """Requests of all apps together by hour, those that were due in each, the same by slice, of the slices that were read."""
+
+    hours: Floats
+    due_hours: Floats
+    slices: Integers
+    due: Floats
+
+
+def heard_slices(heard: pl.DataFrame, axis: Axis, lost: Floats | None = None) -> HeardSlices:
+    """What was heard of all apps together, and what was due.
 
     Args:
         heard: ``start, is_slice, requests`` (``queries/slo/heard``).
         axis: what was read.
+        lost: share of what is due that is not, in each slice of the axis; None: nothing of it.
     """
     begin = int(axis.since.timestamp())
     start = heard["start"].cast(pl.Datetime("us", "UTC")).dt.epoch("s").to_numpy() - begin
@@ -141,7 +152,13 @@ def heard_slices(heard: pl.DataFrame, axis: Axis) -> tuple[Floats, Floats, Integ
     is_slice = heard["is_slice"].to_numpy()
     slices = np.zeros(axis.slices, np.int64)
     np.add.at(slices, start[is_slice] // int(SLICE.total_seconds()), came[is_slice])
-    return hours, due(hours[None, :], known[None, :])[0], slices
+    due_hours = due(hours[None, :], known[None, :])[0]
+    rhythm = np.repeat(due_hours / PER_HOUR, PER_HOUR)[: axis.slices]
+    if lost is not None:
+        rhythm = rhythm * (1 - lost)
+        padded = np.pad(lost, (0, width * PER_HOUR - axis.slices)).reshape(width, PER_HOUR)
+        due_hours = due_hours * (1 - padded.mean(axis=1))
+    return HeardSlices(hours, due_hours, slices, rhythm)
 
 
 class KnownSlices(NamedTuple):
@@ -151,10 +168,12 @@ class KnownSlices(NamedTuple):
     total: Integers
     missing: Flags
     before: Flags
-    """Before anything was heard of the app: of no slice of it."""
+    """Of no slice of the app: before anything was heard of it, or left out as maintenance."""
 
 
-def known_slices(counts: pl.DataFrame, axis: Axis, silent: Flags, holes_: Flags, limit: float) -> KnownSlices:
+def known_slices(
+    counts: pl.DataFrame, axis: Axis, silent: Flags, holes_: Flags, limit: float, left_out: Flags
+) -> KnownSlices:
     """Counts as tables, with the slices that are missing: telemetry did not arrive, the app is silent, or its own rhythm says so.
 
     Args:
@@ -163,6 +182,7 @@ def known_slices(counts: pl.DataFrame, axis: Axis, silent: Flags, holes_: Flags,
         silent: slices since the app fell silent, a row per app.
         holes_: slices in which nobody was heard.
         limit: ``least_due``.
+        left_out: slices in maintenance, a row per app: nothing is due in them, and they say nothing about what is due in others.
 
     Raises:
         ModelError: more bad events than events.
@@ -184,9 +204,14 @@ def known_slices(counts: pl.DataFrame, axis: Axis, silent: Flags, holes_: Flags,
     is_known = np.logical_or.accumulate(hours > 0, axis=1)
     if shape[1] % PER_HOUR:
         is_known[:, -1] = False  # an hour that is not over says nothing about the others
+    of_hours = np.pad(left_out, ((0, 0), (0, width * PER_HOUR - shape[1]))).reshape(
+        padded.shape[0], width, PER_HOUR
+    )
+    is_known &= ~of_hours.any(axis=2)
     rhythm = np.repeat(due(hours, is_known) / PER_HOUR, PER_HOUR, axis=1)[:, : shape[1]]
+    rhythm = np.where(left_out, 0.0, rhythm)
     is_missing = holes(total, rhythm, limit) | ((total == 0) & (holes_[None, :] | silent))
-    return KnownSlices(bad, total, is_missing & heard, ~heard)
+    return KnownSlices(bad, total, is_missing & heard & ~left_out, ~heard | left_out)
 
 
 @dataclass(frozen=True)
@@ -313,6 +338,7 @@ def judge(
     silences: pl.DataFrame,
     asked: SliceTerms,
     as_of: datetime,
+    maintenance: Maintenance,
 ) -> SliceJudgement:
     """Budgets, burn and what fires of one objective by slices.
 
@@ -331,9 +357,10 @@ def judge(
         silences: ``app_id, environment, silent_since``.
         asked: what it is judged by.
         as_of: end of the newest slice counted.
+        maintenance: whose slices are left out: neither good nor bad, neither missing nor quiet.
     """
     parts = [
-        _judge(counts.slice(first, _ROWS_AT_ONCE), axis, holes_, silences, asked, as_of)
+        _judge(counts.slice(first, _ROWS_AT_ONCE), axis, holes_, silences, asked, as_of, maintenance)
         for first in range(0, max(counts.height, 1), _ROWS_AT_ONCE)
     ]
     return SliceJudgement(*(pl.concat(frames) for frames in zip(*parts, strict=True)))
@@ -346,9 +373,11 @@ def _judge(
     silences: pl.DataFrame,
     asked: SliceTerms,
     as_of: datetime,
+    maintenance: Maintenance,
 ) -> SliceJudgement:
     limit = least_due(asked.policy, asked.clustering_cap)
-    known = known_slices(counts, axis, _silent(counts, silences, axis), holes_, limit)
+    left_out = maintenance.flags(counts, int(axis.since.timestamp()), axis.slices)
+    known = known_slices(counts, axis, _silent(counts, silences, axis), holes_, limit, left_out)
     one = asked.objective
     anchor = asked.period.begin if asked.is_calendar else EPOCH
     slices = judged_slices(known, axis, anchor, one, asked.policy)

@@ -27,7 +27,9 @@ class Unheard:
     due: float = 0.0
 
 
-def unheard_of(heard: pl.DataFrame, axis: Axis, slices_from: datetime, limit: float) -> Unheard:
+def unheard_of(
+    heard: pl.DataFrame, axis: Axis, slices_from: datetime, limit: float, lost: Floats | None = None
+) -> Unheard:
     """What of an axis nobody was heard in, where more was due than chance explains.
 
     Whole hours are judged over all of the axis, slices where they were read, so that the edges of an outage are known there. Nobody is heard now where so much was due
@@ -38,12 +40,12 @@ def unheard_of(heard: pl.DataFrame, axis: Axis, slices_from: datetime, limit: fl
         axis: what was read.
         slices_from: begin of an hour, from which on slices were read.
         limit: so many due and none come are no chance (``models.timeslices.least_due``).
+        lost: share of what is due that is not, as apps are in maintenance, in each slice of the axis.
     """
     if axis.until <= axis.since or heard.is_empty():
         return Unheard()
-    hours, rhythm, slices = heard_slices(heard, axis)
+    hours, rhythm, slices, of_slices = heard_slices(heard, axis, lost)
     first = (slices_from - axis.since) // SLICE
-    of_slices = np.repeat(rhythm / PER_HOUR, PER_HOUR)[: axis.slices]
     lost = holes(slices[None, first:], of_slices[None, first:], limit)[0]
     over = axis.slices // PER_HOUR
     is_dark = np.zeros(hours.size)

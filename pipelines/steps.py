@@ -207,6 +207,20 @@ STEPS: Mapping[str, Step] = {
             of_moment=True,
         ),
         Step(
+            "maintenance",
+            "reliability",
+            {
+                "mart_maintenance": Asset("When which apps are in maintenance, and why."),
+                "core_maintenance_hours": Asset(
+                    "What of the hours of requests is in maintenance, and counts for no objective."
+                ),
+            },
+            ("core_apps",),
+            "2-59/5 * * * *",
+            as_published=("core_request_slices", "core_app_costs_daily", "core_app_telemetry_daily"),
+            of_moment=True,
+        ),
+        Step(
             "slo",
             "reliability",
             {
@@ -223,7 +237,13 @@ STEPS: Mapping[str, Step] = {
                 ),
                 "mart_as_of": Asset("The moment figures are given for, and what it rests on."),
             },
-            ("core_request_slices", "core_request_hours", "core_apps"),
+            (
+                "core_request_slices",
+                "core_request_hours",
+                "core_apps",
+                "mart_maintenance",
+                "core_maintenance_hours",
+            ),
             "2-59/5 * * * *",
             as_published=("core_app_costs_daily", "core_indicator_slices"),
             of_moment=True,
@@ -297,6 +317,7 @@ STEPS: Mapping[str, Step] = {
                 "mart_cost_causes",
                 "mart_budget_states",
                 "mart_app_inventory",
+                "mart_maintenance",
                 "core_cost_days",
                 "core_apps",
             ),

@@ -170,6 +170,9 @@ COMPUTED: Mapping[str, Callable[[Ask], Outcome]] = {
     "completeness": lambda ask: compute.compute_completeness(ask.warehouse, ask.settings, ask.clock),
     "unit_costs": lambda ask: compute.compute_unit_costs(ask.warehouse, ask.settings, ask.periods),
     "indicators": lambda ask: compute.compute_indicators(ask.warehouse, ask.settings, ask.moment),
+    "maintenance": lambda ask: compute.compute_maintenance(
+        ask.warehouse, ask.settings, ask.moment, ask.clock
+    ),
     "slo": lambda ask: compute.compute_slo(ask.warehouse, ask.settings, ask.moment, ask.as_of or ask.clock),
     "anomalies": lambda ask: compute.compute_anomalies(ask.warehouse, ask.settings, ask.moment),
     "forecasts": lambda ask: compute.compute_forecasts(ask.warehouse, ask.settings, ask.moment),

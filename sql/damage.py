@@ -51,6 +51,7 @@ COMPUTED = (
             "request_slices",
             "request_hours",
             "indicator_slices",
+            "maintenance_hours",
             "app_telemetry_daily",
             "app_resources",
             "app_usage_hours",
@@ -69,6 +70,7 @@ COMPUTED = (
             "slo_budgets",
             "slo_objectives",
             "slo_newest",
+            "maintenance",
             "as_of",
             "app_silences",
             "cost_anomalies",
@@ -119,7 +121,7 @@ class Damage:
         name = source if kind else self.scope
         if self.period == _WHOLE:
             return name
-        by_day = kind == "telemetry" or name in ("slices", "volumes")
+        by_day = kind == "telemetry" or name in ("slices", "volumes", "maintenance")
         return f"{name} {self.period}" if by_day else f"{name} {self.period:%Y-%m}"
 
     @property

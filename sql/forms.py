@@ -33,7 +33,7 @@ RECORDS = frozenset(
     """
     period_head raw_deliveries raw_held_deliveries raw_object_charges raw_object_overlaps raw_intake_heartbeats
     raw_intake_token_uses raw_manifest_states pass_sentences schema_migrations statement_closings statement_reclassifications statement_credits warehouse_loaders
-    alert_sends alert_acts remediation_decisions telemetry_removals
+    alert_sends alert_acts maintenance_acts remediation_decisions telemetry_removals
     """.split()  # noqa: SIM905 (a table of names)
 )
 """Tables of the ledger."""

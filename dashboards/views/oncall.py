@@ -23,6 +23,7 @@ from dashboards.queries import TeamReads, reads_of
 from dashboards.silent import silent_of, silent_table
 from models.budget_words import FROZEN, method_words
 from models.errors import AppfleetError
+from models.maintenance import maintained_sentences
 from models.newest import METHOD, newest_policy
 from models.policy import burn_windows, health_checks, request_errors, request_slices, slo_defaults
 from models.requests import classification, ladder_ms
@@ -401,6 +402,8 @@ def draw() -> None:
         return
     burning = found.filter(pl.col("state").is_in(ACT_NOW))
     frozen_line(found)
+    for sentence in maintained_sentences(found.iter_rows(named=True)):
+        st.info(formats.as_text(sentence))
     act_now(page, burning, worst, reads, text)
     shared = st.container()
     if burning.height:

@@ -20,6 +20,7 @@ from dashboards.frame import Page, by_currency, days_back, open_page
 from dashboards.links import asked_choice
 from dashboards.playbooks import marks_of_app
 from dashboards.worth import app_section
+from models.maintenance import maintenance_words
 from models.money import exact_total
 from models.samples import of_part
 
@@ -291,7 +292,7 @@ def objectives_table(page: Page, app_id: str, has_indicator: bool) -> None:
         f"{formats.count(answered)}, of which {formats.count(wrong)} went wrong."
     )
     for row in rows:
-        for sentence in of_part(row):
+        for sentence in (*of_part(row), *maintenance_words(row)):
             st.caption(formats.as_text(f"{_objective(row)}{_in(row['environment'])}: {sentence}."))
     budget_section(page.reads, app_id, objectives)
 

@@ -17,6 +17,7 @@ from models.alert_routes import ACK, SILENCE, UNSILENCE, Act, checked_ack, check
 from models.alerts import FIRING, RESOLVED, Alert, alert_policy, grouped, in_order
 from models.budget_words import exhausted_words, method_words
 from models.errors import ConfigurationError
+from models.maintenance import maintained_sentences
 from models.newest import METHOD
 from models.policy import burn_windows
 from models.samples import objective_of, part_sentences
@@ -117,6 +118,8 @@ def _print_burning(console: Console, warehouse: Warehouse) -> None:
         console.print("No objective burns fast enough for a page or a ticket.")
     for sentence in frozen_sentences(frame.iter_rows(named=True)):
         console.print(sentence, style="yellow", markup=False)
+    for sentence in maintained_sentences(frame.iter_rows(named=True)):
+        console.print(sentence, markup=False)
     if not rows:
         return
     table = Table(

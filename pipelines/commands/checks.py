@@ -22,10 +22,11 @@ from models.errors import AppfleetError, ConfigurationError, ControlTotalError
 from models.grants import FILE_NAME as PEOPLE_FILE
 from models.grants import parse_people
 from models.indicator_words import indicator_sentence
+from models.maintenance import strange_names
 from models.policy import watermark_policy
 from models.redaction import redaction
 from models.samples import sample_sentence
-from models.settings import FILE_NAME, Settings
+from models.settings import FILE_NAME, MAINTENANCE_FILE, Settings
 from models.shared_rules import idle_rules, refuse_circles, unknown_names
 from pipelines.actions.notify import told_of
 from pipelines.actions.remediate import load_playbooks
@@ -42,6 +43,7 @@ from pipelines.ingest.intake.door import refuse_unguarded
 from pipelines.ingest.intake.gate import NOBODY
 from pipelines.ingest.intake.policy import intake_policy, retired_lifecycle
 from pipelines.ingest.intake.token_file import token_file
+from pipelines.ingest.maintenance import held_windows
 from pipelines.ingest.registry import load_registry
 from pipelines.ingest.shared_rules import load_rules
 from pipelines.ingest.sources import open_store, refuse_shared_objects
@@ -854,6 +856,22 @@ def shared_cost_rules(look: Look) -> Iterator[Finding]:
     found = unknown_names(rules, apps, teams) + idle_rules(rules, apps, given, bool(months) and not behind)
     advice = "correct it in the file of rules, and look with `appfleet rules diff` before the next pass"
     yield from _shown([Finding(sentence, advice) for sentence in found], advice)
+
+
+def maintenance(look: Look) -> Iterator[Finding]:
+    """Whether every maintenance window can be read, and is about somebody."""
+    held = held_windows(look.warehouse, look.settings)
+    for sentence in held.refused:
+        yield Finding(
+            sentence,
+            f"correct it and look with `appfleet maintenance validate`; what was published of {MAINTENANCE_FILE} stays until then",
+            is_failure=True,
+        )
+    if not any(one.apps or one.teams for one in held.windows):
+        return
+    apps = look.warehouse.frame("queries/inventory/apps")
+    advice = "correct the name, or leave the window out"
+    yield from _shown([Finding(sentence, advice) for sentence in strange_names(held.windows, apps)], advice)
 
 
 BILLED_ONLY: Mapping[str, Any] = {"system": "", "lifecycle": "", "criticality": "", "tags": ()}

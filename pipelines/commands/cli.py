@@ -52,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "credits": cli_money.credits,
     "deliveries": cli_money.deliveries,
     "alerts": cli_service.alerts,
+    "maintenance": cli_service.maintenance,
     "playbooks": cli_service.playbooks,
     "oncall": cli_service.oncall,
     "tokens": cli_service.tokens,

@@ -18,6 +18,7 @@ from pipelines.commands.cli_words import (
     AlertAction,
     ByOption,
     IntakeAction,
+    MaintenanceAction,
     PlaybookAction,
     SloAction,
     TokenAction,
@@ -112,6 +113,75 @@ def alerts(
         said = done.acknowledge(settings, key, reason, by, now)
     else:
         said = done.unsilence(settings, key, reason, by, now)
+    typer.echo(said)
+
+
+def maintenance(
+    action: Annotated[MaintenanceAction, typer.Argument(help="What to do.")] = MaintenanceAction.list,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="end, withdraw: the window, as `list` has it; validate: a file, else the workspace's own."
+        ),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    apps: Annotated[
+        list[str] | None, typer.Option("--app", help="add: of this app; may be said several times.")
+    ] = None,
+    teams: Annotated[list[str] | None, typer.Option("--team", help="add: of this team's apps.")] = None,
+    fleet: Annotated[bool, typer.Option("--fleet", help="add: of all apps.")] = False,
+    environments: Annotated[
+        list[str] | None, typer.Option("--environment", help="add: in this environment alone.")
+    ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", help="add: its begin, 2026-10-31T02:00Z; may be past.", show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="add: its end, 2026-10-31T04:00Z or 2h.", show_default=False)
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "",
+    by: ByOption = None,
+) -> None:
+    """List maintenance windows, say one, also after the fact, end it or take it back: who, when and why are kept; or check a file."""
+    from pipelines.commands import maintenance as done
+    from sql.workspace import load_settings, named_workspace
+
+    now = datetime.now(UTC)
+    if action is MaintenanceAction.validate and name is not None:
+        if code := done.validate(console_here(), None, Path(name)):
+            raise typer.Exit(code)
+        return
+    settings = load_settings(named_workspace(workspace))
+    if action in (MaintenanceAction.list, MaintenanceAction.validate):
+        code = (
+            done.print_windows(console_here(), settings, now)
+            if action is MaintenanceAction.list
+            else done.validate(console_here(), settings, None)
+        )
+        if code:
+            raise typer.Exit(code)
+        return
+    if action is MaintenanceAction.add:
+        said = done.add(
+            settings,
+            now,
+            apps=apps or [],
+            teams=teams or [],
+            is_fleet=fleet,
+            environments=environments or [],
+            begin=begin,
+            until=until,
+            reason=reason,
+            by=by,
+        )
+    elif name is None:
+        raise ConfigurationError(
+            f"appfleet maintenance {action.value}: name the window, as `appfleet maintenance` lists it"
+        )
+    else:
+        work = done.end if action is MaintenanceAction.end else done.withdraw
+        said = work(settings, name, reason, by, now)
     typer.echo(said)
 
 

@@ -82,6 +82,16 @@ class AlertAction(StrEnum):
     unsilence = "unsilence"
 
 
+class MaintenanceAction(StrEnum):
+    """What `appfleet maintenance` does."""
+
+    list = "list"
+    add = "add"
+    end = "end"
+    withdraw = "withdraw"
+    validate = "validate"
+
+
 class PlaybookAction(StrEnum):
     """What `appfleet playbooks` does."""
 

@@ -42,6 +42,7 @@ CHECKS: Mapping[str, Checking] = {
         checks.partitions_missing,
         checks.unassigned_shares,
         checks.shared_cost_rules,
+        checks.maintenance,
         checks.spans_without_resource,
         checks.nameless_senders,
         checks.samples,

@@ -18,6 +18,7 @@ from rich.table import Table
 from models.budget_words import method_words
 from models.comparison import four_weeks
 from models.credit_proposals import Proposal
+from models.maintenance import left_out_sentences, maintained_sentences
 from models.samples import objective_of, part_sentences
 from models.settings import Settings
 from models.slo import worst_first
@@ -177,6 +178,11 @@ def print_slo(
         )
     console.print(table)
     for sentence in part_sentences(shown.iter_rows(named=True)):
+        console.print(sentence, markup=False)
+    for sentence in (
+        *maintained_sentences(frame.iter_rows(named=True)),
+        *left_out_sentences(shown.iter_rows(named=True)),
+    ):
         console.print(sentence, markup=False)
     if app_id:
         print_details(console, shown.iter_rows(named=True))

@@ -20,6 +20,7 @@ from pipelines.compute.costs import billed_months, changed_totals, compute_costs
 from pipelines.compute.forecasts import compute_forecasts
 from pipelines.compute.identities import compute_identities
 from pipelines.compute.indicators import compute_indicators
+from pipelines.compute.maintenance import compute_maintenance
 from pipelines.compute.marts import compute_marts
 from pipelines.compute.publishing import Outcome, fingerprint
 from pipelines.compute.registry import compute_registry
@@ -42,6 +43,7 @@ __all__ = [
     "compute_costs",
     "compute_forecasts",
     "compute_identities",
+    "compute_maintenance",
     "compute_marts",
     "compute_newest",
     "compute_registry",

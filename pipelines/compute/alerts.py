@@ -11,18 +11,21 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from models import age
+from models.alert_freezing import frozen_in_maintenance
 from models.alert_rules import by_sentence, fired_rules, told_by
 from models.alerts import FIRING, Alert, AlertingPolicy, Trouble, advance, alert_policy, alerts_frame
-from models.budgeting import WORDS
+from models.budgeting import WORDS, slice_policy
 from models.errors import LeaseHeld
 from models.indicator_words import events_word
 from models.newest import NewestPage
 from models.policy import watermark_policy
 from models.samples import sample_sentence
 from models.settings import Settings
+from models.slo import SLICE
 from pipelines.compute import newest
 from pipelines.compute.alert_causes import with_shared_causes
 from pipelines.compute.as_of import AsOf, cost_days_at, newest_complete
+from pipelines.compute.maintenance import maintenance_since
 from pipelines.compute.publishing import (
     LEASE_WAIT_SECONDS,
     Outcome,
@@ -113,9 +116,10 @@ def conditions(
     of the moment before, of which some end otherwise than by being over.
     """
     rules = rules_held(warehouse)
-    unheard = list(unheard_troubles(warehouse, as_of, before, policy))
+    maintenance = maintenance_since(warehouse, as_of.slice_end - timedelta(weeks=slice_policy().weeks + 1))
+    unheard = list(unheard_troubles(warehouse, as_of, before, policy, maintenance))
     stale = _stale(warehouse, settings, as_of, now, policy)
-    return [
+    found = [
         *_objectives(warehouse, policy, pages, rules),
         *newest.troubles(pages, policy.severities[0]),
         *silent_troubles(warehouse, as_of, before, policy, rules),
@@ -127,9 +131,10 @@ def conditions(
         *(
             one
             for one in stale
-            if one.key != TELEMETRY_STALE or not any(not found.ending for found in unheard)
+            if one.key != TELEMETRY_STALE or not any(not other.ending for other in unheard)
         ),
     ]
+    return frozen_in_maintenance(found, before, maintenance, (as_of.slice_end - SLICE, now))
 
 
 def _objectives(

@@ -30,6 +30,7 @@ from models.policy import (
     watermark_policy,
 )
 from models.schemas import SCHEMAS
+from pipelines.compute.maintenance import maintenance_since
 from pipelines.ingest import LIVE_SOURCE
 from sql.evidence import Asked, attributes_of
 from sql.warehouse import Warehouse
@@ -100,8 +101,10 @@ def led(suspects: str, sentence: str) -> str:
 
 
 def _paging(warehouse: Warehouse, until: datetime, policy: NewestPolicy) -> list[NewestPage]:
+    maintenance = maintenance_since(warehouse, until - policy.reach)
     counts = warehouse.frame(
         "queries/newest/counts",
+        **maintenance.parameters(until - policy.reach, until),
         since=_text(until - policy.reach),
         until=_text(until),
         moment_seconds=int(policy.moment.total_seconds()),

@@ -11,6 +11,7 @@ from models import objectives, requests
 from models.errors import ConfigurationError
 from models.indicators import Question
 from models.objectives import Assignment
+from models.openslo import TimeWindow
 from models.policy import burn_windows, request_slices, slo_defaults, slo_tiers
 from models.settings import Settings
 from pipelines.actions.targets import routing_in
@@ -56,6 +57,11 @@ def questions_named(warehouse: Warehouse, settings: Settings) -> set[tuple[str, 
     """Apps and what objectives of a workspace count of them beside requests; nothing is read where every file can be read."""
     lines = _lines(warehouse, settings)
     return {(one.app_id, one.objective.question) for one in lines if one.objective.question is not None}
+
+
+def windows_named(warehouse: Warehouse, settings: Settings) -> set[TimeWindow]:
+    """Windows that objectives of a workspace are over."""
+    return {one.window for one in _lines(warehouse, settings)}
 
 
 def _lines(warehouse: Warehouse, settings: Settings) -> tuple[objectives.Override, ...]:

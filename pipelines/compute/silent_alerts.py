@@ -11,6 +11,7 @@ from typing import Any
 
 from models.alert_rules import AlertRules, rules_of
 from models.alerts import DEPRECATED, GIVEN_UP, RETIRED, UNHEARD, Alert, AlertingPolicy, Trouble
+from models.maintenance import Maintenance
 from models.newest import Key
 from models.policy import silence_policy
 from models.unheard import is_retired
@@ -120,7 +121,11 @@ def _ended(warehouse: Warehouse, as_of: AsOf, gone: Sequence[Alert]) -> Iterator
 
 
 def unheard_troubles(
-    warehouse: Warehouse, as_of: AsOf, before: Sequence[Alert], policy: AlertingPolicy
+    warehouse: Warehouse,
+    as_of: AsOf,
+    before: Sequence[Alert],
+    policy: AlertingPolicy,
+    maintenance: Maintenance,
 ) -> Iterator[Trouble]:
     """One alert of no team while no app at all is heard, after as long as the fleet's own traffic says that this is no chance.
 
@@ -128,7 +133,7 @@ def unheard_troubles(
     """
     if as_of.basis == "none":
         return
-    unheard = heard_lately(warehouse, as_of.slice_end).unheard
+    unheard = heard_lately(warehouse, as_of.slice_end, maintenance).unheard
     # As with one app: a collector that is started anew takes less.
     is_long = unheard.since is not None and as_of.slice_end - unheard.since >= silence_policy().least_silence
     if unheard.since is not None and is_long:

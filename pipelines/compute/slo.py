@@ -14,6 +14,7 @@ import polars as pl
 
 from models import objectives, paging, requests, silence, slo
 from models.alert_policies import windows_for
+from models.maintenance import Maintenance, with_maintenance
 from models.openslo import TimeWindow
 from models.parts import spread, unheard
 from models.policy import (
@@ -30,6 +31,7 @@ from models.schemas import SCHEMAS
 from models.settings import Settings
 from models.unheard import Unheard
 from pipelines.compute.as_of import AsOf
+from pipelines.compute.maintenance import maintenance_before
 from pipelines.compute.objectives import Promises, promises, targets_named
 from pipelines.compute.publishing import (
     Outcome,
@@ -61,6 +63,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     files_sha256 = objectives_sha256(settings)
     released = heads_by_scope(warehouse)
     prints = [(one.period, one.sha256) for one in released.get("slices", ())]
+    maintenance, hours_left_out = maintenance_before(warehouse, settings, released, as_of.slice_end)
     # The newest team a bill names owns what the registry does not: no release says that it changed.
     apps = warehouse.frame("queries/inventory/apps")
     print_ = fingerprint(
@@ -75,6 +78,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         files_sha256,
         settings.burn_windows,
         *[(one.period, one.sha256) for one in released.get("indicators", ())],
+        *([frame_fingerprint(maintenance.rows), hours_left_out] if maintenance else []),
         # Who a policy may tell is known by the routes; without files no objective has a policy.
         *(sorted(targets_named(settings.root) or ()) if files_sha256 else ()),
     )
@@ -88,9 +92,11 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
     # What is counted between boundaries is the engine's work, rhythms are ours: side by side on two cores.
     with ThreadPoolExecutor(1, "count-buckets") as beside:
         policy = windows_for(settings.burn_windows, slo_defaults())
-        counting = beside.submit(copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of)
-        heard = heard_lately(warehouse, as_of.slice_end)
-        silences = _silences(warehouse, apps, as_of, heard.unheard)
+        counting = beside.submit(
+            copy_context().run, _counts, warehouse, slo_defaults(), policy, as_of, maintenance
+        )
+        heard = heard_lately(warehouse, as_of.slice_end, maintenance)
+        silences = _silences(warehouse, apps, as_of, heard.unheard, maintenance)
         counts = counting.result()
     judge = partial(
         slo.status,
@@ -117,7 +123,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
         group = objectives.promised_in(window, lines, as_of.slice_end)
         policy = windows_for(settings.burn_windows, group)
         seen = defaults.status.filter(pl.col("app_id").is_in(own))
-        counts = _counts(warehouse, group, policy, as_of, own)
+        counts = _counts(warehouse, group, policy, as_of, maintenance, own)
         found = judge(
             counts.buckets,
             group,
@@ -126,7 +132,9 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             silences=silences.filter(pl.col("app_id").is_in(own)),
             seen=seen,
             clustering=counts.clustering,
-            by_slices=judged_by_slices(warehouse, group, window, policy, as_of.slice_end, own, silences),
+            by_slices=judged_by_slices(
+                warehouse, group, window, policy, as_of.slice_end, own, silences, maintenance
+            ),
         )
         judged.append(_chosen(found, places, window))
     for window, lines in held.asked.parts_by_rules:
@@ -139,6 +147,7 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             as_of.slice_end,
             defaults.status,
             partial(judge, silences=spread(silences, parts)),
+            maintenance,
         )
         judged.append(chosen_parts(of_parts, places, window))
     for window, lines in held.asked.counted_by_rules:
@@ -151,10 +160,14 @@ def compute_slo(warehouse: Warehouse, settings: Settings, as_of: AsOf, moment: d
             as_of.slice_end,
             places,
             judge,
+            maintenance,
         )
         judged.append(chosen_counted(of_counts, places, window))
     promised = objectives.definitions(places, slo_defaults(), held.asked)
-    status = with_samples(warehouse, pl.concat([one.status for one in judged]), promised, as_of.slice_end)
+    status = with_samples(
+        warehouse, pl.concat([one.status for one in judged]), promised, as_of.slice_end, maintenance
+    )
+    status = with_maintenance(status, promised, maintenance, as_of.slice_end)
     tables = {
         "mart_slo_status": _with_team(status, apps),
         "mart_slo_burn": _with_team(pl.concat([one.burn for one in judged]), apps),
@@ -190,22 +203,35 @@ class _Counts(NamedTuple):
 
 
 def _counts(
-    warehouse: Warehouse, promised: Objectives, policy: BurnWindows, as_of: AsOf, apps: Sequence[str] = ()
+    warehouse: Warehouse,
+    promised: Objectives,
+    policy: BurnWindows,
+    as_of: AsOf,
+    maintenance: Maintenance,
+    apps: Sequence[str] = (),
 ) -> _Counts:
     """Counts between the boundaries of all windows; those of the hold and the past only of apps that may fire."""
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
     asked = partial(slo.bucket_parameters, promised, policy, as_of.slice_end, ladder)
-    buckets = warehouse.frame("queries/slo/buckets", **asked(hold=False, apps=apps))
+
+    def counted(hold: bool, only: Sequence[str]) -> pl.DataFrame:
+        parameters = asked(hold=hold, apps=only)
+        left_out = maintenance.parameters(parameters["window_from"], as_of.slice_end)
+        return warehouse.frame("queries/slo/buckets", **parameters, **left_out)
+
+    buckets = counted(hold=False, only=apps)
     firing = slo.may_fire(buckets, policy)
     if not firing:
         return _Counts(buckets, None)
-    held = warehouse.frame("queries/slo/buckets", **asked(apps=firing))
+    held = counted(hold=True, only=firing)
     past = slo.clustering_parameters(promised, policy, as_of.slice_end, ladder, apps=firing)
     clustering = paging.clusterings(warehouse.frame("queries/slo/clustering", **past), policy.clustering)
     return _Counts(pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held]), clustering)
 
 
-def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf, unheard: Unheard) -> pl.DataFrame:
+def _silences(
+    warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf, unheard: Unheard, maintenance: Maintenance
+) -> pl.DataFrame:
     """The silent apps; of one the catalogue calls deprecated nobody expects that it goes on."""
     policy = silence_policy()
     hours = warehouse.frame(
@@ -215,7 +241,7 @@ def _silences(warehouse: Warehouse, apps: pl.DataFrame, as_of: AsOf, unheard: Un
     )
     ending = apps.filter(pl.col("lifecycle") == "deprecated")
     return silence.silences(
-        hours.join(ending, on="app_id", how="anti"), as_of.slice_end, policy, unheard.hours
+        hours.join(ending, on="app_id", how="anti"), as_of.slice_end, policy, unheard.hours, maintenance
     )
 
 

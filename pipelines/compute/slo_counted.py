@@ -21,6 +21,7 @@ from models.indicator_counts import (
 )
 from models.indicator_words import events_word
 from models.indicators import FRESHNESS
+from models.maintenance import Maintenance
 from models.openslo import TimeWindow
 from models.parts import spread
 from models.policy import BurnWindows, Objectives, request_slices, silence_policy, slo_defaults
@@ -55,6 +56,7 @@ def judged_counted(
     as_of: datetime,
     apps: pl.DataFrame,
     judge: Judge,
+    maintenance: Maintenance,
 ) -> slo.Judged:
     """Answers of every objective for every app and indicator; ``indicator`` stands beside their columns.
 
@@ -70,6 +72,7 @@ def judged_counted(
         as_of: end of the newest slice counted.
         apps: ``app_id, environment`` of the apps.
         judge: judges counts.
+        maintenance: whose slices are left out.
     """
     policy = windows_for(scaling, promised)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
@@ -81,7 +84,10 @@ def judged_counted(
     def counted(hold: bool, only: Sequence[str] = ()) -> pl.DataFrame:
         every = slo.bucket_parameters(promised, policy, as_of, ladder, hold=hold)
         bounds = {name: every[name] for name in _BUCKETS}
-        return warehouse.frame("queries/slo/indicator_buckets", **bounds, **names, **_named(asked, only))
+        left_out = maintenance.parameters(bounds["window_from"], as_of)
+        return warehouse.frame(
+            "queries/slo/indicator_buckets", **bounds, **names, **_named(asked, only), **left_out
+        )
 
     buckets = counted(hold=False)
     clustering = None
@@ -89,11 +95,14 @@ def judged_counted(
         held = counted(hold=True, only=firing)
         past = slo.clustering_parameters(promised, policy, as_of, ladder, apps=())
         sums = {name: past[name] for name in _CLUSTERING}
-        spreading = warehouse.frame("queries/slo/indicator_clustering", **sums, **_named(asked, firing))
+        left_out = maintenance.parameters(sums["since"], sums["until"])
+        spreading = warehouse.frame(
+            "queries/slo/indicator_clustering", **sums, **_named(asked, firing), **left_out
+        )
         clustering = paging.clusterings(spreading, policy.clustering)
         buckets = pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held])
     seen = spread(apps.select("app_id", "environment").unique(), asked)
-    silences = _silences(warehouse, asked, as_of)
+    silences = _silences(warehouse, asked, as_of, maintenance)
     found = judge(
         buckets,
         promised,
@@ -102,7 +111,7 @@ def judged_counted(
         seen=seen,
         clustering=clustering,
         silences=silences,
-        by_slices=_by_slices(warehouse, promised, window, policy, asked, as_of, silences),
+        by_slices=_by_slices(warehouse, promised, window, policy, asked, as_of, silences, maintenance),
     )
     status, burn, budgets = (gathered_questions(frame, asked) for frame in found)
     return slo.Judged(status, burn, _told(budgets))
@@ -116,15 +125,20 @@ def _by_slices(
     asked: Sequence[AppQuestion],
     as_of: datetime,
     silences: pl.DataFrame,
+    maintenance: Maintenance,
 ) -> SliceJudgement | None:
     """What slices say of those that are judged by them; None where there are none."""
     lines = [one for one in promised.lines if one.budgeting.is_by_slices]
     if not lines:
         return None
     axis = Axis.of(period_at(window, as_of).begin, as_of, slice_policy(), policy)
-    counts = warehouse.frame("queries/slo/indicator_slices", as_of=as_of, since=axis.since, **_named(asked))
+    left_out = maintenance.parameters(axis.since, as_of)
+    counts = warehouse.frame(
+        "queries/slo/indicator_slices", as_of=as_of, since=axis.since, **_named(asked), **left_out
+    )
     of_lines = [counts.with_columns(objective=pl.lit(one.name)) for one in lines]
-    return judged_counts(warehouse, lines, pl.concat(of_lines), window, policy, axis, silences)
+    own = maintenance.spread(asked)
+    return judged_counts(warehouse, lines, pl.concat(of_lines), window, policy, axis, silences, own)
 
 
 def _told(budgets: pl.DataFrame) -> pl.DataFrame:
@@ -149,12 +163,14 @@ def chosen_counted(judged: slo.Judged, places: pl.DataFrame, window: TimeWindow)
     return slo.Judged(*(objectives.chosen(frame, places, window).drop("indicator") for frame in judged))
 
 
-def _silences(warehouse: Warehouse, asked: Sequence[AppQuestion], as_of: datetime) -> pl.DataFrame:
+def _silences(
+    warehouse: Warehouse, asked: Sequence[AppQuestion], as_of: datetime, maintenance: Maintenance
+) -> pl.DataFrame:
     policy = silence_policy()
     since = max(slo.EPOCH, as_of - silence.hours_needed(policy))
     rhythmic = [one for one in asked if not one.indicator.startswith(f"{FRESHNESS} ")]
     hours = warehouse.frame("queries/silence/indicator_hours", as_of=as_of, since=since, **_named(rhythmic))
-    return silence.silences(hours, as_of, policy)
+    return silence.silences(hours, as_of, policy, maintenance=maintenance.spread(asked))
 
 
 def _named(asked: Sequence[AppQuestion], only: Sequence[str] = ()) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import polars as pl
 
 from models import objectives, paging, requests, slo
 from models.alert_policies import windows_for
+from models.maintenance import Maintenance
 from models.openslo import TimeWindow
 from models.parts import PART_KEYS, AppPart, gathered_parts, part_parameters, spread
 from models.policy import Objectives, request_slices, slo_defaults
@@ -33,6 +34,7 @@ def judged_parts(
     as_of: datetime,
     apps: pl.DataFrame,
     judge: Judge,
+    maintenance: Maintenance,
 ) -> slo.Judged:
     """Answers of every objective for every part; ``route`` and ``without_cold_starts`` stand beside their columns.
 
@@ -44,21 +46,26 @@ def judged_parts(
         as_of: end of the newest slice counted.
         apps: answers of the defaults of every app: which environments there are, and their health checks.
         judge: judges counts.
+        maintenance: whose slices are left out.
     """
     policy = windows_for(scaling, promised)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
 
     def counted(hold: bool, only: Sequence[str] = ()) -> pl.DataFrame:
         asked = slo.bucket_parameters(promised, policy, as_of, ladder, hold=hold)
-        return warehouse.frame("queries/slo/part_buckets", **{**asked, **part_parameters(parts, only)})
+        left_out = maintenance.parameters(asked["window_from"], as_of)
+        return warehouse.frame(
+            "queries/slo/part_buckets", **{**asked, **part_parameters(parts, only), **left_out}
+        )
 
     buckets = counted(hold=False)
     clustering = None
     if firing := slo.may_fire(buckets, policy):
         held = counted(hold=True, only=firing)
         past = slo.clustering_parameters(promised, policy, as_of, ladder, apps=())
+        left_out = maintenance.parameters(past["since"], past["until"])
         spreading = warehouse.frame(
-            "queries/slo/part_clustering", **{**past, **part_parameters(parts, firing)}
+            "queries/slo/part_clustering", **{**past, **part_parameters(parts, firing), **left_out}
         )
         clustering = paging.clusterings(spreading, policy.clustering)
         buckets = pl.concat([buckets.filter(~pl.col("app_id").is_in(firing)), held])
@@ -95,7 +102,11 @@ def judged_parts(
 
 
 def with_samples(
-    warehouse: Warehouse, status: pl.DataFrame, promised: pl.DataFrame, as_of: datetime
+    warehouse: Warehouse,
+    status: pl.DataFrame,
+    promised: pl.DataFrame,
+    as_of: datetime,
+    maintenance: Maintenance,
 ) -> pl.DataFrame:
     """Answers with what of their window is a sample: ``sampled, stands_for, sli_scaled`` of ``mart_slo_status``.
 
@@ -104,13 +115,15 @@ def with_samples(
         status: columns of ``mart_slo_status`` without ``team``.
         promised: ``models.objectives.definitions``: the kinds of spans each counts.
         as_of: end of the newest slice counted.
+        maintenance: whose slices are left out.
     """
     routed = sorted(status.filter(pl.col("route") != "")["app_id"].unique())
     sampled = {}
     for window in sorted(promised["time_window"].unique()):
-        begin = period_at(window_of(window), as_of).begin
+        begin = max(slo.EPOCH, period_at(window_of(window), as_of).begin)
+        left_out = maintenance.parameters(begin, as_of)
         frame = warehouse.frame(
-            "queries/slo/samples", as_of=as_of, window_from=max(slo.EPOCH, begin), routed=routed
+            "queries/slo/samples", as_of=as_of, window_from=begin, routed=routed, **left_out
         )
         if frame.height:
             sampled[window] = frame

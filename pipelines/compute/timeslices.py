@@ -12,7 +12,9 @@ import polars as pl
 from models import requests, slo
 from models.budgeting import slice_policy
 from models.errors import ModelError
+from models.maintenance import Maintenance
 from models.openslo import TimeWindow
+from models.paging import Floats
 from models.policy import BurnWindows, Objective, Objectives, request_slices, silence_policy, slo_defaults
 from models.requests import rung
 from models.slo_windows import period_at
@@ -40,8 +42,8 @@ class Heard(NamedTuple):
     unheard: Unheard
 
 
-def heard_lately(warehouse: Warehouse, as_of: datetime) -> Heard:
-    """What was heard of all apps together in the last weeks."""
+def heard_lately(warehouse: Warehouse, as_of: datetime, maintenance: Maintenance) -> Heard:
+    """What was heard of all apps together in the last weeks; of those in maintenance nothing was due."""
     policy = slice_policy()
     since = (as_of - timedelta(weeks=policy.weeks) - HOUR).replace(minute=0, second=0, microsecond=0)
     first = (as_of - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
@@ -51,19 +53,28 @@ def heard_lately(warehouse: Warehouse, as_of: datetime) -> Heard:
         return Heard(recent_coverage(np.zeros(0, np.bool_), policy), Unheard())
     frame = warehouse.frame("queries/slo/heard", as_of=axis.until, since=axis.since, slices_from=first)
     limit = least_due(policy, silence_policy().clustering_cap)
+    lost = _lost(warehouse, axis, maintenance)
     return Heard(
-        recent_coverage(heard_holes(frame, axis, first, limit), policy),
-        unheard_of(frame, axis, first, limit),
+        recent_coverage(heard_holes(frame, axis, first, limit, lost), policy),
+        unheard_of(frame, axis, first, limit, lost),
     )
 
 
-def _holes(warehouse: Warehouse, axis: Axis, slices_from: datetime) -> Flags:
+def _lost(warehouse: Warehouse, axis: Axis, maintenance: Maintenance) -> Floats | None:
+    """Share of what is due of all apps together that is not, in each slice; None where nobody is in maintenance."""
+    if not maintenance:
+        return None
+    weights = warehouse.frame("queries/maintenance/weights", since=axis.since)
+    return maintenance.share_of_all(weights, int(axis.since.timestamp()), axis.slices)
+
+
+def _holes(warehouse: Warehouse, axis: Axis, slices_from: datetime, maintenance: Maintenance) -> Flags:
     """Slices from a moment on in which nobody was heard."""
     if axis.until <= axis.since:
         return np.zeros(0, np.bool_)
     frame = warehouse.frame("queries/slo/heard", as_of=axis.until, since=axis.since, slices_from=slices_from)
     limit = least_due(slice_policy(), silence_policy().clustering_cap)
-    return heard_holes(frame, axis, slices_from, limit)
+    return heard_holes(frame, axis, slices_from, limit, _lost(warehouse, axis, maintenance))
 
 
 def judged_by_slices(
@@ -74,6 +85,7 @@ def judged_by_slices(
     as_of: datetime,
     apps: Sequence[str],
     silences: pl.DataFrame,
+    maintenance: Maintenance,
 ) -> SliceJudgement | None:
     """What slices say of the objectives of a window that are judged by them; None where there are none.
 
@@ -95,12 +107,13 @@ def judged_by_slices(
         apps=list(apps),
         server=[place for place, one in enumerate(lines, 1) if "server" in one.kinds],
         consumer=[place for place, one in enumerate(lines, 1) if "consumer" in one.kinds],
+        **maintenance.parameters(axis.since, as_of),
     )
     if counts["other_ladders"].sum():
         raise ModelError(
             "slices were cut by another latency ladder: compute the slices again, then the objectives"
         )
-    return judged_counts(warehouse, lines, counts, window, policy, axis, silences)
+    return judged_counts(warehouse, lines, counts, window, policy, axis, silences, maintenance)
 
 
 def judged_counts(
@@ -111,11 +124,12 @@ def judged_counts(
     policy: BurnWindows,
     axis: Axis,
     silences: pl.DataFrame,
+    maintenance: Maintenance,
 ) -> SliceJudgement:
     """What slices of some objectives say, whatever was counted in them (columns of ``queries/slo/slices``)."""
     as_of = axis.until
     period = period_at(window, as_of)
-    holes = _holes(warehouse, axis, axis.since)
+    holes = _holes(warehouse, axis, axis.since, maintenance)
     judged = [
         judge(
             counts.filter(pl.col("objective") == one.name),
@@ -131,6 +145,7 @@ def judged_counts(
                 silence_policy().clustering_cap,
             ),
             as_of,
+            maintenance,
         )
         for one in lines
     ]

@@ -17,7 +17,9 @@ SHOWN = "a\\x1b[2J\\x1b]0;title\\x07b\\nc\\r\\u202ed\\u200b"
 
 def test_a_table_and_a_line_show_outside_text_as_text() -> None:
     out = io.StringIO()
-    console = cli_words.PlainConsole(file=out, highlight=False, markup=False, soft_wrap=True, width=cli_words.UNCUT_WIDTH)
+    console = cli_words.PlainConsole(
+        file=out, highlight=False, markup=False, soft_wrap=True, width=cli_words.UNCUT_WIDTH
+    )
     table = Table("object", title=EVIL)
     table.add_row(EVIL)
     console.print(table)

@@ -857,11 +857,13 @@ def app_objectives(s: Sample, teams: Any, app_id: str) -> Answer:
             *(row[k] for k in last),
             question_of(s, row),
             row["fired_by"],
+            *(row[name] for name in _MAINTENANCE),
         )
         for row in own
     ]
 
 
+_MAINTENANCE = ("maintenance_minutes", "maintenance_events", "maintained_until", "maintenance_reason")
 _LEFT = (
     "app_id", "environment", "objective", "as_of", "budgeting_method", "events_left", "minutes_spent", "minutes_allowed",
     "exhausts_at", "sli_low", "sli_high", "slices_counted", "slices_missing", "slices_quiet", "coverage", "coverage_recent",
@@ -902,6 +904,7 @@ def oncall_burning(s: Sample, teams: Any) -> Answer:
             *(row[k] for k in _PARTS),
             question_of(s, row),
             row["fired_by"],
+            *(row[name] for name in _MAINTENANCE),
         )
         for row in own
     ]
@@ -919,6 +922,7 @@ def slo_status(s: Sample, app_id: str) -> Answer:
             *(row[k] for k in _PARTS),
             question_of(s, row),
             row["fired_by"],
+            *(row[name] for name in _MAINTENANCE),
         )
         for row in own
     ]

@@ -347,6 +347,10 @@ def _objectives(draw: Draw) -> Iterator[Row]:
                 "stands_for": total / 4 if total % 7 else None,
                 "sli_scaled": total % 64 / 64 if total % 5 else None,
                 "fired_by": ("", "fast", "fast, slow")[total % 3],
+                "maintenance_minutes": total % 4 * 5,
+                "maintenance_events": total // 6,
+                "maintained_until": draw.of((None, draw.moment())),
+                "maintenance_reason": ("", "patches")[total % 2],
             }
     if draw.current:  # whose budget is spent is told to the team of the objective, not of the app
         usual = {
@@ -364,7 +368,10 @@ def _objectives(draw: Draw) -> Iterator[Row]:
         }
         state = {"is_spent": True, "state": "spent", "state_rank": 3, "health_checks": 0, "health_errors": 0}
         for app, team in (("app-4", "beta"), ("app-1", "alpha")):
-            none = dict.fromkeys(("threshold_ms", "since", "silent_since", "stands_for", "sli_scaled"))
+            none = dict.fromkeys(
+                ("threshold_ms", "since", "silent_since", "stands_for", "sli_scaled", "maintained_until")
+            )
+            none |= {"maintenance_minutes": 0, "maintenance_events": 0, "maintenance_reason": ""}
             none |= {"route": "", "fired_by": "", "without_cold_starts": False, "kept_out": 0, "sampled": 0}
             yield {**usual, **counts, **state, **none, "app_id": app, "team": team, "objective": "planted"}
 

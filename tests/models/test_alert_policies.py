@@ -228,7 +228,7 @@ def buckets_of(
             if not edges[0] <= one.start < AS_OF or not one.total:
                 continue
             edge = edges[bisect_right(edges, one.start) - 1]
-            row = rows.setdefault((app, "production", "availability", edge), [0, 0, 0, None, 0])
+            row = rows.setdefault((app, "production", "availability", edge), [0, 0, 0, None, 0, 0])
             row[0] += one.bad
             row[1] += one.total
             if one.start >= recent and Fraction(one.bad, one.total) > budget:

@@ -54,6 +54,7 @@ BUCKETS: dict[str, Any] = {
     "bad_slices": pl.UInt64,
     "first_bad": pl.Datetime("us", "UTC"),
     "other_ladders": pl.UInt64,
+    "in_maintenance": pl.UInt64,
 }
 
 
@@ -77,7 +78,7 @@ def buckets_of(slices: Mapping[Key, Iterable[Slice]], objectives: Objectives) ->
         for one in own:
             if not edges[0] <= one.start < AS_OF or not one.total:
                 continue
-            row = rows.setdefault((*key, edges[bisect_right(edges, one.start) - 1]), [0, 0, 0, None, 0])
+            row = rows.setdefault((*key, edges[bisect_right(edges, one.start) - 1]), [0, 0, 0, None, 0, 0])
             row[0] += one.bad
             row[1] += one.total
             if one.start >= recent and Fraction(one.bad, one.total) > budgets.get(key[2], Fraction(1, 2)):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from models import timeslices
 from models.budgeting import EXCLUDED, GOOD, MISSING, QUIET, Budgeting, slice_policy
+from models.maintenance import Maintenance
 from models.openslo import RATIO_TIMESLICES, TIMESLICES, Shorthand, TimeWindow
 from models.policy import Objective, burn_windows, silence_policy
 from models.slo_windows import Period, period_at
@@ -71,12 +72,13 @@ def judged(
     holes: set[int] | None = None,
     silences: pl.DataFrame = SILENCES,
     as_of: datetime = AS_OF,
+    maintenance: Maintenance = Maintenance.none(),  # noqa: B008 (nothing of it changes)
 ) -> timeslices.SliceJudgement:
     """What the model says; ``holes`` are begins of slices of requests in which nobody was heard."""
     axis = axis_of(asked, as_of)
     begin = int(axis.since.timestamp())
     flags = np.array([begin + FIVE * number in (holes or ()) for number in range(axis.slices)])
-    return judge(counts_of(apps), axis, flags, silences, asked, as_of)
+    return judge(counts_of(apps), axis, flags, silences, asked, as_of, maintenance)
 
 
 class Oracle:
@@ -350,7 +352,48 @@ def test_a_calendar_period_begins_whole_and_its_slices_begin_with_it() -> None:
         SILENCES,
         asked,
         AS_OF,
+        Maintenance.none(),
     ).budgets.row(0, named=True)
     assert left["slice_slices_counted"] == (AS_OF - begin) // timedelta(hours=1) == 13
     assert left["slice_days"] == [date(2026, 2, 28), date(2026, 3, 1)]
     assert left["slice_days_counted"] == [6, 7]
+
+
+@pytest.mark.parametrize("minutes", [5, 10, 60])
+def test_slices_in_maintenance_are_no_slices_and_nothing_is_missed_in_them(minutes: int) -> None:
+    """An app that is down within one window and fails in another: loops over what is left of each slice of time."""
+    source, end = random.Random(minutes), int(AS_OF.timestamp())
+    spans = [(end - 31 * 3600, end - 25 * 3600 + 120), (end - 50 * 3600 + 60, end - 49 * 3600)]
+    rows = [
+        ("w", "r", "", "*", "production", *(datetime.fromtimestamp(one, UTC) for one in span))
+        for span in spans
+    ]
+    names = ["name", "reason", "said_by", "app_id", "environment", "begins_at", "ends_at"]
+    held = Maintenance(
+        pl.DataFrame(rows, schema=names, orient="row").with_columns(
+            pl.col("begins_at", "ends_at").cast(pl.Datetime("us", "UTC"))
+        )
+    )
+    out = {
+        start
+        for start in range(end - 40 * 86_400, end, FIVE)
+        if any(first <= minute < last for minute in range(start, start + FIVE, 60) for first, last in spans)
+    }
+    events = {
+        start: (source.choice((0, 0, 0, 9)), 10)
+        for start in range(end - 27 * 86_400, end, FIVE)
+        if start not in out
+    }
+    how = Budgeting(TIMESLICES, minutes, Decimal("0.5"))
+    asked = asked_for(how, "0.9", 7)
+    left = judged({"app": events}, asked, maintenance=held).budgets.row(0, named=True)
+    counted = bad = 0
+    begin = end // (minutes * 60) * minutes * 60
+    for number in range(7 * 1440 // minutes):
+        first = begin - (number + 1) * minutes * 60
+        inside = [events[one] for one in range(first, first + minutes * 60, FIVE) if one in events]
+        counted += bool(inside)
+        bad += 2 * sum(one[0] for one in inside) > sum(one[1] for one in inside)
+    assert (left["slice_slices_counted"], left["slice_slices_bad"]) == (counted, bad)
+    assert (left["slice_slices_missing"], left["slice_slices_quiet"], left["slice_coverage"]) == (0, 0, 1.0)
+    assert judged({"app": events}, asked).budgets["slice_slices_missing"].item() >= 4

@@ -18,6 +18,7 @@ import pytest
 from models.alerts import alert_policy
 from models.budget_words import left_words
 from models.burn_scalings import windows_of
+from models.maintenance import ADD, MaintenanceAct
 from models.objectives import overrides
 from models.openslo_export import exported
 from models.openslo_reader import read
@@ -27,8 +28,9 @@ from models.samples import of_part
 from models.settings import Settings
 from models.yaml_reader import documents
 from pipelines.commands import checks
-from pipelines.compute import AsOf, compute_indicators, compute_slo
+from pipelines.compute import AsOf, compute_indicators, compute_maintenance, compute_slo
 from pipelines.compute.alerts import conditions
+from sql.maintenance import write_maintenance_act
 from sql.warehouse import Warehouse
 from tests.conftest import ROOT
 from tests.pipelines.budget_days import spent_by_day
@@ -282,6 +284,7 @@ def test_every_kind_goes_from_a_file_to_its_published_state(
     )
     assert suspects.is_empty()
     _said_in_its_own_words(fresh_warehouse, settings, expected)
+    _left_out_in_maintenance(fresh_warehouse, settings, levels)
 
 
 @pytest.mark.slow  # the same records once more: what files and days do to what is published
@@ -315,6 +318,51 @@ def _by_slices_of_time(warehouse: Warehouse, levels: list[bool]) -> None:
         assert rows[name]["slices_counted"] == len(shares)
         remaining = 1 - many / len(shares) / Fraction(2, 10)
         assert float(rows[name]["budget_remaining"]) == pytest.approx(float(remaining))
+
+
+def _left_out_in_maintenance(warehouse: Warehouse, settings: Settings, levels: list[bool]) -> None:
+    """What was counted in a window counts for no objective, of slices of time neither as good nor bad, nor is it missed."""
+    begin, end = END - timedelta(hours=40, minutes=-2), END - timedelta(hours=38, minutes=1)
+    out = range((begin - BEGIN) // SLICE, (end - BEGIN) // SLICE + 1)
+    assert len(out) == 24
+    before = states(warehouse)
+    counted = warehouse.frame_of(
+        "SELECT splitByChar(' ', toString(indicator))[1] AS kind, toString(indicator) AS indicator, sum(total) AS total FROM"
+        f" core_indicator_slices_current WHERE slice_start >= toDateTime('{BEGIN + SLICE * out[0]:%Y-%m-%d %H:%M:%S}', 'UTC') AND"
+        f" slice_start < toDateTime('{BEGIN + SLICE * (out[-1] + 1):%Y-%m-%d %H:%M:%S}', 'UTC') GROUP BY ALL"
+    )
+    write_maintenance_act(
+        warehouse, MaintenanceAct("w", ADD, "ann", END, "moved", ("shop",), begins_at=begin, ends_at=end)
+    )
+    assert compute_maintenance(warehouse, settings, AS_OF, END).releases
+    assert compute_slo(warehouse, settings, AS_OF, END).releases
+    after = states(warehouse)
+    left_out = {
+        name: before["shop", "production", name]["total"] - after["shop", "production", name]["total"]
+        for name in ALL
+    }
+    assert sorted(left_out.values()) == sorted(counted["total"].to_list())
+    assert left_out["nightly"] == len(out)
+    kept = [level for slot, level in enumerate(levels) if slot not in out]
+    cpu = after["shop", "production", "cpu"]
+    assert (cpu["total"] - cpu["bad"], cpu["total"]) == (sum(kept), len(kept))
+    size = MINUTES // 5
+    shares = []
+    for first in range(0, len(levels), size):
+        own = [levels[slot] for slot in range(first, first + size) if slot not in out]
+        if own:
+            shares.append(Fraction(sum(not one for one in own), len(own)))
+    rows = {
+        one["objective"]: one
+        for one in warehouse.frame(
+            "queries/alerts/objectives", wanted=["ok", "page", "ticket", "spent"]
+        ).to_dicts()
+    }
+    for name, many in (("steady", sum(one > Fraction(4, 10) for one in shares)), ("level", sum(shares))):
+        assert rows[name]["slices_counted"] == len(shares)
+        assert rows[name]["slices_bad"] == pytest.approx(float(many))
+    spent = spent_by_day(warehouse, "shop").filter(pl.col("objective") == "cpu")["spent"].sum()
+    assert float(spent) == pytest.approx(cpu["bad"] / (0.1 * cpu["total"]))
 
 
 def failing(minutes: int) -> Row:

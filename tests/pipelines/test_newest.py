@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ import pytest
 
 from models import requests
 from models.alerts import FIRING, RESOLVED
+from models.maintenance import Maintenance, MaintenanceWindow, maintenance_frame
 from models.policy import health_checks, request_errors, request_slices, slo_defaults
 from models.schemas import SCHEMAS
 from models.settings import Settings
@@ -165,7 +167,8 @@ def place(
 
 def test_the_newest_minutes_are_counted_as_slices_are(place: tuple[Settings, Warehouse]) -> None:
     _, warehouse = place
-    found = warehouse.frame(
+    counts = partial(
+        warehouse.frame,
         "queries/newest/counts",
         since="2026-03-01 11:55:00",
         until="2026-03-01 12:00:00",
@@ -175,6 +178,7 @@ def test_the_newest_minutes_are_counted_as_slices_are(place: tuple[Settings, War
         bounds_ns=requests.slicing(request_slices(), slo_defaults())["bounds_ns"],
         **requests.sampling(request_slices()),
     )
+    found = counts(**Maintenance.none().parameters(NOW, NOW))
     expected: dict[tuple[str, str, datetime], Counter[str]] = {}
     for one in spans():
         app = str(one["ServiceName"])
@@ -196,6 +200,11 @@ def test_the_newest_minutes_are_counted_as_slices_are(place: tuple[Settings, War
         (row["app_id"], row["objective"], row["moment"]): (row["bad"], row["total"])
         for row in found.iter_rows(named=True)
     } == {key: (count["bad"], count["total"]) for key, count in expected.items() if key[:2] in some_bad}
+    minute = timedelta(minutes=1)
+    one = MaintenanceWindow("w", "r", "", ("pay",), begins_at=NOW - 3 * minute, ends_at=NOW - minute)
+    held = Maintenance(maintenance_frame([one], found.select("app_id", "team"), NOW - 9 * minute, NOW))
+    kept = counts(**held.parameters(NOW - 5 * minute, NOW))
+    assert kept.equals(found.filter(pl.col("app_id") != "pay")) and kept.height < found.height
 
 
 def beat(warehouse: Warehouse, moment: datetime) -> datetime:

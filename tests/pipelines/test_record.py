@@ -201,8 +201,8 @@ COUNTED: dict[str, tuple[str, str]] = {
 WITHOUT_ROWS = {"mart_reporting_rates", "mart_reporting_lines", "core_cost_allocations", "core_app_calls"}
 """The fleet names no reporting currency and no shared cost rules, and its apps do not call each other."""
 
-NEVER_MADE = {"core_indicator_slices"}
-"""Nobody in the fleet has an objective that counts anything but requests, so nothing is ever published."""
+NEVER_MADE = {"core_indicator_slices", "mart_maintenance", "core_maintenance_hours"}
+"""Nobody in the fleet has an objective that counts anything but requests, nor a maintenance window, so nothing is ever published."""
 
 
 def test_every_partitioned_table_is_counted_here() -> None:

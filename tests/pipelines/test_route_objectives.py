@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.compute import compute_slo
+from pipelines.compute import compute_maintenance, compute_slo
 from sql.opening import open_warehouse
 from sql.publish import publish
 from sql.warehouse import Warehouse
@@ -271,3 +271,61 @@ def test_parts_are_judged_as_loops_over_their_slices_say(
             if of_app == app and one["total"]
         }
         assert sums == pytest.approx(left, abs=1e-9) and len(sums) > 5
+
+
+def test_parts_are_judged_without_what_is_in_maintenance(
+    warehouse: Warehouse, rows: Sequence[Started], root: Path
+) -> None:
+    """Routes, cold starts and samples of two apps in one environment, for hours that an hour's edge cuts."""
+    wrote(root, {f"{one.name}.yaml": one.text() for one in WANTED})
+    first, last = MOMENT - timedelta(days=4, minutes=33), MOMENT - timedelta(minutes=31)
+    (root / "maintenance.yaml").write_text(
+        "maintenance:\n  - {name: w, reason: r, apps: [app-0, app-1], environments: [production], "
+        f"start: {first:%Y-%m-%dT%H:%MZ}, end: {last:%Y-%m-%dT%H:%MZ}}}\n",
+        encoding="utf-8",
+    )
+    assert compute_maintenance(warehouse, settings_of(root), AS_OF, MOMENT).refused == ()
+    compute_slo(warehouse, settings_of(root), AS_OF, MOMENT)
+    found = published(warehouse)
+    out = {
+        first - timedelta(minutes=first.minute % 5) + timedelta(minutes=5) * number
+        for number in range(12 * 96 + 1)
+    }
+    kept = [
+        one
+        for one in rows
+        if one.environment != "production" or one.app_id == "app-2" or one.slice_start not in out
+    ]
+    assert len(kept) < len(rows) - 50
+    for one in WANTED:
+        for environment in ("production", "", "staging"):
+            slices = one.slices(kept, environment)
+            want = answer(
+                slices,
+                MOMENT,
+                Decimal(one.target),
+                one.days,
+                production=environment != "staging",
+                clustering=clustering(slices, MOMENT, 1 - Fraction(one.target)),
+            )
+            got = found[one.app, environment, one.name]
+            assert (got["bad"], got["total"], got["state"]) == (want.bad, want.total, want.state), one
+            inside = [
+                line
+                for line in kept
+                if one.counts(line)
+                and line.environment == environment
+                and MOMENT - timedelta(days=one.days) <= line.slice_start < MOMENT
+            ]
+            cold = sum(line.requests for line in inside if line.is_cold_start)
+            assert got["kept_out"] == (cold if one.without_cold_starts else 0)
+            own = [line for line in inside if not (one.without_cold_starts and line.is_cold_start)]
+            assert got["sampled"] == (sum(line.requests for line in own) if one.app == "app-1" else 0)
+    days = spent_by_day(warehouse, "app-0").filter(environment="production")
+    sums = dict(days.group_by("objective").agg(pl.col("spent").sum()).iter_rows())
+    left = {
+        name: 1 - one["budget_remaining"]
+        for (app, environment, name), one in found.items()
+        if app == "app-0" and environment == "production" and one["total"]
+    }
+    assert sums == pytest.approx(left, abs=1e-9)

@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 from models import requests, slo
+from models.maintenance import Maintenance
 from models.policy import burn_windows, environments, request_slices, slo_defaults, state_policy
 from models.settings import EnvironmentSettings, Settings
 from pipelines.compute import AsOf, compute_slo
@@ -33,6 +34,8 @@ LADDER = requests.ladder_ms(request_slices(), slo_defaults())
 HALF_A_SECOND = LADDER.index(500)
 OBJECTIVES = {"availability": ("server", "consumer"), "latency": ("server",)}
 Key = tuple[str, str, str]
+NOBODY = Maintenance.none().parameters(AS_OF.slice_end, AS_OF.slice_end)
+"""Parameters where nobody is in maintenance."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,9 @@ def test_the_engine_counts_what_a_loop_counts(
     for key, slices in counted(rows).items():
         for one in slices:
             if edges[0] <= one.start < moment and one.total:
-                found = want.setdefault((*key, max(e for e in edges if e <= one.start)), [0, 0, 0, None, 0])
+                found = want.setdefault(
+                    (*key, max(e for e in edges if e <= one.start)), [0, 0, 0, None, 0, 0]
+                )
                 found[0] += one.bad
                 found[1] += one.total
                 if one.start >= recent and Fraction(one.bad, one.total) > Fraction(1, 100):
@@ -208,7 +213,7 @@ def test_the_engine_counts_what_a_loop_counts(
             health[line.app_id, line.environment][0] += line.errors
             health[line.app_id, line.environment][1] += line.requests
     parameters = slo.bucket_parameters(slo_defaults(), burn_windows(), moment, LADDER)
-    frame = warehouse.frame("queries/slo/buckets", **parameters)
+    frame = warehouse.frame("queries/slo/buckets", **parameters, **NOBODY)
     got = {tuple(one[:4]): list(one[4:]) for one in frame.filter(pl.col("objective") != slo.HEALTH).rows()}
     assert got == want
     apart: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
@@ -225,13 +230,15 @@ def test_who_may_not_fire_is_judged_the_same_without_the_boundaries_of_the_hold(
     moment = AS_OF.slice_end - timedelta(minutes=minutes_ago)
     ladder = requests.ladder_ms(request_slices(), slo_defaults())
     asked = partial(slo.bucket_parameters, slo_defaults(), burn_windows(), moment, ladder)
-    whole, few = (warehouse.frame("queries/slo/buckets", **asked(hold=hold)) for hold in (True, False))
+    whole, few = (
+        warehouse.frame("queries/slo/buckets", **asked(hold=hold), **NOBODY) for hold in (True, False)
+    )
     apps = slo.may_fire(few, burn_windows())
     assert apps == slo.may_fire(whole, burn_windows())
     others = pl.col("app_id").is_in(apps).not_()
     assert apps and not few.filter(others).is_empty()
     assert set(asked(hold=False)["edges"]) < set(asked()["edges"])
-    again = warehouse.frame("queries/slo/buckets", **asked(apps=apps))
+    again = warehouse.frame("queries/slo/buckets", **asked(apps=apps), **NOBODY)
     assert again.sort(again.columns).equals(whole.filter(~others).sort(whole.columns))
     answers = [
         slo.status(
@@ -267,7 +274,7 @@ def test_health_checks_stand_beside_the_objectives(warehouse: Warehouse, rows: S
 
 def test_slices_of_another_ladder_are_counted(warehouse: Warehouse) -> None:
     parameters = slo.bucket_parameters(slo_defaults(), burn_windows(), AS_OF.slice_end, LADDER)
-    frame = warehouse.frame("queries/slo/buckets", **{**parameters, "bounds": len(LADDER) + 1})
+    frame = warehouse.frame("queries/slo/buckets", **{**parameters, **NOBODY, "bounds": len(LADDER) + 1})
     assert frame["other_ladders"].min() > 0
 
 

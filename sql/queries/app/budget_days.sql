@@ -4,7 +4,7 @@
 --   of its threshold on the latency ladder, 0: availability), begins, ends Array(UInt32) (its window, in seconds since 1970)
 -- columns: environment, objective, target, usage_date, bad, total
 -- Whole hours come from core_request_hours, of days published with them; slices only where the window cuts an hour, and where an
--- objective is of a route or leaves out cold starts, which hours do not tell apart.
+-- objective is of a route or leaves out cold starts, which hours do not tell apart. What is in maintenance is left out.
 WITH
     (
         SELECT count() FROM mart_slo_states_current
@@ -19,6 +19,7 @@ WITH
         SELECT groupUniqArray(period) FROM current_batches
         WHERE table_name = 'core_request_hours' AND period >= toDate(since)
     ) AS hour_days,
+    (SELECT count() FROM mart_maintenance_current WHERE app_id IN ('*', {app_id:String})) AS windows,
     asked AS
     (
         SELECT
@@ -33,20 +34,31 @@ WITH
                 {ends:Array(UInt32)})) AS one
         )
     ),
+-- shared: shared/maintained_of_app
+    ,
     counted AS
     (
         SELECT
             a.environment AS environment, a.objective AS objective, a.target AS target, toDate(h.hour) AS usage_date,
-            toUInt64(if(a.rung = 0, h.errors, h.timed - h.within[a.rung])) AS bad,
-            toUInt64(if(a.rung = 0, h.requests, h.timed)) AS total
+            toInt64(if(a.rung = 0, h.errors, h.timed - h.within[a.rung])) AS bad,
+            toInt64(if(a.rung = 0, h.requests, h.timed)) AS total
         FROM core_request_hours_current AS h
         INNER JOIN asked AS a ON a.environment = toString(h.environment)
         WHERE h.app_id = {app_id:String} AND own > 0 AND h.hour >= since AND a.is_whole AND has(a.span_kinds, toString(h.kind))
           AND h.hour >= a.begin AND h.hour + INTERVAL 1 HOUR <= a.as_of
         UNION ALL
         SELECT
+            a.environment, a.objective, a.target, toDate(h.hour),
+            -toInt64(if(a.rung = 0, h.errors, h.timed - h.within[a.rung])), -toInt64(if(a.rung = 0, h.requests, h.timed))
+        FROM core_maintenance_hours_current AS h
+        INNER JOIN asked AS a ON a.environment = toString(h.environment)
+        WHERE h.app_id = {app_id:String} AND own > 0 AND windows > 0 AND h.hour >= since AND a.is_whole
+          AND has(a.span_kinds, toString(h.kind)) AND h.hour >= a.begin AND h.hour + INTERVAL 1 HOUR <= a.as_of
+          AND has(hour_days, toDate(h.hour))
+        UNION ALL
+        SELECT
             a.environment, a.objective, a.target, toDate(c.slice_start),
-            toUInt64(if(a.rung = 0, c.errors, c.timed - c.within[a.rung])), toUInt64(if(a.rung = 0, c.requests, c.timed))
+            toInt64(if(a.rung = 0, c.errors, c.timed - c.within[a.rung])), toInt64(if(a.rung = 0, c.requests, c.timed))
         FROM core_request_slices_current AS c
         INNER JOIN asked AS a ON a.environment = toString(c.environment)
         WHERE c.app_id = {app_id:String} AND own > 0 AND c.slice_start >= since
@@ -58,8 +70,12 @@ WITH
             )
           AND (a.of_route = '' OR a.of_route IN (toString(c.route), replaceRegexpOne(toString(c.route), '^[A-Z]+ ', '')))
           AND NOT (a.without_cold_starts AND c.is_cold_start)
+          AND (windows = 0 OR (  -- a constant: where it is in no maintenance, nothing of it is read
+                ('*', toUInt32(c.slice_start)) NOT IN maintained
+                AND (toString(c.environment), toUInt32(c.slice_start)) NOT IN maintained))
     )
-SELECT environment, objective, target, usage_date, sum(c.bad) AS bad, sum(c.total) AS total
+SELECT environment, objective, target, usage_date, toUInt64(sum(c.bad)) AS bad, toUInt64(sum(c.total)) AS total
 FROM counted AS c
 GROUP BY environment, objective, target, usage_date
+HAVING total > 0
 ORDER BY environment, objective, usage_date

@@ -2,6 +2,8 @@
 -- parameters: teams Array(String), app_id String, environments, objectives Array(String), begins Array(UInt32) (begin of the
 --   window of each, in seconds since 1970)
 -- columns: environment, objective, target, usage_date, bad, total
+WITH
+-- shared: shared/maintained_of_app
 SELECT
     a.environment AS environment, a.objective AS objective, a.target AS target, toDate(i.slice_start) AS usage_date,
     sum(i.total - i.good) AS bad, sum(i.total) AS total
@@ -24,6 +26,7 @@ INNER JOIN
 ) AS a ON a.environment = toString(i.environment) AND a.question = toString(i.indicator)
 WHERE i.app_id = {app_id:String} AND i.slice_start >= toDateTime(arrayMin({begins:Array(UInt32)}), 'UTC')
   AND i.slice_start >= a.begin AND i.slice_start < a.as_of
+  AND ('*', toUInt32(i.slice_start)) NOT IN maintained AND (toString(i.environment), toUInt32(i.slice_start)) NOT IN maintained
 GROUP BY environment, objective, target, usage_date
 HAVING total > 0
 ORDER BY environment, objective, usage_date

@@ -3,12 +3,14 @@
 -- columns: environment, objective, target, threshold_ms UInt32, window_days, good, total, sli, budget_remaining, burn_rate_5m,
 --   burn_rate_1h, burn_rate_6h, burn_rate_3d, state, since DateTime64(0), health_checks, health_errors, of_route
 --   (empty: the whole app), without_cold_starts, kept_out, sampled, stands_for, sli_scaled,
---   question (what is counted instead of requests; empty: requests), fired_by (alert policies by which it fires; empty: the built-in windows)
+--   question (what is counted instead of requests; empty: requests), fired_by (alert policies by which it fires; empty: the built-in windows),
+--   maintenance_minutes UInt32, maintenance_events, maintained_until DateTime64(0), maintenance_reason
 SELECT
     toString(s.environment) AS environment, toString(s.objective) AS objective, target, threshold_ms, window_days,
     good, total, sli, budget_remaining, burn_rate_5m, burn_rate_1h, burn_rate_6h, burn_rate_3d,
     toString(s.state) AS state, toDateTime64(s.since, 0, 'UTC') AS since, health_checks, health_errors,
-    s.route AS of_route, without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question, fired_by
+    s.route AS of_route, without_cold_starts, kept_out, sampled, stands_for, sli_scaled, question, fired_by,
+    maintenance_minutes, maintenance_events, toDateTime64(s.maintained_until, 0, 'UTC') AS maintained_until, maintenance_reason
 FROM mart_slo_status_current AS s
 LEFT JOIN
 -- shared: shared/objective_questions

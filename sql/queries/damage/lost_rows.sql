@@ -13,7 +13,7 @@ FROM
         head.scope AS scope, head.period AS period, head.rows AS rows, entry.1 AS table_name, entry.2 AS batch_id,
         if(entry.1 IN (
                 'raw_focus_costs', 'core_request_slices', 'core_request_hours', 'core_app_telemetry_daily', 'core_app_resources',
-                'core_app_usage_hours', 'core_indicator_slices', 'core_app_calls', 'core_app_telemetry_volumes'),
+                'core_app_usage_hours', 'core_indicator_slices', 'core_maintenance_hours', 'core_app_calls', 'core_app_telemetry_volumes'),
             head.period, toDate('1970-01-01')) AS part_period
     FROM
     (
@@ -44,6 +44,8 @@ LEFT JOIN
     SELECT 'core_cost_allocations', batch_id, toDate('1970-01-01'), count() FROM core_cost_allocations GROUP BY batch_id
     UNION ALL
     SELECT 'core_cost_days', batch_id, toDate('1970-01-01'), count() FROM core_cost_days GROUP BY batch_id
+    UNION ALL
+    SELECT 'mart_maintenance', batch_id, toDate('1970-01-01'), count() FROM mart_maintenance GROUP BY batch_id
     UNION ALL
     SELECT 'mart_slo_newest', batch_id, toDate('1970-01-01'), count() FROM mart_slo_newest GROUP BY batch_id
     UNION ALL
@@ -102,6 +104,10 @@ LEFT JOIN
     SELECT 'core_request_slices' AS table_name, batch_id, toDate(slice_start) AS part_period, count() AS rows
     FROM core_request_slices
     WHERE {with_slices:Bool}
+    GROUP BY batch_id, part_period
+    UNION ALL
+    SELECT 'core_maintenance_hours' AS table_name, batch_id, toDate(hour) AS part_period, count() AS rows
+    FROM core_maintenance_hours
     GROUP BY batch_id, part_period
     UNION ALL
     SELECT 'core_request_hours' AS table_name, batch_id, toDate(hour) AS part_period, count() AS rows

@@ -3,12 +3,17 @@
 -- parameters: since, until DateTime64(9) (from when on, before when), moment_seconds UInt32, least_bad UInt64 (fewer bad events
 --   are no matter), grpc_errors_keys, grpc_errors_values Array(String), http_errors, caller_faults Array(UInt16), health_paths,
 --   health_services, health_agents String, health_methods Array(String), bounds_ns Array(UInt64), sampled_trace_state String,
---   sampler_types Array(String) (as core_request_slices takes them)
+--   sampler_types Array(String) (as core_request_slices takes them), and
+--   maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them, whose spans are left out)
 -- columns: app_id, environment, objective, team, target, threshold_ms UInt32, window_days, moment DateTime64(0) (its begin), bad, total
 -- Objectives of the requests of a whole app alone, by occurrences: those of a route, without cold starts, by slices of time, of
 -- anything else than requests, or with alert policies of their own wait for their slices. What stands for other spans, and apps whose slices are counted from metrics or from a sample, is left out: a sample may keep
 -- every error and few of the rest. A threshold is one of the ladder's bounds, as in slices.
 WITH
+-- shared: shared/maintained
+    ,
     spans AS
     (
         SELECT
@@ -21,6 +26,7 @@ WITH
                 SpanKind, StatusCode, SpanAttributes, {http_errors:Array(UInt16)}, {caller_faults:Array(UInt16)},
                 {grpc_errors_keys:Array(String)}, {grpc_errors_values:Array(String)}) != '' AS failed,
             has_end AS is_timed,
+            toDateTime(intDiv(toUnixTimestamp(Timestamp), 300) * 300, 'UTC') AS slice_start,
             arrayFirst(bound -> Duration <= bound, {bounds_ns:Array(UInt64)}) AS within_ns,
             match(TraceState, {sampled_trace_state:String})
                 OR has({sampler_types:Array(String)}, SpanAttributes['sampler.type'])
@@ -28,6 +34,8 @@ WITH
         FROM {{otel}}.otel_traces_current
         WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
           AND request_is(SpanKind) AND app_id != ''
+          AND NOT
+-- shared: shared/in_maintenance
     ),
     summed AS
     (

@@ -3,7 +3,8 @@
 -- parameters: teams Array(String), bounds_ms Array(UInt32) (the latency ladder), row_limit UInt32 (lines per objective)
 -- columns: app_id, environment, objective, version, route (empty: rare ones pooled), bad, total,
 --   last_bad DateTime64(0) (start of the newest slice with a bad event)
--- Objectives that count something else than requests have no suspects: no failed request is evidence of them.
+-- Objectives that count something else than requests have no suspects: no failed request is evidence of them. What is in
+-- maintenance is nobody's fault.
 WITH
     firing AS
     (
@@ -13,6 +14,15 @@ WITH
           AND (app_id, environment, objective) NOT IN
             (SELECT app_id, environment, objective FROM mart_slo_objectives_current
             WHERE isNull(valid_to) AND indicator NOT IN ('availability', 'latency'))
+    ),
+    (SELECT count() FROM mart_maintenance_current) AS windows,
+    maintained AS
+    (
+        SELECT
+            m.app_id AS whose, toString(m.environment) AS place,
+            arrayJoin(range(intDiv(toUInt32(m.begins_at), 300) * 300, toUInt32(m.ends_at), 300)) AS slice
+        FROM mart_maintenance_current AS m
+        WHERE m.ends_at > (SELECT min(since) FROM firing)
     ),
     counted AS
     (
@@ -35,6 +45,11 @@ WITH
         WHERE c.slice_start >= f.since AND c.slice_start < f.as_of AND (isNull(f.threshold_ms) OR c.kind = 'server')
           AND (f.of_route = '' OR f.of_route IN (toString(c.route), replaceRegexpOne(toString(c.route), '^[A-Z]+ ', '')))
           AND NOT (f.without_cold_starts AND c.is_cold_start)
+          AND (windows = 0 OR (  -- a constant: where nobody is in maintenance, nothing of it is read
+                ('*', '*', toUInt32(c.slice_start)) NOT IN maintained
+                AND (c.app_id, '*', toUInt32(c.slice_start)) NOT IN maintained
+                AND ('*', toString(c.environment), toUInt32(c.slice_start)) NOT IN maintained
+                AND (c.app_id, toString(c.environment), toUInt32(c.slice_start)) NOT IN maintained))
         GROUP BY app_id, environment, objective, version, route
         HAVING bad > 0
     )

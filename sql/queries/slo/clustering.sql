@@ -7,6 +7,7 @@
 --   cap Float64 and sigmas Float64 (an hour with more than sigmas deviations at the budget and the cap, and more than twice the
 --   cap, is an outage)
 -- columns: app_id, environment, objective, bad UInt64, total UInt64, bad_bad Float64, bad_total Float64, total_total Float64
+-- What of an hour is in maintenance is taken off it.
 SELECT
     app_id,
     toString(hours.environment) AS environment,
@@ -20,10 +21,19 @@ FROM
 (
     SELECT
         app_id, environment, hour, place,
-        sum(if({rungs:Array(UInt8)}[place] = 0, requests, timed)) AS total,
-        sum(if({rungs:Array(UInt8)}[place] = 0, errors, toUInt64(timed - within[{rungs:Array(UInt8)}[place]]))) AS bad,
+        toUInt64(sum(if(is_out, -1, 1) * if({rungs:Array(UInt8)}[place] = 0, requests, timed))) AS total,
+        toUInt64(sum(if(is_out, -1, 1)
+            * if({rungs:Array(UInt8)}[place] = 0, errors, toUInt64(timed - within[{rungs:Array(UInt8)}[place]])))) AS bad,
         total * {budgets_ppb:Array(UInt64)}[place] / 1000000000 AS at_budget
-    FROM core_request_hours_current
+    FROM
+    (
+        SELECT app_id, environment, hour, kind, requests, errors, timed, within, false AS is_out
+        FROM core_request_hours_current
+        UNION ALL
+        SELECT app_id, environment, hour, kind, requests, errors, timed, within, true
+        FROM core_maintenance_hours_current
+        WHERE toDate(hour) IN (SELECT period FROM current_batches WHERE table_name = 'core_request_hours')
+    )
     ARRAY JOIN if(kind = 'server', {server:Array(UInt8)}, {consumer:Array(UInt8)}) AS place
     WHERE hour >= {since:DateTime('UTC')} AND hour < {until:DateTime('UTC')} AND kind IN ('server', 'consumer')
       AND app_id IN {apps:Array(String)} AND length(within) = {bounds:UInt8}

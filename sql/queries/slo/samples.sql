@@ -1,9 +1,13 @@
 -- purpose: requests since a moment of apps that sampled: how many are a sample, and what all of them stand for
 -- parameters: window_from, as_of DateTime (slices from the one on, before the other), routed Array(String) (apps whose routes are
---   told apart)
+--   told apart), and maintained_calendars,
+--   maintained_from, maintained_to, maintained_app_calendars, maintained_environment_calendars, maintained_pair_calendars
+--   Array(UInt32), maintained_apps, maintained_environments, maintained_pairs Array(String) (as shared/maintained has them, whose slices are left out)
 -- columns: app_id, environment, kind, route (empty: of every route, or the rare ones), is_cold_start, sampled, is_untold (a sampler does not say), stands_for,
 --   errors_stand_for Float64 (null then)
 -- Only apps of which some day was sampled are read; of them every slice, as a window may begin within a day.
+WITH
+-- shared: shared/maintained
 SELECT
     app_id, toString(s.environment) AS environment, toString(s.kind) AS kind,
     if(app_id IN {routed:Array(String)}, toString(s.route), '') AS route, is_cold_start,
@@ -18,5 +22,7 @@ WHERE app_id IN
         WHERE usage_date >= toDate({window_from:DateTime('UTC')}) AND sampled_requests > 0
     )
   AND slice_start >= {window_from:DateTime('UTC')} AND slice_start < {as_of:DateTime('UTC')} AND kind IN ('server', 'consumer')
+  AND NOT
+-- shared: shared/in_maintenance
 GROUP BY app_id, environment, kind, route, is_cold_start
 ORDER BY app_id, environment, kind, route, is_cold_start
