@@ -141,11 +141,30 @@ def one_maker(folder: Path) -> Iterator[bool]:
         done.touch()
 
 
-@pytest.fixture(scope="module")
-def fresh_warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
-    """An empty warehouse in a process of its own, migrated, as its writer; one per module."""
-    with open_warehouse(migrated(tmp_path_factory.mktemp("fresh"))) as warehouse:
+@pytest.fixture(scope="session")
+def _kept_warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
+    with open_warehouse(migrated(tmp_path_factory.mktemp("kept"))) as warehouse:
         yield warehouse
+
+
+@pytest.fixture(scope="module")
+def fresh_warehouse(_kept_warehouse: Warehouse) -> Warehouse:
+    """An empty warehouse in a process of its own, migrated, as its writer; whoever asked before in this worker had the same.
+
+    A test that harms the engine opens one of its own; one that makes a table drops it.
+    """
+    emptied(_kept_warehouse)
+    return _kept_warehouse
+
+
+def emptied(warehouse: Warehouse) -> None:
+    """Empties every table that holds rows, but for what was migrated."""
+    filled = warehouse.frame_of(
+        "SELECT database || '.' || name AS name FROM system.tables"
+        " WHERE database IN (currentDatabase(), '{{otel}}') AND name != 'schema_migrations' AND total_rows > 0"
+    )
+    for table in filled["name"]:
+        warehouse.execute_text(f"TRUNCATE TABLE {table}")
 
 
 @pytest.fixture(scope="module")
