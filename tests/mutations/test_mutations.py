@@ -27,7 +27,7 @@ from tests.mutations import telemetry as telemetry_mutations
 from tests.mutations.bills import MutatedBill, mutated_bill
 from tests.mutations.telemetry import MutatedTelemetry, mutated_telemetry
 
-BILLS, SENDERS = 20, 30
+BILLS, SENDERS = 20, 13
 """Seeds in the suite, of every kind of fault, out of the first ``DRAWN``; the rest of ``MANY`` of each is slow."""
 DRAWN, MANY = 200, 1000
 FILES_WRITTEN = datetime(2026, 1, 2, 12, tzinfo=UTC)
