@@ -181,7 +181,8 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class SmallFleet:
-    """A simulated fleet of eight apps and forty days to ``END``; nobody writes to it, whoever needs to takes a copy."""
+    """A simulated fleet of a month to ``END`` in which everything that can be planted is; nobody writes to it, whoever needs
+    to takes a copy."""
 
     simulated: Path
     """The workspace as it was simulated."""
@@ -190,7 +191,7 @@ class SmallFleet:
     seconds: float
     """How long the command of that pass took."""
 
-    END = date(2026, 10, 31)
+    APPS, DAYS, SEED, END = 24, 36, 11, date(2026, 10, 31)
 
     @staticmethod
     def copy(workspace: Path, to: Path) -> Path:
@@ -204,7 +205,13 @@ def small_fleet(shared_folder: Path) -> SmallFleet:
     root = shared_folder / "small_fleet"
     with one_maker(root) as missing:
         if missing:
-            simulate(root / "simulated", apps=8, days=40, seed=5, end=SmallFleet.END)
+            simulate(
+                root / "simulated",
+                apps=SmallFleet.APPS,
+                days=SmallFleet.DAYS,
+                seed=SmallFleet.SEED,
+                end=SmallFleet.END,
+            )
             SmallFleet.copy(root / "simulated", root / "passed")
             (root / "seconds").write_text(f"{_seconds_of_a_pass(root / 'passed'):.1f}")
     return SmallFleet(root / "simulated", root / "passed", float((root / "seconds").read_text()))
