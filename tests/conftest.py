@@ -141,11 +141,30 @@ def one_maker(folder: Path) -> Iterator[bool]:
         done.touch()
 
 
-@pytest.fixture(scope="module")
-def fresh_warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
-    """An empty warehouse in a process of its own, migrated, as its writer; one per module."""
-    with open_warehouse(migrated(tmp_path_factory.mktemp("fresh"))) as warehouse:
+@pytest.fixture(scope="session")
+def _kept_warehouse(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
+    with open_warehouse(migrated(tmp_path_factory.mktemp("kept"))) as warehouse:
         yield warehouse
+
+
+@pytest.fixture(scope="module")
+def fresh_warehouse(_kept_warehouse: Warehouse) -> Warehouse:
+    """An empty warehouse in a process of its own, migrated, as its writer; whoever asked before in this worker had the same.
+
+    A test that harms the engine opens one of its own; one that makes a table drops it.
+    """
+    emptied(_kept_warehouse)
+    return _kept_warehouse
+
+
+def emptied(warehouse: Warehouse) -> None:
+    """Empties every table that holds rows, but for what was migrated."""
+    filled = warehouse.frame_of(
+        "SELECT database || '.' || name AS name FROM system.tables"
+        " WHERE database IN (currentDatabase(), '{{otel}}') AND name != 'schema_migrations' AND total_rows > 0"
+    )
+    for table in filled["name"]:
+        warehouse.execute_text(f"TRUNCATE TABLE {table}")
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +181,8 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class SmallFleet:
-    """A simulated fleet of eight apps and forty days to ``END``; nobody writes to it, whoever needs to takes a copy."""
+    """A simulated fleet of a month to ``END`` in which everything that can be planted is; nobody writes to it, whoever needs
+    to takes a copy."""
 
     simulated: Path
     """The workspace as it was simulated."""
@@ -171,7 +191,7 @@ class SmallFleet:
     seconds: float
     """How long the command of that pass took."""
 
-    END = date(2026, 10, 31)
+    APPS, DAYS, SEED, END = 24, 36, 11, date(2026, 10, 31)
 
     @staticmethod
     def copy(workspace: Path, to: Path) -> Path:
@@ -185,7 +205,13 @@ def small_fleet(shared_folder: Path) -> SmallFleet:
     root = shared_folder / "small_fleet"
     with one_maker(root) as missing:
         if missing:
-            simulate(root / "simulated", apps=8, days=40, seed=5, end=SmallFleet.END)
+            simulate(
+                root / "simulated",
+                apps=SmallFleet.APPS,
+                days=SmallFleet.DAYS,
+                seed=SmallFleet.SEED,
+                end=SmallFleet.END,
+            )
             SmallFleet.copy(root / "simulated", root / "passed")
             (root / "seconds").write_text(f"{_seconds_of_a_pass(root / 'passed'):.1f}")
     return SmallFleet(root / "simulated", root / "passed", float((root / "seconds").read_text()))

@@ -17,42 +17,15 @@ from moto.server import ThreadedMotoServer
 
 from models.settings import BillingSource, Settings
 from pipelines.ingest.billing import BillingOutcome, ingest_source
-from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
-from tests.conftest import Migrated
-
-
-@pytest.fixture(scope="session")
-def _engine(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
-    with open_warehouse(migrated(tmp_path_factory.mktemp("warehouse"))) as warehouse:
-        yield warehouse
-
-
-EMPTIED = (
-    "raw_focus_costs",
-    "raw_deliveries",
-    "raw_rejects",
-    "raw_object_charges",
-    "raw_object_overlaps",
-    "raw_held_deliveries",
-    "raw_repairs",
-    "period_head",
-    "core_identities",
-    "core_app_costs_daily",
-)
+from tests.conftest import emptied
 
 
 @pytest.fixture
-def warehouse(_engine: Warehouse) -> Warehouse:
+def warehouse(fresh_warehouse: Warehouse) -> Warehouse:
     """The engine, empty."""
-    filled = _engine.frame_of(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND has({names:Array(String)}, name)"
-        " AND total_rows > 0",
-        names=EMPTIED,
-    )
-    for table in filled["name"]:
-        _engine.execute_text(f"TRUNCATE TABLE {table}")
-    return _engine
+    emptied(fresh_warehouse)
+    return fresh_warehouse
 
 
 @pytest.fixture

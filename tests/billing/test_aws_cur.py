@@ -34,7 +34,8 @@ from pipelines.compute.identities import compute_identities
 from pipelines.ingest.billing import BillingOutcome
 from pipelines.ingest.billing.outcome import Refusal
 from sql.catalog import statement
-from tests.billing.conftest import EMPTIED, Bills
+from tests.billing.conftest import Bills
+from tests.conftest import emptied
 
 Line = dict[str, str]
 NOVEMBER, OCTOBER = date(2023, 11, 1), date(2023, 10, 1)
@@ -253,8 +254,7 @@ def rows(bills: Bills) -> pl.DataFrame:
 
 def empty(bills: Bills) -> None:
     """As if nothing had ever been delivered."""
-    for table in EMPTIED:
-        bills.warehouse.execute_text(f"TRUNCATE TABLE {table}")
+    emptied(bills.warehouse)
     for path in sorted(bills.folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
 

@@ -148,7 +148,7 @@ def test_of_a_large_fleet_the_worst_objectives_are_listed_and_the_others_counted
 
 def test_slo_status_and_doctor_speak_of_the_fleet(fleet: Path) -> None:
     apps = rows(fleet, "SELECT DISTINCT app_id FROM mart_slo_status_current WHERE state != 'no_data'")
-    said = appfleet(fleet, "slo").out
+    said = appfleet(fleet, "slo", "--all").out
     assert all(f"│ {row['app_id']} " in said for row in apps)
     assert "more objectives" not in said
     one = appfleet(fleet, "slo", "--app", apps[0]["app_id"]).out

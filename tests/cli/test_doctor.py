@@ -23,7 +23,6 @@ from pipelines.commands.run import run_pass
 from pipelines.ingest import LIVE_SOURCE
 from pipelines.ingest.intake.journal import SEGMENTS
 from pipelines.ingest.telemetry import load_object
-from pipelines.steps import STEPS
 from pipelines.work import WORK, Ask, Done
 from sql.opening import open_warehouse
 from sql.reading import read_only
@@ -52,6 +51,7 @@ def bill(source: str, *lines: Mapping[str, str]) -> bytes:
     return csv_text([*ROW, "ResourceId"], [{**ROW, "ResourceId": source, **line} for line in lines]).encode()
 
 
+LOOKED_AT = ("billing", "telemetry", "slices", "registry", "identities", "costs", "completeness", "slo")
 MANY = [{"BilledCost": str(cost), "ServiceName": f"s{cost}"} for cost in range(1, 31)]
 
 
@@ -72,8 +72,8 @@ class Made:
         path.write_bytes(content)
 
     def passes(self) -> int:
-        """A pass; its exit code."""
-        return run_pass(self.settings, steps=list(STEPS)).exit_code
+        """A pass of the steps whose tables ``doctor`` looks at; its exit code."""
+        return run_pass(self.settings, steps=LOOKED_AT).exit_code
 
     def found(self, *checks: str, clock: datetime = NOW) -> list[tuple[str, Finding]]:
         """What these checks find, or all."""

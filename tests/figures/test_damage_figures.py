@@ -130,3 +130,4 @@ def test_a_table_is_read_whole_but_for_some_of_its_parts(fresh_warehouse: Wareho
             without=without,
         )
         assert frame["rows"].to_list() == [want]
+    fresh_warehouse.execute_text("DROP TABLE parted")

@@ -35,7 +35,7 @@ from tests.pipelines.test_record import COUNTED, told
 from tests.preloaded import run_command
 
 Truth = dict[str, Any]
-APPS, DAYS, SEED, END = 24, 36, 11, date(2026, 10, 31)
+END = SmallFleet.END
 RUN = ("run", "--as-of", "2026-11-01T00:00:00Z")
 """Asked at the end of the data: a month later its states would be stale."""
 
@@ -61,10 +61,8 @@ def environment(workspace: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Path:
-    workspace = migrated(tmp_path_factory.mktemp("fleet") / "workspace")
-    simulate(workspace, apps=APPS, days=DAYS, seed=SEED, end=END)
-    return workspace
+def fleet(small_fleet: SmallFleet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return SmallFleet.copy(small_fleet.passed, tmp_path_factory.mktemp("fleet") / "workspace")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +74,7 @@ def warehouse(fleet: Path) -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def done(fleet: Path, warehouse: Warehouse) -> Warehouse:
-    """The same, after a pass."""
+    """The same, after a pass at the end of the data."""
     appfleet(fleet, *RUN)
     return warehouse
 
@@ -413,7 +411,7 @@ def assert_as_whole(killed: Path, whole: Path, bills: Bills, monkeypatch: pytest
 def few_objects(tmp_path: Path, migrated: Migrated) -> Path:
     """A fleet of one bill, and of telemetry without metrics: a pass of every step in a few seconds."""
     workspace = migrated(tmp_path / "few")
-    simulate(workspace, apps=4, days=1, seed=SEED, end=END)
+    simulate(workspace, apps=4, days=1, seed=SmallFleet.SEED, end=END)
     settings = workspace / "appfleet.yaml"
     azure = re.compile(r"    - name: azure.*?location: bills/azure\n", re.DOTALL)
     text, found = azure.subn("", settings.read_text())

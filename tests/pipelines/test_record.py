@@ -240,7 +240,7 @@ def test_partitions_are_the_periods_of_the_data_in_their_order_and_none_is_missi
         "usage_month": sorted({f"{day[:7]}-01" for day in days}),
         "day": sorted(days),
     }
-    assert len(expected["day"]) == 40
+    assert len(expected["day"]) == SmallFleet.DAYS
     for step in STEPS.values():
         if step.periods:
             keys = history.get_dynamic_partitions(str(PARTITIONS[step.periods].name))

@@ -179,6 +179,7 @@ def test_columns_travel_under_the_names_of_the_table_by_their_place(fresh_wareho
     assert found.rows(named=True) == [{"a": "x", "b": "y", "c": 1}, {"a": "x", "b": "y", "c": 2}]
     found = fresh_warehouse.frame_of(insertion(text, leave_out=["b"]).select)
     assert found.columns == ["a", "c"]
+    fresh_warehouse.execute_text("DROP TABLE placed")
 
 
 def test_statements_are_told_by_what_they_are_for() -> None:

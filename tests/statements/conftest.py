@@ -21,18 +21,9 @@ from pipelines.ingest.billing import ingest_source
 from pipelines.ingest.billing.held import accept, waiting
 from pipelines.reports.closing import close_month
 from sql.closings import Closing
-from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
-from tests.conftest import Migrated
+from tests.conftest import emptied
 
-TABLES = (
-    "raw_focus_costs", "raw_deliveries", "raw_object_charges", "raw_object_overlaps", "raw_held_deliveries", "raw_repairs",
-    "period_head", "core_identities", "core_app_costs_daily", "core_apps", "core_teams", "mart_chargeback_lines",
-    "mart_statement_adjustments", "core_cost_allocations", "mart_statement_lines", "statement_closings", "statement_files",
-    "statement_reclassifications", "mart_reporting_rates", "mart_reporting_lines", "mart_cost_bridges",
-    "mart_unused_commitments", "statement_credits", "mart_reliability_credits", "mart_app_worth",
-    "core_app_usage_hours",
-)  # fmt: skip
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 COLUMNS = (
     "BilledCost", "EffectiveCost", "BillingCurrency", "BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart",
@@ -149,20 +140,9 @@ def of_bills(bills: dict[date, Sequence[Charge]]) -> dict[tuple[date, str], tupl
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
-    with open_warehouse(migrated(tmp_path_factory.mktemp("books"))) as warehouse:
-        yield warehouse
-
-
-def emptied(warehouse: Warehouse) -> None:
-    """Empties every table a statement rests on."""
-    filled = warehouse.frame_of(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND has({names:Array(String)}, name)"
-        " AND total_rows > 0",
-        names=TABLES,
-    )
-    for table in filled["name"]:
-        warehouse.execute_text(f"TRUNCATE TABLE {table}")
+def engine(fresh_warehouse: Warehouse) -> Warehouse:
+    """The warehouse of books, which ``emptied`` makes anew."""
+    return fresh_warehouse
 
 
 def books_in(root: Path, warehouse: Warehouse, **statements: Path) -> Books:

@@ -21,7 +21,8 @@ from models.statement_files import parquet_bytes, xlsx_bytes
 from pipelines.reports.closing import close_month, plan_close, write_beside
 from pipelines.reports.statements import write_statement
 from sql.warehouse import Warehouse
-from tests.statements.conftest import NOW, Charge, books_in, emptied
+from tests.conftest import emptied
+from tests.statements.conftest import NOW, Charge, books_in
 from tests.statements.test_closing_properties import QuickBooks
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)

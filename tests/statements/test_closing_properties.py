@@ -37,7 +37,8 @@ from sql.closings import Closing, batches_of_days, closed_file, closed_lines, cl
 from sql.credits import credit_decisions
 from sql.publish import WHOLE_TABLE, heads, publish
 from sql.warehouse import Warehouse
-from tests.statements.conftest import NOW, Books, Charge, added, books_in, emptied, of_bills
+from tests.conftest import emptied
+from tests.statements.conftest import NOW, Books, Charge, added, books_in, of_bills
 from tests.statements.failures import failed, hurt
 
 MONTHS = [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]

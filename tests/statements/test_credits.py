@@ -29,7 +29,8 @@ from pipelines.reports.closing import reclassify_month, reopen_month
 from pipelines.reports.credits import credits_of, decide_credit
 from pipelines.reports.statements import read_statement, write_statement
 from sql.warehouse import Warehouse
-from tests.statements.conftest import NOW, Books, Charge, books_in, emptied, of_bills
+from tests.conftest import emptied
+from tests.statements.conftest import NOW, Books, Charge, books_in, of_bills
 from tests.statements.failures import failed, hurt
 from tests.statements.test_closing_properties import QuickBooks, closed_bytes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from pipelines.ingest.telemetry import ObjectLoad, load_object
-from sql.opening import open_warehouse
 from sql.warehouse import Warehouse
-from tests.conftest import Migrated
+from tests.conftest import emptied
 
 TABLES = (
     "otel_traces",
@@ -28,24 +27,11 @@ TABLES = (
 Load = Callable[..., ObjectLoad]
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Migrated) -> Iterator[Warehouse]:
-    """One warehouse per module; ``warehouse`` empties it for each test."""
-    with open_warehouse(migrated(tmp_path_factory.mktemp("workspace"))) as warehouse:
-        yield warehouse
-
-
 @pytest.fixture
-def warehouse(opened: Warehouse) -> Warehouse:
+def warehouse(fresh_warehouse: Warehouse) -> Warehouse:
     """A warehouse with empty tables."""
-    filled = opened.frame_of(
-        "SELECT database || '.' || name FROM system.tables"
-        " WHERE (database = '{{otel}}' OR database = currentDatabase() AND name IN ('raw_deliveries', 'raw_rejects', 'raw_repairs'))"
-        " AND total_rows > 0"
-    )
-    for table in filled.to_series():
-        opened.execute_text(f"TRUNCATE TABLE {table}")
-    return opened
+    emptied(fresh_warehouse)
+    return fresh_warehouse
 
 
 def loader(warehouse: Warehouse, folder: Path) -> Load:

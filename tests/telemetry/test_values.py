@@ -460,16 +460,16 @@ def shallow(request: Any, inside: bool = False) -> Any:
 
 
 @pytest.fixture
-def sounds_told(opened: Warehouse) -> Iterator[None]:
+def sounds_told(warehouse: Warehouse) -> Iterator[None]:
     """``otlp_sound`` tells by a word what it would end the statement for."""
     own = next(
         one for one in split_statements(statement("migrations/0003_otel")) if "FUNCTION otlp_sound AS" in one
     )
-    opened.reading.execute_text(
+    warehouse.reading.execute_text(
         "CREATE OR REPLACE FUNCTION otlp_sound AS (text, json) -> if(json OR isValidUTF8(text), text, '(broken)')"
     )
     yield
-    opened.reading.execute_text(own)
+    warehouse.reading.execute_text(own)
 
 
 def dumped(warehouse: Warehouse, signal: str) -> str:
