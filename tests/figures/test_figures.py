@@ -273,6 +273,10 @@ def bound(name: str, given: dict[str, Any], sample: Sample) -> dict[str, Any]:
     return out
 
 
+IN_NO_ORDER = ("chargeback/costs",)
+"""Queries whose reader puts the rows in order: the counted ones stand in that of all columns."""
+
+
 @pytest.mark.parametrize("name", COUNTED)
 def test_every_cell_is_the_counted_one(fresh_warehouse: Warehouse, sample: Sample, name: str) -> None:
     read, filled = 0, 0
@@ -282,6 +286,8 @@ def test_every_cell_is_the_counted_one(fresh_warehouse: Warehouse, sample: Sampl
         if name == "dashboards/as_of":  # when it was published is the clock's business
             frame = frame.drop("published_at") if frame.height else frame
             want = want if given["teams"] else []
+        if name in IN_NO_ORDER:
+            frame = frame.sort(frame.columns)
         assert not differing(frame, want), (name, given, differing(frame, want))
         assert not missing_names(name, frame), (name, frame.columns)
         read, filled = read + 1, filled + bool(want)
