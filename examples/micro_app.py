@@ -69,6 +69,7 @@ def main() -> None:
         version="1.0.0",
     )
     server = ThreadingHTTPServer(("127.0.0.1", options.port), handler(telemetry))
+    server.daemon_threads = False  # a request that was answered has its span before everything ends
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}/orders", flush=True)
     ended = threading.Event()
@@ -76,6 +77,7 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
     ended.wait()
     server.shutdown()
+    server.server_close()
     telemetry.shutdown()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from models.settings import Settings
 from pipelines.commands.budgets import budget_sentence, print_budgets
-from pipelines.commands.cli import PlainConsole
+from pipelines.commands.cli_words import PlainConsole
 from pipelines.commands.summary import print_status
 from sql.opening import open_warehouse
 from tests.conftest import Migrated

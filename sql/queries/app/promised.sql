@@ -1,6 +1,6 @@
 -- purpose: objectives of one app that are counted by occurrences, with their windows, as they hold now
 -- parameters: teams Array(String), app_id String
--- columns: environment, objective, target, threshold_ms (null: availability), route (empty: the whole app), without_cold_starts,
+-- columns: environment, objective, target, threshold_ms UInt32 (null: availability), route (empty: the whole app), without_cold_starts,
 --   span_kinds (what counts, joined by commas), time_window, as_of DateTime64(0)
 SELECT
     toString(s.environment) AS environment, toString(s.objective) AS objective, s.target AS target, s.threshold_ms AS threshold_ms,

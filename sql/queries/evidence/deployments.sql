@@ -1,7 +1,6 @@
 -- purpose: deployment events of an app in its logs (OTel semantic conventions for deployments)
 -- parameters: teams Array(String), app_id String, events_from, range_to DateTime64(9), environments Array(String) (empty: all)
--- columns: those of evidence/versions: at DateTime64(3), what (event), version, environment, words (its name, deployment, status and
---   text), was_there_before (0)
+-- columns: at DateTime64(3), what (event), version, environment, words (its name, deployment, status and text), was_there_before (0)
 -- An empty range must not be asked for: the engine then leaves out no part of the logs.
 SELECT
     toDateTime64(l.Timestamp, 3, 'UTC') AS at, 'event' AS what,
