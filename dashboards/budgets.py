@@ -4,6 +4,7 @@ day of the window spent. What the figures are is ``models.slo``; words about the
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import polars as pl
@@ -104,30 +105,38 @@ def days_spent(
     return pl.DataFrame(rows, schema=SPENT, orient="row")
 
 
+def read_days_ahead(reads: TeamReads, app_id: str) -> None:
+    """Begins to read what ``days_spent`` asks for last and waits for longest."""
+    reads.ahead(("app/budget_days",), **_promised(reads, app_id))
+
+
 def _event_days(reads: TeamReads, app_id: str, has_questions: bool) -> pl.DataFrame:
     """Bad and all events of each day of the windows that are counted by occurrences; ``has_questions``: some count no requests."""
+    asked = _promised(reads, app_id)
+    days = reads.frame("app/budget_days", **asked)
+    if not has_questions:
+        return days
+    own = {name: asked[name] for name in ("app_id", "environments", "objectives", "begins")}
+    return pl.concat([days, reads.frame("app/indicator_days", **own)], how="vertical_relaxed")
+
+
+def _promised(reads: TeamReads, app_id: str) -> dict[str, Hashable]:
+    """The objectives whose events are counted, as ``app/budget_days`` takes them."""
     promised = list(reads.frame("app/promised", app_id=app_id).iter_rows(named=True))
-    windows = [period_at(window_of(row["time_window"]), row["as_of"]) for row in promised]
+    begins = (period_at(window_of(row["time_window"]), row["as_of"]).begin for row in promised)
     ladder = ladder_ms(request_slices(), slo_defaults())
-    asked = {
+    return {
         "app_id": app_id,
         "environments": tuple(row["environment"] for row in promised),
         "objectives": tuple(row["objective"] for row in promised),
-        "begins": tuple(int(window.begin.timestamp()) for window in windows),
+        "begins": tuple(int(begin.timestamp()) for begin in begins),
+        "ends": tuple(int(row["as_of"].timestamp()) for row in promised),
+        "targets": tuple(row["target"] for row in promised),
+        "routes": tuple(row["route"] for row in promised),
+        "span_kinds": tuple(row["span_kinds"] for row in promised),
+        "colds": tuple(row["without_cold_starts"] for row in promised),
+        "rungs": tuple(_rung(ladder, row["threshold_ms"]) for row in promised),
     }
-    days = reads.frame(
-        "app/budget_days",
-        **asked,
-        ends=tuple(int(row["as_of"].timestamp()) for row in promised),
-        targets=tuple(row["target"] for row in promised),
-        routes=tuple(row["route"] for row in promised),
-        span_kinds=tuple(row["span_kinds"] for row in promised),
-        colds=tuple(row["without_cold_starts"] for row in promised),
-        rungs=tuple(_rung(ladder, row["threshold_ms"]) for row in promised),
-    )
-    if not has_questions:
-        return days
-    return pl.concat([days, reads.frame("app/indicator_days", **asked)], how="vertical_relaxed")
 
 
 def _rung(ladder: tuple[int, ...], threshold_ms: int | None) -> int:

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import charts, formats
 from dashboards.ahead import budget_table, forecast_metrics
 from dashboards.bill import USAGE
-from dashboards.budgets import budget_section
+from dashboards.budgets import budget_section, read_days_ahead
 from dashboards.charts import Panel
 from dashboards.counted_from import counted_from
 from dashboards.deploys import VERSIONS, deploy_days, deploys_of
@@ -27,7 +27,7 @@ from models.samples import of_part
 WINDOWS = {"30": "30 days", "90": "90 days", "395": "13 months"}
 USUAL_DAYS = "90"
 OF_APP = (
-    *("app/objectives", "app/promised", "app/budgets", "app/costs_daily", "app/activity_daily", "app/marks"),
+    *("app/promised", "app/objectives", "app/budgets", "app/costs_daily", "app/activity_daily", "app/marks"),
     *("app/anomalies", "app/counted_from", "worth_shown/apps", "worth_shown/days", "worth_shown/credits"),
     *("app/services", "app/attribution", "app/evidence", "app/shared", "coverage/owners"),
     *("team/forecasts", "team/budgets"),
@@ -435,6 +435,7 @@ if st.query_params.get(
 app_id, days = chosen_app(page)
 first, last = window_of(page, days)
 read_ahead(page, app_id, first, last)
+read_days_ahead(page.reads, app_id)
 facts = next(page.reads.frame("app/facts", app_id=app_id).iter_rows(named=True), None)
 anomalies = page.reads.frame("app/anomalies", app_id=app_id)
 if facts:
