@@ -96,6 +96,18 @@ def test_nothing_of_dagster_s_inside_is_used() -> None:
     assert found == set()
 
 
+def test_who_asks_how_things_are_does_not_wait_for_what_loads_bills() -> None:
+    """`status` and `slo` answer within a second, of which what they import is half."""
+    heavy = ("boto3", "google.cloud", "azure", "dagster", "streamlit", "pipelines.ingest.billing")
+    program = "import sys, pipelines.commands.cli, pipelines.commands.summary; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    assert "pipelines.commands.summary" in loaded
+    assert [one for one in loaded if one.startswith(heavy)] == []
+
+
 def test_no_public_class_shares_its_name_with_another() -> None:
     """One word, one thing: a reader who searches for a class finds one."""
     places: dict[str, list[str]] = {}

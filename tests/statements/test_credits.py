@@ -24,7 +24,7 @@ from models.people import CLOSE_MONTHS, SEE_ALL_TEAMS, SEE_STATEMENTS, Viewer, a
 from pipelines.commands import credits as command
 from pipelines.commands.checks import Look, credits_waiting
 from pipelines.commands.explain import credit_sentence
-from pipelines.commands.summary import print_waiting_credits
+from pipelines.commands.summary import _waiting_credits, print_waiting_credits
 from pipelines.reports.closing import reclassify_month, reopen_month
 from pipelines.reports.credits import credits_of, decide_credit
 from pipelines.reports.statements import read_statement, write_statement
@@ -69,7 +69,7 @@ def told_to_wait(books: Books) -> tuple[list[tuple[str, bool]], str]:
     found = list(credits_waiting(Look(books.warehouse, books.settings, NOW)))
     assert all("appfleet credits accept" in one.advice for one in found)
     console = Console(record=True, width=300, soft_wrap=True)
-    print_waiting_credits(console, command.waiting_credits(books.warehouse))
+    print_waiting_credits(console, _waiting_credits(books.warehouse))
     return [(one.sentence, one.is_failure) for one in found], console.export_text()
 
 
