@@ -426,7 +426,7 @@ def test_no_sender_changes_the_state_of_another_app(
 def test_only_an_app_the_catalogue_calls_deprecated_may_stop_unsaid(
     fresh_warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    """Twenty requests every hour of two weeks, and none for a day."""
+    """Twenty requests every hour of two weeks, and none for a day; of another app they go on, so that somebody is heard."""
     lifecycles = ("deprecated", "production", "experimental", "")
     batch = uuid.uuid4()
     apps = pl.DataFrame({"app_id": lifecycles, "lifecycle": lifecycles}).with_columns(
@@ -452,8 +452,8 @@ def test_only_an_app_the_catalogue_calls_deprecated_may_stop_unsaid(
                 environment="production",
                 slice_start=AS_OF.slice_end - timedelta(hours=hours),
             )
-            for app_id in apps["app_id"]
-            for hours in range(25, 15 * 24)
+            for app_id in (*apps["app_id"], "steady")
+            for hours in range(1 if app_id == "steady" else 25, 15 * 24)
         ],
     )
     compute_slo(fresh_warehouse, settings_of(tmp_path), AS_OF, AS_OF.slice_end)
