@@ -45,6 +45,7 @@ EMBEDDED_ALONE: Mapping[str, str] = MappingProxyType(
         "tests/billing/test_azure.py::test_rows_travel_by_their_names": "it lets the embedded one stand for a server",
         "tests/sql/test_migrations.py::test_a_kill_in_the_middle_is_resumed": _OWNER,
         "tests/deploy/test_health.py::test_the_warehouse_tells_its_own_health": _OWNER,
+        "tests/deploy/test_health.py::test_the_pages_answer_before_streamlit_does": _OWNER,
         "tests/sql/test_state.py": _ENGINE,
         "tests/server/": _SERVES_ITSELF,
         "tests/bench/": _SERVES_ITSELF,

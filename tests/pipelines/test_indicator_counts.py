@@ -37,7 +37,9 @@ def sent(warehouse: Warehouse, table: str, rows: list[dict[str, Any]], source: r
     def blocks() -> Iterator[bytes]:
         yield "\n".join(json.dumps(one) for one in rows).encode()
 
-    warehouse.insert_stream(f"otel.{table}", blocks(), "JSONEachRow", columns=list(rows[0]))  # type: ignore[arg-type]
+    warehouse.insert_stream(
+        warehouse.form.text(f"{{{{otel}}}}.{table}"), blocks(), "JSONEachRow", columns=list(rows[0])
+    )  # type: ignore[arg-type]
 
 
 def moment(at: datetime) -> str:
