@@ -214,5 +214,4 @@ def _shared(workspace: str) -> SharedReads:
     return SharedReads(
         lambda name, parameters: _connection(workspace).frame(name, parameters),
         lambda: _mark(workspace),
-        lambda mark: _results(workspace).renew(mark),
     )

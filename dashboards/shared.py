@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -19,8 +18,6 @@ import polars as pl
 from models.errors import WarehouseError
 from sql.damage import ANYBODY, SETTLED_SECONDS
 
-READERS = 3
-"""Statements of no team that are read at one time where a release ended all that was known."""
 _LOOK_SECONDS = 5.0
 _UNSEEN_SECONDS = 600.0
 """How long what nobody looks at is still read ahead."""
@@ -78,8 +75,6 @@ class SharedReads:
         self._starting = threading.Lock()
         self._ended = threading.Event()
         self._ahead: threading.Thread | None = None
-        self._readers = ThreadPoolExecutor(READERS, "appfleet-shared-reads")
-        self._begun = ""
         self._seen = 0.0
 
     def frame(self, name: str, mark: str) -> pl.DataFrame:
@@ -89,27 +84,13 @@ class SharedReads:
             WarehouseError: the warehouse cannot be reached or refuses the statement.
         """
         self._seen = time.monotonic()
-        self._begin(mark)
         answer = self._answer(name, mark, time.monotonic())
         self._read_ahead()
         return answer
 
     def close(self) -> None:
         """Reads nothing ahead any more."""
-        with self._starting:
-            self._ended.set()
-            self._readers.shutdown(wait=False, cancel_futures=True)
-
-    def _begin(self, mark: str) -> None:
-        """At a release nobody read yet, begins all that was asked before: who looks at a page asks for each in turn."""
-        with self._starting:
-            if mark == self._begun or self._ended.is_set():
-                return
-            self._begun = mark
-            for name in tuple(self._answers):
-                self._readers.submit(
-                    self._answer, name, mark, time.monotonic()
-                )  # who asks for it is told of a failure
+        self._ended.set()
 
     def _answer(self, name: str, mark: str, needed_until: float) -> pl.DataFrame:
         with self._locks[name]:  # many who come at once wait for one answer

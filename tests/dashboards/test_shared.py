@@ -123,19 +123,6 @@ def test_a_release_is_read_before_anybody_asks(
     assert set(warehouse.asked) == {"dashboards/as_of"}, "what no page asked for is not read ahead"
 
 
-def test_who_comes_first_after_a_release_waits_for_all_of_it_at_once(
-    warehouse: Counted, reads: SharedReads
-) -> None:
-    """What was asked before is read beside the first answer; what nobody asked for is not."""
-    first, second, third = tuple(SHARED)[:3]
-    for name in (first, second):
-        reads.frame(name, "1")
-    assert reads.frame(first, "2")["asked"].item() == 2
-    until(lambda: warehouse.asked[second] == 2)
-    assert reads.frame(second, "2")["asked"].item() == 2
-    assert third not in warehouse.asked
-
-
 def test_a_release_that_was_found_is_told_once_after_what_is_shared_was_read(
     warehouse: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
