@@ -43,7 +43,7 @@ lint: $(VENV)/.test-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test-installed ## speed, and which targets are met, in some ten minutes: [FULL=1] [ONLY=pages,commands] [MARKDOWN=1]
+bench: $(VENV)/.test-installed ## speed, and which targets are met, in some eight minutes: [FULL=1] [ONLY=pages,commands] [MARKDOWN=1]
 	$(BIN)/python -m bench.bench $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(MARKDOWN),--markdown)
 
 bench-anomaly: $(VENV)/.test-installed ## SEEDS=a,b,c [NOISE=1.5 TAILP=.02]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -24,8 +23,6 @@ from sql.publish import WHOLE_TABLE, new_batch_id, publish
 from sql.warehouse import Warehouse
 
 WAIT_MS = 120_000
-NOTICED_SECONDS = 15
-"""Pages look for a release every five seconds while somebody looks at them, and then read what was asked for before."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SETTLED = """title => {
     const app = document.querySelector('[data-testid=stApp]');
@@ -52,9 +49,8 @@ CLICK = f"""title => new Promise((resolve, reject) => {{
 def browsed(root: Path, warehouse: Warehouse, rounds: int, size: Mapping[str, int]) -> list[Line]:
     """A line per page: seconds from a click until settled, 95th percentile over the rounds.
 
-    A release comes before each round, and the pages have ``NOTICED_SECONDS`` to find it, as for whoever does not click in the
-    moment of a release. Who does finds nothing remembered: the median of clicks at once after a release stands beside it, and
-    that of clicks without one.
+    A new release comes before each of these clicks, so that a page remembers nothing of what it reads; the median of
+    clicks without one stands beside it.
     """
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     shown = pages()
@@ -69,18 +65,15 @@ def browsed(root: Path, warehouse: Warehouse, rounds: int, size: Mapping[str, in
         view.set_default_timeout(WAIT_MS)
         view.goto(f"http://127.0.0.1:{port}")
         view.wait_for_function(SETTLED, arg=shown[0].title)
-        release = partial(_release, warehouse)
-        fresh = _seconds(view, shown, rounds, lambda: None, partial(_noticed, release))
-        at_once = _seconds(view, shown, rounds, release, lambda: None)
-        known = _seconds(view, shown, rounds, lambda: None, lambda: None)
+        fresh = _seconds(view, shown, rounds, partial(_release, warehouse))
+        known = _seconds(view, shown, rounds, lambda: None)
         browser.close()
     return [
         _line(
             page,
             size,
             p95(fresh[page.title]),
-            f"median {median(fresh[page.title]):.2f} s; at once after a release {median(at_once[page.title]):.2f} s; "
-            f"without one {median(known[page.title]):.2f} s",
+            f"median {median(fresh[page.title]):.2f} s; seen before {median(known[page.title]):.2f} s",
         )
         for page in shown
     ]
@@ -92,26 +85,15 @@ def _line(page: ServedPage, size: Mapping[str, int], figure: Figure | None, note
 
 
 def _seconds(
-    view: Page,
-    shown: Sequence[ServedPage],
-    rounds: int,
-    before_each: Callable[[], object],
-    before_round: Callable[[], object],
+    view: Page, shown: Sequence[ServedPage], rounds: int, before_each: Callable[[], None]
 ) -> dict[str, list[float]]:
     """Seconds from click to settled by title of the page, one per round after one to warm up."""
     seconds: dict[str, list[float]] = {page.title: [] for page in shown}
     for _ in range(rounds + 1):
-        before_round()
         for page in (*shown[1:], shown[0]):
             before_each()
             seconds[page.title].append(float(view.evaluate(CLICK, page.title)))
     return {title: found[1:] for title, found in seconds.items()}
-
-
-def _noticed(release: Callable[[], None]) -> None:
-    """A release, and time to find it."""
-    release()
-    time.sleep(NOTICED_SECONDS)
 
 
 def _release(warehouse: Warehouse) -> None:

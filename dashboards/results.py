@@ -1,16 +1,15 @@
 """Results of statements as the pages of one process share them: each is read once per release, by whoever asks first, or ahead
-by a few threads, while a page is drawn and after a release. Who may read what is decided before (``dashboards.queries``) and
+by a few threads while a page is drawn. Who may read what is decided before (``dashboards.queries``) and
 stands in the key.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -20,10 +19,6 @@ KEPT = 400
 READERS = 4
 """Statements of all pages that are read ahead at one time: no viewer fills the places of the warehouse."""
 
-RENEWED = 120
-"""Results that are read again after a release before anybody asks: those of the pages looked at last."""
-RENEWED_SECONDS = 600.0
-"""How long what nobody asks for is still read again."""
 
 Values = tuple[tuple[str, Hashable], ...]
 
@@ -45,8 +40,6 @@ class Read:
 
 @dataclass
 class _Answer:
-    asked_at: float = 0.0
-    """When a page asked for it; 0 where none did."""
     is_taken: bool = False
     future: Future[pl.DataFrame] = field(default_factory=Future)
 
@@ -71,7 +64,6 @@ class Results:
             WarehouseError: the warehouse cannot be reached or refuses the statement; the next who asks tries again.
         """
         answer, _ = self._answer(asked)
-        answer.asked_at = time.monotonic()
         self._read_once(asked, answer)
         return answer.future.result().clone()
 
@@ -80,18 +72,6 @@ class Results:
         answer, is_new = self._answer(asked)
         if is_new:
             self._readers.submit(self._read_once, asked, answer)
-
-    def renew(self, mark: str) -> None:
-        """Begins to read at a release what pages asked for at those before, the newest first and as far as ``RENEWED``."""
-        since = time.monotonic() - RENEWED_SECONDS
-        with self._lock:
-            recent = [
-                replace(asked, mark=mark)
-                for asked, answer in reversed(self._answers.items())
-                if asked.mark != mark and answer.asked_at > since
-            ]
-        for asked in tuple(dict.fromkeys(recent))[:RENEWED]:
-            self.ahead(asked)
 
     def close(self) -> None:
         """Reads nothing ahead any more."""

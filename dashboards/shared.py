@@ -58,18 +58,13 @@ class SharedReads:
     Args:
         read: result of a statement with its parameters.
         read_mark: the mark of the newest release.
-        on_release: called with the mark of a release that was found before anybody looked, once all shared is read.
     """
 
     def __init__(
-        self,
-        read: Callable[[str, dict[str, Any]], pl.DataFrame],
-        read_mark: Callable[[], str],
-        on_release: Callable[[str], None] = lambda mark: None,
+        self, read: Callable[[str, dict[str, Any]], pl.DataFrame], read_mark: Callable[[], str]
     ) -> None:
         self._read = read
         self._read_mark = read_mark
-        self._on_release = on_release
         self._answers: dict[str, _Answer] = {}
         self._locks = {name: threading.Lock() for name in SHARED}
         self._starting = threading.Lock()
@@ -109,7 +104,6 @@ class SharedReads:
 
     def _keep(self) -> None:
         """Reads again what the next look would find too old or of an older release, while somebody looks at pages."""
-        told = ""
         while not self._ended.wait(_LOOK_SECONDS):
             if time.monotonic() - self._seen > _UNSEEN_SECONDS:
                 break
@@ -117,9 +111,6 @@ class SharedReads:
                 mark = self._read_mark()
                 for name in tuple(self._answers):
                     self._answer(name, mark, time.monotonic() + 2 * _LOOK_SECONDS)
-                if mark != told:
-                    self._on_release(mark)
-                told = mark
             except WarehouseError:
                 continue  # who looks at a page reads it then, and is told
         with self._starting:

@@ -4,9 +4,8 @@ what a page reads ahead is what it then asks for."""
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dashboards.results import KEPT, READERS, RENEWED, RENEWED_SECONDS, Read, Results
+from dashboards.results import KEPT, READERS, Read, Results
 from models.errors import WarehouseError
 from tests.dashboards.conftest import Run
 
@@ -147,53 +146,6 @@ def test_a_caller_cannot_change_what_is_remembered(results: Results) -> None:
     taken = results.frame(SOME)
     taken.insert_column(0, pl.Series("mine", [1]))
     assert results.frame(SOME).columns == ["asked"]
-
-
-def until(is_true: Callable[[], bool]) -> None:
-    """Waits for what a reader does."""
-    end = time.perf_counter() + 10
-    while not is_true():
-        assert time.perf_counter() < end, "it never came true"
-        time.sleep(0.002)
-
-
-def test_what_pages_asked_for_is_read_at_a_release_before_anybody_asks(
-    warehouse: Counting, results: Results
-) -> None:
-    other = replace(SOME, name="app/facts")
-    for one in (SOME, other, replace(SOME, mark="0")):
-        results.frame(one)
-    results.renew("2")
-    until(lambda: warehouse.asked == {SOME.name: 3, other.name: 2})
-    assert results.frame(replace(SOME, mark="2")).item() == 3
-    assert results.frame(replace(other, mark="2")).item() == 2
-    results.renew("2")
-    results.frame(replace(SOME, mark="3"))
-    assert warehouse.asked == {SOME.name: 4, other.name: 2}, "each once, of two releases before or one"
-
-
-def test_what_no_page_asked_for_lately_is_not_read_at_a_release(
-    warehouse: Counting, results: Results, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    never, long_ago = replace(SOME, name="app/facts"), replace(SOME, name="app/marks")
-    results.frame(long_ago)
-    results.ahead(never)
-    until(lambda: warehouse.asked[never.name] == 1)
-    monotonic = time.monotonic
-    monkeypatch.setattr("dashboards.results.time.monotonic", lambda: monotonic() + RENEWED_SECONDS)
-    results.frame(SOME)
-    results.renew("2")
-    until(lambda: warehouse.asked[SOME.name] == 2)
-    assert (warehouse.asked[never.name], warehouse.asked[long_ago.name]) == (1, 1)
-
-
-def test_a_release_reads_no_more_than_the_pages_looked_at_last(warehouse: Counting, results: Results) -> None:
-    many = [replace(SOME, name=f"one/{number}") for number in range(RENEWED + 5)]
-    for one in many:
-        results.frame(one)
-    results.renew("2")
-    until(lambda: sum(warehouse.asked.values()) == len(many) + RENEWED)
-    assert [one.name for one in many if warehouse.asked[one.name] == 1] == [one.name for one in many[:5]]
 
 
 PAGES = ("fleet", "one_app", "team", "oncall", "anomalies", "coverage", "finance")

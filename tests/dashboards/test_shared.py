@@ -123,25 +123,6 @@ def test_a_release_is_read_before_anybody_asks(
     assert set(warehouse.asked) == {"dashboards/as_of"}, "what no page asked for is not read ahead"
 
 
-def test_a_release_that_was_found_is_told_once_after_what_is_shared_was_read(
-    warehouse: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shared, "_LOOK_SECONDS", 0.01)
-    told: list[tuple[str, int]] = []
-    reads = SharedReads(
-        warehouse.read,
-        lambda: warehouse.mark,
-        lambda mark: told.append((mark, warehouse.asked["dashboards/as_of"])),
-    )
-    reads.frame("dashboards/as_of", "1")
-    until(lambda: told == [("1", 1)])
-    warehouse.mark = "2"
-    until(lambda: len(told) == 2)
-    time.sleep(0.05)
-    assert told == [("1", 1), ("2", 2)]
-    reads.close()
-
-
 def test_what_grows_old_is_read_before_anybody_finds_it_too_old(
     warehouse: Counted,
     reads: SharedReads,
